@@ -1,0 +1,18 @@
+from .backbones import SENet, SEResNet, SEResNeXt
+from .classifiers import ImageClassifier
+from .heads import LinearClsHead
+from .layers import AvgSqueeze, MaxSqueeze, NoSqueeze, SELayer
+from .recalibration import insert_se
+
+__all__ = [
+    'AvgSqueeze',
+    'ImageClassifier',
+    'LinearClsHead',
+    'MaxSqueeze',
+    'NoSqueeze',
+    'SELayer',
+    'SENet',
+    'SEResNeXt',
+    'SEResNet',
+    'insert_se',
+]

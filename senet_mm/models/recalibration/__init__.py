@@ -1,0 +1,3 @@
+from .insert import insert_se
+
+__all__ = ['insert_se']

@@ -1,0 +1,3 @@
+from .tail import se_tail
+
+__all__ = ['se_tail']
