@@ -9,19 +9,35 @@ from mmengine.registry import Registry
 from senet_mm.utils.quiet import quiet_imports
 
 with quiet_imports():
-    import mmpretrain.datasets  # noqa: F401  (prints at import; the registries import it again)
     from mmpretrain import registry as mmpretrain
+    from mmpretrain.utils import register_all_modules
+
+    # A lookup imports its own registry's modules, not those of the parents.
+    register_all_modules(init_default_scope=False)
 
 
-def _child(parent: Registry, location: str) -> Registry:
-    return Registry(parent.name, parent=parent, scope='senet_mm', locations=[location])
+def _child(parent: Registry, *locations: str) -> Registry:
+    return Registry(parent.name, parent=parent, scope='senet_mm', locations=list(locations))
 
 
 MODELS = _child(mmpretrain.MODELS, 'senet_mm.models')
 DATASETS = _child(mmpretrain.DATASETS, 'senet_mm.datasets')
-DATA_SAMPLERS = _child(mmpretrain.DATA_SAMPLERS, 'senet_mm.datasets')
 TRANSFORMS = _child(mmpretrain.TRANSFORMS, 'senet_mm.datasets')
 METRICS = _child(mmpretrain.METRICS, 'senet_mm.evaluation')
 HOOKS = _child(mmpretrain.HOOKS, 'senet_mm.engine')
 OPTIM_WRAPPERS = _child(mmpretrain.OPTIM_WRAPPERS, 'senet_mm.engine')
 RUNNERS = _child(mmpretrain.RUNNERS, 'senet_mm.engine')
+
+# Nothing of ours is in these, but without a child mmengine would not search mmpretrain for a config
+# of this scope, and warn.
+DATA_SAMPLERS = _child(mmpretrain.DATA_SAMPLERS)
+EVALUATORS = _child(mmpretrain.EVALUATORS)
+LOG_PROCESSORS = _child(mmpretrain.LOG_PROCESSORS)
+LOOPS = _child(mmpretrain.LOOPS)
+MODEL_WRAPPERS = _child(mmpretrain.MODEL_WRAPPERS)
+OPTIMIZERS = _child(mmpretrain.OPTIMIZERS)
+OPTIM_WRAPPER_CONSTRUCTORS = _child(mmpretrain.OPTIM_WRAPPER_CONSTRUCTORS)
+PARAM_SCHEDULERS = _child(mmpretrain.PARAM_SCHEDULERS)
+VISBACKENDS = _child(mmpretrain.VISBACKENDS)
+VISUALIZERS = _child(mmpretrain.VISUALIZERS)
+WEIGHT_INITIALIZERS = _child(mmpretrain.WEIGHT_INITIALIZERS)

@@ -11,13 +11,30 @@ class ImageClassifier(_ImageClassifier):
     """mmpretrain's image classifier with recalibration layers put into its backbone.
 
     Args:
-        backbone: Config of a plain backbone.
+        backbone: Config of the backbone; a plain one where ``se`` is given.
+        neck: Config of the neck.
+        head: Config of the head.
         se: Arguments of :func:`insert_se`, ``dict(layer=dict(type='SELayer', ratio=16))``; None
             leaves the backbone as it is.
-        **kwargs: Arguments of mmpretrain's classifier: ``neck``, ``head``, ``train_cfg``, ...
+        **kwargs: Other arguments of mmpretrain's classifier: ``train_cfg``, ``init_cfg``, ...
     """
 
-    def __init__(self, backbone: dict, se: dict | None = None, **kwargs) -> None:
-        super().__init__(backbone, **kwargs)
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict | None = None,
+        head: dict | None = None,
+        se: dict | None = None,
+        **kwargs,
+    ) -> None:
+        # Built here, not by the parent: it would take mmpretrain's SEResNet and head for ours
+        # wherever no default scope is set.
+        backbone, neck, head = (
+            MODELS.build(part) if isinstance(part, dict) else part for part in (backbone, neck, head)
+        )
+        super().__init__(backbone, neck, head, **kwargs)
         if se is not None:
             insert_se(self.backbone, **se)
+
+    def _dump_init_info(self) -> None:
+        """Upstream writes three lines per parameter into the log here."""

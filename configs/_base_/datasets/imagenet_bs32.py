@@ -1,0 +1,40 @@
+# ImageNet as in mmpretrain's ResNet recipes: random crop and mirror.
+input_shape = (3, 224, 224)
+data_preprocessor = dict(
+    num_classes=1000,
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    to_rgb=True,
+)
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='RandomResizedCrop', scale=224),
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='PackInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='ResizeEdge', scale=256, edge='short'),
+    dict(type='CenterCrop', crop_size=224),
+    dict(type='PackInputs'),
+]
+
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=5,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='ImageNet', data_root='data/imagenet', split='train', pipeline=train_pipeline
+    ),
+)
+val_dataloader = dict(
+    batch_size=32,
+    num_workers=5,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type='ImageNet', data_root='data/imagenet', split='val', pipeline=test_pipeline),
+)
+val_evaluator = [dict(type='Accuracy', topk=(1, 5)), dict(type='CrossEntropy')]
+
+test_dataloader = val_dataloader
+test_evaluator = val_evaluator

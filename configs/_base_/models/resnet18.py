@@ -1,0 +1,11 @@
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='SEResNet', depth=18, se=None),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(
+        type='LinearClsHead',
+        num_classes=1000,
+        in_channels=512,
+        topk=(1, 5),
+    ),
+)

@@ -1,0 +1,9 @@
+# python tools/train.py configs/digits/resnet8_1xb64_digits.py
+# Hardware: two CPU cores, under a minute
+# Expected: EXPECTED_PLAIN
+_base_ = [
+    '../_base_/models/resnet8_digits.py',
+    '../_base_/datasets/digits_bs64.py',
+    '../_base_/schedules/digits_bs64_30e.py',
+    '../_base_/default_runtime.py',
+]

@@ -1,0 +1,63 @@
+"""ImageNet from files."""
+
+from mmengine import fileio
+from mmpretrain.datasets import ImageNet as _ImageNet
+
+from senet_mm.registry import DATASETS
+
+
+@DATASETS.register_module()
+class ImageNet(_ImageNet):
+    """mmpretrain's ImageNet that tells a wrong folder from a right one before training starts.
+
+    Layout: ``data_root/{train,val}/CLASS/*.JPEG``, labels from the sorted names of the class
+    folders; or, where ``data_root/meta/{train,val}.txt`` exists, from its lines ``PATH LABEL``.
+
+    Raises:
+        FileNotFoundError: The image folder does not exist.
+        ValueError: The number of class folders is wrong, class folders are empty, or a label of the
+            annotation file is out of range.
+    """
+
+    def load_data_list(self) -> list[dict]:
+        """One dict per image: ``img_path`` and ``gt_label``."""
+        if not fileio.isdir(self.img_prefix):
+            raise FileNotFoundError(
+                f'image folder {self.img_prefix} does not exist; set data_root '
+                f'(now {self.data_root!r}) to the folder that holds train/ and val/'
+            )
+        by_folder = self.with_label and not self.ann_file
+        if by_folder:
+            self._check_class_folders()
+        data_list = super().load_data_list()
+        if self.with_label and not by_folder:
+            self._check_labels(data_list)
+        return data_list
+
+    def _check_class_folders(self) -> None:
+        folders = list(fileio.list_dir_or_file(self.img_prefix, list_file=False))
+        if len(folders) != len(self.CLASSES):
+            raise ValueError(
+                f'{self.img_prefix} has {len(folders)} class folders; '
+                f'allowed: {len(self.CLASSES)}, the number of classes of the dataset'
+            )
+        empty = [name for name in sorted(folders) if not self._has_image(name)]
+        if empty:
+            raise ValueError(
+                f'{len(empty)} class folders of {self.img_prefix} have no image '
+                f'({", ".join(empty[:3])}); allowed: {", ".join(sorted(self.extensions))}'
+            )
+
+    def _has_image(self, folder: str) -> bool:
+        files = fileio.list_dir_or_file(
+            fileio.join_path(self.img_prefix, folder), list_dir=False, recursive=True
+        )
+        return any(self.is_valid_file(name) for name in files)
+
+    def _check_labels(self, data_list: list[dict]) -> None:
+        bad = [info for info in data_list if not 0 <= info['gt_label'] < len(self.CLASSES)]
+        if bad:
+            raise ValueError(
+                f'{self.ann_file}: label {bad[0]["gt_label"]} of {bad[0]["img_path"]} is out of '
+                f'range; allowed: 0 to {len(self.CLASSES) - 1}'
+            )

@@ -1,0 +1,93 @@
+"""Random numbers that depend on the sample alone: not on workers, ranks or restarts.
+
+mmengine seeds a worker process when it starts, so that without ``persistent_workers`` every epoch
+repeats the same augmentation. Here a sample's random numbers follow from (seed, epoch, position in
+the epoch), which the sampler sends along with the index.
+"""
+
+import contextlib
+import random
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from mmengine.dist import get_dist_info
+from torch.utils.data import Dataset, Sampler, get_worker_info
+
+
+class Draw(NamedTuple):
+    """An index of the dataset and the key of its random numbers."""
+
+    index: int
+    key: tuple[int, int, int]
+
+
+class SeededSampler(Sampler):
+    """Sends a key with every index of another sampler.
+
+    Args:
+        sampler: Yields the indices of this rank; rank r of w yields positions r, r + w, ...
+        seed: Seed of the run.
+    """
+
+    def __init__(self, sampler: Sampler, seed: int) -> None:
+        self.sampler = sampler
+        self.seed = seed
+        self.epoch = 0
+        self.rank, self.world_size = get_dist_info()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Move to another epoch: other order, other random numbers."""
+        self.epoch = epoch
+        if hasattr(self.sampler, 'set_epoch'):
+            self.sampler.set_epoch(epoch)
+
+    def __iter__(self) -> Iterator[Draw]:
+        for i, index in enumerate(self.sampler):
+            yield Draw(index, (self.seed, self.epoch, i * self.world_size + self.rank))
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+
+class SeededDataset(Dataset):
+    """Serves samples under the random numbers of their key; all else is the dataset's."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    def __getattr__(self, name: str) -> Any:
+        if name == 'dataset':  # not there yet while a worker unpickles it
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, draw: Draw) -> Any:
+        with random_numbers_of(draw.key):
+            return self.dataset[draw.index]
+
+
+@contextlib.contextmanager
+def random_numbers_of(key: tuple[int, ...]) -> Iterator[None]:
+    """Seed Python's, NumPy's and PyTorch's (CPU) global generators from ``key``.
+
+    In the main process (0 workers) they are set back afterwards, so that the model's own random
+    numbers, dropout for one, do not hang on the data.
+    """
+    in_main = get_worker_info() is None
+    if in_main:
+        states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    words = np.random.SeedSequence(key).generate_state(4)
+    random.seed(words.tobytes())
+    np.random.seed(words)
+    torch.default_generator.manual_seed(int(words[0]))
+    try:
+        yield
+    finally:
+        if in_main:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+            torch.set_rng_state(states[2])

@@ -1,0 +1,3 @@
+from .pixel_jitter import PixelJitter
+
+__all__ = ['PixelJitter']

@@ -1,0 +1,77 @@
+"""Loading of checkpoints: nothing is executed, nothing is skipped in silence."""
+
+import os
+import pickle
+import re
+from collections.abc import Iterable
+
+import torch
+from mmengine.runner import CheckpointLoader
+from mmengine.runner.checkpoint import get_torch_safe_globals
+from torch import nn
+
+
+@CheckpointLoader.register_scheme(prefixes='', force=True)
+def load_from_local(filename: str, map_location: str | None = None) -> dict:
+    """Read a checkpoint file as tensors and plain data.
+
+    It replaces mmengine's loader of local files for the whole process, ``init_cfg`` included: that
+    one falls back to full unpickling, which runs whatever code a hostile file holds.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file holds more than data, or is damaged.
+    """
+    filename = os.path.expanduser(filename)
+    if not os.path.isfile(filename):
+        raise FileNotFoundError(f'checkpoint {filename} does not exist')
+    try:
+        with torch.serialization.safe_globals(get_torch_safe_globals()):
+            return torch.load(filename, map_location=map_location, weights_only=True)
+    except pickle.UnpicklingError as error:
+        name = re.search(r'GLOBAL (\S+)', str(error))
+        what = f'it refers to {name[1]}' if name else 'it is no checkpoint'
+        raise ValueError(
+            f'checkpoint {filename} is refused: {what}; allowed: tensors and plain data'
+        ) from error
+    except (RuntimeError, EOFError, KeyError) as error:
+        raise ValueError(
+            f'checkpoint {filename} is damaged or no checkpoint: {str(error).splitlines()[0]}'
+        ) from error
+
+
+def load_strictly(model: nn.Module, checkpoint: dict, filename: str) -> None:
+    """Fill every parameter and buffer of ``model`` from ``checkpoint``, or change nothing.
+
+    Args:
+        model: The model.
+        checkpoint: A state dict, or a dict that holds one under ``state_dict``.
+        filename: Where the checkpoint is from, for the message.
+
+    Raises:
+        ValueError: Names or shapes differ.
+    """
+    state_dict = checkpoint.get('state_dict', checkpoint)
+    state_dict = {name.removeprefix('module.'): value for name, value in state_dict.items()}
+    own = model.state_dict()
+    reshaped = [
+        f'{name} {tuple(value.shape)} for {tuple(own[name].shape)}'
+        for name, value in state_dict.items()
+        if name in own and value.shape != own[name].shape
+    ]
+    differences = {
+        'missing': own.keys() - state_dict.keys(),
+        'unexpected': state_dict.keys() - own.keys(),
+        'of another shape': reshaped,
+    }
+    if any(differences.values()):
+        said = '; '.join(_some(what, names) for what, names in differences.items() if names)
+        raise ValueError(f'checkpoint {filename} does not fit the model of the config: {said}')
+    model.load_state_dict(state_dict)
+
+
+def _some(what: str, names: Iterable[str], limit: int = 3) -> str:
+    """Count and the first names: ``12 missing (a, b, c, ...)``."""
+    names = sorted(names)
+    dots = ', ...' if len(names) > limit else ''
+    return f'{len(names)} {what} ({", ".join(names[:limit])}{dots})'

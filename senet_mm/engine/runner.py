@@ -1,0 +1,167 @@
+"""mmengine's runner, with its traps filled in."""
+
+import difflib
+import inspect
+import logging
+import re
+
+import mmengine
+import torch
+import torch.distributed as dist
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.optim import OptimWrapper
+from mmengine.runner import CheckpointLoader
+from mmengine.runner import Runner as _Runner
+from torch import nn
+from torch.utils.data import DataLoader
+
+from senet_mm.datasets.seeding import SeededDataset, SeededSampler
+from senet_mm.registry import DATA_SAMPLERS, DATASETS, RUNNERS
+from senet_mm.version import __version__
+
+from .checkpoint import load_strictly
+
+# Top-level keys that a config may have, besides the arguments of the runner.
+OTHER_KEYS = {
+    'auto_scale_lr', 'compile', 'find_unused_parameters', 'input_shape', 'model_wrapper_cfg',
+    'sync_bn', 'tta_model', 'tta_pipeline',
+}  # fmt: skip
+
+# Upstream's messages about which a user can do nothing.
+NOISE = re.compile(
+    r'Distributed training is not used, all SyncBatchNorm'
+    r'|Because batch augmentations are enabled'
+    r'|"FileClient" will be deprecated'
+    r'|"HardDiskBackend" is the alias'
+    r'|paramwise_options --'
+)
+
+
+RUNNER_KEYS = set(inspect.signature(_Runner.__init__).parameters) - {'self', 'cfg'}
+
+
+def check_keys(cfg: Config) -> None:
+    """Raise a ValueError for a top-level key that looks like a misspelt one.
+
+    A config may define names of its own (``train_pipeline``), so only a near miss is an error.
+    """
+    for key in cfg.keys() - RUNNER_KEYS - OTHER_KEYS:
+        if near := difflib.get_close_matches(key, RUNNER_KEYS, n=1, cutoff=0.8):
+            raise ValueError(f'config key {key!r} is not known; did you mean {near[0]!r}?')
+
+
+@RUNNERS.register_module()
+class Runner(_Runner):
+    """mmengine's runner that runs on any device, loads strictly and logs briefly."""
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> 'Runner':
+        """Build a runner; a misspelt top-level key of the config is a ValueError."""
+        check_keys(cfg)
+        return super().from_cfg(cfg)
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """Set up processes; without a GPU by gloo, where mmengine would ask for a CUDA device."""
+        if self.distributed and not torch.cuda.is_available() and not dist.is_initialized():
+            if self.launcher != 'pytorch':
+                raise ValueError(
+                    f'launcher={self.launcher!r} needs GPUs; allowed without: none, pytorch'
+                )
+            dist.init_process_group('gloo')
+        super().setup_env(env_cfg)
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Wrap for distributed training; on CPUs without device ids."""
+        if self.distributed and not torch.cuda.is_available():
+            model_wrapper_cfg = {
+                'type': 'MMDistributedDataParallel',
+                'broadcast_buffers': False,
+                'find_unused_parameters': self.cfg.get('find_unused_parameters', False),
+                'device_ids': None,
+                **(model_wrapper_cfg or {}),
+            }
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader:
+        """Build a loader whose random numbers follow from seed, epoch and position.
+
+        Defaults are those of OpenMMLab's image classification: samples are stacked, workers
+        persist if there are any, memory is pinned if there is a GPU.
+        """
+        if isinstance(dataloader, DataLoader):
+            return dataloader
+        cfg = {
+            'num_workers': 0,
+            'collate_fn': dict(type='default_collate'),
+            'pin_memory': torch.cuda.is_available(),
+            **dataloader,
+        }
+        cfg.setdefault('persistent_workers', cfg['num_workers'] > 0)
+        if cfg['num_workers'] == 0:
+            cfg['persistent_workers'] = False
+        dataset = DATASETS.build(cfg['dataset'])
+        if hasattr(dataset, 'full_init'):
+            dataset.full_init()
+        sampler = DATA_SAMPLERS.build(
+            cfg['sampler'],
+            default_args=dict(dataset=dataset, seed=None if diff_rank_seed else seed),
+        )
+        cfg['dataset'] = SeededDataset(dataset)
+        cfg['sampler'] = SeededSampler(sampler, seed or 0)
+        return _Runner.build_dataloader(cfg, seed, diff_rank_seed)
+
+    def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None) -> None:
+        """Scale the learning rate to the real batch size, gradient accumulation included."""
+        if auto_scale_lr and auto_scale_lr.get('enable'):
+            accumulated = getattr(optim_wrapper, '_accumulative_counts', 1)
+            base = auto_scale_lr['base_batch_size'] / accumulated
+            auto_scale_lr = {**auto_scale_lr, 'base_batch_size': base}
+        super().scale_lr(optim_wrapper, auto_scale_lr)
+
+    def load_checkpoint(
+        self, filename: str, map_location: str = 'cpu', *args: object, **kwargs: object
+    ) -> dict:
+        """Load a checkpoint that must fit exactly, see :func:`load_strictly`."""
+        checkpoint = CheckpointLoader.load_checkpoint(filename, map_location, logger=None)
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        model = self.model
+        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+            model = model.module
+        load_strictly(model, checkpoint, filename)
+        self._has_loaded = True
+        self.logger.info(f'loaded {filename}')
+        return checkpoint
+
+    def build_logger(self, *args: object, **kwargs: object) -> MMLogger:
+        """A logger that leaves out what the user cannot act on."""
+        logger = super().build_logger(*args, **kwargs)
+        for handler in logger.handlers:
+            handler.addFilter(is_useful)
+        return logger
+
+    def get_hooks_info(self) -> str:
+        """The hooks in the order of their priority, on one line."""
+        return ', '.join(type(hook).__name__ for hook in self.hooks)
+
+    def _log_env(self, env_cfg: dict) -> None:
+        """The environment in a few lines; the whole config is in the work directory."""
+        device = (
+            f'{torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
+            if torch.cuda.is_available()
+            else f'CPU, {torch.get_num_threads()} threads'
+        )
+        self.logger.info(
+            f'senet_mm {__version__}, torch {torch.__version__}, mmengine {mmengine.__version__}, '
+            f'{device}, {self.world_size} process(es), seed {self.seed}; '
+            f'config, log and checkpoints in {self.work_dir}'
+        )
+
+
+def is_useful(record: logging.LogRecord) -> bool:
+    """Whether a log record tells the user something."""
+    return NOISE.search(record.getMessage()) is None

@@ -1,0 +1,3 @@
+from .cross_entropy import CrossEntropy
+
+__all__ = ['CrossEntropy']

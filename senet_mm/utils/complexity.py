@@ -1,0 +1,108 @@
+"""Parameters and multiply-adds of a network."""
+
+from dataclasses import asdict, dataclass
+
+import torch
+from mmengine.analysis import FlopAnalyzer
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+@dataclass
+class StageComplexity:
+    """One row of the per-stage table.
+
+    Attributes:
+        name: Module path below the classifier.
+        params: Learned parameters.
+        macs: Multiply-adds of convolutions and fully connected layers for one image.
+    """
+
+    name: str
+    params: int
+    macs: int
+
+
+@dataclass
+class Complexity:
+    """What a network costs for one image.
+
+    Attributes:
+        shape: Shape of the image, (C, H, W).
+        params: Learned parameters of the whole classifier.
+        macs: Multiply-adds of convolutions and fully connected layers, biases not counted: the
+            paper's FLOPs (3.87 G for SE-ResNet-50).
+        flops_openmmlab: mmengine's count, comparable with the OpenMMLab model zoos; it adds
+            normalisation, pooling and biases.
+        stages: The same by part of the network.
+    """
+
+    shape: tuple[int, int, int]
+    params: int
+    macs: int
+    flops_openmmlab: int
+    stages: list[StageComplexity]
+
+    def to_dict(self) -> dict:
+        """Plain data for JSON and for a checkpoint's meta."""
+        return {**asdict(self), 'shape': list(self.shape)}
+
+
+def count_params(module: nn.Module) -> int:
+    """Number of learned parameters, frozen ones included."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def count_macs(model: nn.Module, shape: tuple[int, int, int]) -> dict[str, int]:
+    """Multiply-adds by module path (``''`` is the model) for one image, on the meta device."""
+    state = model.state_dict(keep_vars=True) | dict(model.named_buffers())
+    meta_state = {name: tensor.to('meta') for name, tensor in state.items()}
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        torch.func.functional_call(model, meta_state, torch.empty(1, *shape, device='meta'))
+    root = type(model).__name__
+    return {
+        path.removeprefix(root).removeprefix('.'): sum(counts.values()) // 2
+        for path, counts in counter.get_flop_counts().items()
+        if path.partition('.')[0] == root
+    }
+
+
+def count_flops_openmmlab(model: nn.Module, shape: tuple[int, int, int]) -> int:
+    """mmengine's count for one image; runs the model once on its own device."""
+    device = next(model.parameters()).device
+    analyzer = FlopAnalyzer(model, (torch.zeros(1, *shape, device=device),))
+    return int(
+        analyzer.unsupported_ops_warnings(False).uncalled_modules_warnings(False).total()
+    )
+
+
+def get_complexity(model: nn.Module, shape: tuple[int, int, int]) -> Complexity:
+    """Count a classifier; its mode and weights are left as they are.
+
+    Args:
+        model: Anything that maps images (N, C, H, W) to logits.
+        shape: Shape of one image, (C, H, W).
+    """
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    macs = count_macs(model, shape)
+    flops_openmmlab = count_flops_openmmlab(model, shape)
+    for module, mode in modes.items():
+        module.training = mode
+    stages = [
+        StageComplexity(name, count_params(part), macs.get(name, 0))
+        for name, part in _parts(model)
+        if count_params(part)
+    ]
+    return Complexity(tuple(shape), count_params(model), macs[''], flops_openmmlab, stages)
+
+
+def _parts(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The children of the backbone, then the other children of the model."""
+    parts = []
+    for name, child in model.named_children():
+        if name == 'backbone':
+            parts += [(f'{name}.{sub}', part) for sub, part in child.named_children()]
+        else:
+            parts.append((name, child))
+    return parts

@@ -1,0 +1,50 @@
+#!/usr/bin/env python
+"""Train the network of a config.
+
+python tools/train.py configs/digits/seresnet8_1xb64_digits.py
+"""
+
+import argparse
+
+from senet_mm.utils.cli import load_config, make_parser, reported_errors
+
+
+def parse_args() -> argparse.Namespace:
+    parser = make_parser('Train the network of a config')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from a checkpoint, by default from the last one in the work directory',
+    )
+    parser.add_argument('--amp', action='store_true', help='mixed precision (bfloat16)')
+    parser.add_argument('--no-validate', action='store_true', help='do not validate')
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true', help='scale the learning rate to the batch size'
+    )
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    cfg = load_config(args)
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+        cfg.default_hooks.checkpoint.save_best = None
+    if args.resume:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.amp:
+        cfg.optim_wrapper.type = 'Bf16OptimWrapper'
+    if args.auto_scale_lr:
+        cfg.auto_scale_lr.enable = True
+
+    from senet_mm.engine import Runner
+
+    Runner.from_cfg(cfg).train()
+
+
+if __name__ == '__main__':
+    args = parse_args()
+    with reported_errors(args.traceback):
+        main(args)
