@@ -18,6 +18,8 @@ env_cfg = dict(
     dist_cfg=dict(backend='nccl'),
 )
 
+# The default pattern also averages the validation loss, over ten epochs.
+log_processor = dict(mean_pattern=r'^(.*/)?(loss|loss_\w+|time|data_time|grad_norm)$')
 visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 log_level = 'INFO'
 load_from = None

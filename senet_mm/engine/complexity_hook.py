@@ -36,8 +36,8 @@ class ComplexityHook(Hook):
         numbers = self.complexity
         runner.logger.info(
             f'{type(model.backbone).__name__}: '
-            f'{numbers.params:,} parameters, {numbers.macs / 1e9:.3f} GFLOPs '
-            f'(multiply-adds of conv and fc; OpenMMLab counts {numbers.flops_openmmlab / 1e9:.3f}) '
+            f'{numbers.params:,} parameters, {numbers.macs / 1e6:,.1f} MFLOPs '
+            f'(multiply-adds of conv and fc; OpenMMLab: {numbers.flops_openmmlab / 1e6:,.1f}) '
             f'for an image of {"x".join(map(str, numbers.shape))}'
         )
         runner.visualizer.add_scalars(

@@ -4,11 +4,13 @@ import difflib
 import inspect
 import logging
 import re
+import warnings
 
 import mmengine
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
+from mmengine.dist import get_world_size
 from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.optim import OptimWrapper
@@ -36,6 +38,9 @@ NOISE = re.compile(
     r'|"FileClient" will be deprecated'
     r'|"HardDiskBackend" is the alias'
     r'|paramwise_options --'
+    r'|Exp name: '
+    r'|Checkpoints will be saved to'
+    r'|The previous best checkpoint'
 )
 
 
@@ -82,7 +87,10 @@ class Runner(_Runner):
                 'device_ids': None,
                 **(model_wrapper_cfg or {}),
             }
-        return super().wrap_model(model_wrapper_cfg, model)
+        with warnings.catch_warnings():
+            # mmengine passes an argument whose name torch has changed.
+            warnings.filterwarnings('ignore', '`broadcast_buffers` is deprecated', FutureWarning)
+            return super().wrap_model(model_wrapper_cfg, model)
 
     @staticmethod
     def build_dataloader(
@@ -107,6 +115,8 @@ class Runner(_Runner):
         dataset = DATASETS.build(cfg['dataset'])
         if hasattr(dataset, 'full_init'):
             dataset.full_init()
+        if num_batches := cfg.pop('num_batch_per_epoch', None):
+            dataset = dataset.get_subset(num_batches * cfg['batch_size'] * get_world_size())
         sampler = DATA_SAMPLERS.build(
             cfg['sampler'],
             default_args=dict(dataset=dataset, seed=None if diff_rank_seed else seed),
@@ -127,7 +137,7 @@ class Runner(_Runner):
         self, filename: str, map_location: str = 'cpu', *args: object, **kwargs: object
     ) -> dict:
         """Load a checkpoint that must fit exactly, see :func:`load_strictly`."""
-        checkpoint = CheckpointLoader.load_checkpoint(filename, map_location, logger=None)
+        checkpoint = CheckpointLoader.load_checkpoint(filename, map_location, logger='silent')
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         model = self.model
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):

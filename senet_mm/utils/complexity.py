@@ -90,11 +90,18 @@ def get_complexity(model: nn.Module, shape: tuple[int, int, int]) -> Complexity:
     for module, mode in modes.items():
         module.training = mode
     stages = [
-        StageComplexity(name, count_params(part), macs.get(name, 0))
+        StageComplexity(name, count_params(part), _macs_of(name, part, macs))
         for name, part in _parts(model)
         if count_params(part)
     ]
     return Complexity(tuple(shape), count_params(model), macs[''], flops_openmmlab, stages)
+
+
+def _macs_of(path: str, module: nn.Module, macs: dict[str, int]) -> int:
+    """Multiply-adds below a path; a container that is not called itself has those of its children."""
+    if path in macs:
+        return macs[path]
+    return sum(_macs_of(f'{path}.{name}', child, macs) for name, child in module.named_children())
 
 
 def _parts(model: nn.Module) -> list[tuple[str, nn.Module]]:

@@ -38,10 +38,10 @@ def to_table(complexity: 'Complexity') -> str:
     """The numbers as text, one line per part of the network."""
     rows = [(stage.name, stage.params, stage.macs) for stage in complexity.stages]
     rows.append(('total', complexity.params, complexity.macs))
-    lines = [f'{"":16} {"parameters":>12} {"GFLOPs (multiply-adds)":>24}']
-    lines += [f'{name:16} {params:12,} {macs / 1e9:24.3f}' for name, params, macs in rows]
+    lines = [f'{"":16} {"parameters":>12} {"MFLOPs (multiply-adds)":>24}']
+    lines += [f'{name:16} {params:12,} {macs / 1e6:24,.1f}' for name, params, macs in rows]
     lines.append(
-        f'OpenMMLab counts {complexity.flops_openmmlab / 1e9:.3f} GFLOPs; '
+        f'OpenMMLab counts {complexity.flops_openmmlab / 1e6:,.1f} MFLOPs; '
         f'image {"x".join(map(str, complexity.shape))}'
     )
     return '\n'.join(lines)

@@ -1,0 +1,41 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+
+ROOT = Path(__file__).parents[1]
+
+
+def pytest_addoption(parser):
+    parser.addoption('--update-golden', action='store_true', help='rewrite tests/golden/*.json')
+
+
+@pytest.fixture(autouse=True)
+def _scope_and_seed():
+    init_default_scope('senet_mm')
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def run_tool(tmp_path):
+    """Run a tool as a user does; returns the finished process, output as text."""
+
+    def run(*command, **env):
+        command = [str(part) for part in command]
+        if command[0].endswith('.py'):
+            command.insert(0, sys.executable)
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**os.environ, 'PATH': path, **env},
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+
+    return run

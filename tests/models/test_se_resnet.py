@@ -1,0 +1,223 @@
+import pytest
+import timm
+import torch
+import torchvision
+from mmpretrain.models import backbones as mmpretrain
+from torch import nn
+
+from senet_mm.models import ImageClassifier, SELayer, SENet, SEResNet, SEResNeXt
+
+PEERS = [
+    pytest.param(ours, peer, depth, style, id=f'{peer.__name__}-{depth}-{style}')
+    for ours, peer, depths, styles in (
+        (SEResNet, mmpretrain.SEResNet, (50, 101, 152), ('pytorch', 'caffe')),
+        (SEResNeXt, mmpretrain.SEResNeXt, (50, 101), ('pytorch',)),
+    )
+    for depth in depths
+    for style in styles[: 1 if depth == 152 else 2]
+]
+
+
+def to_mmpretrain(name):
+    for fc in '12':
+        name = name.replace(f'.se.fc{fc}.', f'.se_layer.conv{fc}.conv.')
+    return name
+
+
+def disturb(model):
+    """Batch norm statistics and biases as after training, not as after initialisation."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -0.2, 0.2)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.2, 0.2)
+        if isinstance(module, nn.Conv2d) and module.bias is not None:
+            nn.init.normal_(module.bias)
+    return model
+
+
+def run(model, x):
+    model.zero_grad()
+    out = model(x)[-1]
+    # A fixed weighting keeps the loss from being symmetric in the channels.
+    (out * torch.linspace(-1, 1, out[0].numel(), dtype=out.dtype).view_as(out[0])).mean().backward()
+    return out.detach(), {name: p.grad for name, p in model.named_parameters()}
+
+
+def relative(a, b):
+    return ((a - b).norm() / b.norm()).item()
+
+
+@pytest.mark.parametrize(('ours', 'peer', 'depth', 'style'), PEERS)
+def test_equals_mmpretrain(ours, peer, depth, style):
+    """Outputs and gradients with the same weights, in training and evaluation."""
+    a, b = disturb(ours(depth, style=style)), peer(depth, style=style)
+    b.load_state_dict({to_mmpretrain(name): value for name, value in a.state_dict().items()})
+    x = torch.randn(2, 3, 64, 64)
+    for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-12)):
+        for mode in (False, True):
+            for model in (a, b):
+                model.to(dtype).train(mode)
+            (out_a, grads_a), (out_b, grads_b) = run(a, x.to(dtype)), run(b, x.to(dtype))
+            assert relative(out_a, out_b) < tolerance
+            for name, grad in grads_a.items():
+                assert relative(grad, grads_b[to_mmpretrain(name)]) < tolerance, name
+
+
+@pytest.mark.parametrize(
+    ('model', 'peer'),
+    [
+        (lambda: SEResNet(18, se=None), torchvision.models.resnet18),
+        (lambda: SEResNet(50, se=None), torchvision.models.resnet50),
+        (lambda: SEResNeXt(50, se=None), torchvision.models.resnext50_32x4d),
+    ],
+)
+def test_plain_network_has_torchvision_names(model, peer):
+    model, peer = disturb(model()).eval(), peer().eval()
+    state = peer.state_dict()
+    assert list(model.state_dict()) == [name for name in state if not name.startswith('fc')]
+    peer.load_state_dict(model.state_dict(), strict=False)
+    peer.avgpool, peer.fc = nn.Identity(), nn.Identity()
+    x = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(model(x)[-1].flatten(1), peer(x), rtol=0, atol=0)
+
+
+def test_se_keys_are_the_only_new_ones():
+    plain, se = SEResNet(50, se=None).state_dict(), SEResNet(50).state_dict()
+    new = [name for name in se if name not in plain]
+    assert [name for name in se if name in plain] == list(plain)
+    assert len(new) == 16 * 4
+    assert all('.se.fc1.' in name or '.se.fc2.' in name for name in new)
+
+
+def test_senet154_equals_timm():
+    """The whole data of the SENet variant: stem, halved 1x1, groups, 3x3 projection, ceil pool."""
+    ours = disturb(SENet(stem=dict(pool='ceil'))).double().eval()
+    peer = timm.create_model('legacy_senet154', num_classes=0, global_pool='').double().eval()
+    names = dict(zip(peer.state_dict(), ours.state_dict(), strict=True))
+    peer.load_state_dict({name: ours.state_dict()[own] for name, own in names.items()})
+    x = torch.randn(1, 3, 64, 64, dtype=torch.float64)
+    with torch.no_grad():
+        assert relative(ours(x)[-1], peer(x)) < 1e-12
+
+
+@pytest.mark.parametrize('depth', [8, 18, 50])
+def test_out_indices(depth):
+    model = SEResNet(depth, out_indices=(0, 1, 2)).eval()
+    maps = model(torch.randn(1, 3, 64, 64))
+    channels = [stage[-1].out_channels for stage in model.stages[:3]]
+    assert [m.shape[1] for m in maps] == channels
+    assert [maps[0].shape[2] // m.shape[2] for m in maps] == [1, 2, 4]
+
+
+@pytest.mark.parametrize('downsample', ['conv1x1', 'conv3x3', 'avg_pool', 'pad'])
+@pytest.mark.parametrize('size', [64, 57])
+def test_every_shortcut_fits(downsample, size):
+    model = SEResNet(50, downsample=downsample).eval()
+    assert model(torch.randn(1, 3, size, size))[-1].shape[1:] == (2048, 2, 2)
+
+
+def test_pad_shortcut_is_the_subsampled_input():
+    block = SEResNet(20, se=None).layer2[0].eval()
+    x = torch.randn(1, 16, 8, 8)
+    shortcut = block.downsample(x)
+    assert torch.equal(shortcut[:, 8:24], x[:, :, ::2, ::2])
+    assert shortcut[:, :8].abs().sum() == shortcut[:, 24:].abs().sum() == 0
+
+
+def test_checkpointing_changes_nothing():
+    """Activation checkpointing: same outputs, gradients and running statistics."""
+    plain, checkpointed = SEResNet(18), SEResNet(18, with_cp=True)
+    checkpointed.load_state_dict(plain.state_dict())
+    x = torch.randn(2, 3, 64, 64)
+    (out_a, grads_a), (out_b, grads_b) = run(plain, x), run(checkpointed, x)
+    assert torch.equal(out_a, out_b)
+    assert all(torch.equal(grads_a[name], grads_b[name]) for name in grads_a)
+
+
+def test_drop_path_drops_whole_residual_branches():
+    model = SEResNet(18, drop_path_rate=0.5).train()
+    rates = [block.drop_path.drop_prob if block.drop_path else 0 for block in model.blocks]
+    assert rates == pytest.approx([0.5 * i / 7 for i in range(8)])
+    block, x = model.blocks[-1], torch.rand(400, 512, 2, 2)
+    kept = (block(x) != x).flatten(1).any(1)
+    assert 150 < kept.sum() < 250
+    assert (block.eval()(x) != x).flatten(1).any(1).all()
+
+
+def test_zero_init_makes_blocks_identities():
+    model = SEResNet(50, zero_init_residual=True)
+    model.init_weights()
+    block, x = model.layer1[1].eval(), torch.rand(1, 256, 4, 4)
+    assert torch.equal(block(x), x)
+
+
+def test_init_is_he_with_fan_in():
+    model = SEResNeXt(50)
+    model.init_weights()
+    conv = model.layer4[1].conv2  # grouped: fan-in 32 * 9, fan-out 1024 * 9
+    assert conv.weight.std().item() == pytest.approx((2 / (32 * 9)) ** 0.5, rel=0.02)
+    assert model.layer4[1].se.fc1.bias.abs().sum() == 0
+
+
+@pytest.mark.parametrize('frozen', [-1, 0, 2, 4])
+def test_frozen_stages(frozen):
+    model = SEResNet(18, frozen_stages=frozen).train()
+    trainable = {name for name, p in model.named_parameters() if p.requires_grad}
+    stem = any(name.startswith(('conv1', 'bn1')) for name in trainable)
+    stages = {int(name[5]) for name in trainable if name.startswith('layer')}
+    assert stem == (frozen < 0)
+    assert stages == set(range(max(frozen, 0) + 1, 5))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model(torch.randn(4, 3, 64, 64))
+    changed = {name for name, value in model.state_dict().items() if (value != before[name]).any()}
+    assert {int(name[5]) for name in changed if name.startswith('layer')} == stages
+
+
+def test_norm_eval_keeps_statistics():
+    model = SEResNet(18, norm_eval=True).train()
+    before = {name: value.clone() for name, value in model.named_buffers()}
+    model(torch.randn(4, 3, 64, 64))
+    assert all(torch.equal(before[name], value) for name, value in model.named_buffers())
+    assert model.layer1[0].training
+
+
+def test_classifier_puts_se_into_a_plain_backbone():
+    """One line of config gives the very network that the backbone's own argument gives."""
+    by_line = ImageClassifier(
+        dict(type='SEResNet', depth=18, se=None), se=dict(layer=dict(type='SELayer', ratio=8))
+    )
+    by_argument = SEResNet(18, se=dict(type='SELayer', ratio=8))
+    assert list(by_line.backbone.state_dict()) == list(by_argument.state_dict())
+    assert all(isinstance(block.se, SELayer) for block in by_line.backbone.blocks)
+
+
+@pytest.mark.parametrize(
+    ('backbone', 'message'),
+    [
+        (dict(type='SEResNet', depth=18), 'has a SELayer already'),
+        (dict(type='VGG', depth=11), 'VGG has no block with an `se` slot; allowed: SEResNet'),
+    ],
+)
+def test_se_that_cannot_be_put_in(backbone, message):
+    with pytest.raises(ValueError, match=message):
+        ImageClassifier(backbone, se=dict(layer=dict(type='SELayer')))
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        (dict(depth=51), 'depth=51 is not known; allowed: 8, 18, 20'),
+        (dict(depth=50, style='tf'), "style='tf' is not known; allowed: pytorch, caffe"),
+        (dict(depth=50, downsample='max'), "downsample='max' is not known; allowed: conv1x1"),
+        (dict(depth=50, stem=dict(pools='ceil')), "stem field='pools' is not known; allowed: ch"),
+        (dict(depth=50, stem=dict(pool='same')), "stem pool='same' is not known; allowed: None"),
+        (dict(depth=50, out_indices=(4,)), 'out_indices=4 is not known; allowed: -4'),
+        (dict(depth=50, frozen_stages=5), 'frozen_stages=5 is not known; allowed: -1, 0'),
+        (dict(depth=18, groups=32), 'groups=32, .* need bottlenecks'),
+    ],
+)
+def test_wrong_arguments(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        SEResNet(**kwargs)

@@ -1,0 +1,186 @@
+"""Every config is a test: it builds, costs what the golden file says, feeds itself and learns."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine import Config
+from mmengine.dataset import default_collate
+from mmengine.runner import Runner as MMRunner
+
+from senet_mm.engine.runner import check_keys
+from senet_mm.registry import DATASETS, MODELS, PARAM_SCHEDULERS, TRANSFORMS
+from senet_mm.utils.complexity import get_complexity
+
+from .conftest import ROOT
+
+CONFIGS = sorted(str(path.relative_to(ROOT / 'configs')) for path in ROOT.glob('configs/[!_]*/*.py'))
+GOLDEN = ROOT / 'tests/golden/complexity.json'
+
+
+def load(name):
+    return Config.fromfile(ROOT / 'configs' / name)
+
+
+@pytest.fixture(scope='session')
+def golden(request):
+    """Golden counts by config; --update-golden writes them anew."""
+    counts = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
+    yield counts
+    if request.config.getoption('--update-golden'):
+        lines = [f'{json.dumps(name)}: {json.dumps(counts[name])}' for name in CONFIGS]
+        GOLDEN.write_text('{\n' + ',\n'.join(lines) + '\n}\n')
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_complexity(name, golden, request):
+    cfg = load(name)
+    complexity = get_complexity(MODELS.build(cfg.model), cfg.input_shape)
+    counts = dict(
+        params=complexity.params,
+        macs=complexity.macs,
+        flops_openmmlab=complexity.flops_openmmlab,
+    )
+    if request.config.getoption('--update-golden'):
+        golden[name] = counts
+    assert counts == golden[name]
+    stages = complexity.stages
+    assert sum(stage.params for stage in stages) == complexity.params
+    assert sum(stage.macs for stage in stages) == complexity.macs
+
+
+def test_golden_file_is_complete(golden):
+    assert list(golden) == CONFIGS
+
+
+PUBLISHED_PARAMS = {
+    'seresnet/seresnet50_8xb32_in1k.py': 28_088_024,
+    'seresnet/seresnet101_8xb32_in1k.py': 49_326_872,
+    'seresnet/seresnet152_8xb32_in1k.py': 66_821_848,
+    'seresnet/seresnext50-32x4d_8xb32_in1k.py': 27_559_896,
+    'seresnet/seresnext101-32x4d_8xb32_in1k.py': 48_955_416,
+    'senet/senet154_8xb32_in1k.py': 115_088_984,
+    'resnet/resnet50_8xb32_in1k.py': 25_557_032,
+    'cifar/resnet20_8xb16_cifar10.py': 269_722,
+}
+
+
+@pytest.mark.parametrize('name', PUBLISHED_PARAMS)
+def test_golden_parameters_are_the_published_ones(name, golden):
+    """The golden file itself, against the released networks, torchvision and He et al."""
+    assert golden[name]['params'] == PUBLISHED_PARAMS[name]
+
+
+def test_golden_flops_are_those_of_torchvision_and_of_the_released_network(golden):
+    """Networks whose stride places agree with the released prototxts, or with torchvision's."""
+    assert golden['resnet/resnet50_8xb32_in1k.py']['macs'] == 4_089_184_256
+    assert golden['seresnet/seresnext50-32x4d_8xb32_in1k.py']['macs'] == 4_232_994_816
+    assert golden['seresnet/seresnext101-32x4d_8xb32_in1k.py']['macs'] == 7_974_739_968
+    assert golden['senet/senet154_8xb32_in1k.py']['macs'] == 20_688_363_520
+
+
+def read_sample(cfg, split, tmp_path):
+    """One sample through the pipeline of the config, from an image such as its data set has."""
+    dataset = cfg[f'{split}_dataloader'].dataset
+    if dataset.type == 'Digits':
+        return DATASETS.build(dataset)[0]
+    channels, height, width = cfg.input_shape
+    image = np.random.randint(0, 255, (height + 40, width + 90, channels), np.uint8)
+    results = dict(img=image[:height, :width], gt_label=np.int64(3))
+    if dataset.type == 'ImageNet':
+        cv2.imwrite(str(tmp_path / 'image.JPEG'), image)
+        results = dict(img_path=str(tmp_path / 'image.JPEG'), gt_label=3)
+    for transform in dataset.pipeline:
+        results = TRANSFORMS.build(transform)(results)
+    return results
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_builds_feeds_itself_and_learns(name, tmp_path):
+    cfg = load(name)
+    check_keys(cfg)
+    samples = {split: read_sample(cfg, split, tmp_path) for split in ('train', 'val', 'test')}
+    for sample in samples.values():
+        assert sample['inputs'].dtype == torch.uint8
+        assert tuple(sample['inputs'].shape) == tuple(cfg.input_shape)
+
+    cfg.model.data_preprocessor = cfg.data_preprocessor
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    runner = MMRunner.__new__(MMRunner)  # for its builders alone
+    runner.model = model
+    optim_wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
+    schedulers = cfg.param_scheduler if isinstance(cfg.param_scheduler, list) else [cfg.param_scheduler]
+    for scheduler in schedulers:
+        converts = scheduler.pop('convert_to_iter_based', False)
+        built = PARAM_SCHEDULERS.get(scheduler.pop('type'))(optim_wrapper, **scheduler)
+        assert built.by_epoch or converts
+
+    # 64 pixels are enough for a step of an ImageNet network.
+    batch = default_collate([samples['train']] * 4)
+    batch['inputs'] = batch['inputs'][..., :64, :64]
+    before = {key: value.clone() for key, value in model.named_parameters()}
+    losses = model.train_step(batch, optim_wrapper)
+    assert torch.isfinite(losses['loss'])
+    unchanged = [key for key, value in model.named_parameters() if torch.equal(before[key], value)]
+    assert not unchanged
+    scores = model.eval().val_step(batch)[0].pred_score
+    assert scores.shape == (cfg.model.head.num_classes,)
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_opens_with_command_hardware_and_score(name):
+    command, hardware, score, *rest = (ROOT / 'configs' / name).read_text().splitlines()
+    assert command.startswith('# ')
+    assert f' configs/{name}' in command
+    assert hardware.startswith('# Hardware: ')
+    assert score.startswith(('# Expected: ', '# Published: '))
+    code = [line for line in rest if line.strip() and not line.startswith('#')]
+    assert len(code) <= 20
+
+
+@pytest.mark.parametrize(
+    ('name', 'batch', 'epochs', 'lr'),
+    [
+        ('seresnet/seresnet50_8xb32_in1k.py', 256, 270, {0: 0.1, 124: 0.1, 125: 0.01, 269: 1e-4}),
+        ('seresnet/seresnet50_8xb128-100e_in1k.py', 1024, 100, {0: 0.6, 29: 0.6, 30: 0.06, 99: 6e-4}),
+        ('seresnet/seresnet50_8xb32-140e_in1k.py', 256, 140, {39: 0.1, 40: 0.01, 139: 1e-4}),
+        ('seresnet/seresnet101_8xb32-100e_in1k.py', 256, 100, {29: 0.1, 30: 0.01, 99: 1e-4}),
+        ('cifar/seresnet20_8xb16_cifar10.py', 128, 164, {81: 0.1, 82: 0.01, 123: 1e-3}),
+    ],
+)
+def test_recipes(name, batch, epochs, lr):
+    """Batch, length and learning rate of every epoch are the published ones."""
+    cfg = load(name)
+    gpus = int(name.split('_')[1].split('xb')[0])
+    assert gpus * cfg.train_dataloader.batch_size == batch == cfg.auto_scale_lr.base_batch_size
+    assert cfg.train_cfg.max_epochs == epochs
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], cfg.optim_wrapper.optimizer.lr)
+    scheduler = cfg.param_scheduler
+    scheduler = PARAM_SCHEDULERS.get(scheduler.pop('type'))(optimizer, **scheduler)
+    rates = []
+    for _ in range(epochs):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        scheduler.step()
+    assert {epoch: rates[epoch] for epoch in lr} == pytest.approx(lr)
+
+
+def test_parameter_rules_of_caffe():
+    """Biases learn twice as fast and do not decay; batch norms do not decay."""
+    cfg = load('seresnet/seresnet50_8xb32_in1k.py')
+    runner = MMRunner.__new__(MMRunner)
+    runner.model = MODELS.build(cfg.model)
+    names = {parameter: name for name, parameter in runner.model.named_parameters()}
+    rules = {}
+    for group in runner.build_optim_wrapper(cfg.optim_wrapper).optimizer.param_groups:
+        for parameter in group['params']:
+            rules[names[parameter]] = (group['lr'], group['weight_decay'])
+    assert rules['backbone.layer1.0.conv1.weight'] == (0.1, 1e-4)
+    assert rules['backbone.layer1.0.bn1.weight'] == (0.1, 0)
+    assert rules['backbone.layer1.0.bn1.bias'] == (0.1, 0)
+    assert rules['backbone.layer1.0.se.fc1.weight'] == (0.1, 1e-4)
+    assert rules['backbone.layer1.0.se.fc1.bias'] == (0.2, 0)
+    assert rules['head.fc.bias'] == (0.2, 0)

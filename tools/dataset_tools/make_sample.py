@@ -1,0 +1,71 @@
+#!/usr/bin/env python
+"""Write a small data set in ImageNet's layout from photographs that come with scikit-image.
+
+python tools/dataset_tools/make_sample.py data/imagenet-sample
+
+Every photograph is a class, its images are random crops. The ImageNet recipes run on it with
+``train_dataloader.dataset.data_root=data/imagenet-sample`` and the same for ``val_dataloader`` and
+``test_dataloader``. It shows that a recipe runs; a score on it means nothing.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from senet_mm.utils.cli import reported_errors
+
+# Colour photographs inside the wheel of scikit-image: none needs a download.
+PHOTOGRAPHS = (
+    'astronaut', 'chelsea', 'coffee', 'hubble_deep_field', 'immunohistochemistry', 'retina', 'rocket',
+)  # fmt: skip
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('out', type=Path, help='folder to write, must not exist or be empty')
+    parser.add_argument('--train', type=int, default=20, help='training images per class')
+    parser.add_argument('--val', type=int, default=5, help='validation images per class')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the crops')
+    return parser.parse_args()
+
+
+def random_crop(photograph: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A crop of half to all of the sides of (H, W, 3)."""
+    height, width = (int(side * rng.uniform(0.5, 1)) for side in photograph.shape[:2])
+    top = rng.integers(photograph.shape[0] - height + 1)
+    left = rng.integers(photograph.shape[1] - width + 1)
+    return photograph[top : top + height, left : left + width]
+
+
+def main(args: argparse.Namespace) -> None:
+    from PIL import Image
+    from skimage import data
+
+    if args.out.exists() and any(args.out.iterdir()):
+        raise ValueError(f'{args.out} is not empty; allowed: a new or an empty folder')
+    if min(args.train, args.val) < 1:
+        raise ValueError(f'--train {args.train} --val {args.val}: allowed: 1 and more')
+    rng = np.random.default_rng(args.seed)
+    (args.out / 'meta').mkdir(parents=True)
+    for split, count in (('train', args.train), ('val', args.val)):
+        lines = []
+        for label, name in enumerate(PHOTOGRAPHS):
+            photograph = getattr(data, name)()
+            folder = args.out / split / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                file = folder / f'{name}_{i}.JPEG'
+                Image.fromarray(random_crop(photograph, rng)).save(file, quality=90)
+                lines.append(f'{name}/{file.name} {label}\n')
+        # OpenMMLab's annotation files: without them the number of folders must be 1000.
+        (args.out / 'meta' / f'{split}.txt').write_text(''.join(lines))
+    print(
+        f'{args.out}: {len(PHOTOGRAPHS)} classes, {args.train} training and {args.val} validation '
+        'images each'
+    )
+
+
+if __name__ == '__main__':
+    with reported_errors():
+        main(parse_args())
