@@ -34,10 +34,9 @@ def load_from_local(filename: str, map_location: str | None = None) -> dict:
         raise ValueError(
             f'checkpoint {filename} is refused: {what}; allowed: tensors and plain data'
         ) from error
-    except (RuntimeError, EOFError, KeyError) as error:
-        raise ValueError(
-            f'checkpoint {filename} is damaged or no checkpoint: {str(error).splitlines()[0]}'
-        ) from error
+    except (RuntimeError, EOFError, KeyError, OSError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ValueError(f'checkpoint {filename} is damaged or no checkpoint: {reason}') from error
 
 
 def load_strictly(model: nn.Module, checkpoint: dict, filename: str) -> None:

@@ -1,0 +1,24 @@
+# Each target works alone on a fresh machine with Python 3.11 or newer and make.
+PYTHON ?= python3
+BIN = .venv/bin
+CONFIG ?= configs/digits/seresnet8_1xb64_digits.py
+
+.PHONY: train test lint clean
+
+train: .venv/installed  ## train an SE network on scikit-learn's handwritten digits
+	$(BIN)/python tools/train.py $(CONFIG)
+
+test: .venv/installed  ## run the tests
+	$(BIN)/python -m pytest
+
+lint: .venv/installed  ## check style and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+clean:  ## remove the environment
+	rm -rf .venv
+
+.venv/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@

@@ -1,0 +1,164 @@
+"""A whole run of the digits config in this process, and the runner's parts."""
+
+import json
+import logging
+from uuid import uuid4
+
+import pytest
+import torch
+from mmengine import Config
+from mmengine.optim import OptimWrapper
+
+from senet_mm.engine import Bf16OptimWrapper, Runner
+from senet_mm.engine.runner import check_keys
+
+from ..conftest import ROOT
+
+
+def digits(work_dir, **options):
+    cfg = Config.fromfile(ROOT / 'configs/digits/seresnet8_1xb64_digits.py')
+    # mmengine keeps one logger per experiment, whose name has the resolution of a second.
+    defaults = {'experiment_name': uuid4().hex, 'train_cfg.max_epochs': 2, 'randomness.seed': 0}
+    cfg.merge_from_dict({'work_dir': str(work_dir), **defaults, **options})
+    return cfg
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+    """Two epochs on the digits."""
+    work_dir = tmp_path_factory.mktemp('run')
+    runner = Runner.from_cfg(digits(work_dir))
+    runner.train()
+    return runner, work_dir
+
+
+def scalars(work_dir):
+    (file,) = work_dir.glob('*/vis_data/scalars.json')
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_log_is_short_and_says_what_matters(finished):
+    _, work_dir = finished
+    (file,) = work_dir.glob('*/*.log')
+    log = file.read_text()
+    before_first = log[: log.index('Epoch(train)')].splitlines()
+    assert len(before_first) < 60
+    assert '75,793 parameters, 0.7 MFLOPs (multiply-adds of conv and fc' in log
+    assert 'WARNING' not in log
+    (config,) = work_dir.glob('*.py')
+    assert Config.fromfile(config).model == digits(work_dir).model
+
+
+def test_validation_logs_loss_and_both_accuracies(finished):
+    _, work_dir = finished
+    for row in (row for row in scalars(work_dir) if 'accuracy/top1' in row):
+        assert {'accuracy/top5', 'loss/cross_entropy'} <= row.keys()
+
+
+def test_complexity_is_in_scalars_and_checkpoint(finished):
+    _, work_dir = finished
+    (row,) = (row for row in scalars(work_dir) if 'complexity/params' in row)
+    assert (row['complexity/params'], row['complexity/macs']) == (75_793, 747_808)
+    meta = torch.load(work_dir / 'epoch_2.pth', weights_only=False)['meta']
+    assert meta['complexity']['params'] == 75_793
+    assert meta['complexity']['shape'] == [1, 8, 8]
+
+
+def test_reported_validation_is_that_of_the_checkpoint(finished):
+    """The last validation of the training run, measured anew from the saved file."""
+    _, work_dir = finished
+    last = [row for row in scalars(work_dir) if 'accuracy/top1' in row][-1]
+    cfg = digits(work_dir / 'test', load_from=str(work_dir / 'epoch_2.pth'))
+    metrics = Runner.from_cfg(cfg).test()
+    for key in ('accuracy/top1', 'accuracy/top5', 'loss/cross_entropy'):
+        assert metrics[key] == pytest.approx(last[key], rel=1e-6)
+
+
+def test_validation_loss_is_the_mean_cross_entropy(finished):
+    runner, _ = finished
+    model, losses = runner.model.eval(), []
+    for batch in runner.val_dataloader:
+        data = model.data_preprocessor(batch)
+        labels = torch.cat([sample.gt_label for sample in data['data_samples']])
+        with torch.no_grad():
+            losses.append(torch.nn.functional.cross_entropy(model(data['inputs']), labels))
+    expected = torch.stack(losses).mean().item()  # batches are equally large
+    metrics = runner.val_loop.run()
+    assert metrics['loss/cross_entropy'] == pytest.approx(expected, rel=1e-5)
+
+
+def test_same_seed_same_network_whatever_the_workers(finished, tmp_path):
+    runner, _ = finished
+    again = Runner.from_cfg(digits(tmp_path, **{'train_dataloader.num_workers': 2}))
+    again.train()
+    expected = runner.model.state_dict()
+    assert all(torch.equal(v, expected[k]) for k, v in again.model.state_dict().items())
+
+
+def test_resume_goes_on_from_the_checkpoint(finished, tmp_path):
+    _, work_dir = finished
+    cfg = digits(tmp_path, load_from=str(work_dir / 'epoch_1.pth'), resume=True)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    expected = finished[0].model.state_dict()
+    assert runner.iter == 38
+    assert all(torch.equal(v, expected[k]) for k, v in runner.model.state_dict().items())
+
+
+@pytest.mark.parametrize('config', ['digits/resnet8_1xb64_digits.py', 'cifar/resnet20_8xb16_cifar10.py'])
+def test_testing_with_a_foreign_checkpoint_is_an_error(finished, tmp_path, config):
+    _, work_dir = finished
+    cfg = digits(tmp_path, load_from=str(work_dir / 'epoch_2.pth'))
+    cfg.model = Config.fromfile(ROOT / 'configs' / config).model
+    with pytest.raises(ValueError, match='does not fit the model of the config: .* unexpected'):
+        Runner.from_cfg(cfg).test()
+
+
+def test_testing_with_missing_keys_is_an_error(finished, tmp_path):
+    _, work_dir = finished
+    checkpoint = torch.load(work_dir / 'epoch_2.pth', weights_only=False)
+    del checkpoint['state_dict']['backbone.layer3.0.se.fc1.weight']
+    torch.save(checkpoint, tmp_path / 'broken.pth')
+    cfg = digits(tmp_path, load_from=str(tmp_path / 'broken.pth'))
+    with pytest.raises(ValueError, match=r'1 missing \(backbone.layer3.0.se.fc1.weight\)$'):
+        Runner.from_cfg(cfg).test()
+
+
+def test_bf16_trains_on_this_device(tmp_path):
+    cfg = digits(tmp_path, **{'optim_wrapper.type': 'Bf16OptimWrapper'})
+    runner = Runner.from_cfg(cfg)
+    dtypes = set()
+    runner.model.backbone.conv1.register_forward_hook(
+        lambda module, args, out: dtypes.add(out.dtype) if module.training else None
+    )
+    runner.train()
+    assert isinstance(runner.optim_wrapper, Bf16OptimWrapper)
+    assert torch.bfloat16 in dtypes
+    assert runner.val_loop.run()['accuracy/top1'] > 30
+    assert all(p.dtype == torch.float32 for p in runner.model.parameters())
+
+
+def test_auto_scale_lr_counts_accumulation(tmp_path):
+    runner = Runner.from_cfg(digits(tmp_path))
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    sgd = torch.optim.SGD(runner.model.parameters(), lr=0.1)
+    runner.scale_lr(OptimWrapper(sgd, accumulative_counts=4), dict(enable=True, base_batch_size=64))
+    assert sgd.param_groups[0]['lr'] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    ('key', 'meant'), [('modle', 'model'), ('optim_wraper', 'optim_wrapper'), ('val_cgf', 'val_cfg')]
+)
+def test_misspelt_key(key, meant):
+    with pytest.raises(ValueError, match=f"config key '{key}' is not known; did you mean '{meant}'?"):
+        check_keys(Config({key: {}, 'model': {}, 'my_own_name': 1}))
+
+
+def test_noise_is_left_out_and_nothing_else(finished):
+    runner, work_dir = finished
+    for message in ('paramwise_options -- a:lr=1', 'a real message'):
+        runner.logger.log(logging.INFO, message)
+    (file,) = work_dir.glob('*/*.log')
+    log = file.read_text()
+    assert 'a real message' in log
+    assert 'paramwise_options' not in log

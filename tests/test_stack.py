@@ -1,0 +1,42 @@
+"""An environment in which the originals overwrote the maintained distributions is recognised."""
+
+import subprocess
+import sys
+
+import pytest
+
+from senet_mm.utils.stack import check_stack
+
+
+def install(folder, name, version='0.10.7'):
+    """What pip leaves of a distribution, as far as Python's metadata go."""
+    info = folder / f'{name.replace("-", "_")}-{version}.dist-info'
+    info.mkdir()
+    (info / 'METADATA').write_text(f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n')
+
+
+def test_this_environment_is_sound():
+    check_stack()
+
+
+@pytest.mark.parametrize('original', ['mmengine', 'mmcv', 'mmcv-lite', 'mmpretrain'])
+def test_an_original_is_recognised_at_import(tmp_path, original):
+    install(tmp_path, original)
+    run = subprocess.run(
+        [sys.executable, '-c', f'import sys; sys.path.append({str(tmp_path)!r}); import senet_mm'],
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1] == (
+        f'ImportError: senet_mm: {original} overwrites files of the maintained distributions; '
+        f'mend it with: pip uninstall -y {original} && pip install --force-reinstall --no-deps '
+        'onedl-mmengine onedl-mmcv onedl-mmpretrain'
+    )
+
+
+def test_a_missing_distribution_is_named(monkeypatch):
+    present = {'onedl-mmengine': '0.10.12', 'onedl-mmpretrain': '1.3.6'}
+    monkeypatch.setattr('senet_mm.utils.stack.installed_version', present.get)
+    with pytest.raises(ImportError, match='onedl-mmcv not installed; .*: pip install onedl-mmcv$'):
+        check_stack()

@@ -1,0 +1,89 @@
+"""Several processes on the CPU, started by the script that users start."""
+
+import pytest
+import torch
+
+from ..conftest import ROOT
+
+DIGITS = 'configs/digits/seresnet8_1xb64_digits.py'
+
+CONFIG = """
+_base_ = '{root}/{base}'
+custom_imports = dict(imports=['tests.tools.per_rank'])
+custom_hooks = [dict(type='SavePerRank', folder='{folder}')]
+randomness = dict(seed=0)
+train_cfg = dict(max_epochs=1)
+"""
+
+
+@pytest.fixture
+def train(run_tool, tmp_path):
+    """Train a variant of the digits config on some processes; returns the models of all ranks."""
+
+    def run(processes, *options):
+        folder = tmp_path / str(processes)
+        folder.mkdir()
+        config = folder / 'config.py'
+        config.write_text(CONFIG.format(root=ROOT, base=DIGITS, folder=folder))
+        command = ['tools/train.py', config]
+        if processes > 1:
+            command = ['tools/dist_train.sh', config, processes]
+        work_dir = ['--work-dir', folder / 'work_dir']
+        options = ['--cfg-options', *options] if options else []
+        finished = run_tool(*command, *work_dir, *options, PYTHONPATH=str(ROOT))
+        assert finished.returncode == 0, finished.stderr
+        files = sorted(folder.glob('rank*.pth'))
+        assert len(files) == processes
+        return [torch.load(file) for file in files], folder / 'work_dir', finished
+
+    return run
+
+
+def test_two_ranks_end_identical(train, run_tool):
+    """Parameters, and, as they are averaged before they are saved, the running statistics."""
+    (first, second), work_dir, finished = train(2)
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    assert finished.stderr == ''
+
+    command = ['tools/dist_test.sh', DIGITS, work_dir / 'epoch_1.pth', 2]
+    tested = run_tool(*command, '--work-dir', work_dir / 'test')
+    assert tested.returncode == 0, tested.stderr
+    scores = [
+        line[line.index('accuracy') : line.index('data_time')]
+        for line in (finished.stdout + tested.stdout).splitlines()
+        if 'accuracy/top1: ' in line
+    ]
+    assert len(scores) == 2
+    assert scores[0] == scores[1]
+
+
+def test_two_times_32_is_one_times_64(train):
+    """Without batch statistics the number of processes changes nothing but rounding."""
+    options = [
+        'model.backbone.norm_cfg.type=GN',
+        'model.backbone.norm_cfg.num_groups=4',
+        'train_dataloader.num_batch_per_epoch=10',
+    ]
+    (one,), *_ = train(1, *options)
+    (two, _), *_ = train(2, *options, 'train_dataloader.batch_size=32')
+    for name, value in one.items():
+        torch.testing.assert_close(value, two[name], rtol=1e-4, atol=1e-5)
+
+
+def test_eight_processes_run_an_epoch(train):
+    models, *_ = train(8, 'train_dataloader.batch_size=8')
+    for model in models[1:]:
+        assert all(torch.equal(value, model[name]) for name, value in models[0].items())
+
+
+def test_a_mistake_is_reported_by_every_rank_and_fails(run_tool):
+    run = run_tool('tools/dist_train.sh', 'nowhere.py', 2)
+    assert run.returncode != 0
+    assert 'error (rank 0): config nowhere.py does not exist' in run.stderr
+
+
+@pytest.mark.parametrize('script', ['dist.sh', 'dist_train.sh', 'dist_test.sh', 'slurm_train.sh'])
+def test_scripts_say_how_they_are_used(run_tool, script):
+    run = run_tool(f'tools/{script}')
+    assert run.returncode == 2
+    assert f'tools/{script} ' in run.stderr
