@@ -1,4 +1,15 @@
+from .base import SlotBlock, StagedBackbone
 from .res_blocks import BasicBlock, BlockSpec, Bottleneck, ResBlock
 from .se_resnet import SENet, SEResNet, SEResNeXt
 
-__all__ = ['BasicBlock', 'BlockSpec', 'Bottleneck', 'ResBlock', 'SENet', 'SEResNeXt', 'SEResNet']
+__all__ = [
+    'BasicBlock',
+    'BlockSpec',
+    'Bottleneck',
+    'ResBlock',
+    'SENet',
+    'SEResNeXt',
+    'SEResNet',
+    'SlotBlock',
+    'StagedBackbone',
+]
