@@ -19,7 +19,7 @@ def insert_se(backbone: nn.Module, layer: dict) -> None:
     if not blocks:
         raise ValueError(
             f'{type(backbone).__name__} has no block with an `se` slot; '
-            'allowed: SENet, SEResNeXt, SEResNet'
+            'allowed: SEBNInception, SENet, SEResNeXt, SEResNet'
         )
     for block in blocks:
         block.add_se(layer)
