@@ -1,4 +1,4 @@
-from .backbones import SENet, SEResNet, SEResNeXt
+from .backbones import SEBNInception, SENet, SEResNet, SEResNeXt
 from .classifiers import ImageClassifier
 from .heads import LinearClsHead
 from .layers import AvgSqueeze, MaxSqueeze, NoSqueeze, SELayer
@@ -10,6 +10,7 @@ __all__ = [
     'LinearClsHead',
     'MaxSqueeze',
     'NoSqueeze',
+    'SEBNInception',
     'SELayer',
     'SENet',
     'SEResNeXt',

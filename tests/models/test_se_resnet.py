@@ -106,7 +106,7 @@ def test_senet154_equals_timm():
 def test_out_indices(depth):
     model = SEResNet(depth, out_indices=(0, 1, 2)).eval()
     maps = model(torch.randn(1, 3, 64, 64))
-    channels = [stage[-1].out_channels for stage in model.stages[:3]]
+    channels = [stage[0][-1].out_channels for stage in model.stages[:3]]
     assert [m.shape[1] for m in maps] == channels
     assert [maps[0].shape[2] // m.shape[2] for m in maps] == [1, 2, 4]
 

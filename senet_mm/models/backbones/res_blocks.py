@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass, field
 
-import torch
 import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from senet_mm.ops import se_tail
-from senet_mm.registry import MODELS
 from senet_mm.utils.options import check_option
+
+from .base import SlotBlock
 
 STYLES = ('pytorch', 'caffe')
 DOWNSAMPLES = ('conv1x1', 'conv3x3', 'avg_pool', 'pad')
@@ -79,10 +78,8 @@ def make_downsample(spec: BlockSpec, in_channels: int, out_channels: int, stride
     return nn.Sequential(*layers, conv, spec.norm(out_channels))
 
 
-class ResBlock(nn.Module):
+class ResBlock(SlotBlock):
     """A residual block: ``relu(drop_path(se(norm(residual(x)))) + shortcut(x))``.
-
-    The slot ``se`` is empty (a plain block) until :meth:`add_se` fills it.
 
     Args:
         in_channels: Channels of the input.
@@ -102,10 +99,8 @@ class ResBlock(nn.Module):
         spec: BlockSpec,
         drop_path_rate: float = 0.0,
     ) -> None:
-        super().__init__()
+        super().__init__(planes * self.expansion, spec.with_cp)
         self.in_channels = in_channels
-        self.out_channels = planes * self.expansion
-        self.with_cp = spec.with_cp
         self.make_convs(planes, stride, spec)
         self.relu = nn.ReLU(inplace=True)
         self.register_module('se', None)
@@ -127,24 +122,6 @@ class ResBlock(nn.Module):
     def last_norm(self) -> nn.Module:
         """The norm after the last convolution."""
         raise NotImplementedError
-
-    def add_se(self, layer: dict) -> None:
-        """Put a recalibration layer, built with ``channels=out_channels``, into the slot.
-
-        Raises:
-            ValueError: The slot is taken.
-        """
-        if self.se is not None:
-            raise ValueError(
-                f'the block has a {type(self.se).__name__} already; '
-                'allowed: one of backbone.se and model.se'
-            )
-        self.se = MODELS.build(dict(layer, channels=self.out_channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.with_cp and torch.is_grad_enabled():
-            return checkpoint(self._forward, x, use_reentrant=False)
-        return self._forward(x)
 
     def _forward(self, x: Tensor) -> Tensor:
         z = self.residual(x)

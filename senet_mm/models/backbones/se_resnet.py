@@ -1,15 +1,15 @@
 """The SE-ResNet family: every variant is data."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from mmengine.model import BaseModule
-from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
 from senet_mm.utils.options import check_option
 
+from .base import HE_FAN_IN, StagedBackbone
 from .res_blocks import BasicBlock, BlockSpec, Bottleneck, ResBlock
 
 # `pad1` is torchvision's, `ceil` Caffe's: the same output shape, windows shifted by one pixel.
@@ -54,7 +54,7 @@ def small_arch(depth: int) -> Arch:
 
 
 @MODELS.register_module()
-class SEResNet(BaseModule):
+class SEResNet(StagedBackbone):
     """ResNet with a recalibration layer in every block (Hu et al., arXiv:1709.01507, table 1).
 
     Depths 18 to 152 are the ImageNet networks, 8 to 110 (6n + 2) those for small images. The
@@ -107,14 +107,12 @@ class SEResNet(BaseModule):
         frozen_stages: int = -1,
         norm_eval: bool = False,
         with_cp: bool = False,
-        init_cfg: dict | list | None = (
-            dict(type='Kaiming', layer='Conv2d', mode='fan_in'),
-            dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']),
-        ),
+        init_cfg: dict | Sequence[dict] | None = HE_FAN_IN,
     ) -> None:
-        super().__init__(list(init_cfg) if isinstance(init_cfg, tuple) else init_cfg)
         check_option('depth', depth, sorted(self.arch_settings))
         arch = self.arch_settings[depth]
+        num_stages = len(arch.num_blocks)
+        super().__init__(num_stages, out_indices, frozen_stages, norm_eval, init_cfg)
         spec = BlockSpec(
             groups=groups,
             width_per_group=width_per_group,
@@ -124,13 +122,6 @@ class SEResNet(BaseModule):
             norm_cfg=norm_cfg,
             with_cp=with_cp,
         )
-        num_stages = len(arch.num_blocks)
-        for index in out_indices:
-            check_option('out_indices', index, range(-num_stages, num_stages))
-        check_option('frozen_stages', frozen_stages, range(-1, num_stages + 1))
-        self.out_indices = {index % num_stages for index in out_indices}
-        self.frozen_stages = frozen_stages
-        self.norm_eval = norm_eval
         self.zero_init_residual = zero_init_residual
 
         channels = self._make_stem(in_channels, arch.stem.replace(stem or {}), spec)
@@ -149,14 +140,14 @@ class SEResNet(BaseModule):
         self._freeze()
 
     @property
-    def stages(self) -> list[nn.Sequential]:
+    def stages(self) -> list[list[nn.Module]]:
         """The stages, ``layer1`` first."""
-        return [module for name, module in self.named_children() if name.startswith('layer')]
+        return [[module] for name, module in self.named_children() if name.startswith('layer')]
 
     @property
     def blocks(self) -> list[ResBlock]:
         """All blocks in order."""
-        return [block for stage in self.stages for block in stage]
+        return [block for [layer] in self.stages for block in layer]
 
     def _make_stem(self, in_channels: int, stem: Stem, spec: BlockSpec) -> int:
         """Create the stem; returns its number of output channels."""
@@ -182,6 +173,11 @@ class SEResNet(BaseModule):
             return [(layer['conv'], layer['bn']) for layer in self.stem]
         return [(self.conv1, self.bn1)]
 
+    @property
+    def stem_modules(self) -> list[nn.Module]:
+        """The stem's convolutions and norms."""
+        return [module for layer in self.stem_layers for module in layer]
+
     def init_weights(self) -> None:
         """Initialise, unless ``init_cfg`` loads a checkpoint (which nothing may overwrite)."""
         super().init_weights()
@@ -190,35 +186,11 @@ class SEResNet(BaseModule):
             for block in self.blocks:
                 nn.init.zeros_(block.last_norm.weight)
 
-    def _freeze(self) -> None:
-        """Take the frozen stages out of training."""
-        if self.frozen_stages < 0:
-            return
-        frozen = [module for layer in self.stem_layers for module in layer]
-        for module in frozen + self.stages[: self.frozen_stages]:
-            module.eval().requires_grad_(False)
-
-    def train(self, mode: bool = True) -> 'SEResNet':
-        """Set the mode; frozen stages, and with ``norm_eval`` all batch norms, stay in eval."""
-        super().train(mode)
-        self._freeze()
-        if mode and self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, _BatchNorm):
-                    module.eval()
-        return self
-
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Feature maps of the stages in ``out_indices`` for an image (N, C, H, W)."""
+    def forward_stem(self, x: Tensor) -> Tensor:
+        """The input of ``layer1`` for an image (N, C, H, W)."""
         for conv, norm in self.stem_layers:
             x = self.relu(norm(conv(x)))
-        x = self.maxpool(x)
-        outs = []
-        for i, stage in enumerate(self.stages):
-            x = stage(x)
-            if i in self.out_indices:
-                outs.append(x)
-        return tuple(outs)
+        return self.maxpool(x)
 
 
 @MODELS.register_module()

@@ -2,24 +2,24 @@
 
 from torch import nn
 
-from senet_mm.models.backbones import ResBlock
+from senet_mm.models.backbones import SlotBlock
 
 
 def insert_se(backbone: nn.Module, layer: dict) -> None:
-    """Fill the ``se`` slot of every residual block of ``backbone``, in place.
+    """Fill the ``se`` slot of every block of ``backbone``, in place.
 
     Args:
-        backbone: A plain network of the SE-ResNet family (``se=None``).
+        backbone: A plain network (``se=None``) whose blocks have the slot.
         layer: Config of the layer, built once per block with the block's ``channels``.
 
     Raises:
         ValueError: The backbone has no block with a slot, or its slots are filled.
     """
-    blocks = [module for module in backbone.modules() if isinstance(module, ResBlock)]
+    blocks = [module for module in backbone.modules() if isinstance(module, SlotBlock)]
     if not blocks:
         raise ValueError(
             f'{type(backbone).__name__} has no block with an `se` slot; '
-            'allowed: SEResNet, SEResNeXt, SENet'
+            'allowed: SEBNInception, SENet, SEResNeXt, SEResNet'
         )
     for block in blocks:
         block.add_se(layer)

@@ -1,0 +1,131 @@
+"""What the backbones share: blocks with an ``se`` slot, a stem and stages that can be frozen."""
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModule
+from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from senet_mm.registry import MODELS
+from senet_mm.utils.options import check_option
+
+# He et al., arXiv:1502.01852, with fan-in, as in the paper and in Caffe.
+HE_FAN_IN = (
+    dict(type='Kaiming', layer='Conv2d', mode='fan_in'),
+    dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']),
+)
+
+
+class SlotBlock(nn.Module):
+    """A block with a slot ``se`` for a recalibration layer, empty until :meth:`add_se` fills it.
+
+    A subclass registers the empty slot where the layer's names belong in its state dict:
+    ``self.register_module('se', None)``.
+
+    Args:
+        out_channels: Channels at the slot.
+        with_cp: Recompute the block in the backward pass instead of storing its activations.
+    """
+
+    def __init__(self, out_channels: int, with_cp: bool = False) -> None:
+        super().__init__()
+        self.out_channels = out_channels
+        self.with_cp = with_cp
+
+    def add_se(self, layer: dict) -> None:
+        """Put a recalibration layer, built with ``channels=out_channels``, into the slot.
+
+        Raises:
+            ValueError: The slot is taken.
+        """
+        if self.se is not None:
+            raise ValueError(
+                f'the block has a {type(self.se).__name__} already; '
+                'allowed: one of backbone.se and model.se'
+            )
+        self.se = MODELS.build(dict(layer, channels=self.out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.with_cp and torch.is_grad_enabled():
+            return checkpoint(self._forward, x, use_reentrant=False)
+        return self._forward(x)
+
+    def _forward(self, x: Tensor) -> Tensor:
+        """The block, (N, C, H, W) -> (N, C', H', W')."""
+        raise NotImplementedError
+
+
+class StagedBackbone(BaseModule):
+    """A stem and stages; the constructor of a subclass ends with :meth:`_freeze`.
+
+    Args:
+        num_stages: Number of stages.
+        out_indices: Stages whose output is returned, from 0.
+        frozen_stages: -1 freezes nothing, 0 the stem, k the stem and k stages.
+        norm_eval: Keep the batch norms on their running statistics in training.
+        init_cfg: Initialisation.
+
+    Raises:
+        ValueError: A stage does not exist.
+    """
+
+    def __init__(
+        self,
+        num_stages: int,
+        out_indices: Sequence[int],
+        frozen_stages: int,
+        norm_eval: bool,
+        init_cfg: dict | Sequence[dict] | None,
+    ) -> None:
+        super().__init__(list(init_cfg) if isinstance(init_cfg, tuple) else init_cfg)
+        for index in out_indices:
+            check_option('out_indices', index, range(-num_stages, num_stages))
+        check_option('frozen_stages', frozen_stages, range(-1, num_stages + 1))
+        self.out_indices = {index % num_stages for index in out_indices}
+        self.frozen_stages = frozen_stages
+        self.norm_eval = norm_eval
+
+    @property
+    def stem_modules(self) -> list[nn.Module]:
+        """The modules before the first stage that have parameters."""
+        raise NotImplementedError
+
+    @property
+    def stages(self) -> list[list[nn.Module]]:
+        """The stages, each as modules to call in turn."""
+        raise NotImplementedError
+
+    def forward_stem(self, x: Tensor) -> Tensor:
+        """The input of the first stage for an image (N, C, H, W)."""
+        raise NotImplementedError
+
+    def _freeze(self) -> None:
+        """Take the frozen stages out of training."""
+        if self.frozen_stages < 0:
+            return
+        for modules in [self.stem_modules, *self.stages[: self.frozen_stages]]:
+            for module in modules:
+                module.eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> 'StagedBackbone':
+        """Set the mode; frozen stages, and with ``norm_eval`` all batch norms, stay in eval."""
+        super().train(mode)
+        self._freeze()
+        if mode and self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Feature maps of the stages in ``out_indices`` for an image (N, C, H, W)."""
+        x = self.forward_stem(x)
+        outs = []
+        for i, modules in enumerate(self.stages):
+            for module in modules:
+                x = module(x)
+            if i in self.out_indices:
+                outs.append(x)
+        return tuple(outs)
