@@ -16,7 +16,9 @@ from senet_mm.utils.complexity import get_complexity
 
 from .conftest import ROOT
 
-CONFIGS = sorted(str(path.relative_to(ROOT / 'configs')) for path in ROOT.glob('configs/[!_]*/*.py'))
+CONFIGS = sorted(
+    str(path.relative_to(ROOT / 'configs')) for path in ROOT.glob('configs/[!_]*/*.py')
+)
 GOLDEN = ROOT / 'tests/golden/complexity.json'
 
 
@@ -112,7 +114,9 @@ def test_builds_feeds_itself_and_learns(name, tmp_path):
     runner = MMRunner.__new__(MMRunner)  # for its builders alone
     runner.model = model
     optim_wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
-    schedulers = cfg.param_scheduler if isinstance(cfg.param_scheduler, list) else [cfg.param_scheduler]
+    schedulers = (
+        cfg.param_scheduler if isinstance(cfg.param_scheduler, list) else [cfg.param_scheduler]
+    )
     for scheduler in schedulers:
         converts = scheduler.pop('convert_to_iter_based', False)
         built = PARAM_SCHEDULERS.get(scheduler.pop('type'))(optim_wrapper, **scheduler)
@@ -148,7 +152,12 @@ def test_opens_with_command_hardware_and_score(name):
     ('name', 'batch', 'epochs', 'lr'),
     [
         ('seresnet/seresnet50_8xb32_in1k.py', 256, 270, {0: 0.1, 124: 0.1, 125: 0.01, 269: 1e-4}),
-        ('seresnet/seresnet50_8xb128-100e_in1k.py', 1024, 100, {0: 0.6, 29: 0.6, 30: 0.06, 99: 6e-4}),
+        (
+            'seresnet/seresnet50_8xb128-100e_in1k.py',
+            1024,
+            100,
+            {0: 0.6, 29: 0.6, 30: 0.06, 99: 6e-4},
+        ),
         ('seresnet/seresnet50_8xb32-140e_in1k.py', 256, 140, {39: 0.1, 40: 0.01, 139: 1e-4}),
         ('seresnet/seresnet101_8xb32-100e_in1k.py', 256, 100, {29: 0.1, 30: 0.01, 99: 1e-4}),
         ('cifar/seresnet20_8xb16_cifar10.py', 128, 164, {81: 0.1, 82: 0.01, 123: 1e-3}),
@@ -160,7 +169,9 @@ def test_recipes(name, batch, epochs, lr):
     gpus = int(name.split('_')[1].split('xb')[0])
     assert gpus * cfg.train_dataloader.batch_size == batch == cfg.auto_scale_lr.base_batch_size
     assert cfg.train_cfg.max_epochs == epochs
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], cfg.optim_wrapper.optimizer.lr)
+    optimizer = torch.optim.SGD(
+        [torch.zeros(1, requires_grad=True)], cfg.optim_wrapper.optimizer.lr
+    )
     scheduler = cfg.param_scheduler
     scheduler = PARAM_SCHEDULERS.get(scheduler.pop('type'))(optimizer, **scheduler)
     rates = []

@@ -38,5 +38,5 @@ def test_an_original_is_recognised_at_import(tmp_path, original):
 def test_a_missing_distribution_is_named(monkeypatch):
     present = {'onedl-mmengine': '0.10.12', 'onedl-mmpretrain': '1.3.6'}
     monkeypatch.setattr('senet_mm.utils.stack.installed_version', present.get)
-    with pytest.raises(ImportError, match='onedl-mmcv not installed; .*: pip install onedl-mmcv$'):
+    with pytest.raises(ImportError, match=r'onedl-mmcv not installed; .*: pip install onedl-mmcv$'):
         check_stack()

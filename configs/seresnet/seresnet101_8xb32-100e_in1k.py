@@ -1,6 +1,6 @@
 # tools/dist_train.sh configs/seresnet/seresnet101_8xb32-100e_in1k.py 8
 # Hardware: 8 GPUs of 12 GB or more (the authors used 8 Titan X)
-# Published: 78.26 / 94.07 % top-1 / top-5 accuracy (model zoo of mmpretrain, seresnet101_8xb32_in1k)
+# Published: 78.26 / 94.07 % top-1 / top-5 accuracy (mmpretrain model zoo, seresnet101_8xb32_in1k)
 _base_ = [
     '../_base_/models/resnet50.py',
     '../_base_/datasets/imagenet_bs32.py',
@@ -15,7 +15,7 @@ model = dict(
         init_cfg=[
             dict(type='Kaiming', layer='Conv2d'),
             dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']),
-        ]
+        ],
     ),
     se=dict(layer=dict(type='SELayer', ratio=16)),
 )

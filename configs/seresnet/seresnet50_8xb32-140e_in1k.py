@@ -1,6 +1,6 @@
 # tools/dist_train.sh configs/seresnet/seresnet50_8xb32-140e_in1k.py 8
 # Hardware: 8 GPUs of 12 GB or more (the authors used 8 Titan X)
-# Published: 77.74 / 93.84 % top-1 / top-5 accuracy (model zoo of mmpretrain, seresnet50_8xb32_in1k)
+# Published: 77.74 / 93.84 % top-1 / top-5 accuracy (mmpretrain model zoo, seresnet50_8xb32_in1k)
 _base_ = [
     '../_base_/models/resnet50.py',
     '../_base_/datasets/imagenet_bs32.py',

@@ -71,9 +71,7 @@ def count_flops_openmmlab(model: nn.Module, shape: tuple[int, int, int]) -> int:
     """mmengine's count for one image; runs the model once on its own device."""
     device = next(model.parameters()).device
     analyzer = FlopAnalyzer(model, (torch.zeros(1, *shape, device=device),))
-    return int(
-        analyzer.unsupported_ops_warnings(False).uncalled_modules_warnings(False).total()
-    )
+    return int(analyzer.unsupported_ops_warnings(False).uncalled_modules_warnings(False).total())
 
 
 def get_complexity(model: nn.Module, shape: tuple[int, int, int]) -> Complexity:
@@ -98,7 +96,7 @@ def get_complexity(model: nn.Module, shape: tuple[int, int, int]) -> Complexity:
 
 
 def _macs_of(path: str, module: nn.Module, macs: dict[str, int]) -> int:
-    """Multiply-adds below a path; a container that is not called itself has those of its children."""
+    """Multiply-adds below a path; a container that is not called has those of its children."""
     if path in macs:
         return macs[path]
     return sum(_macs_of(f'{path}.{name}', child, macs) for name, child in module.named_children())

@@ -79,8 +79,14 @@ def test_fitting_checkpoint(wrap, prefix):
     [
         (lambda s: s.pop('bias'), r'1 missing \(bias\)$'),
         (lambda s: s.update(extra=s['bias']), r'1 unexpected \(extra\)$'),
-        (lambda s: s.update(bias=torch.zeros(4)), r'1 of another shape \(bias \(4,\) for \(3,\)\)$'),
-        (lambda s: [s.update({f'x{i}': s['bias']}) for i in range(5)], r'5 unexp.*x0, x1, x2, \.\.\.'),
+        (
+            lambda s: s.update(bias=torch.zeros(4)),
+            r'1 of another shape \(bias \(4,\) for \(3,\)\)$',
+        ),
+        (
+            lambda s: [s.update({f'x{i}': s['bias']}) for i in range(5)],
+            r'5 unexp.*x0, x1, x2, \.\.\.',
+        ),
     ],
 )
 def test_unfitting_checkpoint_changes_nothing(change, message):

@@ -105,12 +105,14 @@ def test_resume_goes_on_from_the_checkpoint(finished, tmp_path):
     assert all(torch.equal(v, expected[k]) for k, v in runner.model.state_dict().items())
 
 
-@pytest.mark.parametrize('config', ['digits/resnet8_1xb64_digits.py', 'cifar/resnet20_8xb16_cifar10.py'])
+@pytest.mark.parametrize(
+    'config', ['digits/resnet8_1xb64_digits.py', 'cifar/resnet20_8xb16_cifar10.py']
+)
 def test_testing_with_a_foreign_checkpoint_is_an_error(finished, tmp_path, config):
     _, work_dir = finished
     cfg = digits(tmp_path, load_from=str(work_dir / 'epoch_2.pth'))
     cfg.model = Config.fromfile(ROOT / 'configs' / config).model
-    with pytest.raises(ValueError, match='does not fit the model of the config: .* unexpected'):
+    with pytest.raises(ValueError, match=r'does not fit the model of the config: .* unexpected'):
         Runner.from_cfg(cfg).test()
 
 
@@ -147,10 +149,13 @@ def test_auto_scale_lr_counts_accumulation(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('key', 'meant'), [('modle', 'model'), ('optim_wraper', 'optim_wrapper'), ('val_cgf', 'val_cfg')]
+    ('key', 'meant'),
+    [('modle', 'model'), ('optim_wraper', 'optim_wrapper'), ('val_cgf', 'val_cfg')],
 )
 def test_misspelt_key(key, meant):
-    with pytest.raises(ValueError, match=f"config key '{key}' is not known; did you mean '{meant}'?"):
+    with pytest.raises(
+        ValueError, match=f"config key '{key}' is not known; did you mean '{meant}'?"
+    ):
         check_keys(Config({key: {}, 'model': {}, 'my_own_name': 1}))
 
 

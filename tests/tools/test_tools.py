@@ -196,7 +196,9 @@ def test_imagenet_recipe_on_real_photographs(run_tool, tmp_path):
     run = run_tool('tools/test.py', config, checkpoint, '--work-dir', tmp_path / 'test', *options)
     assert run.returncode == 0, run.stderr
     (tested,) = (line for line in run.stdout.splitlines() if 'Epoch(test)' in line)
-    scores = [line[line.index('accuracy') : line.index('data_time')] for line in (validated, tested)]
+    scores = [
+        line[line.index('accuracy') : line.index('data_time')] for line in (validated, tested)
+    ]
     assert scores[0] == scores[1]
 
 

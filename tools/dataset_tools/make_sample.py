@@ -17,8 +17,14 @@ from senet_mm.utils.cli import reported_errors
 
 # Colour photographs inside the wheel of scikit-image: none needs a download.
 PHOTOGRAPHS = (
-    'astronaut', 'chelsea', 'coffee', 'hubble_deep_field', 'immunohistochemistry', 'retina', 'rocket',
-)  # fmt: skip
+    'astronaut',
+    'chelsea',
+    'coffee',
+    'hubble_deep_field',
+    'immunohistochemistry',
+    'retina',
+    'rocket',
+)
 
 
 def parse_args() -> argparse.Namespace:

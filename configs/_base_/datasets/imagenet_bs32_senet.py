@@ -1,5 +1,5 @@
-# ImageNet with the augmentation of the released networks (README of hujie-frank/SENet): mirror, crop
-# of 8-100 % with aspect 3/4-4/3, rotation +-10 degrees, pixel jitter +-20. Images are BGR here.
+# ImageNet with the augmentation of the released networks (README of hujie-frank/SENet): mirror,
+# crop of 8-100 % with aspect 3/4-4/3, rotation +-10 degrees, pixel jitter +-20. Images are BGR.
 _base_ = 'imagenet_bs32_mean.py'
 
 train_pipeline = [

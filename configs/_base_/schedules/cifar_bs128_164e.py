@@ -1,5 +1,5 @@
-# The CIFAR ResNets (He et al., arXiv:1512.03385, section 4.2): batch 128, lr 0.1, /10 at 32k and 48k
-# of 64k iterations, which is epochs 82 and 123 of 164.
+# The CIFAR ResNets (He et al., arXiv:1512.03385, section 4.2): batch 128, lr 0.1, /10 at 32k and
+# 48k of 64k iterations, which is epochs 82 and 123 of 164.
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=1e-4),
 )

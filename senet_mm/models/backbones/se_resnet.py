@@ -199,9 +199,7 @@ class SEResNeXt(SEResNet):
 
     arch_settings = {depth: SEResNet.arch_settings[depth] for depth in (50, 101, 152)}
 
-    def __init__(
-        self, depth: int, groups: int = 32, width_per_group: int = 4, **kwargs
-    ) -> None:
+    def __init__(self, depth: int, groups: int = 32, width_per_group: int = 4, **kwargs) -> None:
         super().__init__(depth, groups=groups, width_per_group=width_per_group, **kwargs)
 
 

@@ -30,7 +30,8 @@ class ImageClassifier(_ImageClassifier):
         # Built here, not by the parent: it would take mmpretrain's SEResNet and head for ours
         # wherever no default scope is set.
         backbone, neck, head = (
-            MODELS.build(part) if isinstance(part, dict) else part for part in (backbone, neck, head)
+            MODELS.build(part) if isinstance(part, dict) else part
+            for part in (backbone, neck, head)
         )
         super().__init__(backbone, neck, head, **kwargs)
         if se is not None:

@@ -33,15 +33,15 @@ class SELayer(BaseModule):
     """Squeeze-and-Excitation: ``x * gate(fc2(act(fc1(squeeze(x)))))``.
 
     Both fully connected layers are 1x1 convolutions, as in the released networks. The hidden width
-    is exactly ``channels // ratio`` unless ``divisor`` asks for rounding (mmpretrain and MobileNetV3
-    round to a multiple of 8).
+    is exactly ``channels // ratio`` unless ``divisor`` asks for rounding (mmpretrain and
+    MobileNetV3 round to a multiple of 8).
 
     Args:
         channels: Number of input (and output) channels, C.
         ratio: Reduction ratio r of the hidden layer.
         bias: Whether the two fully connected layers have a bias. The released networks have it, the
             ablations of the paper (section 6) do not.
-        squeeze_cfg: The squeeze: ``AvgSqueeze``, ``MaxSqueeze``, ``NoSqueeze`` or a registered module.
+        squeeze_cfg: The squeeze: ``AvgSqueeze``, ``MaxSqueeze``, ``NoSqueeze`` or another module.
         act_cfg: The activation between the two layers.
         gate_cfg: The activation that makes the gate.
         divisor: Round the hidden width to a multiple of it.
