@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-CONFIGS = Path(__file__).parents[2] / 'configs'
-
 
 def make_parser(description: str) -> argparse.ArgumentParser:
     """A parser with the arguments that every tool on a config has."""
     from mmengine.config import DictAction
 
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', help='config file, or name of a config of the project')
     parser.add_argument('--work-dir', help='folder for logs and checkpoints')
     parser.add_argument(
         '--cfg-options',
@@ -50,11 +48,9 @@ def load_config(args: argparse.Namespace) -> 'Config':
         FileNotFoundError: There is no such config.
         ValueError: An option names a key that the config does not have.
     """
-    from mmengine.config import Config
+    from senet_mm.apis import get_config
 
-    if not os.path.isfile(args.config):
-        raise FileNotFoundError(f'config {args.config} does not exist{_similar(args.config)}')
-    cfg = Config.fromfile(args.config)
+    cfg = get_config(args.config)
     check_options(cfg, args.cfg_options)
     cfg.merge_from_dict(args.cfg_options)
     cfg.launcher = args.launcher
@@ -125,10 +121,3 @@ def _unregistered(name: str, scope: str, kind: str) -> str:
     near = difflib.get_close_matches(name, names, n=3)
     hint = f'; did you mean {" or ".join(near)}?' if near else ''
     return f'type={name!r} is not in the {kind} registry{hint}'
-
-
-def _similar(config: str) -> str:
-    """A hint at configs with a similar name."""
-    configs = {path.name: os.path.relpath(path) for path in CONFIGS.glob('[!_]*/*.py')}
-    near = difflib.get_close_matches(Path(config).name, configs, n=1)
-    return f'; did you mean {configs[near[0]]}?' if near else ''

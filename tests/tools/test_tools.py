@@ -82,7 +82,7 @@ MISTAKES = [
     (
         ['tools/train.py', 'configs/digits/seresnet9_1xb64_digits.py'],
         'config configs/digits/seresnet9_1xb64_digits.py does not exist; '
-        'did you mean configs/digits/seresnet8_1xb64_digits.py?',
+        'did you mean seresnet8_1xb64_digits?',
     ),
     (
         ['tools/train.py', DIGITS, '--cfg-options', 'model.backbone.depth=9'],

@@ -1,11 +1,3 @@
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(type='SEResNet', depth=18, se=None),
-    neck=dict(type='GlobalAveragePooling'),
-    head=dict(
-        type='LinearClsHead',
-        num_classes=1000,
-        in_channels=512,
-        topk=(1, 5),
-    ),
-)
+_base_ = 'resnet50.py'
+
+model = dict(backbone=dict(depth=18), head=dict(in_channels=512))
