@@ -30,6 +30,7 @@ RUNNERS = _child(mmpretrain.RUNNERS, 'senet_mm.engine')
 
 # Nothing of ours is in these, but without a child mmengine would not search mmpretrain for a config
 # of this scope, and warn.
+BATCH_AUGMENTS = _child(mmpretrain.BATCH_AUGMENTS)
 DATA_SAMPLERS = _child(mmpretrain.DATA_SAMPLERS)
 EVALUATORS = _child(mmpretrain.EVALUATORS)
 LOG_PROCESSORS = _child(mmpretrain.LOG_PROCESSORS)

@@ -197,7 +197,10 @@ def test_classifier_puts_se_into_a_plain_backbone():
     ('backbone', 'message'),
     [
         (dict(type='SEResNet', depth=18), 'has a SELayer already'),
-        (dict(type='VGG', depth=11), 'VGG has no block with an `se` slot; allowed: SEResNet'),
+        (
+            dict(type='VGG', depth=11),
+            'VGG has no block with an `se` slot; allowed: SEBNInception, SENet',
+        ),
     ],
 )
 def test_se_that_cannot_be_put_in(backbone, message):

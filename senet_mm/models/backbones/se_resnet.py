@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
+import numpy as np
 from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
@@ -125,7 +125,7 @@ class SEResNet(StagedBackbone):
         self.zero_init_residual = zero_init_residual
 
         channels = self._make_stem(in_channels, arch.stem.replace(stem or {}), spec)
-        drop_path_rates = iter(torch.linspace(0, drop_path_rate, sum(arch.num_blocks)).tolist())
+        drop_path_rates = iter(np.linspace(0, drop_path_rate, sum(arch.num_blocks)).tolist())
         for i, num_blocks in enumerate(arch.num_blocks):
             planes = arch.planes * 2**i
             strides = [1 if i == 0 else 2] + [1] * (num_blocks - 1)

@@ -1,0 +1,65 @@
+#!/usr/bin/env python
+"""Print a table of published results beside what the configs cost and what checkpoints reach.
+
+python tools/reproduce.py released
+python tools/reproduce.py table2 --data-root data/imagenet --checkpoints checkpoints --out table2.md
+"""
+
+import argparse
+from pathlib import Path
+
+from senet_mm.utils.cli import reported_errors
+
+
+def parse_args() -> argparse.Namespace:
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('table', help='a table of configs/results.yml: released, table2, ...')
+    parser.add_argument('--data-root', help='folder of the data set')
+    parser.add_argument(
+        '--checkpoints', type=Path, help='folder with CONFIG.pth or CONFIG_DATE-HASH8.pth'
+    )
+    parser.add_argument('--work-dir', default='work_dirs/reproduce', help='folder for logs')
+    parser.add_argument(
+        '--out', type=Path, nargs='+', default=[], help='files to write: .md, .json, .csv'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='override keys of the configs that are tested',
+    )
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    from senet_mm.apis import results as api
+
+    formats = {'.md': api.to_markdown, '.json': api.to_json, '.csv': api.to_csv}
+    for file in args.out:
+        if file.suffix not in formats:
+            raise ValueError(f'--out {file}: allowed: {", ".join(formats)}')
+    if (args.data_root is None) != (args.checkpoints is None):
+        raise ValueError('--data-root and --checkpoints belong together; allowed: both or none')
+    if args.checkpoints and not args.checkpoints.is_dir():
+        raise FileNotFoundError(f'--checkpoints {args.checkpoints} is not a folder')
+
+    results = api.get_results(args.table)
+    for result in results:
+        if args.checkpoints is None or result.config is None:
+            continue
+        if checkpoint := api.find_checkpoint(args.checkpoints, result.config):
+            work_dir = f'{args.work_dir}/{result.config}'
+            api.measure(result, checkpoint, args.data_root, work_dir, args.cfg_options)
+    for file in args.out:
+        file.write_text(formats[file.suffix](results))
+    print(api.to_markdown(results), end='')
+
+
+if __name__ == '__main__':
+    args = parse_args()
+    with reported_errors():
+        main(args)

@@ -1,0 +1,159 @@
+#!/usr/bin/env python
+"""Make the tables of README.md and docs/results.md and the metafiles from configs/results.yml.
+
+python tools/update_docs.py          # write them
+python tools/update_docs.py --check  # fail if one is not up to date
+"""
+
+import argparse
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from senet_mm.utils.cli import reported_errors
+
+if TYPE_CHECKING:
+    from senet_mm.apis.results import Result
+
+ROOT = Path(__file__).parents[1]
+
+HE = {
+    'URL': 'https://arxiv.org/abs/1512.03385',
+    'Title': 'Deep Residual Learning for Image Recognition',
+}
+HU = {'URL': 'https://arxiv.org/abs/1709.01507', 'Title': 'Squeeze-and-Excitation Networks'}
+
+# Folder under configs/ -> its collection in the model index and the paper.
+COLLECTIONS = {
+    'cifar': ('ResNet and SE-ResNet for CIFAR', HE),
+    'digits': ('ResNet and SE-ResNet for digits', HE),
+    'resnet': ('ResNet and ResNeXt, plain', HE),
+    'se-bn-inception': ('BN-Inception and SE-BN-Inception', HU),
+    'senet': ('SENet', HU),
+    'seresnet': ('SE-ResNet and SE-ResNeXt', HU),
+}
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--check', action='store_true', help='write nothing, fail on a difference')
+    return parser.parse_args()
+
+
+def fill(page: str, name: str, table: str) -> str:
+    """Put a table between its markers ``<!-- table: NAME -->`` and ``<!-- end -->``."""
+    pattern = rf'(<!-- table: {name} -->\n).*?(<!-- end -->)'
+    filled, count = re.subn(pattern, lambda m: m[1] + table + m[2], page, flags=re.S)
+    assert count == 1, f'{name} has {count} places'
+    return filled
+
+
+def results_page(tables: dict, results: dict[str, list['Result']]) -> str:
+    """docs/results.md."""
+    from senet_mm.apis.results import to_markdown
+
+    parts = [
+        '# Results\n\n'
+        'Made by `python tools/update_docs.py` from `configs/results.yml`; one table with measured '
+        'scores:\n`python tools/reproduce.py TABLE --data-root data/imagenet --checkpoints DIR`. '
+        'Published scores are\nnot measured here. Parameters are of the whole classifier, GFLOPs '
+        'are multiply-adds of convolutions\nand fully connected layers for one image.\n'
+    ]
+    for name, table in tables.items():
+        text = to_markdown(results[name], root='../')
+        parts.append(f'\n## `{name}`: {table["title"]}\n\nSource: {table["source"]}.\n\n{text}')
+    return ''.join(parts)
+
+
+def family_page(folder: str, rows: list['Result']) -> str:
+    """configs/FOLDER/README.md."""
+    from senet_mm.apis.results import to_markdown
+
+    name, paper = COLLECTIONS[folder]
+    parts = [
+        f'# {name}\n\n[{paper["Title"]}]({paper["URL"]})\n\n'
+        'Published scores, not measured here; see [docs/results.md](../../docs/results.md). '
+        'Made by `tools/update_docs.py`.\n'
+    ]
+    for metric in ('error', 'accuracy'):
+        if results := [result for result in rows if result.metric == metric]:
+            parts.append('\n' + to_markdown(results, root='../../', measured=False, config=True))
+    return ''.join(parts)
+
+
+def metafile(folder: str, results: list['Result']) -> str:
+    """configs/FOLDER/metafile.yml, in the form of model-index."""
+    import yaml
+
+    collection, paper = COLLECTIONS[folder]
+    models = []
+    for result in sorted(results, key=lambda result: result.config):
+        model = {
+            'Name': result.config,
+            'In Collection': collection,
+            'Metadata': {'FLOPs': result.macs, 'Parameters': result.params},
+            'Config': f'configs/{folder}/{result.config}.py',
+        }
+        accuracies = {
+            f'Top {key[3:]} Accuracy': round(100 - score if result.metric == 'error' else score, 2)
+            for key in ('top1', 'top5')
+            if (score := getattr(result, key)) is not None
+        }
+        if accuracies:
+            model['Results'] = [
+                {
+                    'Dataset': result.dataset,
+                    'Task': 'Image Classification',
+                    'Metrics': accuracies,
+                }
+            ]
+        models.append(model)
+    index = {
+        'Collections': [{'Name': collection, 'Paper': paper, 'README': 'README.md'}],
+        'Models': models,
+    }
+    note = (
+        '# Made by tools/update_docs.py; accuracies are published ones, no weights are released.\n'
+    )
+    return note + yaml.safe_dump(index, sort_keys=False)
+
+
+def make_files() -> dict[Path, str]:
+    """Every made file and its text."""
+    from senet_mm.apis.configs import find_config
+    from senet_mm.apis.results import get_results, load_tables, to_markdown
+
+    tables = load_tables()
+    results = {name: get_results(name) for name in tables}
+    readme = ROOT / 'README.md'
+    table = to_markdown(results['released'], measured=False)
+    files = {
+        readme: fill(readme.read_text(), 'released', table),
+        ROOT / 'docs/results.md': results_page(tables, results),
+    }
+    folders: dict[str, list] = {}
+    for result in (result for rows in results.values() for result in rows if result.config):
+        folders.setdefault(Path(find_config(result.config)).parent.name, []).append(result)
+    for folder, rows in sorted(folders.items()):
+        files[ROOT / f'configs/{folder}/README.md'] = family_page(folder, rows)
+        files[ROOT / f'configs/{folder}/metafile.yml'] = metafile(folder, rows)
+    imports = ''.join(f'  - configs/{folder}/metafile.yml\n' for folder in sorted(folders))
+    files[ROOT / 'model-index.yml'] = f'Import:\n{imports}'
+    return files
+
+
+def main(args: argparse.Namespace) -> None:
+    for path, text in make_files().items():
+        if args.check:
+            if not path.exists() or path.read_text() != text:
+                name = path.relative_to(ROOT)
+                raise ValueError(f'{name} is not up to date; run python tools/update_docs.py')
+        else:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+
+
+if __name__ == '__main__':
+    args = parse_args()
+    with reported_errors():
+        main(args)
