@@ -14,7 +14,7 @@ from mmengine.dist import get_world_size
 from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.optim import OptimWrapper
-from mmengine.runner import CheckpointLoader
+from mmengine.runner import BaseLoop, CheckpointLoader
 from mmengine.runner import Runner as _Runner
 from torch import nn
 from torch.utils.data import DataLoader
@@ -133,8 +133,20 @@ class Runner(_Runner):
             auto_scale_lr = {**auto_scale_lr, 'base_batch_size': base}
         super().scale_lr(optim_wrapper, auto_scale_lr)
 
+    def load_or_resume(self) -> None:
+        """Load or resume; training that starts from ``load_from`` may change the class count."""
+        training = isinstance(self._train_loop, BaseLoop)
+        if training and self._load_from and not self._resume and not self._has_loaded:
+            self.load_checkpoint(self._load_from, new_head=True)
+        super().load_or_resume()
+
     def load_checkpoint(
-        self, filename: str, map_location: str = 'cpu', *args: object, **kwargs: object
+        self,
+        filename: str,
+        map_location: str = 'cpu',
+        *args: object,
+        new_head: bool = False,
+        **kwargs: object,
     ) -> dict:
         """Load a checkpoint that must fit exactly, see :func:`load_strictly`."""
         checkpoint = CheckpointLoader.load_checkpoint(filename, map_location, logger='silent')
@@ -142,7 +154,7 @@ class Runner(_Runner):
         model = self.model
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module
-        load_strictly(model, checkpoint, filename)
+        load_strictly(model, checkpoint, filename, new_head)
         self._has_loaded = True
         self.logger.info(f'loaded {filename}')
         return checkpoint
