@@ -71,11 +71,12 @@ def load_strictly(
         ValueError: Names or shapes differ.
     """
     state_dict, own = get_state_dict(checkpoint, filename), model.state_dict()
-    kept = _other_classes(state_dict, own) if new_head else []
+    if new_head:
+        state_dict = with_own_head(state_dict, model, filename)
     reshaped = [
         f'{name} {_shape(value)} for {_shape(own[name])}'
         for name, value in state_dict.items()
-        if name in own and name not in kept and _shape(value) != _shape(own[name])
+        if name in own and _shape(value) != _shape(own[name])
     ]
     differences = {
         'missing': own.keys() - state_dict.keys(),
@@ -85,14 +86,29 @@ def load_strictly(
     if any(differences.values()):
         said = '; '.join(_some(what, names) for what, names in differences.items() if names)
         raise ValueError(f'checkpoint {filename} does not fit the model of the config: {said}')
-    model.load_state_dict({**state_dict, **{name: own[name] for name in kept}})
-    if kept:
-        given, wanted = len(state_dict[kept[0]]), len(own[kept[0]])
+    model.load_state_dict(state_dict)
+
+
+def with_own_head(
+    state_dict: dict[str, Tensor], model: nn.Module, filename: str
+) -> dict[str, Tensor]:
+    """A state dict in which a head of another class count is replaced by the model's.
+
+    Args:
+        state_dict: The state dict of a checkpoint.
+        model: The model, with a head that is initialised.
+        filename: Where the checkpoint is from, for the line in the log that says so.
+    """
+    own = model.state_dict()
+    names = _other_classes(state_dict, own)
+    if names:
+        given, wanted = len(state_dict[names[0]]), len(own[names[0]])
         print_log(
             f'checkpoint {filename} has a head of {given} classes; the head of {wanted} classes '
-            f'is newly initialised ({", ".join(kept)})',
+            f'is newly initialised ({", ".join(names)})',
             logger='current',
         )
+    return {**state_dict, **{name: own[name] for name in names}}
 
 
 def _other_classes(state_dict: dict[str, Tensor], own: dict[str, Tensor]) -> list[str]:

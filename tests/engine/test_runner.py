@@ -136,8 +136,13 @@ def twelve_classes(tmp_path_factory):
     return file
 
 
-def test_fine_tuning_may_change_the_class_count(twelve_classes, tmp_path):
-    options = {'optim_wrapper.optimizer.lr': 0.0, 'train_cfg.max_epochs': 1}
+@pytest.mark.parametrize('hooks', [[], [dict(type='EMAHook')]])
+def test_fine_tuning_may_change_the_class_count(twelve_classes, tmp_path, hooks):
+    options = {
+        'optim_wrapper.optimizer.lr': 0.0,
+        'train_cfg.max_epochs': 1,
+        'custom_hooks': hooks,
+    }
     runner = Runner.from_cfg(digits(tmp_path, load_from=str(twelve_classes), **options))
     runner.train()
     expected = torch.load(twelve_classes, weights_only=True)['state_dict']
@@ -145,6 +150,7 @@ def test_fine_tuning_may_change_the_class_count(twelve_classes, tmp_path):
     (file,) = tmp_path.glob('*/*.log')
     said = 'a head of 12 classes; the head of 10 classes is newly initialised (head.fc.weight, '
     assert file.read_text().count(said) == 1
+    assert 'WARNING' not in file.read_text()
 
 
 @pytest.mark.parametrize(('run', 'resume'), [('train', True), ('test', False), ('val', False)])

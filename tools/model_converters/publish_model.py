@@ -79,7 +79,7 @@ def make_meta(meta: dict, cfg: 'Config', name: str, model: 'nn.Module') -> dict:
         'complexity': get_complexity(model, cfg.input_shape).to_dict(),
         **{key: meta[key] for key in KEPT if key in meta},
     }
-    if classes := meta.get('dataset_meta', {}).get('classes'):
+    if classes := (meta.get('dataset_meta') or {}).get('classes'):
         new['dataset_meta'] = {'classes': classes}
     return json.loads(json.dumps(without_folders(new)))
 
@@ -135,7 +135,7 @@ def main(args: argparse.Namespace) -> None:
 
     model = get_model(args.name, args.src)
     checkpoint = CheckpointLoader.load_checkpoint(args.src, 'cpu', logger='silent')
-    meta = dict(checkpoint.get('meta', {}))
+    meta = dict(checkpoint.get('meta') or {})
     if args.metrics:
         meta['metrics'] = json.loads(args.metrics.read_text())
     name = Path(find_config(args.name)).stem
