@@ -27,6 +27,7 @@ METRICS = _child(mmpretrain.METRICS, 'senet_mm.evaluation')
 HOOKS = _child(mmpretrain.HOOKS, 'senet_mm.engine')
 OPTIM_WRAPPERS = _child(mmpretrain.OPTIM_WRAPPERS, 'senet_mm.engine')
 RUNNERS = _child(mmpretrain.RUNNERS, 'senet_mm.engine')
+WEIGHT_INITIALIZERS = _child(mmpretrain.WEIGHT_INITIALIZERS, 'senet_mm.engine')
 
 # Nothing of ours is in these, but without a child mmengine would not search mmpretrain for a config
 # of this scope, and warn.
@@ -41,4 +42,3 @@ OPTIM_WRAPPER_CONSTRUCTORS = _child(mmpretrain.OPTIM_WRAPPER_CONSTRUCTORS)
 PARAM_SCHEDULERS = _child(mmpretrain.PARAM_SCHEDULERS)
 VISBACKENDS = _child(mmpretrain.VISBACKENDS)
 VISUALIZERS = _child(mmpretrain.VISUALIZERS)
-WEIGHT_INITIALIZERS = _child(mmpretrain.WEIGHT_INITIALIZERS)

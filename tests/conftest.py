@@ -1,3 +1,4 @@
+import logging
 import os
 import subprocess
 import sys
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
 ROOT = Path(__file__).parents[1]
@@ -18,6 +20,16 @@ def pytest_addoption(parser):
 def _scope_and_seed():
     init_default_scope('senet_mm')
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def logged(caplog):
+    """pytest's ``caplog`` for mmengine's current logger, which has its own handlers."""
+    caplog.set_level(logging.INFO)
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    yield caplog
+    logger.removeHandler(caplog.handler)
 
 
 @pytest.fixture

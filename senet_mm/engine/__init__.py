@@ -1,6 +1,16 @@
 from .checkpoint import load_from_local, load_strictly
 from .complexity_hook import ComplexityHook
+from .download import load_from_url
 from .optim_wrapper import Bf16OptimWrapper
+from .pretrained import PretrainedInit
 from .runner import Runner
 
-__all__ = ['Bf16OptimWrapper', 'ComplexityHook', 'Runner', 'load_from_local', 'load_strictly']
+__all__ = [
+    'Bf16OptimWrapper',
+    'ComplexityHook',
+    'PretrainedInit',
+    'Runner',
+    'load_from_local',
+    'load_from_url',
+    'load_strictly',
+]

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 
 import torch
+from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import get_torch_safe_globals
-from torch import nn
+from torch import Tensor, nn
 
 
 @CheckpointLoader.register_scheme(prefixes='', force=True)
@@ -39,24 +40,43 @@ def load_from_local(filename: str, map_location: str | None = None) -> dict:
         raise ValueError(f'checkpoint {filename} is damaged or no checkpoint: {reason}') from error
 
 
-def load_strictly(model: nn.Module, checkpoint: dict, filename: str) -> None:
+def get_state_dict(checkpoint: dict, filename: str) -> dict[str, Tensor]:
+    """The state dict of a checkpoint, without the names that data parallel wrappers add.
+
+    Args:
+        checkpoint: A state dict, or a dict that holds one under ``state_dict``.
+        filename: Where the checkpoint is from, for the message.
+
+    Raises:
+        ValueError: There is none.
+    """
+    state_dict = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
+    if not isinstance(state_dict, dict):
+        raise ValueError(f'checkpoint {filename} holds no state dict')
+    return {str(name).removeprefix('module.'): value for name, value in state_dict.items()}
+
+
+def load_strictly(
+    model: nn.Module, checkpoint: dict, filename: str, new_head: bool = False
+) -> None:
     """Fill every parameter and buffer of ``model`` from ``checkpoint``, or change nothing.
 
     Args:
         model: The model.
         checkpoint: A state dict, or a dict that holds one under ``state_dict``.
         filename: Where the checkpoint is from, for the message.
+        new_head: Leave a head of another class count as it is initialised, with a line in the log.
 
     Raises:
         ValueError: Names or shapes differ.
     """
-    state_dict = checkpoint.get('state_dict', checkpoint)
-    state_dict = {name.removeprefix('module.'): value for name, value in state_dict.items()}
-    own = model.state_dict()
+    state_dict, own = get_state_dict(checkpoint, filename), model.state_dict()
+    if new_head:
+        state_dict = with_own_head(state_dict, model, filename)
     reshaped = [
-        f'{name} {tuple(value.shape)} for {tuple(own[name].shape)}'
+        f'{name} {_shape(value)} for {_shape(own[name])}'
         for name, value in state_dict.items()
-        if name in own and value.shape != own[name].shape
+        if name in own and _shape(value) != _shape(own[name])
     ]
     differences = {
         'missing': own.keys() - state_dict.keys(),
@@ -67,6 +87,46 @@ def load_strictly(model: nn.Module, checkpoint: dict, filename: str) -> None:
         said = '; '.join(_some(what, names) for what, names in differences.items() if names)
         raise ValueError(f'checkpoint {filename} does not fit the model of the config: {said}')
     model.load_state_dict(state_dict)
+
+
+def with_own_head(
+    state_dict: dict[str, Tensor], model: nn.Module, filename: str
+) -> dict[str, Tensor]:
+    """A state dict in which a head of another class count is replaced by the model's.
+
+    Args:
+        state_dict: The state dict of a checkpoint.
+        model: The model, with a head that is initialised.
+        filename: Where the checkpoint is from, for the line in the log that says so.
+    """
+    own = model.state_dict()
+    names = _other_classes(state_dict, own)
+    if names:
+        given, wanted = len(state_dict[names[0]]), len(own[names[0]])
+        print_log(
+            f'checkpoint {filename} has a head of {given} classes; the head of {wanted} classes '
+            f'is newly initialised ({", ".join(names)})',
+            logger='current',
+        )
+    return {**state_dict, **{name: own[name] for name in names}}
+
+
+def _other_classes(state_dict: dict[str, Tensor], own: dict[str, Tensor]) -> list[str]:
+    """Names of the head's tensors that differ in the number of classes only, their first axis."""
+    return [
+        name
+        for name, value in own.items()
+        if name.startswith('head.')
+        and isinstance(given := state_dict.get(name), Tensor)
+        and given.dim() == value.dim() > 0
+        and len(given) != len(value)
+        and given.shape[1:] == value.shape[1:]
+    ]
+
+
+def _shape(value: object) -> tuple[int, ...] | str:
+    """Shape of a tensor; the type of anything else, which no shape equals."""
+    return tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
 
 
 def _some(what: str, names: Iterable[str], limit: int = 3) -> str:

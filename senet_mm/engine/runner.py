@@ -14,7 +14,7 @@ from mmengine.dist import get_world_size
 from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.optim import OptimWrapper
-from mmengine.runner import CheckpointLoader
+from mmengine.runner import BaseLoop, CheckpointLoader
 from mmengine.runner import Runner as _Runner
 from torch import nn
 from torch.utils.data import DataLoader
@@ -23,7 +23,7 @@ from senet_mm.datasets.seeding import SeededDataset, SeededSampler
 from senet_mm.registry import DATA_SAMPLERS, DATASETS, RUNNERS
 from senet_mm.version import __version__
 
-from .checkpoint import load_strictly
+from .checkpoint import get_state_dict, load_strictly, with_own_head
 
 # Top-level keys that a config may have, besides the arguments of the runner.
 OTHER_KEYS = {
@@ -133,15 +133,39 @@ class Runner(_Runner):
             auto_scale_lr = {**auto_scale_lr, 'base_batch_size': base}
         super().scale_lr(optim_wrapper, auto_scale_lr)
 
+    def load_or_resume(self) -> None:
+        """Load or resume; training that starts from ``load_from`` may change the class count."""
+        training = isinstance(self._train_loop, BaseLoop)
+        if training and self._load_from and not self._resume and not self._has_loaded:
+            self.load_checkpoint(self._load_from, new_head=True)
+        super().load_or_resume()
+
     def load_checkpoint(
-        self, filename: str, map_location: str = 'cpu', *args: object, **kwargs: object
+        self,
+        filename: str,
+        map_location: str = 'cpu',
+        *args: object,
+        new_head: bool = False,
+        **kwargs: object,
     ) -> dict:
-        """Load a checkpoint that must fit exactly, see :func:`load_strictly`."""
+        """Load a checkpoint that must fit exactly, see :func:`load_strictly`.
+
+        Args:
+            filename: Path or URL.
+            map_location: Device to which tensors are read.
+            *args: Not used; mmengine's signature.
+            new_head: Let a head of another class count be as it is initialised.
+            **kwargs: Not used; mmengine's signature.
+        """
         checkpoint = CheckpointLoader.load_checkpoint(filename, map_location, logger='silent')
-        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         model = self.model
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module
+        if new_head:  # before the hooks, one of which fills the averaged weights
+            state_dict = get_state_dict(checkpoint, filename)
+            state_dict = with_own_head(state_dict, model, filename)
+            checkpoint = {**checkpoint, 'state_dict': state_dict}
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         load_strictly(model, checkpoint, filename)
         self._has_loaded = True
         self.logger.info(f'loaded {filename}')

@@ -96,3 +96,42 @@ def test_unfitting_checkpoint_changes_nothing(change, message):
     with pytest.raises(ValueError, match='checkpoint a.pth does not fit the model.*: ' + message):
         load_strictly(model, state, 'a.pth')
     assert torch.equal(model.weight, before)
+
+
+class Classifier(nn.Module):
+    """The least that has a head."""
+
+    def __init__(self, num_classes, width=2):
+        super().__init__()
+        self.backbone, self.head = nn.Linear(2, width), nn.Linear(width, num_classes)
+
+
+def test_new_head(logged):
+    source, model = Classifier(3), Classifier(5)
+    head = model.head.weight.clone()
+    load_strictly(model, source.state_dict(), 'a.pth', new_head=True)
+    assert torch.equal(model.backbone.weight, source.backbone.weight)
+    assert torch.equal(model.head.weight, head)
+    assert logged.messages == [
+        'checkpoint a.pth has a head of 3 classes; the head of 5 classes is newly initialised '
+        '(head.weight, head.bias)'
+    ]
+
+
+def test_new_head_is_for_the_class_count_only():
+    """A head of another width, a missing head or another backbone stay errors."""
+    for source in (Classifier(3, width=4), Classifier(5, width=4), nn.Linear(2, 2)):
+        with pytest.raises(ValueError, match='does not fit'):
+            load_strictly(Classifier(5), source.state_dict(), 'a.pth', new_head=True)
+    state = Classifier(3).state_dict()
+    del state['head.bias']
+    with pytest.raises(ValueError, match=r'1 missing \(head.bias\)$'):
+        load_strictly(Classifier(5), state, 'a.pth', new_head=True)
+    with pytest.raises(ValueError, match='2 of another shape'):
+        load_strictly(Classifier(5), Classifier(3).state_dict(), 'a.pth')
+
+
+@pytest.mark.parametrize('content', [[1], torch.zeros(1), {'state_dict': None}])
+def test_no_state_dict(content):
+    with pytest.raises(ValueError, match=r'checkpoint a.pth holds no state dict$'):
+        load_strictly(nn.Linear(2, 3), content, 'a.pth')

@@ -9,6 +9,7 @@ import torch
 from mmengine import Config
 from mmengine.optim import OptimWrapper
 
+from senet_mm.apis import get_model
 from senet_mm.engine import Bf16OptimWrapper, Runner
 from senet_mm.engine.runner import check_keys
 
@@ -124,6 +125,39 @@ def test_testing_with_missing_keys_is_an_error(finished, tmp_path):
     cfg = digits(tmp_path, load_from=str(tmp_path / 'broken.pth'))
     with pytest.raises(ValueError, match=r'1 missing \(backbone.layer3.0.se.fc1.weight\)$'):
         Runner.from_cfg(cfg).test()
+
+
+@pytest.fixture(scope='module')
+def twelve_classes(tmp_path_factory):
+    """A checkpoint of the digits network with two classes more."""
+    file = tmp_path_factory.mktemp('twelve') / 'twelve.pth'
+    state_dict = get_model('seresnet8_1xb64_digits', num_classes=12).state_dict()
+    torch.save({'state_dict': state_dict, 'meta': {'epoch': 1, 'iter': 19}}, file)
+    return file
+
+
+@pytest.mark.parametrize('hooks', [[], [dict(type='EMAHook')]])
+def test_fine_tuning_may_change_the_class_count(twelve_classes, tmp_path, hooks):
+    options = {
+        'optim_wrapper.optimizer.lr': 0.0,
+        'train_cfg.max_epochs': 1,
+        'custom_hooks': hooks,
+    }
+    runner = Runner.from_cfg(digits(tmp_path, load_from=str(twelve_classes), **options))
+    runner.train()
+    expected = torch.load(twelve_classes, weights_only=True)['state_dict']
+    assert torch.equal(runner.model.backbone.conv1.weight, expected['backbone.conv1.weight'])
+    (file,) = tmp_path.glob('*/*.log')
+    said = 'a head of 12 classes; the head of 10 classes is newly initialised (head.fc.weight, '
+    assert file.read_text().count(said) == 1
+    assert 'WARNING' not in file.read_text()
+
+
+@pytest.mark.parametrize(('run', 'resume'), [('train', True), ('test', False), ('val', False)])
+def test_only_fine_tuning_may(twelve_classes, tmp_path, run, resume):
+    cfg = digits(tmp_path, load_from=str(twelve_classes), resume=resume)
+    with pytest.raises(ValueError, match=r'2 of another shape \(head.fc.bias \(12,\) for \(10,\)'):
+        getattr(Runner.from_cfg(cfg), run)()
 
 
 def test_bf16_trains_on_this_device(tmp_path):

@@ -8,6 +8,7 @@ from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from senet_mm.models.scoped_init import ScopedInit
 from senet_mm.registry import MODELS
 from senet_mm.utils.options import check_option
 
@@ -57,7 +58,7 @@ class SlotBlock(nn.Module):
         raise NotImplementedError
 
 
-class StagedBackbone(BaseModule):
+class StagedBackbone(ScopedInit, BaseModule):
     """A stem and stages; the constructor of a subclass ends with :meth:`_freeze`.
 
     Args:

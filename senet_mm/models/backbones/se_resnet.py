@@ -181,7 +181,8 @@ class SEResNet(StagedBackbone):
     def init_weights(self) -> None:
         """Initialise, unless ``init_cfg`` loads a checkpoint (which nothing may overwrite)."""
         super().init_weights()
-        pretrained = isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained'
+        cfgs = self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg or {}]
+        pretrained = any(cfg.get('type') == 'Pretrained' for cfg in cfgs)
         if self.zero_init_residual and not pretrained:
             for block in self.blocks:
                 nn.init.zeros_(block.last_norm.weight)

@@ -3,11 +3,12 @@
 from mmpretrain.models import ImageClassifier as _ImageClassifier
 
 from senet_mm.models.recalibration import insert_se
+from senet_mm.models.scoped_init import ScopedInit
 from senet_mm.registry import MODELS
 
 
 @MODELS.register_module()
-class ImageClassifier(_ImageClassifier):
+class ImageClassifier(ScopedInit, _ImageClassifier):
     """mmpretrain's image classifier with recalibration layers put into its backbone.
 
     Args:
@@ -36,6 +37,3 @@ class ImageClassifier(_ImageClassifier):
         super().__init__(backbone, neck, head, **kwargs)
         if se is not None:
             insert_se(self.backbone, **se)
-
-    def _dump_init_info(self) -> None:
-        """Upstream writes three lines per parameter into the log here."""

@@ -3,11 +3,12 @@
 from mmpretrain.models.heads import LinearClsHead as _LinearClsHead
 from torch import Tensor, nn
 
+from senet_mm.models.scoped_init import ScopedInit
 from senet_mm.registry import MODELS
 
 
 @MODELS.register_module()
-class LinearClsHead(_LinearClsHead):
+class LinearClsHead(ScopedInit, _LinearClsHead):
     """mmpretrain's linear head, with dropout before the classifier and label smoothing.
 
     Args:

@@ -1,0 +1,68 @@
+"""Networks by name."""
+
+import os
+from typing import TYPE_CHECKING
+
+from .configs import get_config
+
+if TYPE_CHECKING:
+    import torch
+    from mmengine.config import Config, ConfigDict
+
+    from senet_mm.models import ImageClassifier
+
+
+def get_model(
+    name: str,
+    checkpoint: str | os.PathLike | None = None,
+    num_classes: int | None = None,
+    device: 'str | torch.device | None' = None,
+) -> 'ImageClassifier':
+    """A classifier by name, in eval mode: ``get_model('seresnet50_8xb32_in1k', 'weights.pth')``.
+
+    Args:
+        name: Name of a config of the project (see :func:`list_models`), or path of one.
+        checkpoint: Path, or URL with a hash (see :func:`senet_mm.engine.download.fetch`); nothing
+            is fetched that is not given here. Without it the weights are initialised.
+        num_classes: Number of classes, by default the config's. With it the checkpoint may have a
+            head of another class count: it fills the rest, and a line says so.
+        device: Device of the classifier, by default the CPU.
+
+    Raises:
+        FileNotFoundError: There is no such config or file.
+        ValueError: The checkpoint does not fit, is damaged, or holds more than data.
+        ConnectionError: The URL cannot be fetched.
+    """
+    from mmengine.registry import DefaultScope
+    from mmengine.runner import CheckpointLoader
+
+    from senet_mm.engine import load_strictly
+    from senet_mm.registry import MODELS
+
+    with DefaultScope.overwrite_default_scope('senet_mm'):
+        model = MODELS.build(get_model_cfg(get_config(name), num_classes))
+        if checkpoint is None:
+            model.init_weights()
+        else:
+            model.head.init_weights()
+            checkpoint = str(checkpoint)
+            loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu', logger='silent')
+            load_strictly(model, loaded, checkpoint, new_head=num_classes is not None)
+    return model.to(device).eval()
+
+
+def get_model_cfg(cfg: 'Config', num_classes: int | None = None) -> 'ConfigDict':
+    """The ``model`` of a config with its ``data_preprocessor``, as the runner puts them together.
+
+    Args:
+        cfg: The config; its ``model`` is changed.
+        num_classes: Number of classes, by default the config's.
+    """
+    model = cfg.model
+    if cfg.get('data_preprocessor'):
+        model.setdefault('data_preprocessor', cfg.data_preprocessor)
+    if num_classes is not None:
+        model.head.num_classes = num_classes
+        preprocessor = model.get('data_preprocessor') or {}
+        model.data_preprocessor = dict(preprocessor, num_classes=num_classes)
+    return model

@@ -1,0 +1,19 @@
+"""Initialisation by our registries."""
+
+from mmengine.registry import DefaultScope
+
+
+class ScopedInit:
+    """Initialises in our scope, whatever the default scope is, and without a word.
+
+    ``init_cfg=dict(type='Pretrained')`` must be ours, which is strict, in a detector and in a
+    script too. To be named before a subclass of ``BaseModule``.
+    """
+
+    def init_weights(self) -> None:
+        """Initialise the module and what is below it."""
+        with DefaultScope.overwrite_default_scope('senet_mm'):
+            super().init_weights()
+
+    def _dump_init_info(self) -> None:
+        """Upstream writes three lines per parameter into the log here."""

@@ -1,0 +1,149 @@
+#!/usr/bin/env python
+"""Make a file to publish of a checkpoint: weights and a little metadata, named by its hash.
+
+python tools/model_converters/publish_model.py work_dirs/seresnet8/epoch_30.pth weights \
+    --name seresnet8_1xb64_digits
+
+It writes NAME_DATE-HASH8.pth and the same metadata as JSON. The weights are those that the
+checkpoint is tested with, the averaged ones where an EMA was trained, and must fit the config. No
+optimizer, no log, no path of this machine goes along. The same checkpoint, config and versions
+give the same bytes and so the same hash.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from senet_mm.utils.cli import reported_errors
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from torch import nn
+
+# What is kept of the meta of a checkpoint, besides the classes of the data set.
+KEPT = ('epoch', 'iter', 'metrics')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('src', help='checkpoint')
+    parser.add_argument('out_dir', type=Path, help='folder to write to')
+    parser.add_argument('--name', required=True, help='name of the config, or its path')
+    parser.add_argument('--date', help='YYYYMMDD for the file name, by default today')
+    parser.add_argument(
+        '--metrics', type=Path, help='JSON of the scores: tools/test.py --out --out-item metrics'
+    )
+    parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
+    return parser.parse_args()
+
+
+def check_date(date: str | None) -> str:
+    """A date as YYYYMMDD, by default today."""
+    if date is None:
+        return datetime.now().strftime('%Y%m%d')
+    try:
+        return datetime.strptime(date, '%Y%m%d').strftime('%Y%m%d')
+    except ValueError as error:
+        raise ValueError(f'--date {date}: allowed: YYYYMMDD') from error
+
+
+def without_folders(value: object) -> object:
+    """Plain data with every absolute path cut down to its last part."""
+    if isinstance(value, dict):
+        return {key: without_folders(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_folders(item) for item in value]
+    if isinstance(value, str) and os.path.isabs(value):
+        return Path(value).name
+    return value
+
+
+def make_meta(meta: dict, cfg: 'Config', name: str, model: 'nn.Module') -> dict:
+    """The metadata to publish, plain data; ``cfg`` and ``dataset_meta`` are OpenMMLab's names."""
+    import torch
+    from mmengine.config import Config
+
+    from senet_mm import __version__
+    from senet_mm.utils.complexity import get_complexity
+
+    new = {
+        'name': name,
+        'cfg': Config(without_folders(cfg.to_dict())).pretty_text,
+        'senet_mm_version': __version__,
+        'torch_version': torch.__version__,
+        'complexity': get_complexity(model, cfg.input_shape).to_dict(),
+        **{key: meta[key] for key in KEPT if key in meta},
+    }
+    if classes := (meta.get('dataset_meta') or {}).get('classes'):
+        new['dataset_meta'] = {'classes': classes}
+    return json.loads(json.dumps(without_folders(new)))
+
+
+def make_content(model: 'nn.Module', meta: dict) -> bytes:
+    """The bytes of the file.
+
+    Raises:
+        ValueError: A weight is not finite.
+    """
+    import torch
+
+    state_dict = {name: value.clone() for name, value in model.state_dict().items()}
+    broken = [name for name, value in state_dict.items() if not value.isfinite().all()]
+    if broken:
+        raise ValueError(f'not finite in {len(broken)} tensors: {", ".join(broken[:3])}')
+    file = io.BytesIO()
+    torch.save({'meta': meta, 'state_dict': state_dict}, file)
+    return file.getvalue()
+
+
+def write_pair(out_dir: Path, stem: str, content: bytes, meta: dict) -> Path:
+    """Write the weights and the JSON next to them; files that exist are left alone."""
+    from senet_mm.utils.atomic import atomic_write
+
+    digest = hashlib.sha256(content).hexdigest()
+    file = out_dir / f'{stem}-{digest[:8]}.pth'
+    table = {
+        'file': file.name,
+        'size': len(content),
+        'sha256': digest,
+        'params': meta['complexity']['params'],
+        'macs': meta['complexity']['macs'],
+        **meta,
+    }
+    text = json.dumps(table, indent=2) + '\n'
+    for path in (file, file.with_suffix('.json')):
+        if path.exists():
+            raise FileExistsError(f'{path} exists; allowed: another folder or --date')
+    out_dir.mkdir(parents=True, exist_ok=True)
+    for path, data in ((file, content), (file.with_suffix('.json'), text.encode())):
+        with atomic_write(path) as opened:
+            opened.write(data)
+    return file
+
+
+def main(args: argparse.Namespace) -> None:
+    date = check_date(args.date)
+
+    from mmengine.runner import CheckpointLoader
+
+    from senet_mm.apis import find_config, get_config, get_model
+
+    model = get_model(args.name, args.src)
+    checkpoint = CheckpointLoader.load_checkpoint(args.src, 'cpu', logger='silent')
+    meta = dict(checkpoint.get('meta') or {})
+    if args.metrics:
+        meta['metrics'] = json.loads(args.metrics.read_text())
+    name = Path(find_config(args.name)).stem
+    meta = make_meta(meta, get_config(args.name), name, model)
+    print(write_pair(args.out_dir, f'{name}_{date}', make_content(model, meta), meta))
+
+
+if __name__ == '__main__':
+    args = parse_args()
+    with reported_errors(args.traceback):
+        main(args)
