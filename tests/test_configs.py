@@ -10,7 +10,7 @@ from mmengine import Config
 from mmengine.dataset import default_collate
 from mmengine.runner import Runner as MMRunner
 
-from senet_mm.engine.runner import check_keys
+from senet_mm.engine.config_keys import check_keys
 from senet_mm.registry import DATASETS, MODELS, PARAM_SCHEDULERS, TRANSFORMS
 from senet_mm.utils.complexity import get_complexity
 

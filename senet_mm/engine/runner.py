@@ -1,7 +1,5 @@
 """mmengine's runner, with its traps filled in."""
 
-import difflib
-import inspect
 import logging
 import re
 import warnings
@@ -24,12 +22,7 @@ from senet_mm.registry import DATA_SAMPLERS, DATASETS, RUNNERS
 from senet_mm.version import __version__
 
 from .checkpoint import get_state_dict, load_strictly, with_own_head
-
-# Top-level keys that a config may have, besides the arguments of the runner.
-OTHER_KEYS = {
-    'auto_scale_lr', 'compile', 'find_unused_parameters', 'input_shape', 'model_wrapper_cfg',
-    'sync_bn', 'tta_model', 'tta_pipeline',
-}  # fmt: skip
+from .config_keys import check_keys
 
 # Upstream's messages about which a user can do nothing.
 NOISE = re.compile(
@@ -42,19 +35,6 @@ NOISE = re.compile(
     r'|Checkpoints will be saved to'
     r'|The previous best checkpoint'
 )
-
-
-RUNNER_KEYS = set(inspect.signature(_Runner.__init__).parameters) - {'self', 'cfg'}
-
-
-def check_keys(cfg: Config) -> None:
-    """Raise a ValueError for a top-level key that looks like a misspelt one.
-
-    A config may define names of its own (``train_pipeline``), so only a near miss is an error.
-    """
-    for key in cfg.keys() - RUNNER_KEYS - OTHER_KEYS:
-        if near := difflib.get_close_matches(key, RUNNER_KEYS, n=1, cutoff=0.8):
-            raise ValueError(f'config key {key!r} is not known; did you mean {near[0]!r}?')
 
 
 @RUNNERS.register_module()

@@ -62,7 +62,7 @@ def load_config(args: argparse.Namespace) -> 'Config':
 
 def check_options(cfg: 'Config', options: dict) -> None:
     """Raise a ValueError for an option under a top-level key that nobody reads."""
-    from senet_mm.engine.runner import OTHER_KEYS, RUNNER_KEYS
+    from senet_mm.engine.config_keys import OTHER_KEYS, RUNNER_KEYS
 
     allowed = RUNNER_KEYS | OTHER_KEYS | set(cfg)
     for option in options:

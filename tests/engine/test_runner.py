@@ -11,7 +11,7 @@ from mmengine.optim import OptimWrapper
 
 from senet_mm.apis import get_model
 from senet_mm.engine import Bf16OptimWrapper, Runner
-from senet_mm.engine.runner import check_keys
+from senet_mm.engine.config_keys import check_keys
 
 from ..conftest import ROOT
 
