@@ -1,13 +1,20 @@
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.registry import init_default_scope
 
 ROOT = Path(__file__).parents[1]
+
+
+def load_tool(path):
+    """The functions of a tool, to call them in this process."""
+    return SimpleNamespace(**runpy.run_path(str(ROOT / path)))
 
 
 def pytest_addoption(parser):

@@ -3,12 +3,12 @@
 import os
 import pickle
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import get_torch_safe_globals
-from torch import nn
+from torch import Tensor, nn
 
 
 @CheckpointLoader.register_scheme(prefixes='', force=True)
@@ -52,21 +52,28 @@ def load_strictly(model: nn.Module, checkpoint: dict, filename: str) -> None:
     """
     state_dict = checkpoint.get('state_dict', checkpoint)
     state_dict = {name.removeprefix('module.'): value for name, value in state_dict.items()}
-    own = model.state_dict()
-    reshaped = [
-        f'{name} {tuple(value.shape)} for {tuple(own[name].shape)}'
-        for name, value in state_dict.items()
-        if name in own and value.shape != own[name].shape
-    ]
-    differences = {
-        'missing': own.keys() - state_dict.keys(),
-        'unexpected': state_dict.keys() - own.keys(),
-        'of another shape': reshaped,
-    }
-    if any(differences.values()):
-        said = '; '.join(_some(what, names) for what, names in differences.items() if names)
+    if said := describe_misfit(state_dict, model.state_dict()):
         raise ValueError(f'checkpoint {filename} does not fit the model of the config: {said}')
     model.load_state_dict(state_dict)
+
+
+def describe_misfit(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+    """What stands between the given and the wanted tensors, names and shapes; empty if nothing.
+
+    ``12 missing (a, b, c, ...); 1 unexpected (d); 1 of another shape (e (2, 3) for (3, 2))``. Of a
+    tensor, only ``shape`` is read.
+    """
+    reshaped = [
+        f'{name} {tuple(value.shape)} for {tuple(wanted[name].shape)}'
+        for name, value in given.items()
+        if name in wanted and value.shape != wanted[name].shape
+    ]
+    differences = {
+        'missing': wanted.keys() - given.keys(),
+        'unexpected': given.keys() - wanted.keys(),
+        'of another shape': reshaped,
+    }
+    return '; '.join(_some(what, names) for what, names in differences.items() if names)
 
 
 def _some(what: str, names: Iterable[str], limit: int = 3) -> str:

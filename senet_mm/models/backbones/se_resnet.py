@@ -125,7 +125,9 @@ class SEResNet(StagedBackbone):
         self.zero_init_residual = zero_init_residual
 
         channels = self._make_stem(in_channels, arch.stem.replace(stem or {}), spec)
-        drop_path_rates = iter(torch.linspace(0, drop_path_rate, sum(arch.num_blocks)).tolist())
+        # On the CPU: the network itself may be built on the meta device, which holds no numbers.
+        rates = torch.linspace(0, drop_path_rate, sum(arch.num_blocks), device='cpu').tolist()
+        drop_path_rates = iter(rates)
         for i, num_blocks in enumerate(arch.num_blocks):
             planes = arch.planes * 2**i
             strides = [1 if i == 0 else 2] + [1] * (num_blocks - 1)
