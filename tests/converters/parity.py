@@ -58,6 +58,14 @@ def image(side: int, batch: int = 1) -> Tensor:
     return 60 * torch.randn(batch, 3, side, side, generator=torch.Generator().manual_seed(1))
 
 
+def resize(layers: list[Layer], side: int) -> list[Layer]:
+    """The layers for another image: the last pooling, 7x7 for 224, takes the whole map."""
+    return [
+        layer._replace(kernel=side // 32) if layer.name == 'pool5/7x7_s1' else layer
+        for layer in layers
+    ]
+
+
 def caffe_model(layers: list[Layer], blobs: Blobs) -> CaffeModel:
     """A trained network as Caffe saves it, layers without weights included."""
     return CaffeModel(

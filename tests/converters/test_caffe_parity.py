@@ -6,20 +6,12 @@ import torch
 from senet_mm.converters import caffe_names
 from senet_mm.utils.complexity import count_macs, count_params
 
-from .caffe_interpreter import Layer, random_blobs, run
-from .parity import CONFIGS, NETS, build, from_caffe, image
+from .caffe_interpreter import random_blobs, run
+from .parity import CONFIGS, NETS, build, from_caffe, image, resize
 
 # Small, and one as released. On the 2x2 maps of a 64x64 image the 3x3 poolings of SE-BN-Inception
 # would see the same everywhere.
 SIDES = [(name, 96 if name == 'SE-BN-Inception' else 64) for name in NETS] + [('SE-ResNet-50', 224)]
-
-
-def resize(layers: list[Layer], side: int) -> list[Layer]:
-    """The layers for another image: the last pooling, 7x7 for 224, takes the whole map."""
-    return [
-        layer._replace(kernel=side // 32) if layer.name == 'pool5/7x7_s1' else layer
-        for layer in layers
-    ]
 
 
 def test_every_released_network_has_a_config():
