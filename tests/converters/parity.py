@@ -36,10 +36,13 @@ CONFIGS = {
 }
 
 
-def convert(kind: str, src: Path, dst: Path, model: str, *options: str) -> None:
+def convert(
+    kind: str, src: Path, dst: Path, model: str, *options: str, order: str = 'sorted'
+) -> None:
     """What the command line does, in this process."""
     tool = load_tool('tools/model_converters/convert.py')
-    tool.main(tool.parse_args([kind, str(src), str(dst), '--model', model, *options]))
+    options = ('--model', model, '--class-order', order, *options)
+    tool.main(tool.parse_args([kind, str(src), str(dst), *options]))
 
 
 def build(config: str) -> ImageClassifier:
@@ -76,8 +79,7 @@ def caffe_model(layers: list[Layer], blobs: Blobs) -> CaffeModel:
 def from_caffe(net: str, layers: list[Layer], blobs: Blobs, folder: Path) -> ImageClassifier:
     """Our classifier with blobs that went through a ``.caffemodel`` and the tool."""
     write_caffemodel(folder / 'net.caffemodel', caffe_model(layers, blobs))
-    options = ('--class-order', 'source', '--force')
-    convert('caffe', folder / 'net.caffemodel', folder / 'net.pth', CONFIGS[net], *options)
+    convert('caffe', folder / 'net.caffemodel', folder / 'net.pth', CONFIGS[net], order='source')
     return load(build(CONFIGS[net]), folder / 'net.pth')
 
 

@@ -12,8 +12,8 @@ from senet_mm.models import SELayer
 from .caffe_interpreter import random_blobs, run
 from .parity import NETS, from_caffe, image, resize
 
-# Of the logits in float32, at an order of 1; the mistakes cost at least 100 times as much.
-TOLERANCE = 3e-4
+# Of logits of order 1, in float32; each mistake costs more than 100 times as much.
+TOLERANCE = 1e-3
 SIDE = 96
 FACTOR = 999.98
 
@@ -98,7 +98,7 @@ MISTAKES = {
 def networks(tmp_path_factory):
     """A function of a name: Caffe's logits in float64, and our classifier."""
 
-    @functools.lru_cache(maxsize=1)
+    @functools.cache
     def make(name):
         layers = resize(NETS[name].layers, SIDE)
         blobs = random_blobs(layers, image(SIDE), FACTOR)
@@ -112,7 +112,6 @@ def networks(tmp_path_factory):
 @torch.no_grad()
 def test_no_mistake(networks, name):
     expected, model = networks(name)
-    print('RIGHT', name, (model(image(SIDE)) - expected).abs().max().item(), expected.std())
     assert (model(image(SIDE)) - expected).abs().max() < TOLERANCE
 
 
@@ -126,5 +125,4 @@ def test_a_mistake_shows(networks, name, mistake):
     model = copy.deepcopy(model)
     given = mistake(model, image(SIDE))
     logits = model(image(SIDE) if given is None else given)
-    print('MUT', name, mistake.__name__, (logits - expected).abs().max().item())
-    assert not (logits - expected).abs().max() < 100 * TOLERANCE
+    assert (logits - expected).abs().max() > 100 * TOLERANCE
