@@ -79,14 +79,17 @@ def from_caffe(model: CaffeModel, target: Target) -> dict[str, Tensor]:
     if misfit := describe_misfit(given, wanted):
         raise ValueError(f'its blobs do not fit config {target.config}: {misfit}')
 
-    state = {key: torch.zeros_like(own, device='cpu') for key, own in target.tensors.items()}
+    weights = {}
     for layer in maps:
         for i, key in enumerate(layer.ours):
-            blob = blobs[f'{layer.name}[{i}]'].reshape(state[key].shape)
+            blob = blobs[f'{layer.name}[{i}]'].reshape(target.tensors[key].shape)
             if layer.type == 'BatchNorm':
                 blob = _divided(blob, blobs[f'{layer.name}[2]'].item())
-            state[key] = torch.tensor(blob)
-    return state
+            weights[key] = torch.tensor(blob)
+    return {
+        key: weights[key] if key in weights else torch.zeros_like(own, device='cpu')
+        for key, own in target.tensors.items()
+    }
 
 
 def to_caffe(state: dict[str, Tensor], target: Target) -> CaffeModel:

@@ -18,7 +18,7 @@ from .caffemodel import read_caffemodel, write_caffemodel
 from .formats import CAFFE, FORMATS, Format, fitting, recognise
 from .state_dicts import from_state_dict, to_state_dict
 from .target import Target
-from .tensor_files import read_tensors, write_tensors
+from .tensor_files import read_tensors, tensors_in, write_tensors
 
 CLASS_ORDERS = ('sorted', 'source')
 CHECKPOINT_SUFFIXES = ('.pth',)
@@ -130,7 +130,8 @@ def sha256(path: str | os.PathLike) -> str:
 
 def _check_destination(path: str | os.PathLike, suffixes: tuple[str, ...], force: bool) -> None:
     """Raise an error for a file that cannot be written, before any work."""
-    check_option(f'suffix of {path}', Path(path).suffix, suffixes)
+    if Path(path).suffix not in suffixes:
+        raise ValueError(f'{path} is not written; allowed: a name in {", ".join(suffixes)}')
     if not Path(path).parent.is_dir():
         raise FileNotFoundError(f'folder {Path(path).parent} does not exist')
     if os.path.lexists(path) and not force:
@@ -159,15 +160,13 @@ def _read_theirs(
 def _read_ours(src: str | os.PathLike, target: Target, class_order: str) -> dict[str, Tensor]:
     """The state dict of a checkpoint of the target."""
     checkpoint = load_from_local(str(src), map_location='cpu')
-    state = checkpoint.get('state_dict') if isinstance(checkpoint, dict) else None
-    if not isinstance(state, dict):
-        raise ValueError(f'{src} has no state_dict; allowed: a checkpoint of senet_mm')
+    state = tensors_in(checkpoint, src)
     if misfit := describe_misfit(state, target.tensors):
         raise ValueError(f'{src} does not fit config {target.config}: {misfit}')
-    given = checkpoint.get('meta', {}).get('class_order', class_order)
+    given = (checkpoint.get('meta') or {}).get('class_order', class_order)
     if given != class_order:
         raise ValueError(
             f'{src} has the class order {given!r}, not {class_order!r}; '
             f'allowed: --class-order {given}'
         )
-    return state
+    return {key: state[key].to(own.dtype) for key, own in target.tensors.items()}

@@ -75,23 +75,26 @@ class Target:
 
     def geometry_in(self, form: Format) -> Geometry:
         """What a network of these shapes does in another project."""
-        style = self.geometry.style
-        if style is not None:
-            grouped = self.model.backbone.layer2[0].conv2.groups > 1
-            style = (form.grouped_style if grouped else form.style) or style
-        return Geometry(form.pool, style)
+        if self.geometry.style is None:
+            return Geometry(form.pool, None)
+        grouped = self.model.backbone.layer2[0].conv2.groups > 1
+        return Geometry(form.pool, form.grouped_style if grouped else form.style)
+
+    def does(self, geometry: Geometry) -> bool:
+        """Whether the network looks there."""
+        same_style = geometry.style in (None, self.geometry.style)
+        return self.geometry.pool == geometry.pool and same_style
 
     def check_pairing(self, form: Format) -> None:
         """Raise a ValueError unless weights of another project give their results here, too."""
-        has, needs = self.geometry, self.geometry_in(form)
-        if has == needs:
+        needs = self.geometry_in(form)
+        if self.does(needs):
             return
-        fitting = self._same_network(needs)
-        allowed = f', such as {fitting}' if fitting else ''
+        name = self._same_network(needs)
         raise ValueError(
-            f'config {self.config} has {_describe(has)}, but the weights of {form.title} are for '
-            f'{_describe(needs)}: the shapes agree, the results would not; '
-            f'allowed: a config with {_describe(needs)}{allowed}'
+            f'config {self.config} has {_describe(self.geometry)}, but the weights of {form.title} '
+            f'are for {_describe(needs)}: the shapes are the same, the results would not be; '
+            f'allowed: a config with {_describe(needs)}' + (f', such as {name}' if name else '')
         )
 
     def _same_network(self, geometry: Geometry) -> str | None:
@@ -104,7 +107,7 @@ class Target:
                 continue
             target = Target(name)
             same = {name: tensor.shape for name, tensor in target.tensors.items()} == shapes
-            if same and target.geometry == geometry:
+            if same and target.does(geometry):
                 return name
         return None
 

@@ -21,12 +21,27 @@ def read_tensors(path: str | os.PathLike) -> dict[str, Tensor]:
         FileNotFoundError: There is no such file.
         ValueError: The file is damaged or holds something else.
     """
-    tensors = _read_safetensors(path) if Path(path).suffix == '.safetensors' else _read_torch(path)
-    others = [name for name, value in tensors.items() if not isinstance(value, Tensor)]
-    if others or not tensors:
-        what = f'{others[0]} is no tensor' if others else 'it is empty'
-        raise ValueError(f'{path} does not hold the weights of a network: {what}')
-    return {name.removeprefix('module.'): value for name, value in tensors.items()}
+    if Path(path).suffix == '.safetensors':
+        return tensors_in(_read_safetensors(path), path)
+    return tensors_in(load_from_local(str(path), map_location='cpu'), path)
+
+
+def tensors_in(content: object, path: str | os.PathLike) -> dict[str, Tensor]:
+    """The tensors by name that the content of a file is, or has under one of ``WRAPPERS``.
+
+    Raises:
+        ValueError: It has none, or something else among them.
+    """
+    state = content
+    if isinstance(content, dict):
+        inner = (content[key] for key in WRAPPERS if isinstance(content.get(key), dict))
+        state = next(inner, content)
+    if not isinstance(state, dict) or not state:
+        raise ValueError(f'{path} holds no tensors by name')
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise ValueError(f'{path} holds no tensors by name: {name} is {type(value).__name__}')
+    return {name.removeprefix('module.'): value for name, value in state.items()}
 
 
 def write_tensors(path: str | os.PathLike, tensors: dict[str, Tensor]) -> None:
@@ -45,13 +60,3 @@ def _read_safetensors(path: str | os.PathLike) -> dict[str, Tensor]:
         return safetensors.torch.load_file(path)
     except safetensors.SafetensorError as error:
         raise ValueError(f'{path} is damaged or no .safetensors: {error}') from error
-
-
-def _read_torch(path: str | os.PathLike) -> dict[str, Tensor]:
-    content = load_from_local(str(path), map_location='cpu')
-    for wrapper in WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            return content[wrapper]
-    if not isinstance(content, dict):
-        raise ValueError(f'{path} holds a {type(content).__name__}; allowed: tensors by name')
-    return content

@@ -321,8 +321,8 @@ TENSOR_DAMAGE = {
         lambda state: state.update({'fc.wait': state.pop('fc.weight')}),
         r'1 missing \(fc.weight\); 1 unexpected \(fc.wait\)$'),
     'a key too few': (lambda state: state.pop('bn1.bias'), r'1 missing \(bn1.bias\)$'),
-    'no tensor': (lambda state: state.update(x=3), 'x is no tensor$'),
-    'nothing': (lambda state: state.clear(), 'it is empty$'),
+    'no tensor': (lambda state: state.update(x=3), 'holds no tensors by name: x is int$'),
+    'nothing': (lambda state: state.clear(), 'holds no tensors by name$'),
 }  # fmt: skip
 
 
@@ -388,7 +388,7 @@ PAIRINGS = [
     ('timm', 'legacy_50', PAD1_50, CEIL_CAFFE, CAFFE_50),
     ('timm', 'timm_50', CAFFE_50, PAD1_PYTORCH, PAD1_50),
     ('torchvision', 'timm_50', CAFFE_50, PAD1_PYTORCH, PAD1_50),
-    ('mmpretrain', 'timm_50', CAFFE_50, "stem.pool='pad1' and style='caffe'", None),
+    ('mmpretrain', 'timm_50', CAFFE_50, "stem.pool='pad1'", PAD1_50),
     ('timm', 'legacy_50', 'seresnext50-32x4d_8xb32_in1k', "stem.pool='ceil' and style='pytorch'",
      'seresnext50-32x4d-caffe_in1k'),
     ('timm', 'legacy_50', 'seresnet20_8xb16_cifar10', "stem.pool='ceil'", None),
@@ -421,6 +421,15 @@ def test_a_network_that_is_none_of_the_released(caffe_50, tmp_path):
     refused(ValueError, message, 'caffe', caffe_50, tmp_path, str(config))
 
 
+def test_a_checkpoint_of_mixed_precision_goes_back(caffe_50, tmp_path):
+    convert('caffe', caffe_50, tmp_path / 'ours.pth', CAFFE_50)
+    halves = {name: tensor.bfloat16() for name, tensor in state_of(tmp_path / 'ours.pth').items()}
+    torch.save({'state_dict': halves, 'meta': {'epoch': 3}}, tmp_path / 'half.pth')
+    convert('caffe', tmp_path / 'half.pth', tmp_path / 'n.caffemodel', CAFFE_50, '--reverse')
+    [weight] = read_caffemodel(tmp_path / 'n.caffemodel').layers[0].blobs
+    assert np.array_equal(weight, halves['backbone.conv1.weight'].float())
+
+
 def test_an_existing_file_is_kept_unless_forced(timm_50, tmp_path):
     dst = tmp_path / 'ours.pth'
     dst.write_text('before')
@@ -441,7 +450,9 @@ def test_a_failed_write_leaves_nothing(timm_50, tmp_path, monkeypatch, step):
 
 
 def test_destinations(timm_50, tmp_path):
-    with pytest.raises(ValueError, match=r"ours.caffemodel='.caffemodel' is not known; allowed"):
+    with pytest.raises(
+        ValueError, match=r'ours.caffemodel is not written; allowed: a name in .pth$'
+    ):
         convert('timm', timm_50, tmp_path / 'ours.caffemodel', PAD1_50)
     with pytest.raises(FileNotFoundError, match=r'folder \S+/away does not exist'):
         convert('timm', timm_50, tmp_path / 'away' / 'ours.pth', PAD1_50)
