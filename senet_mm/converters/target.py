@@ -11,7 +11,7 @@ from senet_mm.apis import get_config, list_models
 from senet_mm.models.backbones import Bottleneck, SEBNInception, SEResNet
 from senet_mm.registry import MODELS
 
-from .formats import Format, Geometry
+from .formats import CAFFE, Format, Geometry
 
 if TYPE_CHECKING:
     from senet_mm.models import ImageClassifier
@@ -87,6 +87,11 @@ class Target:
 
     def check_pairing(self, form: Format) -> None:
         """Raise a ValueError unless weights of another project give their results here, too."""
+        if isinstance(self.model.backbone, SEBNInception) and form is not CAFFE:
+            raise ValueError(
+                f'config {self.config} has the backbone SEBNInception, which is none of '
+                f'{form.title}; allowed: caffe'
+            )
         needs = self.geometry_in(form)
         if self.does(needs):
             return

@@ -408,6 +408,18 @@ def test_a_wrong_pairing_back(timm_50, tmp_path):
     assert os.listdir(tmp_path) == ['ours.pth']
 
 
+def test_bn_inception_is_of_caffe_alone(legacy_50, timm_50, tmp_path):
+    config = CONFIGS['SE-BN-Inception']
+    for kind, src in (('timm', legacy_50), ('timm', timm_50), ('mmpretrain', timm_50)):
+        refused(ValueError, 'SEBNInception, which is none of .*', kind, src, tmp_path, config)
+    state = {
+        name: torch.zeros_like(tensor, device='cpu')
+        for name, tensor in Target(config).tensors.items()
+    }
+    torch.save({'state_dict': state}, tmp_path / 'ours.pth')
+    refused(ValueError, 'none of', 'timm', tmp_path / 'ours.pth', tmp_path, config, '--reverse')
+
+
 def test_unknown_config(timm_50, tmp_path):
     message = 'config seresnet5_8xb32_in1k does not exist; did you mean seresnet50_8xb32_in1k'
     refused(FileNotFoundError, message, 'timm', timm_50, tmp_path, 'seresnet5_8xb32_in1k')
