@@ -1,8 +1,10 @@
 import logging
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,6 +12,11 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
 ROOT = Path(__file__).parents[1]
+
+
+def load_tool(path):
+    """The functions of a tool, to call them in this process."""
+    return SimpleNamespace(**runpy.run_path(str(ROOT / path)))
 
 
 def pytest_addoption(parser):

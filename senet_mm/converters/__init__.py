@@ -1,11 +1,14 @@
-from .caffe_names import CAFFE_BACKBONES, caffe_names
+from .caffe_names import caffe_names
 from .caffemodel import CaffeLayer, CaffeModel, read_caffemodel, write_caffemodel
+from .convert import Conversion, convert, convert_back
 
 __all__ = [
-    'CAFFE_BACKBONES',
     'CaffeLayer',
     'CaffeModel',
+    'Conversion',
     'caffe_names',
+    'convert',
+    'convert_back',
     'read_caffemodel',
     'write_caffemodel',
 ]

@@ -5,20 +5,7 @@ Source: the deploy files of hujie-frank/SENet.
 
 from collections.abc import Iterator
 
-from senet_mm.models.backbones import SENet, SEResNet, SEResNeXt
-from senet_mm.models.backbones.bn_inception import STAGES
-from senet_mm.utils.options import check_option
-
-# What to build for each network. Caffe's pooling rounds up, and SE-ResNet strides in the first 1x1.
-CAFFE_BACKBONES: dict[str, dict] = {
-    'SE-BN-Inception': dict(type='SEBNInception'),
-    'SE-ResNet-50': dict(type='SEResNet', depth=50, style='caffe', stem=dict(pool='ceil')),
-    'SE-ResNet-101': dict(type='SEResNet', depth=101, style='caffe', stem=dict(pool='ceil')),
-    'SE-ResNet-152': dict(type='SEResNet', depth=152, style='caffe', stem=dict(pool='ceil')),
-    'SE-ResNeXt-50': dict(type='SEResNeXt', depth=50, stem=dict(pool='ceil')),
-    'SE-ResNeXt-101': dict(type='SEResNeXt', depth=101, stem=dict(pool='ceil')),
-    'SENet-154': dict(type='SENet', depth=154, stem=dict(pool='ceil')),
-}
+from senet_mm.models.backbones import Inception, SEBNInception, SEResNet
 
 # The tables below: convolution in Caffe -> convolution and norm in our backbone. The norm is two
 # layers in Caffe, `<convolution>/bn` and `<convolution>/bn/scale`; None where there is none.
@@ -55,48 +42,43 @@ INCEPTION_3X3 = {
 INCEPTION_PROJ = {'/pool_proj': ('.branch_pool.conv', '.branch_pool.bn')}
 
 
-def caffe_names(net: str) -> dict[str, str]:
+def caffe_names(backbone: SEResNet | SEBNInception) -> dict[str, str]:
     """Every layer with blobs of a Caffe network -> prefix in the state dict of our classifier.
 
     Args:
-        net: Name of the network, a key of ``CAFFE_BACKBONES``.
+        backbone: The network as ours, such as the ``*-caffe_in1k`` configs have.
 
     Returns:
         ``{'conv1/7x7_s2': 'backbone.conv1', 'conv1/7x7_s2/bn': 'backbone.bn1',
         'conv1/7x7_s2/bn/scale': 'backbone.bn1', ..., 'classifier': 'head.fc'}``.
-
-    Raises:
-        ValueError: There is no such network.
     """
-    check_option('net', net, CAFFE_BACKBONES)
     names = {}
-    for layer, conv, norm in _inception() if net == 'SE-BN-Inception' else _resnet(net):
+    rows = _inception(backbone) if isinstance(backbone, SEBNInception) else _resnet(backbone)
+    for layer, conv, norm in rows:
         names[layer] = f'backbone.{conv}'
         if norm is not None:
             names[f'{layer}/bn'] = names[f'{layer}/bn/scale'] = f'backbone.{norm}'
     return {**names, 'classifier': 'head.fc'}
 
 
-def _resnet(net: str) -> Iterator[tuple[str, str, str | None]]:
-    kinds = {kind.__name__: kind for kind in (SENet, SEResNet, SEResNeXt)}
-    backbone = CAFFE_BACKBONES[net]
-    num_blocks = kinds[backbone['type']].arch_settings[backbone['depth']].num_blocks
-    yield from _rows(SENET_STEM if net == 'SENet-154' else RESNET_STEM)
-    for stage, count in enumerate(num_blocks, start=1):
-        for i in range(count):
-            shortcut = {} if i else RESNET_SHORTCUT
-            yield from _rows(
-                RESNET_BLOCK | SE | shortcut, f'conv{stage + 1}_{i + 1}', f'layer{stage}.{i}'
-            )
+def _resnet(backbone: SEResNet) -> Iterator[tuple[str, str, str | None]]:
+    yield from _rows(SENET_STEM if backbone.deep_stem else RESNET_STEM)
+    for stage, [blocks] in enumerate(backbone.stages, start=1):
+        for i, block in enumerate(blocks):
+            se = {} if block.se is None else SE
+            shortcut = {} if block.downsample is None else RESNET_SHORTCUT
+            names = f'conv{stage + 1}_{i + 1}', f'layer{stage}.{i}'
+            yield from _rows(RESNET_BLOCK | se | shortcut, *names)
 
 
-def _inception() -> Iterator[tuple[str, str, str | None]]:
+def _inception(backbone: SEBNInception) -> Iterator[tuple[str, str, str | None]]:
     yield from _rows(INCEPTION_STEM)
-    for rows in STAGES:
-        for name, row in rows.items():
-            conv1x1 = INCEPTION_1X1 if row.conv1x1 else {}
-            proj = INCEPTION_PROJ if row.proj else {}
-            yield from _rows(conv1x1 | INCEPTION_3X3 | proj | SE, name, name)
+    for name, module in backbone.named_children():
+        if isinstance(module, Inception):
+            conv1x1 = {} if module.branch1x1 is None else INCEPTION_1X1
+            proj = {} if module.branch_pool is None else INCEPTION_PROJ
+            se = {} if module.se is None else SE
+            yield from _rows(conv1x1 | INCEPTION_3X3 | proj | se, name, name)
 
 
 def _rows(

@@ -7,11 +7,11 @@ weights are read; what the layers are set to stands in the prototxt that belongs
 import math
 import mmap
 import os
-import secrets
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from senet_mm.utils.files import atomic_file
 
 from . import caffe_proto as proto
 from .wire import Chunk, Field, WireReader, field_chunks, varint
@@ -72,7 +72,9 @@ def write_caffemodel(path: str | os.PathLike, model: CaffeModel) -> None:
             raise ValueError(f'it takes {size} bytes; allowed: up to {proto.MAX_BYTES}')
     except ValueError as error:
         raise ValueError(f'{path} is not written: {error}') from error
-    _write_atomically(Path(path), chunks)
+    with atomic_file(path) as file:
+        for chunk in chunks:
+            file.write(chunk if isinstance(chunk, bytes) else np.ascontiguousarray(chunk))
 
 
 def _map(path: str | os.PathLike) -> mmap.mmap:
@@ -190,19 +192,3 @@ def _blob_chunks(blob: np.ndarray) -> list[Chunk]:
     dims = b''.join(map(varint, blob.shape))
     shape = field_chunks(proto.SHAPE, *field_chunks(proto.DIM, dims)) if dims else []
     return field_chunks(proto.DATA, blob) + shape
-
-
-def _write_atomically(path: Path, chunks: list[Chunk]) -> None:
-    """Put a file in place after the last of its bytes is on the disk."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f'folder {path.parent} does not exist')
-    temporary = path.with_name(f'.caffemodel-{secrets.token_hex(8)}.tmp')
-    try:
-        with open(temporary, 'xb') as file:
-            for chunk in chunks:
-                file.write(chunk if isinstance(chunk, bytes) else np.ascontiguousarray(chunk))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

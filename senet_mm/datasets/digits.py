@@ -2,8 +2,6 @@
 
 import numpy as np
 from mmpretrain.datasets import BaseDataset
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from senet_mm.registry import DATASETS
 from senet_mm.utils.options import check_option
@@ -29,6 +27,10 @@ class Digits(BaseDataset):
 
     def load_data_list(self) -> list[dict]:
         """One dict per image: ``img`` and ``gt_label``."""
+        # Late: scikit-learn takes most of a second, which no other data set needs.
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
+
         digits = load_digits()
         # Grey levels go from 0 to 16.
         images = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., None]

@@ -3,7 +3,7 @@
 import os
 import pickle
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from mmengine.logging import print_log
@@ -70,21 +70,10 @@ def load_strictly(
     Raises:
         ValueError: Names or shapes differ.
     """
-    state_dict, own = get_state_dict(checkpoint, filename), model.state_dict()
+    state_dict = get_state_dict(checkpoint, filename)
     if new_head:
         state_dict = with_own_head(state_dict, model, filename)
-    reshaped = [
-        f'{name} {_shape(value)} for {_shape(own[name])}'
-        for name, value in state_dict.items()
-        if name in own and _shape(value) != _shape(own[name])
-    ]
-    differences = {
-        'missing': own.keys() - state_dict.keys(),
-        'unexpected': state_dict.keys() - own.keys(),
-        'of another shape': reshaped,
-    }
-    if any(differences.values()):
-        said = '; '.join(_some(what, names) for what, names in differences.items() if names)
+    if said := describe_misfit(state_dict, model.state_dict()):
         raise ValueError(f'checkpoint {filename} does not fit the model of the config: {said}')
     model.load_state_dict(state_dict)
 
@@ -126,7 +115,26 @@ def _other_classes(state_dict: dict[str, Tensor], own: dict[str, Tensor]) -> lis
 
 def _shape(value: object) -> tuple[int, ...] | str:
     """Shape of a tensor; the type of anything else, which no shape equals."""
-    return tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+    return tuple(value.shape) if hasattr(value, 'shape') else type(value).__name__
+
+
+def describe_misfit(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+    """What stands between the given and the wanted tensors, names and shapes; empty if nothing.
+
+    ``12 missing (a, b, c, ...); 1 unexpected (d); 1 of another shape (e (2, 3) for (3, 2))``. Of a
+    tensor, only ``shape`` is read.
+    """
+    reshaped = [
+        f'{name} {_shape(value)} for {_shape(wanted[name])}'
+        for name, value in given.items()
+        if name in wanted and _shape(value) != _shape(wanted[name])
+    ]
+    differences = {
+        'missing': wanted.keys() - given.keys(),
+        'unexpected': given.keys() - wanted.keys(),
+        'of another shape': reshaped,
+    }
+    return '; '.join(_some(what, names) for what, names in differences.items() if names)
 
 
 def _some(what: str, names: Iterable[str], limit: int = 3) -> str:

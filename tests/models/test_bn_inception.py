@@ -5,31 +5,32 @@ import torch
 from torch import nn
 
 from senet_mm.models import SEBNInception, SELayer, insert_se
-from tests.converters.caffe_interpreter import load_nets, random_blobs, run
-from tests.converters.parity import build, load, state_dict
+from tests.converters.caffe_interpreter import random_blobs, run
+from tests.converters.parity import CONFIGS, NETS, build, from_caffe
 
 NAME = 'SE-BN-Inception'
-NET = load_nets()[NAME]
+NET = NETS[NAME]
 
 
 @pytest.fixture(scope='module')
-def parity():
+def parity(tmp_path_factory):
     """An image, Caffe's feature maps and logits (float64), and our classifier with its weights."""
     image = 60 * torch.randn(1, *NET.input, generator=torch.Generator().manual_seed(0))
-    blobs = random_blobs(NET.layers, image)
+    # Division by a power of 2 is exact.
+    blobs = random_blobs(NET.layers, image, factor=1024)
     tops = ('inception_3b/output', 'inception_4d/output', 'inception_5b/output', 'classifier')
     expected = run(NET.layers, blobs, image.double(), tops)
-    model = build(NAME, NET.layers)
+    model = from_caffe(NAME, NET.layers, blobs, tmp_path_factory.mktemp('caffe'))
     model.backbone.out_indices = {0, 1, 2}
-    return image, expected, model, state_dict(NAME, NET.layers, blobs)
+    return image, expected, model
 
 
 @pytest.mark.parametrize(
     ('dtype', 'tolerance'), [(torch.float64, 1e-9), (torch.float32, 1e-3)], ids=str
 )
 def test_equals_caffe(parity, dtype, tolerance):
-    image, expected, model, state = parity
-    load(model, {name: value.to(dtype) for name, value in state.items()})
+    image, expected, model = parity
+    model.to(dtype)
     with torch.no_grad():
         features = model.backbone(image.to(dtype))
         actual = [*features, model.head((features[-1].mean((2, 3)),))]
@@ -42,7 +43,7 @@ def test_parameters_are_the_blobs():
     blobs = [
         shape for layer in NET.layers for shape in layer.blob_shapes if 'Batch' not in layer.type
     ]
-    model = build(NAME, NET.layers)
+    model = build(CONFIGS[NAME])
     assert [list(parameter.shape) for parameter in model.parameters()] == blobs
 
 

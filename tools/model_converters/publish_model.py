@@ -103,7 +103,7 @@ def make_content(model: 'nn.Module', meta: dict) -> bytes:
 
 def write_pair(out_dir: Path, stem: str, content: bytes, meta: dict) -> Path:
     """Write the weights and the JSON next to them; files that exist are left alone."""
-    from senet_mm.utils.atomic import atomic_write
+    from senet_mm.utils.files import atomic_file
 
     digest = hashlib.sha256(content).hexdigest()
     file = out_dir / f'{stem}-{digest[:8]}.pth'
@@ -121,7 +121,7 @@ def write_pair(out_dir: Path, stem: str, content: bytes, meta: dict) -> Path:
             raise FileExistsError(f'{path} exists; allowed: another folder or --date')
     out_dir.mkdir(parents=True, exist_ok=True)
     for path, data in ((file, content), (file.with_suffix('.json'), text.encode())):
-        with atomic_write(path) as opened:
+        with atomic_file(path) as opened:
             opened.write(data)
     return file
 

@@ -3,12 +3,12 @@ import stat
 
 import pytest
 
-from senet_mm.utils.atomic import atomic_write
+from senet_mm.utils.files import atomic_file
 
 
 def test_file_is_new_or_replaced(tmp_path):
     for content in (b'one', b'two'):
-        with atomic_write(tmp_path / 'file') as file:
+        with atomic_file(tmp_path / 'file') as file:
             file.write(content)
         assert (tmp_path / 'file').read_bytes() == content
     assert os.listdir(tmp_path) == ['file']
@@ -16,7 +16,7 @@ def test_file_is_new_or_replaced(tmp_path):
 
 def test_error_leaves_what_was_there(tmp_path):
     def write_half():
-        with atomic_write(tmp_path / 'file') as file:
+        with atomic_file(tmp_path / 'file') as file:
             file.write(b'half')
             file.flush()
             assert (tmp_path / 'file').read_bytes() == b'old'
@@ -31,7 +31,7 @@ def test_error_leaves_what_was_there(tmp_path):
 
 def test_permissions_are_those_of_any_new_file(tmp_path):
     (tmp_path / 'plain').touch()
-    with atomic_write(tmp_path / 'file') as file:
+    with atomic_file(tmp_path / 'file') as file:
         file.write(b'')
     modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert len(modes) == 1
@@ -39,4 +39,4 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
 
 def test_missing_folder(tmp_path):
     with pytest.raises(FileNotFoundError):
-        atomic_write(tmp_path / 'none/file').__enter__()
+        atomic_file(tmp_path / 'none/file').__enter__()

@@ -1,0 +1,172 @@
+"""Conversion of a file of weights into a checkpoint of ours, and back."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from senet_mm.engine.checkpoint import describe_misfit, load_from_local
+from senet_mm.utils.files import atomic_file
+from senet_mm.utils.options import check_option
+from senet_mm.version import __version__
+
+from .caffe import from_caffe, reorder_classes, sorted_to_caffe, to_caffe
+from .caffemodel import read_caffemodel, write_caffemodel
+from .formats import CAFFE, FORMATS, Format, fitting, recognise
+from .state_dicts import from_state_dict, to_state_dict
+from .target import Target
+from .tensor_files import read_tensors, tensors_in, write_tensors
+
+CLASS_ORDERS = ('sorted', 'source')
+CHECKPOINT_SUFFIXES = ('.pth',)
+THEIR_SUFFIXES = {'caffe': ('.caffemodel',)}
+TENSOR_SUFFIXES = ('.pth', '.safetensors')
+
+
+class Conversion(NamedTuple):
+    """What was done: the format of the other project, and which of our tensors it did not give."""
+
+    form: Format
+    initialised: list[str]
+
+
+def convert(
+    kind: str,
+    src: str | os.PathLike,
+    dst: str | os.PathLike,
+    model: str,
+    class_order: str = 'sorted',
+    force: bool = False,
+) -> Conversion:
+    """Write the checkpoint of ours with the weights of a file of another project.
+
+    Every tensor of the file is used once, and every tensor of ours is filled once. Two exceptions:
+    counters of batches, where the file has none, are 0; and torchvision's networks, which have no
+    SE layers, leave those of the config as the config initialises them.
+
+    Args:
+        kind: Where the file is from, a key of ``FORMATS``.
+        src: The file.
+        dst: The checkpoint, ``.pth``: ``{'state_dict': ..., 'meta': ...}``.
+        model: Name or path of the config of the network.
+        class_order: ``sorted`` has the classes of a Caffe network sorted by WordNet id, as all
+            others have them; ``source`` leaves them as they are.
+        force: Overwrite ``dst``.
+
+    Raises:
+        FileNotFoundError: There is no such file, config, or folder for ``dst``.
+        FileExistsError: ``dst`` exists.
+        ValueError: The file is damaged, or it does not fit the config.
+    """
+    check_option('kind', kind, FORMATS)
+    check_option('class_order', class_order, CLASS_ORDERS)
+    _check_destination(dst, CHECKPOINT_SUFFIXES, force)
+    target = Target(model)
+    state, done = _read_theirs(kind, src, target, class_order)
+    meta = dict(
+        config=model,
+        source_format=kind,
+        source_file=Path(src).name,
+        source_sha256=sha256(src),
+        class_order=class_order,
+        senet_mm_version=__version__,
+    )
+    with atomic_file(dst) as file:
+        torch.save(dict(state_dict=state, meta=meta), file)
+    return done
+
+
+def convert_back(
+    kind: str,
+    src: str | os.PathLike,
+    dst: str | os.PathLike,
+    model: str,
+    class_order: str = 'sorted',
+    force: bool = False,
+) -> Conversion:
+    """Write the file of another project with the weights of a checkpoint of ours.
+
+    timm's file is one of its legacy networks where the config has their pooling, else of today's.
+
+    Args:
+        kind: Whom the file is for, a key of ``FORMATS``.
+        src: The checkpoint.
+        dst: The file: ``.caffemodel``, or ``.pth`` or ``.safetensors`` with the tensors by name.
+        model: Name or path of the config of the network.
+        class_order: Order of the classes in the checkpoint: ``sorted`` by WordNet id, which a
+            ``.caffemodel`` is to have in Caffe's order; ``source`` leaves them as they are.
+        force: Overwrite ``dst``.
+
+    Raises:
+        FileNotFoundError: There is no such checkpoint, config, or folder for ``dst``.
+        FileExistsError: ``dst`` exists.
+        ValueError: The checkpoint is damaged, does not fit the config, or was converted with
+            another class order; or the other project has no such network.
+    """
+    check_option('kind', kind, FORMATS)
+    check_option('class_order', class_order, CLASS_ORDERS)
+    _check_destination(dst, THEIR_SUFFIXES.get(kind, TENSOR_SUFFIXES), force)
+    target = Target(model)
+    form = fitting(kind, target.geometry.pool)
+    state = _read_ours(src, target, class_order)
+    target.check_pairing(form)
+    if kind == 'caffe':
+        if class_order == 'sorted':
+            state = reorder_classes(state, sorted_to_caffe().argsort())
+        write_caffemodel(dst, to_caffe(state, target))
+    else:
+        write_tensors(dst, to_state_dict(state, form, target))
+    return Conversion(form, [])
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def _check_destination(path: str | os.PathLike, suffixes: tuple[str, ...], force: bool) -> None:
+    """Raise an error for a file that cannot be written, before any work."""
+    if Path(path).suffix not in suffixes:
+        raise ValueError(f'{path} is not written; allowed: a name in {", ".join(suffixes)}')
+    if not Path(path).parent.is_dir():
+        raise FileNotFoundError(f'folder {Path(path).parent} does not exist')
+    if os.path.lexists(path) and not force:
+        raise FileExistsError(f'{path} exists; allowed: a new file, or --force to overwrite it')
+
+
+def _read_theirs(
+    kind: str, src: str | os.PathLike, target: Target, class_order: str
+) -> tuple[dict[str, Tensor], Conversion]:
+    """Our state dict of a file of another project."""
+    theirs = read_caffemodel(src) if kind == 'caffe' else read_tensors(src)
+    form = CAFFE if kind == 'caffe' else recognise(kind, theirs)
+    target.check_pairing(form)
+    try:
+        if kind != 'caffe':
+            state, initialised = from_state_dict(theirs, form, target)
+            return state, Conversion(form, initialised)
+        state = from_caffe(theirs, target)
+        if class_order == 'sorted':
+            state = reorder_classes(state, sorted_to_caffe())
+        return state, Conversion(form, [])
+    except ValueError as error:
+        raise ValueError(f'{src}: {error}') from error
+
+
+def _read_ours(src: str | os.PathLike, target: Target, class_order: str) -> dict[str, Tensor]:
+    """The state dict of a checkpoint of the target."""
+    checkpoint = load_from_local(str(src), map_location='cpu')
+    state = tensors_in(checkpoint, src)
+    if misfit := describe_misfit(state, target.tensors):
+        raise ValueError(f'{src} does not fit config {target.config}: {misfit}')
+    given = (checkpoint.get('meta') or {}).get('class_order', class_order)
+    if given != class_order:
+        raise ValueError(
+            f'{src} has the class order {given!r}, not {class_order!r}; '
+            f'allowed: --class-order {given}'
+        )
+    return {key: state[key].to(own.dtype) for key, own in target.tensors.items()}

@@ -1,0 +1,123 @@
+"""The network of ours that weights are for, and whether it looks where theirs does."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from mmengine.registry import init_default_scope
+from torch import Tensor
+
+from senet_mm.apis import get_config, list_models
+from senet_mm.models.backbones import Bottleneck, SEBNInception, SEResNet
+from senet_mm.registry import MODELS
+
+from .formats import CAFFE, Format, Geometry
+
+if TYPE_CHECKING:
+    from senet_mm.models import ImageClassifier
+
+
+class Target:
+    """The classifier of a config.
+
+    Args:
+        config: Name or path of the config.
+
+    Raises:
+        FileNotFoundError: There is no such config.
+        ValueError: Its backbone is none that others have weights for.
+    """
+
+    def __init__(self, config: str) -> None:
+        self.config = config
+        cfg = get_config(config)
+        init_default_scope(cfg.get('default_scope', 'senet_mm'))
+        # How to train is no part of the network.
+        self.model_cfg = {key: value for key, value in cfg.model.items() if key != 'train_cfg'}
+        kind = type(self.model.backbone)
+        if not issubclass(kind, (SEResNet, SEBNInception)):
+            raise ValueError(
+                f'config {config} has the backbone {kind.__name__}; '
+                'allowed: SEResNet, SEResNeXt, SENet, SEBNInception'
+            )
+
+    @cached_property
+    def model(self) -> 'ImageClassifier':
+        """The network on the meta device, where it costs neither time nor memory."""
+        with torch.device('meta'):
+            return MODELS.build(self.model_cfg)
+
+    @cached_property
+    def tensors(self) -> dict[str, Tensor]:
+        """The state dict of :attr:`model`: names, shapes and types."""
+        return self.model.state_dict()
+
+    def initialise(self) -> dict[str, Tensor]:
+        """The state dict with the initialisation of the config, the same at every call."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model = MODELS.build(self.model_cfg)
+            model.init_weights()
+        return model.state_dict()
+
+    @property
+    def geometry(self) -> Geometry:
+        """What the network does."""
+        backbone = self.model.backbone
+        if isinstance(backbone, SEBNInception):
+            return Geometry('ceil', None)
+        ceil_mode = getattr(backbone.maxpool, 'ceil_mode', None)
+        pool = None if ceil_mode is None else 'ceil' if ceil_mode else 'pad1'
+        block = backbone.layer2[0]
+        if not isinstance(block, Bottleneck):
+            return Geometry(pool, None)
+        return Geometry(pool, 'pytorch' if max(block.conv1.stride) == 1 else 'caffe')
+
+    def geometry_in(self, form: Format) -> Geometry:
+        """What a network of these shapes does in another project."""
+        if self.geometry.style is None:
+            return Geometry(form.pool, None)
+        grouped = self.model.backbone.layer2[0].conv2.groups > 1
+        return Geometry(form.pool, form.grouped_style if grouped else form.style)
+
+    def does(self, geometry: Geometry) -> bool:
+        """Whether the network looks there."""
+        same_style = geometry.style in (None, self.geometry.style)
+        return self.geometry.pool == geometry.pool and same_style
+
+    def check_pairing(self, form: Format) -> None:
+        """Raise a ValueError unless weights of another project give their results here, too."""
+        if isinstance(self.model.backbone, SEBNInception) and form is not CAFFE:
+            raise ValueError(
+                f'config {self.config} has the backbone SEBNInception, which is none of '
+                f'{form.title}; allowed: caffe'
+            )
+        needs = self.geometry_in(form)
+        if self.does(needs):
+            return
+        name = self._same_network(needs)
+        raise ValueError(
+            f'config {self.config} has {_describe(self.geometry)}, but the weights of {form.title} '
+            f'are for {_describe(needs)}: the shapes are the same, the results would not be; '
+            f'allowed: a config with {_describe(needs)}' + (f', such as {name}' if name else '')
+        )
+
+    def _same_network(self, geometry: Geometry) -> str | None:
+        """The shortest name of a config with our tensors and this geometry."""
+        shapes = {name: tensor.shape for name, tensor in self.tensors.items()}
+        backbone = self.model_cfg['backbone']
+        for name in sorted(list_models(), key=len):
+            other = get_config(name).model.backbone
+            if (other.type, other.get('depth')) != (backbone.type, backbone.get('depth')):
+                continue
+            target = Target(name)
+            same = {name: tensor.shape for name, tensor in target.tensors.items()} == shapes
+            if same and target.does(geometry):
+                return name
+        return None
+
+
+def _describe(geometry: Geometry) -> str:
+    """A geometry in the words of a config."""
+    style = f" and style='{geometry.style}'" if geometry.style else ''
+    return f'stem.pool={geometry.pool!r}{style}'

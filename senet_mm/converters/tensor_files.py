@@ -1,0 +1,62 @@
+"""Files of named tensors: those of torch, and ``.safetensors``."""
+
+import os
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from senet_mm.engine.checkpoint import load_from_local
+from senet_mm.utils.files import atomic_file
+
+# Where a training run of timm, mmpretrain or torchvision keeps the weights.
+WRAPPERS = ('state_dict', 'model')
+
+
+def read_tensors(path: str | os.PathLike) -> dict[str, Tensor]:
+    """The tensors of a file by name; no code in it is run.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged or holds something else.
+    """
+    if Path(path).suffix == '.safetensors':
+        return tensors_in(_read_safetensors(path), path)
+    return tensors_in(load_from_local(str(path), map_location='cpu'), path)
+
+
+def tensors_in(content: object, path: str | os.PathLike) -> dict[str, Tensor]:
+    """The tensors by name that the content of a file is, or has under one of ``WRAPPERS``.
+
+    Raises:
+        ValueError: It has none, or something else among them.
+    """
+    state = content
+    if isinstance(content, dict):
+        inner = (content[key] for key in WRAPPERS if isinstance(content.get(key), dict))
+        state = next(inner, content)
+    if not isinstance(state, dict) or not state:
+        raise ValueError(f'{path} holds no tensors by name')
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise ValueError(f'{path} holds no tensors by name: {name} is {type(value).__name__}')
+    return {name.removeprefix('module.'): value for name, value in state.items()}
+
+
+def write_tensors(path: str | os.PathLike, tensors: dict[str, Tensor]) -> None:
+    """Write tensors, as ``.safetensors`` or else as torch does, completely or not at all."""
+    with atomic_file(path) as file:
+        if Path(path).suffix == '.safetensors':
+            file.write(safetensors.torch.save(tensors, metadata={'format': 'pt'}))
+        else:
+            torch.save(tensors, file)
+
+
+def _read_safetensors(path: str | os.PathLike) -> dict[str, Tensor]:
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'{path} does not exist')
+    try:
+        return safetensors.torch.load_file(path)
+    except safetensors.SafetensorError as error:
+        raise ValueError(f'{path} is damaged or no .safetensors: {error}') from error

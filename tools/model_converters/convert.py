@@ -1,0 +1,57 @@
+#!/usr/bin/env python
+"""Convert weights of other projects into checkpoints of ours, and back.
+
+python tools/model_converters/convert.py caffe SE-ResNet-50.caffemodel seresnet50.pth \
+    --model seresnet50-caffe_in1k
+"""
+
+import argparse
+
+from senet_mm.utils.cli import reported_errors
+
+
+def parse_args(args: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Convert weights of other projects into checkpoints of ours, and back'
+    )
+    parser.add_argument(
+        'kind',
+        choices=['caffe', 'timm', 'mmpretrain', 'torchvision'],
+        help='the other project; timm has two kinds of networks, which the file tells apart',
+    )
+    parser.add_argument('src', help='.caffemodel, .pth or .safetensors; ours with --reverse')
+    parser.add_argument('dst', help='checkpoint to write; theirs with --reverse')
+    parser.add_argument(
+        '--model', required=True, metavar='CONFIG_NAME', help='config of the network, name or path'
+    )
+    parser.add_argument(
+        '--class-order',
+        choices=['sorted', 'source'],
+        default='sorted',
+        help='sorted: the classes of the Caffe networks come into (with --reverse: from) the order '
+        'of WordNet ids that all others have; source: they stay as they are',
+    )
+    parser.add_argument('--reverse', action='store_true', help='from ours to theirs')
+    parser.add_argument('--force', action='store_true', help='overwrite DST')
+    parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
+    return parser.parse_args(args)
+
+
+def main(args: argparse.Namespace) -> None:
+    from senet_mm.converters import convert, convert_back
+
+    function = convert_back if args.reverse else convert
+    done = function(args.kind, args.src, args.dst, args.model, args.class_order, args.force)
+    way = 'to' if args.reverse else 'from'
+    print(f'{args.dst}: {args.model}, {way} {done.form.title}, class order {args.class_order}')
+    if done.initialised:
+        print(
+            f'{len(done.initialised)} tensors that {done.form.title} does not have (SE) keep the '
+            'initialisation of the config'
+        )
+
+
+if __name__ == '__main__':
+    args = parse_args()
+    with reported_errors(args.traceback):
+        main(args)
