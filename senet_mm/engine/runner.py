@@ -18,6 +18,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from senet_mm.datasets.seeding import SeededDataset, SeededSampler
+from senet_mm.models.recalibration import summarize
 from senet_mm.registry import DATA_SAMPLERS, DATASETS, RUNNERS
 from senet_mm.version import __version__
 
@@ -56,6 +57,13 @@ class Runner(_Runner):
                 )
             dist.init_process_group('gloo')
         super().setup_env(env_cfg)
+
+    def build_model(self, model: nn.Module | dict) -> nn.Module:
+        """Build the model; a line per stage says which layers were put into it."""
+        model = super().build_model(model)
+        for line in summarize(model):
+            self.logger.info(line)
+        return model
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap for distributed training; on CPUs without device ids."""

@@ -2,7 +2,7 @@ from .backbones import SEBNInception, SENet, SEResNet, SEResNeXt
 from .classifiers import ImageClassifier
 from .heads import LinearClsHead
 from .layers import AvgSqueeze, MaxSqueeze, NoSqueeze, SELayer
-from .recalibration import insert_se
+from .recalibration import insert_se, with_se
 
 __all__ = [
     'AvgSqueeze',
@@ -16,4 +16,5 @@ __all__ = [
     'SEResNeXt',
     'SEResNet',
     'insert_se',
+    'with_se',
 ]

@@ -1,5 +1,6 @@
 """Initialisation by our registries."""
 
+from mmengine.model import BaseModule
 from mmengine.registry import DefaultScope
 
 
@@ -17,3 +18,9 @@ class ScopedInit:
 
     def _dump_init_info(self) -> None:
         """Upstream writes three lines per parameter into the log here."""
+
+
+def loads_checkpoint(module: BaseModule) -> bool:
+    """Whether a module's ``init_cfg`` fills it from a checkpoint, which nothing may overwrite."""
+    cfgs = getattr(module, 'init_cfg', None) or []
+    return any(cfg['type'] == 'Pretrained' for cfg in (cfgs if isinstance(cfgs, list) else [cfgs]))

@@ -7,6 +7,8 @@ from mmengine.analysis import FlopAnalyzer
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from .meta import run_on_meta
+
 
 @dataclass
 class StageComplexity:
@@ -55,10 +57,8 @@ def count_params(module: nn.Module) -> int:
 
 def count_macs(model: nn.Module, shape: tuple[int, int, int]) -> dict[str, int]:
     """Multiply-adds by module path (``''`` is the model) for one image, on the meta device."""
-    state = model.state_dict(keep_vars=True) | dict(model.named_buffers())
-    meta_state = {name: tensor.to('meta') for name, tensor in state.items()}
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        torch.func.functional_call(model, meta_state, torch.empty(1, *shape, device='meta'))
+    with FlopCounterMode(display=False) as counter:
+        run_on_meta(model, shape)
     root = type(model).__name__
     return {
         path.removeprefix(root).removeprefix('.'): sum(counts.values()) // 2

@@ -8,8 +8,8 @@ from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from senet_mm.models.layers import build_layer
 from senet_mm.models.scoped_init import ScopedInit
-from senet_mm.registry import MODELS
 from senet_mm.utils.options import check_option
 
 # He et al., arXiv:1502.01852, with fan-in, as in the paper and in Caffe.
@@ -46,7 +46,7 @@ class SlotBlock(nn.Module):
                 f'the block has a {type(self.se).__name__} already; '
                 'allowed: one of backbone.se and model.se'
             )
-        self.se = MODELS.build(dict(layer, channels=self.out_channels))
+        self.se = build_layer(layer, self.out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.with_cp and torch.is_grad_enabled():

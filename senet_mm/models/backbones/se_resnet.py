@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor, nn
 
+from senet_mm.models.scoped_init import loads_checkpoint
 from senet_mm.registry import MODELS
 from senet_mm.utils.options import check_option
 
@@ -181,9 +182,7 @@ class SEResNet(StagedBackbone):
     def init_weights(self) -> None:
         """Initialise, unless ``init_cfg`` loads a checkpoint (which nothing may overwrite)."""
         super().init_weights()
-        cfgs = self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg or {}]
-        pretrained = any(cfg.get('type') == 'Pretrained' for cfg in cfgs)
-        if self.zero_init_residual and not pretrained:
+        if self.zero_init_residual and not loads_checkpoint(self):
             for block in self.blocks:
                 nn.init.zeros_(block.last_norm.weight)
 

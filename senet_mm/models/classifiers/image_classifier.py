@@ -2,8 +2,9 @@
 
 from mmpretrain.models import ImageClassifier as _ImageClassifier
 
+from senet_mm.models.layers import RecalibrationLayer
 from senet_mm.models.recalibration import insert_se
-from senet_mm.models.scoped_init import ScopedInit
+from senet_mm.models.scoped_init import ScopedInit, loads_checkpoint
 from senet_mm.registry import MODELS
 
 
@@ -15,8 +16,8 @@ class ImageClassifier(ScopedInit, _ImageClassifier):
         backbone: Config of the backbone; a plain one where ``se`` is given.
         neck: Config of the neck.
         head: Config of the head.
-        se: Arguments of :func:`insert_se`, ``dict(layer=dict(type='SELayer', ratio=16))``; None
-            leaves the backbone as it is.
+        se: Arguments of :func:`insert_se`: ``dict(layer=dict(type='SELayer', ratio=16))``, with
+            ``position='pre'`` or ``stages=(5,)``; None leaves the backbone as it is.
         **kwargs: Other arguments of mmpretrain's classifier: ``train_cfg``, ``init_cfg``, ...
     """
 
@@ -37,3 +38,17 @@ class ImageClassifier(ScopedInit, _ImageClassifier):
         super().__init__(backbone, neck, head, **kwargs)
         if se is not None:
             insert_se(self.backbone, **se)
+
+    def init_weights(self) -> None:
+        """Initialise; the recalibration layers last, by their own ``init_cfg``.
+
+        mmengine does not reach them below a ``Sequential``, and the backbone's rule for
+        convolutions has just been applied to theirs. A loaded checkpoint is left as it is.
+        """
+        super().init_weights()
+        if loads_checkpoint(self) or loads_checkpoint(self.backbone):
+            return
+        for module in self.backbone.modules():
+            if isinstance(module, RecalibrationLayer):
+                module._is_init = False
+                module.init_weights()

@@ -1,10 +1,11 @@
 """The Squeeze-and-Excitation layer (Hu et al., arXiv:1709.01507, section 3)."""
 
-from mmengine.model import BaseModule
 from mmpretrain.models.utils import make_divisible
 from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
+
+from .base import RecalibrationLayer
 
 
 @MODELS.register_module()
@@ -29,7 +30,7 @@ class NoSqueeze(nn.Identity):
 
 
 @MODELS.register_module()
-class SELayer(BaseModule):
+class SELayer(RecalibrationLayer):
     """Squeeze-and-Excitation: ``x * gate(fc2(act(fc1(squeeze(x)))))``.
 
     Both fully connected layers are 1x1 convolutions, as in the released networks. The hidden width

@@ -1,3 +1,4 @@
-from .insert import insert_se
+from .insert import insert_se, with_se
+from .summary import summarize
 
-__all__ = ['insert_se']
+__all__ = ['insert_se', 'summarize', 'with_se']

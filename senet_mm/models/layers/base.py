@@ -1,0 +1,33 @@
+"""What all recalibration layers share."""
+
+from mmengine.model import BaseModule
+from mmengine.registry import DefaultScope
+from torch import nn
+
+from senet_mm.models.scoped_init import ScopedInit
+from senet_mm.registry import MODELS
+
+
+class RecalibrationLayer(ScopedInit, BaseModule):
+    """A layer that maps (N, C, H, W) to (N, C, H, W); its constructor takes ``channels`` first."""
+
+    # Where insert_se put the layer, for whoever prints the network.
+    stage: int | None = None
+    port: str = ''
+
+    def extra_repr(self) -> str:
+        return self.port and f'stage {self.stage}, {self.port}'
+
+
+def build_layer(layer: dict, channels: int) -> nn.Module:
+    """A recalibration layer, initialised, whatever the default scope is.
+
+    Args:
+        layer: Config of the layer: ``dict(type='SELayer', ratio=16)``.
+        channels: Channels of the map on which it acts.
+    """
+    with DefaultScope.overwrite_default_scope('senet_mm'):
+        built = MODELS.build(dict(layer, channels=channels))
+    if hasattr(built, 'init_weights'):
+        built.init_weights()
+    return built
