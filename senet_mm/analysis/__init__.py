@@ -1,0 +1,17 @@
+from .excitation import Excitation, GateRecorder, find_class, find_gates, paper_blocks
+from .excitation_report import BlockReport, examine, to_markdown, write_csv
+from .moments import Moments, pool
+
+__all__ = [
+    'BlockReport',
+    'Excitation',
+    'GateRecorder',
+    'Moments',
+    'examine',
+    'find_class',
+    'find_gates',
+    'paper_blocks',
+    'pool',
+    'to_markdown',
+    'write_csv',
+]
