@@ -168,7 +168,7 @@ class GateRecorder:
             a sigmoid.
 
     Raises:
-        ValueError: The network has no gates.
+        ValueError: The network has no gates, or the thresholds are not in order.
     """
 
     def __init__(
@@ -178,6 +178,8 @@ class GateRecorder:
         classes: Sequence[int] | None = None,
         thresholds: tuple[float, float] = (0.01, 0.99),
     ) -> None:
+        if thresholds[0] > thresholds[1]:
+            raise ValueError(f'thresholds={thresholds}: allowed: the lower one, then the upper one')
         labels = dict.fromkeys(range(len(names)) if classes is None else classes)
         self.excitation = Excitation({label: names[label] for label in labels})
         self.thresholds = thresholds

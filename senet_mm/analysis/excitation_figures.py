@@ -39,7 +39,7 @@ def draw_gates(
         for i, label in enumerate([*labels, None]):
             mean = excitation.moments(block, label).mean.numpy()
             x = sample_channels(len(mean), channels)
-            axes.plot(x, mean[x], **_style(excitation, label, i))
+            axes.plot(x, mean[x], clip_on=False, **_style(excitation, label, i))
 
     return _panels(blocks, draw, 'mean gate')
 
@@ -61,7 +61,7 @@ def draw_spread(
             moments = excitation.moments(block, label)
             mean, std = moments.mean.numpy(), moments.std.numpy()
             x = sample_channels(len(mean), channels)
-            (line,) = axes.plot(x, mean[x], **_style(excitation, label, i))
+            (line,) = axes.plot(x, mean[x], clip_on=False, **_style(excitation, label, i))
             low, high = mean[x] - std[x], mean[x] + std[x]
             axes.fill_between(x, low, high, color=line.get_color(), alpha=0.25, linewidth=0)
 
@@ -99,13 +99,15 @@ def _panels(blocks: Sequence[str], draw: Callable[[Axes, str], None], ylabel: st
         axes.set_visible(False)
     for axes in grid[:, 0]:
         axes.set_ylabel(ylabel)
-    _limit(grid[0, 0])
+    _limit(grid.flat)
     handles, names = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc='outside upper center', ncols=min(len(names), 3 * columns))
+    ncols = min(len(names), 2 * columns + 1)
+    figure.legend(handles, names, loc='outside upper center', ncols=ncols, title='class')
     return figure
 
 
-def _limit(axes: Axes) -> None:
-    """From 0 to 1, a sigmoid's range, unless a gate of another kind goes beyond."""
-    low, high = axes.get_ylim()
-    axes.set_ylim(min(low, 0) if low < -0.1 else 0, max(high, 1) if high > 1.1 else 1)
+def _limit(axes: Sequence[Axes]) -> None:
+    """From 0 to 1, the range of a sigmoid, unless the curves say that the gate has another one."""
+    curves = np.concatenate([line.get_ydata() for one in axes for line in one.lines])
+    if not (np.nanmin(curves) < 0 or np.nanmax(curves) > 1):
+        axes[0].set_ylim(0, 1)

@@ -71,11 +71,14 @@ def to_report(reports: 'list[BlockReport]', **limits: float) -> str:
 
 
 def draw(excitation: 'Excitation', blocks: list[str], args: argparse.Namespace, out: Path) -> None:
-    """Draw both figures: chosen classes in their order, else the largest ones."""
+    """Draw both figures: the chosen classes in their order, by default the largest four."""
     from senet_mm.analysis.excitation_figures import draw_gates, draw_spread, save
 
     counts = excitation.counts
-    labels = [label for label in counts if counts[label]] if args.classes else excitation.largest(4)
+    if args.classes:
+        labels = [label for label, count in counts.items() if count]
+    else:
+        labels = sorted(excitation.largest(4))
     save(draw_gates(excitation, labels, blocks, args.channels), out / 'gates.png')
     save(draw_spread(excitation, labels[:2], blocks, args.channels), out / 'spread.png')
 
