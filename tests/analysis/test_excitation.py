@@ -92,16 +92,18 @@ def test_an_unknown_class(given, message):
 @pytest.mark.parametrize('squeeze', ['AvgSqueeze', 'NoSqueeze'])
 def test_moments_by_class(squeeze):
     """Gates with positions count as their mean over the positions."""
-    layer, images = SELayer(8, ratio=2, squeeze_cfg=dict(type=squeeze)), torch.randn(5, 8, 3, 2)
+    layer = SELayer(8, ratio=1, squeeze_cfg=dict(type=squeeze)).double()
+    images = 3 * torch.randn(5, 8, 3, 2, dtype=torch.float64)
     excitation = run(layer, images)
-    gates = layer.scale(images).detach().double().mean((2, 3)).numpy()
+    gates = layer.scale(images).detach().mean((2, 3)).numpy()
+    assert gates.std(0).min() > 1e-3
     assert excitation.counts == {0: 2, 1: 3, 2: 0}
     assert excitation.largest(3) == [1, 0]
     for label in (0, 1, None):
-        of_class = gates if label is None else gates[LABELS == label]
+        of_class = gates if label is None else gates[label == LABELS]
         moments = excitation.moments('', label)
-        np.testing.assert_allclose(moments.mean, of_class.mean(0), rtol=1e-6)
-        np.testing.assert_allclose(moments.std, of_class.std(0), rtol=1e-4, atol=1e-8)
+        np.testing.assert_allclose(moments.mean, of_class.mean(0), rtol=1e-12)
+        np.testing.assert_allclose(moments.std, of_class.std(0), rtol=1e-9)
 
 
 def test_classes_that_are_not_recorded_count_in_all():
@@ -164,7 +166,7 @@ def test_saturated_and_dead_gates_are_found():
 def test_a_share_of_saturated_images():
     """Saturated where at least the share of the images is, by the recorder's thresholds."""
     images = torch.tensor([-1.0, 1, 1, 1, 1]).reshape(5, 1, 1, 1)
-    layer = SELayer(1, ratio=1, act_cfg=dict(type='Identity'))
+    layer = SELayer(1, ratio=1, bias=False)
     layer.fc1.weight.data.fill_(10)
     layer.fc2.weight.data.fill_(1)
     (report,) = examine(run(layer, images), saturated_share=0.8)

@@ -118,7 +118,7 @@ def test_a_class_without_an_image(make_runner, tmp_path):
 @pytest.mark.parametrize('classes', [['ten'], [10]])
 def test_unknown_class(make_runner, classes):
     runner, _ = make_runner(classes=classes)
-    with pytest.raises(ValueError, match='is not known; allowed: a name .* or 0 to 9'):
+    with pytest.raises(ValueError, match=r'is not known; allowed: a name .* or 0 to 9'):
         runner.test()
 
 

@@ -79,7 +79,6 @@ MISTAKES = [
     ([DIGITS, '--classes', '0', 'ten'], "class 'ten' is not known; allowed: a name ('0', '1'"),
     ([DIGITS, '--blocks', 'SE_5_1'], "block='SE_5_1' is not known; allowed: SE_2_1, SE_3_1"),
     ([DIGITS, '--channels', '0'], '--channels 0: allowed: 1 or more'),
-    ([DIGITS, '--thresholds', '1', '0'], 'thresholds=(1.0, 0.0): allowed: the lower one, then'),
     (['configs/digits/resnet8_1xb64_digits.py'], 'the network has no gates; allowed: one with'),
 ]
 
