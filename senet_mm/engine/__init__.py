@@ -1,6 +1,7 @@
 from .checkpoint import load_from_local, load_strictly
 from .complexity_hook import ComplexityHook
 from .download import load_from_url
+from .excitation_hook import ExcitationHook
 from .optim_wrapper import Bf16OptimWrapper
 from .pretrained import PretrainedInit
 from .runner import Runner
@@ -8,6 +9,7 @@ from .runner import Runner
 __all__ = [
     'Bf16OptimWrapper',
     'ComplexityHook',
+    'ExcitationHook',
     'PretrainedInit',
     'Runner',
     'load_from_local',

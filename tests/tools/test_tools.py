@@ -15,10 +15,16 @@ from ..conftest import ROOT
 
 DIGITS = 'configs/digits/seresnet8_1xb64_digits.py'
 
+TOOLS = [
+    'train.py',
+    'test.py',
+    'analysis_tools/get_flops.py',
+    'analysis_tools/excitation.py',
+    'model_converters/convert.py',
+]
 
-@pytest.mark.parametrize(
-    'tool', ['train.py', 'test.py', 'analysis_tools/get_flops.py', 'model_converters/convert.py']
-)
+
+@pytest.mark.parametrize('tool', TOOLS)
 def test_help_does_not_wait_for_torch(tool):
     """Which is what makes it instantaneous."""
     code = (

@@ -1,0 +1,145 @@
+"""What the gates of a network do on a data set (Hu et al., arXiv:1709.01507, section 7.2)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from mmengine.dist import all_gather
+from torch import Tensor, nn
+
+from .moments import Moments, pool
+from .names import find_gates
+
+
+@dataclass
+class BlockStats:
+    """What the gates of one block did.
+
+    Attributes:
+        classes: Moments of the channels' gates over the images of each recorded class, one row
+            each, and in the last row over those of all other classes.
+        low, high: Number of images whose gate is below the lower, above the upper threshold, (C,).
+    """
+
+    classes: Moments
+    low: Tensor
+    high: Tensor
+
+    @classmethod
+    def zeros(cls, rows: int, channels: int) -> 'BlockStats':
+        """Of no gates yet."""
+        low, high = torch.zeros(2, channels, dtype=torch.float64)
+        return cls(Moments.zeros(rows, channels), low, high)
+
+    @property
+    def all(self) -> Moments:
+        """Moments over all images."""
+        return pool(self.classes)
+
+    def gathered(self) -> 'BlockStats':
+        """The statistics of all processes together."""
+        low, high = (torch.stack(all_gather(part)).sum(0) for part in (self.low, self.high))
+        return BlockStats(self.classes.gathered(), low, high)
+
+
+@dataclass
+class Excitation:
+    """The gates on a data set, by block and class.
+
+    Attributes:
+        names: Name of each recorded class by its label.
+        blocks: Statistics by block, in the order of the network.
+    """
+
+    names: dict[int, str]
+    blocks: dict[str, BlockStats] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> dict[int, int]:
+        """Number of images of each recorded class."""
+        stats = next(iter(self.blocks.values()))
+        counts = stats.classes.count.flatten().int().tolist()
+        return dict(zip(self.names, counts[:-1], strict=True))
+
+    def moments(self, block: str, label: int | None = None) -> Moments:
+        """Moments (C,) of a block's gates over the images of a class; None is all images."""
+        stats = self.blocks[block]
+        return stats.all if label is None else stats.classes.select(list(self.names).index(label))
+
+    def largest(self, number: int) -> list[int]:
+        """The recorded classes with the most images, most first, at most ``number``."""
+        counts = {label: count for label, count in self.counts.items() if count}
+        return sorted(counts, key=lambda label: (-counts[label], label))[:number]
+
+    def gathered(self) -> 'Excitation':
+        """The gates of all processes together."""
+        return Excitation(self.names, {name: b.gathered() for name, b in self.blocks.items()})
+
+
+class GateRecorder:
+    """Records the gates of a network while it runs; :meth:`remove` ends it.
+
+    Before every forward pass ``labels`` must be set. Gates with positions, (N, C, H, W), are
+    averaged over them. Works in double precision on the CPU.
+
+    Args:
+        model: The network.
+        names: Names of all classes of the data set.
+        classes: Labels of the classes to record one by one, by default each; all others still
+            count in what is recorded of all images.
+        thresholds: A gate below the first or above the second is saturated. The default is for
+            a sigmoid.
+
+    Raises:
+        ValueError: The network has no gates, or the thresholds are not in order.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        names: Sequence[str],
+        classes: Sequence[int] | None = None,
+        thresholds: tuple[float, float] = (0.01, 0.99),
+    ) -> None:
+        if thresholds[0] > thresholds[1]:
+            raise ValueError(f'thresholds={thresholds}: allowed: the lower one, then the upper one')
+        labels = dict.fromkeys(range(len(names)) if classes is None else classes)
+        self.excitation = Excitation({label: names[label] for label in labels})
+        self.thresholds = thresholds
+        self.labels = torch.empty(0, dtype=torch.long)
+        # Labels to rows: classes that are not recorded share the last row.
+        self._rows = torch.full((len(names),), len(labels))
+        self._rows[list(labels)] = torch.arange(len(labels))
+        self._gates = find_gates(model)
+        self._handles = [
+            gate.register_forward_hook(lambda _, args, out, name=name: self._record(name, out))
+            for name, gate in self._gates.items()
+        ]
+
+    def remove(self) -> None:
+        """Leave the network as it was.
+
+        Raises:
+            RuntimeError: A gate has never been called.
+        """
+        for handle in self._handles:
+            handle.remove()
+        if silent := self._gates.keys() - self.excitation.blocks.keys():
+            raise RuntimeError(
+                f'no gates were recorded in {", ".join(sorted(silent))}: '
+                'the network runs past the modules (compiled, or never called)'
+            )
+        blocks = self.excitation.blocks
+        self.excitation.blocks = {name: blocks[name] for name in self._gates}
+
+    def _record(self, name: str, gate: Tensor) -> None:
+        """Take in the gates of the first ``len(labels)`` images, (N, C, ...)."""
+        gate = gate.detach()[: len(self.labels)].cpu().double()
+        gate = gate.reshape(*gate.shape[:2], gate.shape[2:].numel())
+        blocks = self.excitation.blocks
+        if name not in blocks:
+            blocks[name] = BlockStats.zeros(len(self.excitation.names) + 1, gate.shape[1])
+        low, high = self.thresholds
+        blocks[name].classes.add(gate.mean(2), self._rows[self.labels])
+        blocks[name].low += (gate < low).double().mean(2).sum(0)
+        blocks[name].high += (gate > high).double().mean(2).sum(0)
