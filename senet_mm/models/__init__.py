@@ -1,19 +1,32 @@
 from .backbones import SEBNInception, SENet, SEResNet, SEResNeXt
 from .classifiers import ImageClassifier
 from .heads import LinearClsHead
-from .layers import AvgSqueeze, MaxSqueeze, NoSqueeze, SELayer
+from .layers import (
+    AvgSqueeze,
+    ECALayer,
+    GatherExciteLayer,
+    MaxSqueeze,
+    NoSqueeze,
+    SCSELayer,
+    SELayer,
+    SpatialSELayer,
+)
 from .recalibration import insert_se
 
 __all__ = [
     'AvgSqueeze',
+    'ECALayer',
+    'GatherExciteLayer',
     'ImageClassifier',
     'LinearClsHead',
     'MaxSqueeze',
     'NoSqueeze',
+    'SCSELayer',
     'SEBNInception',
     'SELayer',
     'SENet',
     'SEResNeXt',
     'SEResNet',
+    'SpatialSELayer',
     'insert_se',
 ]

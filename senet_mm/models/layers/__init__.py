@@ -1,3 +1,15 @@
+from .eca_layer import ECALayer
+from .gather_excite import GatherExciteLayer
+from .scse_layer import SCSELayer, SpatialSELayer
 from .se_layer import AvgSqueeze, MaxSqueeze, NoSqueeze, SELayer
 
-__all__ = ['AvgSqueeze', 'MaxSqueeze', 'NoSqueeze', 'SELayer']
+__all__ = [
+    'AvgSqueeze',
+    'ECALayer',
+    'GatherExciteLayer',
+    'MaxSqueeze',
+    'NoSqueeze',
+    'SCSELayer',
+    'SELayer',
+    'SpatialSELayer',
+]
