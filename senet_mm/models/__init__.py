@@ -1,4 +1,12 @@
-from .backbones import SEBNInception, SENet, SEResNet, SEResNeXt
+from .backbones import (
+    InceptionResNetV2,
+    InceptionV4,
+    MobileNetV1,
+    SEBNInception,
+    SENet,
+    SEResNet,
+    SEResNeXt,
+)
 from .classifiers import ImageClassifier
 from .heads import LinearClsHead
 from .layers import (
@@ -18,8 +26,11 @@ __all__ = [
     'ECALayer',
     'GatherExciteLayer',
     'ImageClassifier',
+    'InceptionResNetV2',
+    'InceptionV4',
     'LinearClsHead',
     'MaxSqueeze',
+    'MobileNetV1',
     'NoSqueeze',
     'SCSELayer',
     'SEBNInception',

@@ -1,5 +1,8 @@
 from .base import SlotBlock, StagedBackbone
 from .bn_inception import Inception, SEBNInception
+from .inception import InceptionBlock, InceptionResNetBlock, InceptionResNetV2, InceptionV4
+from .layered import LayeredBackbone
+from .mobilenet_v1 import DepthwiseSeparable, MobileNetV1
 from .res_blocks import BasicBlock, BlockSpec, Bottleneck, ResBlock
 from .se_resnet import SENet, SEResNet, SEResNeXt
 
@@ -7,7 +10,14 @@ __all__ = [
     'BasicBlock',
     'BlockSpec',
     'Bottleneck',
+    'DepthwiseSeparable',
     'Inception',
+    'InceptionBlock',
+    'InceptionResNetBlock',
+    'InceptionResNetV2',
+    'InceptionV4',
+    'LayeredBackbone',
+    'MobileNetV1',
     'ResBlock',
     'SEBNInception',
     'SENet',
