@@ -2,10 +2,12 @@ from .backbones import (
     InceptionResNetV2,
     InceptionV4,
     MobileNetV1,
+    PreActResNet,
     SEBNInception,
     SENet,
     SEResNet,
     SEResNeXt,
+    WideResNet,
 )
 from .classifiers import ImageClassifier
 from .heads import LinearClsHead
@@ -32,6 +34,7 @@ __all__ = [
     'MaxSqueeze',
     'MobileNetV1',
     'NoSqueeze',
+    'PreActResNet',
     'SCSELayer',
     'SEBNInception',
     'SELayer',
@@ -39,5 +42,6 @@ __all__ = [
     'SEResNeXt',
     'SEResNet',
     'SpatialSELayer',
+    'WideResNet',
     'insert_se',
 ]

@@ -3,6 +3,7 @@ from .bn_inception import Inception, SEBNInception
 from .inception import InceptionBlock, InceptionResNetBlock, InceptionResNetV2, InceptionV4
 from .layered import LayeredBackbone
 from .mobilenet_v1 import DepthwiseSeparable, MobileNetV1
+from .preact_resnet import PreActBlock, PreActResNet, WideResNet
 from .res_blocks import BasicBlock, BlockSpec, Bottleneck, ResBlock
 from .se_resnet import SENet, SEResNet, SEResNeXt
 
@@ -18,6 +19,8 @@ __all__ = [
     'InceptionV4',
     'LayeredBackbone',
     'MobileNetV1',
+    'PreActBlock',
+    'PreActResNet',
     'ResBlock',
     'SEBNInception',
     'SENet',
@@ -25,4 +28,5 @@ __all__ = [
     'SEResNet',
     'SlotBlock',
     'StagedBackbone',
+    'WideResNet',
 ]
