@@ -7,6 +7,7 @@ from .backbones import (
     SENet,
     SEResNet,
     SEResNeXt,
+    ShakeShake,
     WideResNet,
 )
 from .classifiers import ImageClassifier
@@ -19,6 +20,7 @@ from .layers import (
     NoSqueeze,
     SCSELayer,
     SELayer,
+    ShakeSum,
     SpatialSELayer,
 )
 from .recalibration import insert_se
@@ -41,6 +43,8 @@ __all__ = [
     'SENet',
     'SEResNeXt',
     'SEResNet',
+    'ShakeShake',
+    'ShakeSum',
     'SpatialSELayer',
     'WideResNet',
     'insert_se',

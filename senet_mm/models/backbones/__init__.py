@@ -6,6 +6,7 @@ from .mobilenet_v1 import DepthwiseSeparable, MobileNetV1
 from .preact_resnet import PreActBlock, PreActResNet, WideResNet
 from .res_blocks import BasicBlock, BlockSpec, Bottleneck, ResBlock
 from .se_resnet import SENet, SEResNet, SEResNeXt
+from .shake_shake import ShakeBlock, ShakeShake
 
 __all__ = [
     'BasicBlock',
@@ -26,6 +27,8 @@ __all__ = [
     'SENet',
     'SEResNeXt',
     'SEResNet',
+    'ShakeBlock',
+    'ShakeShake',
     'SlotBlock',
     'StagedBackbone',
     'WideResNet',

@@ -2,6 +2,7 @@ from .eca_layer import ECALayer
 from .gather_excite import GatherExciteLayer
 from .scse_layer import SCSELayer, SpatialSELayer
 from .se_layer import AvgSqueeze, MaxSqueeze, NoSqueeze, SELayer
+from .shake import ShakeSum
 
 __all__ = [
     'AvgSqueeze',
@@ -11,5 +12,6 @@ __all__ = [
     'NoSqueeze',
     'SCSELayer',
     'SELayer',
+    'ShakeSum',
     'SpatialSELayer',
 ]
