@@ -8,6 +8,7 @@ from .backbones import (
     SEResNet,
     SEResNeXt,
     ShakeShake,
+    SmallCNN,
     WideResNet,
 )
 from .classifiers import ImageClassifier
@@ -45,6 +46,7 @@ __all__ = [
     'SEResNet',
     'ShakeShake',
     'ShakeSum',
+    'SmallCNN',
     'SpatialSELayer',
     'WideResNet',
     'insert_se',

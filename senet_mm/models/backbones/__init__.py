@@ -7,11 +7,13 @@ from .preact_resnet import PreActBlock, PreActResNet, WideResNet
 from .res_blocks import BasicBlock, BlockSpec, Bottleneck, ResBlock
 from .se_resnet import SENet, SEResNet, SEResNeXt
 from .shake_shake import ShakeBlock, ShakeShake
+from .small_cnn import ConvBlock, SmallCNN
 
 __all__ = [
     'BasicBlock',
     'BlockSpec',
     'Bottleneck',
+    'ConvBlock',
     'DepthwiseSeparable',
     'Inception',
     'InceptionBlock',
@@ -30,6 +32,7 @@ __all__ = [
     'ShakeBlock',
     'ShakeShake',
     'SlotBlock',
+    'SmallCNN',
     'StagedBackbone',
     'WideResNet',
 ]
