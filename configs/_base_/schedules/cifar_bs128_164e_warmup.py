@@ -3,6 +3,7 @@
 _base_ = 'cifar_bs128_164e.py'
 
 param_scheduler = [
-    dict(type='ConstantLR', by_epoch=True, factor=0.1, end=1),
+    # mmengine gives the learning rate back one step before `end`.
+    dict(type='ConstantLR', by_epoch=True, factor=0.1, end=2),
     dict(type='MultiStepLR', by_epoch=True, milestones=[82, 123], gamma=0.1),
 ]
