@@ -122,9 +122,10 @@ def test_builds_feeds_itself_and_learns(name, tmp_path):
         built = PARAM_SCHEDULERS.get(scheduler.pop('type'))(optim_wrapper, **scheduler)
         assert built.by_epoch or converts
 
-    # 64 pixels are enough for a step of an ImageNet network.
+    # 64 of 224 pixels, or 85 of 299, are enough for a step of an ImageNet network.
     batch = default_collate([samples['train']] * 4)
-    batch['inputs'] = batch['inputs'][..., :64, :64]
+    side = max(64, cfg.input_shape[-1] * 64 // 224)
+    batch['inputs'] = batch['inputs'][..., :side, :side]
     head = model.head.fc.weight.clone()
     losses = model(**model.data_preprocessor(batch, training=True), mode='loss')
     loss, _ = model.parse_losses(losses)

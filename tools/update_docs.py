@@ -21,12 +21,22 @@ HE = {
     'URL': 'https://arxiv.org/abs/1512.03385',
     'Title': 'Deep Residual Learning for Image Recognition',
 }
+SZEGEDY = {
+    'URL': 'https://arxiv.org/abs/1602.07261',
+    'Title': 'Inception-v4, Inception-ResNet and the Impact of Residual Connections on Learning',
+}
+HOWARD = {
+    'URL': 'https://arxiv.org/abs/1704.04861',
+    'Title': 'MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications',
+}
 HU = {'URL': 'https://arxiv.org/abs/1709.01507', 'Title': 'Squeeze-and-Excitation Networks'}
 
 # Folder under configs/ -> its collection in the model index and the paper.
 COLLECTIONS = {
-    'cifar': ('ResNet and SE-ResNet for CIFAR', HE),
-    'digits': ('ResNet and SE-ResNet for digits', HE),
+    'cifar': ('Networks for CIFAR', HE),
+    'digits': ('Networks for digits', HE),
+    'inception': ('Inception-v4 and Inception-ResNet-v2', SZEGEDY),
+    'mobilenet': ('MobileNet and SE-MobileNet', HOWARD),
     'resnet': ('ResNet and ResNeXt, plain', HE),
     'se-bn-inception': ('BN-Inception and SE-BN-Inception', HU),
     'senet': ('SENet', HU),

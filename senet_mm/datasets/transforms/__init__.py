@@ -1,3 +1,4 @@
 from .pixel_jitter import PixelJitter
+from .square_cutout import SquareCutout
 
-__all__ = ['PixelJitter']
+__all__ = ['PixelJitter', 'SquareCutout']

@@ -1,17 +1,16 @@
 """SE-BN-Inception: the ten modules are rows of a table."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
 import torch
-from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
 
 from .base import HE_FAN_IN, SlotBlock, StagedBackbone
+from .layered import conv_bn
 
 # All are Caffe's at the sizes that the modules accept; `avg` counts the padding.
 POOLS = {
@@ -59,15 +58,6 @@ STAGES: tuple[dict[str, Row], ...] = (
         'inception_5b': Row(352, (192, 320), (192, 224), 'max', 128),
     },
 )
-
-
-def conv_bn(
-    in_channels: int, out_channels: int, kernel_size: int, norm_cfg: dict, stride: int = 1
-) -> nn.Sequential:
-    """A convolution without bias that keeps the size (or strides), its norm and a ReLU."""
-    conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False)
-    norm = build_norm_layer(dict(norm_cfg), out_channels)[1]
-    return nn.Sequential(OrderedDict(conv=conv, bn=norm, relu=nn.ReLU(inplace=True)))
 
 
 class Inception(SlotBlock):

@@ -195,9 +195,18 @@ class SEResNet(StagedBackbone):
 
 @MODELS.register_module()
 class SEResNeXt(SEResNet):
-    """SE-ResNeXt, 32x4d unless said otherwise (table 1); arguments as :class:`SEResNet`."""
+    """SE-ResNeXt, 32x4d unless said otherwise (table 1); arguments as :class:`SEResNet`.
 
-    arch_settings = {depth: SEResNet.arch_settings[depth] for depth in (50, 101, 152)}
+    Depth 29 is the network for small images, 8x64d or 16x64d (Xie et al., arXiv:1611.05431,
+    section 5.3).
+    """
+
+    arch_settings = {
+        29: Arch(
+            Bottleneck, (3, 3, 3), stem=Stem(channels=(64,), kernel_size=3, stride=1, pool=None)
+        ),
+        **{depth: SEResNet.arch_settings[depth] for depth in (50, 101, 152)},
+    }
 
     def __init__(self, depth: int, groups: int = 32, width_per_group: int = 4, **kwargs) -> None:
         super().__init__(depth, groups=groups, width_per_group=width_per_group, **kwargs)

@@ -27,6 +27,7 @@ class Port(NamedTuple):
 SLOT = 'slot'
 
 BLOCK_OUTPUT = dict(standard=Port('', 'out'))
+RESIDUAL = dict(standard=Port('residual', 'out'), pre=Port('residual', 'in'), post=Port('', 'out'))
 PRE_POST = dict(pre=Port('conv1', 'in'), post=Port('', 'out'))
 IDENTITY = dict(identity=Port('downsample', 'in'))
 CONV3X3 = dict(conv3x3=Port('conv3', 'in'))
@@ -39,6 +40,12 @@ PORTS: dict[str, dict[str, Port | str]] = {
     | PRE_POST
     | IDENTITY
     | CONV3X3,
+    'senet_mm.models.backbones.inception.InceptionBlock': BLOCK_OUTPUT,
+    'senet_mm.models.backbones.inception.InceptionResNetBlock': RESIDUAL,
+    'senet_mm.models.backbones.mobilenet_v1.DepthwiseSeparable': BLOCK_OUTPUT,
+    'senet_mm.models.backbones.preact_resnet.PreActBlock': RESIDUAL,
+    'senet_mm.models.backbones.shake_shake.ShakeBlock': RESIDUAL,
+    'senet_mm.models.backbones.small_cnn.ConvBlock': BLOCK_OUTPUT,
     'mmpretrain.models.backbones.resnet.BasicBlock': dict(standard=Port('drop_path', 'in'))
     | PRE_POST
     | IDENTITY,

@@ -1,0 +1,3 @@
+_base_ = 'resnet20_cifar.py'
+
+model = dict(backbone=dict(depth=110))

@@ -1,0 +1,6 @@
+# python tools/train.py configs/cifar/seresnext29-8x64d_1xb128_cifar100.py
+# Hardware: one GPU of 16 GB or more (the authors used 8)
+# Expected: no score was published for this network
+_base_ = 'resnext29-8x64d_1xb128_cifar100.py'
+
+model = dict(se=dict(layer=dict(type='SELayer', ratio=16)))

@@ -1,0 +1,97 @@
+"""What the plain backbones share: their parts are ``stem``, ``layer1`` to ``layerN``, ``tail``."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from mmcv.cnn import build_norm_layer
+from torch import Tensor, nn
+
+from senet_mm.registry import MODELS
+
+from .base import HE_FAN_IN, StagedBackbone
+
+
+def conv_bn(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int | tuple[int, int],
+    norm_cfg: dict,
+    stride: int = 1,
+    padding: int | None = None,
+    groups: int = 1,
+    act_cfg: dict = dict(type='ReLU', inplace=True),
+) -> nn.Sequential:
+    """A convolution without bias, its norm and its activation; without ``padding`` it keeps size.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Side of the kernel, or (height, width); odd.
+        norm_cfg: Normalisation layer.
+        stride: Stride of the convolution.
+        padding: Zeros on each side; None is half of the kernel.
+        groups: Groups of the convolution.
+        act_cfg: Activation.
+    """
+    height, width = kernel_size if isinstance(kernel_size, tuple) else (kernel_size,) * 2
+    if padding is None:
+        padding = (height // 2, width // 2)
+    conv = nn.Conv2d(
+        in_channels, out_channels, (height, width), stride, padding, groups=groups, bias=False
+    )
+    norm = build_norm_layer(dict(norm_cfg), out_channels)[1]
+    act = MODELS.build(act_cfg)
+    return nn.Sequential(OrderedDict(conv=conv, bn=norm, act=act))
+
+
+class LayeredBackbone(StagedBackbone):
+    """A stem, stages ``layer1`` to ``layerN``, and what follows the last of them.
+
+    Args:
+        stem: What comes before the first stage.
+        layers: The blocks of every stage.
+        tail: What follows the last block and belongs to the last stage, such as the last norm of a
+            pre-activation network.
+        out_indices: Stages whose output is returned, from 0.
+        frozen_stages: -1 freezes nothing, 0 the stem, k the stem and k stages.
+        norm_eval: Keep the batch norms on their running statistics in training.
+        init_cfg: Initialisation; the default is He's with fan-in.
+
+    Raises:
+        ValueError: A stage does not exist.
+    """
+
+    def __init__(
+        self,
+        stem: nn.Module,
+        layers: Sequence[Sequence[nn.Module]],
+        tail: nn.Module | None = None,
+        out_indices: tuple[int, ...] = (-1,),
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        init_cfg: dict | Sequence[dict] | None = HE_FAN_IN,
+    ) -> None:
+        super().__init__(len(layers), out_indices, frozen_stages, norm_eval, init_cfg)
+        self.stem = stem
+        self.num_stages = len(layers)
+        for i, blocks in enumerate(layers):
+            self.add_module(f'layer{i + 1}', nn.Sequential(*blocks))
+        self.tail = tail
+        self._freeze()
+
+    @property
+    def stem_modules(self) -> list[nn.Module]:
+        """The stem."""
+        return [self.stem]
+
+    @property
+    def stages(self) -> list[list[nn.Module]]:
+        """The stages, ``layer1`` first; ``tail`` belongs to the last."""
+        stages = [[getattr(self, f'layer{i + 1}')] for i in range(self.num_stages)]
+        if self.tail is not None:
+            stages[-1].append(self.tail)
+        return stages
+
+    def forward_stem(self, x: Tensor) -> Tensor:
+        """The input of ``layer1`` for an image (N, C, H, W)."""
+        return self.stem(x)
