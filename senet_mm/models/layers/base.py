@@ -28,6 +28,7 @@ def build_layer(layer: dict, channels: int) -> nn.Module:
     """
     with DefaultScope.overwrite_default_scope('senet_mm'):
         built = MODELS.build(dict(layer, channels=channels))
-    if hasattr(built, 'init_weights'):
+    on_meta = any(parameter.is_meta for parameter in built.parameters())
+    if hasattr(built, 'init_weights') and not on_meta:  # there are no numbers to initialise
         built.init_weights()
     return built
