@@ -3,12 +3,14 @@ from .complexity_hook import ComplexityHook
 from .download import load_from_url
 from .optim_wrapper import Bf16OptimWrapper
 from .pretrained import PretrainedInit
+from .result_hook import ResultHook
 from .runner import Runner
 
 __all__ = [
     'Bf16OptimWrapper',
     'ComplexityHook',
     'PretrainedInit',
+    'ResultHook',
     'Runner',
     'load_from_local',
     'load_from_url',
