@@ -60,10 +60,12 @@ def train_all(runs: list['Run'], lock: int) -> list[str]:
 
 def main(args: argparse.Namespace) -> None:
     from senet_mm.apis import ablation
-    from senet_mm.apis.comparison import compare, to_markdown
+    from senet_mm.apis.comparison import compare, get_machines, to_markdown
+    from senet_mm.apis.statistics import check_confidence
     from senet_mm.apis.tables import check_outputs, csv_table, json_table
 
     check_outputs(args.out)
+    check_confidence(args.confidence)
     configs = ablation.resolve(args.configs, args.cfg_options)
     runs = ablation.plan(configs, args.seeds, args.work_dir)
     if args.dry_run:
@@ -80,11 +82,11 @@ def main(args: argparse.Namespace) -> None:
             results[run.config][run.seed] = result
     rows = compare(results, args.confidence)
     flat = [row.to_dict() for row in rows]
-    table = to_markdown(rows, args.confidence)
+    table = to_markdown(rows, args.confidence, get_machines(results))
+    print(f'\n{table}', end='')
     texts = {'.md': table, '.json': json_table(flat), '.csv': csv_table(flat)}
     for file in args.out:
         file.write_text(texts[file.suffix])
-    print(f'\n{table}', end='')
     if failures:
         sys.exit(f'error: {len(failures)} of {len(runs)} runs failed\n' + '\n'.join(failures))
 

@@ -18,6 +18,7 @@ from .configs import find_config, get_config
 if TYPE_CHECKING:
     from mmengine.config import Config
 
+ALLOWED = 'allowed: another --work-dir, or to remove that folder'
 TRAIN = Path(__file__).parents[2] / 'tools/train.py'
 
 
@@ -53,7 +54,7 @@ class Run:
             return None
         result = json.loads(file.read_text())
         if result['config_hash'] != self.config_hash:
-            raise ValueError(f'{file} is the result of another config; allowed: another --work-dir')
+            raise ValueError(f'{file} is the result of another config; {ALLOWED}')
         return result
 
     def get_state(self) -> str:
@@ -120,7 +121,7 @@ def plan(configs: dict[str, 'Config'], seeds: int, work_dir: Path) -> list[Run]:
         work_dir: Folder of all runs.
 
     Raises:
-        ValueError: A config has changed since its runs in the folder began.
+        ValueError: A config has changed since its runs in the folder began, or a result is foreign.
     """
     if seeds < 1:
         raise ValueError(f'--seeds {seeds}: allowed: 1 or more')
@@ -129,11 +130,14 @@ def plan(configs: dict[str, 'Config'], seeds: int, work_dir: Path) -> list[Run]:
         check_unchanged(cfg, work_dir / name / f'{name}.py')
         data = json.dumps(cfg.to_dict(), sort_keys=True, default=repr)
         hashes[name] = f'sha256:{hashlib.sha256(data.encode()).hexdigest()}'
-    return [
+    runs = [
         Run(name, seed, work_dir / name / f'seed-{seed}', hashes[name])
         for seed in range(seeds)
         for name in configs
     ]
+    for run in runs:
+        run.get_result()  # one of another config is an error before anything is trained
+    return runs
 
 
 def check_unchanged(cfg: 'Config', file: Path) -> None:
@@ -149,7 +153,7 @@ def check_unchanged(cfg: 'Config', file: Path) -> None:
         raise ValueError(
             f'{file.stem} has changed since its runs in {file.parent} began: {key} was '
             f'{before.get(key, "not there")}, is {now.get(key, "not there")}{more}; '
-            'allowed: another --work-dir'
+            f'{ALLOWED}'
         )
 
 

@@ -74,15 +74,25 @@ def compare(results: Results, confidence: float = 0.95) -> list[Row]:
     return rows
 
 
+def get_machines(results: Results) -> str:
+    """Versions and devices that made the results."""
+    keys = [
+        f'torch {run["torch"]}, senet_mm {run["senet_mm"]}, {run["device"]}'
+        for runs in results.values()
+        for run in runs.values()
+    ]
+    return '; '.join(sorted(set(keys)))
+
+
 def _get_metrics(results: Results) -> list[str]:
     """The metrics that every run has, in the order of the evaluator."""
     validations = [run['validations'][-1] for runs in results.values() for run in runs.values()]
-    names = validations[0] if validations else {SCORE: None}
-    return [
-        name
-        for name in names
-        if name not in ('epoch', 'iter') and all(name in validation for validation in validations)
-    ]
+    if not validations:
+        return [SCORE]
+    common = set(validations[0]).intersection(*validations) - {'epoch', 'iter'}
+    if not common:
+        raise ValueError('the configs have no metric in common; allowed: one val_evaluator for all')
+    return [name for name in validations[0] if name in common]
 
 
 def _get_final(runs: Mapping[int, dict], metric: str) -> dict[int, float]:
@@ -95,12 +105,20 @@ def _get_best(run: dict) -> dict[str, float]:
     return max(validations, key=lambda v: v[SCORE]) if SCORE in validations[-1] else validations[-1]
 
 
-def to_markdown(rows: list[Row], confidence: float = 0.95) -> str:
-    """The rows of :func:`compare` as a Markdown table with a legend, one line a config."""
+def to_markdown(rows: list[Row], confidence: float = 0.95, machines: str = '') -> str:
+    """The rows of :func:`compare` as a Markdown table with a legend, one line a config.
+
+    Args:
+        rows: The rows.
+        confidence: Level of their intervals.
+        machines: See :func:`get_machines`.
+    """
     by_config: dict[str, dict[str, Row]] = {}
     for row in rows:
         by_config.setdefault(row.config, {})[row.metric] = row
-    columns = [column for column in COLUMNS if any(row.metric == column[0] for row in rows)]
+    known = by_config[rows[0].config]
+    columns = [column for column in COLUMNS if column[0] in known]
+    columns = columns or [(metric, metric, 2) for metric in known]
     header = ['config', 'params (M)', 'GFLOPs', 'runs', 'seconds per run']
     for _, heading, _ in columns:
         header += [heading, 'difference']
@@ -113,7 +131,8 @@ def to_markdown(rows: list[Row], confidence: float = 0.95) -> str:
             cells += [_format(metrics[metric].final, decimals)]
             cells += [_format_difference(metrics[metric].difference, decimals)]
         lines.append(cells)
-    return f'{markdown_table(header, lines)}\n{_legend(rows[0].config, confidence)}'
+    made = f'Made with {machines}.\n' if machines else ''
+    return f'{markdown_table(header, lines)}\n{_legend(rows[0].config, confidence)}{made}'
 
 
 def _format(summary: Summary, decimals: int) -> str:

@@ -41,6 +41,12 @@ class Difference:
     p: float | None
 
 
+def check_confidence(confidence: float) -> None:
+    """Raise a ValueError for what is no level of an interval."""
+    if not 0 < confidence < 1:
+        raise ValueError(f'confidence={confidence} is no level; allowed: between 0 and 1')
+
+
 def summarize(values: Sequence[float]) -> Summary:
     """Mean and sample standard deviation."""
     n = len(values)
@@ -62,8 +68,7 @@ def paired_difference(
     Raises:
         ValueError: The level is none.
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f'confidence={confidence} is no level; allowed: between 0 and 1')
+    check_confidence(confidence)
     seeds = sorted(scores.keys() & baseline.keys())
     ours, theirs = [scores[seed] for seed in seeds], [baseline[seed] for seed in seeds]
     summary = summarize(np.subtract(ours, theirs))

@@ -16,7 +16,9 @@ from ..conftest import ROOT
 DIGITS = 'configs/digits/seresnet8_1xb64_digits.py'
 
 
-@pytest.mark.parametrize('tool', ['train.py', 'test.py', 'analysis_tools/get_flops.py'])
+@pytest.mark.parametrize(
+    'tool', ['train.py', 'test.py', 'ablate.py', 'analysis_tools/get_flops.py']
+)
 def test_help_does_not_wait_for_torch(tool):
     """Which is what makes it instantaneous."""
     code = (
