@@ -4,6 +4,7 @@ import csv
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -99,48 +100,53 @@ def wait_for(text, file, process):
 
 
 def test_killed_and_run_again(finished, run_tool, tmp_path):
-    """Killed in the second epoch of the second run, the first run finished."""
+    """Killed in the second epoch of the only run that is not finished."""
+    work_dir = tmp_path / 'work'
+    shutil.copytree(finished[0], work_dir)
+    folder = work_dir / CONFIGS[1] / 'seed-0'
+    shutil.rmtree(folder)
+    made = {file: file.stat().st_mtime_ns for file in work_dir.rglob('result.json')}
+    assert len(made) == 3
+
     process = subprocess.Popen(
-        [sys.executable, *command(tmp_path)],
+        [sys.executable, *command(work_dir)],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     )
     try:
-        wait_for('Epoch(val) [1]', tmp_path / CONFIGS[1] / 'seed-0/train.log', process)
+        wait_for('Epoch(val) [1]', folder / 'train.log', process)
         process.kill()
         process.wait()
-        with (tmp_path / '.lock').open() as file, pytest.raises(BlockingIOError):
+        with (work_dir / '.lock').open() as file, pytest.raises(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the run lives and keeps it
     finally:
         os.killpg(process.pid, signal.SIGKILL)
-    first = tmp_path / CONFIGS[0] / 'seed-0/result.json'
-    made = first.stat().st_mtime_ns
-    assert list(tmp_path.rglob('result.json')) == [first]
+    assert not (folder / 'result.json').exists()
 
-    out = tmp_path / 'table.json'
-    run = run_tool(*command(tmp_path, '--out', out))
+    out = work_dir / 'table.json'
+    run = run_tool(*command(work_dir, '--out', out))
     assert run.returncode == 0, run.stderr
     states = [line.rpartition(' ')[2] for line in run.stdout.splitlines()[:4]]
-    assert states == ['finished', 'interrupted', 'new', 'new']
-    assert 'resumed epoch: 1' in (tmp_path / CONFIGS[1] / 'seed-0/train.log').read_text()
-    assert first.stat().st_mtime_ns == made
-    assert read_results(tmp_path) == read_results(finished[0])
+    assert states == ['finished', 'interrupted', 'finished', 'finished']
+    assert 'resumed epoch: 1' in (folder / 'train.log').read_text()
+    assert all(file.stat().st_mtime_ns == time_ for file, time_ in made.items())
+    assert read_results(work_dir) == read_results(finished[0])
     tables = [json.loads(file.read_text()) for file in (out, finished[0] / 'table.json')]
     for row in (row for table in tables for row in table):
         del row['seconds_mean'], row['seconds_std']
     assert tables[0] == tables[1]
 
 
-def test_run_that_was_killed_in_its_last_validation(finished, run_tool, tmp_path):
+def test_run_that_was_killed_in_its_last_validation(finished, run_tool):
     """The last checkpoint is there, its validation is not."""
-    (tmp_path / CONFIGS[0]).symlink_to(finished[0] / CONFIGS[0])
-    file = tmp_path / CONFIGS[0] / 'seed-0/result.json'
+    work_dir, _ = finished
+    file = work_dir / CONFIGS[0] / 'seed-0/result.json'
     expected = json.loads(file.read_text())
     file.unlink()
-    run = run_tool(*command(tmp_path, configs=CONFIGS[:1]))
+    run = run_tool(*command(work_dir, configs=CONFIGS[:1], seeds=1))
     assert run.returncode == 0, run.stderr
-    assert '[1/2] resnet8_1xb64_digits seed 0: interrupted' in run.stdout
+    assert '[1/1] resnet8_1xb64_digits seed 0: interrupted' in run.stdout
     assert json.loads(file.read_text()) == expected  # the time too: it trained no further
 
 
