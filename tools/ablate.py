@@ -55,6 +55,7 @@ def train_all(runs: list['Run'], lock: int) -> list[str]:
         code = run.train(lock)
         if code or run.get_result() is None:
             failures.append(f'{title}: exit code {code}, {run.log}: {run.get_last_words()}')
+            print(f'failed: {failures[-1]}', flush=True)
     return failures
 
 

@@ -191,6 +191,7 @@ def test_a_failure_stops_no_other_run(run_tool, tmp_path):
     summary, failure = run.stderr.splitlines()
     assert summary == 'error: 1 of 2 runs failed'
     assert failure.startswith(f'broken seed 0: exit code 1, {log}: error: depth=9 is not known; ')
+    assert f'failed: {failure}\n[2/2] resnet8_1xb64_digits seed 0: new\n' in run.stdout
     assert '| broken | - | - | 0 | - | - | - | - | - |' in run.stdout
     assert '| resnet8_1xb64_digits | 0.075 | 0.000747 | 1 | ' in run.stdout
 
