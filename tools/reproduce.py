@@ -8,12 +8,10 @@ python tools/reproduce.py table2 --data-root data/imagenet --checkpoints checkpo
 import argparse
 from pathlib import Path
 
-from senet_mm.utils.cli import reported_errors
+from senet_mm.utils.cli import add_cfg_options, reported_errors
 
 
 def parse_args() -> argparse.Namespace:
-    from mmengine.config import DictAction
-
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('table', help='a table of configs/results.yml: released, table2, ...')
     parser.add_argument('--data-root', help='folder of the data set')
@@ -24,24 +22,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--out', type=Path, nargs='+', default=[], help='files to write: .md, .json, .csv'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='override keys of the configs that are tested',
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
     from senet_mm.apis import results as api
+    from senet_mm.apis.tables import check_outputs
 
     formats = {'.md': api.to_markdown, '.json': api.to_json, '.csv': api.to_csv}
-    for file in args.out:
-        if file.suffix not in formats:
-            raise ValueError(f'--out {file}: allowed: {", ".join(formats)}')
+    check_outputs(args.out)
     if (args.data_root is None) != (args.checkpoints is None):
         raise ValueError('--data-root and --checkpoints belong together; allowed: both or none')
     if args.checkpoints and not args.checkpoints.is_dir():

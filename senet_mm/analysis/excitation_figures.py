@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from senet_mm.utils.atomic import atomic_write
+from senet_mm.utils.files import atomic_file
 
 from .excitation import Excitation
 
@@ -70,7 +70,7 @@ def draw_spread(
 
 def save(figure: Figure, path: str | os.PathLike) -> None:
     """Write a figure as PNG."""
-    with atomic_write(path) as file:
+    with atomic_file(path) as file:
         figure.savefig(file, format='png', dpi=150)
 
 

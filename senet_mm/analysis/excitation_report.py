@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from senet_mm.utils.atomic import atomic_write
+from senet_mm.utils.files import atomic_file
 
 from .excitation import Excitation
 
@@ -22,7 +22,7 @@ def write_csv(excitation: Excitation, path: str | os.PathLike) -> None:
     ``mean`` and ``std`` are over the ``count`` images of the class in the data set. A class without
     an image has no rows.
     """
-    with atomic_write(path) as file:
+    with atomic_file(path) as file:
         text = io.TextIOWrapper(file, 'utf-8', newline='')
         writer = csv.writer(text, lineterminator='\n')
         writer.writerow(COLUMNS)

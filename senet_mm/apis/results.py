@@ -1,8 +1,5 @@
 """Published results beside what the configs cost and what their checkpoints reach."""
 
-import csv
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +7,7 @@ from pathlib import Path
 from senet_mm.utils.options import check_option
 
 from .configs import CONFIGS, find_config, get_config
+from .tables import csv_table, format_count, json_table, markdown_table
 
 METRICS = ('error', 'accuracy')
 
@@ -136,17 +134,12 @@ def measure(result: Result, checkpoint: Path, data_root: str, work_dir: str, opt
 
 def to_json(results: Sequence[Result]) -> str:
     """The rows as a JSON list."""
-    return json.dumps([result.to_dict() for result in results], indent=2) + '\n'
+    return json_table([result.to_dict() for result in results])
 
 
 def to_csv(results: Sequence[Result]) -> str:
     """The rows as CSV, one column a field."""
-    rows = [result.to_dict() for result in results]
-    out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=rows[0], lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
+    return csv_table([result.to_dict() for result in results])
 
 
 def to_markdown(
@@ -166,7 +159,7 @@ def to_markdown(
         header.append('config')
     if measured:
         header += ['measured', 'difference', 'train']
-    lines = [header, ['---'] * len(header)]
+    lines = []
     for result in results:
         row = result.to_dict()
         name = result.model
@@ -175,8 +168,8 @@ def to_markdown(
             name = f'[{result.model}]({root}{path})'
         cells = [
             name if result.dataset == 'ImageNet-1k' else f'{name}, {result.dataset}',
-            _number(result.params, 1e6),
-            _number(result.macs, 1e9),
+            format_count(result.params, 1e6),
+            format_count(result.macs, 1e9),
             _scores(row, ''),
         ]
         if config:
@@ -185,15 +178,7 @@ def to_markdown(
             command = f'`{result.command}`' if result.command else '-'
             cells += [_scores(row, 'measured_'), _scores(row, 'difference_', '+'), command]
         lines.append(cells)
-    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
-
-
-def _number(value: int | None, unit: float) -> str:
-    """Three significant digits at least, two decimals at most."""
-    if value is None:
-        return '-'
-    value /= unit
-    return f'{value:.2f}' if value >= 1 else f'{value:.3g}'
+    return markdown_table(header, lines)
 
 
 def _scores(row: dict, prefix: str, sign: str = '') -> str:

@@ -4,6 +4,7 @@ from .download import load_from_url
 from .excitation_hook import ExcitationHook
 from .optim_wrapper import Bf16OptimWrapper
 from .pretrained import PretrainedInit
+from .result_hook import ResultHook
 from .runner import Runner
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     'ComplexityHook',
     'ExcitationHook',
     'PretrainedInit',
+    'ResultHook',
     'Runner',
     'load_from_local',
     'load_from_url',

@@ -17,19 +17,10 @@ if TYPE_CHECKING:
 
 def make_parser(description: str) -> argparse.ArgumentParser:
     """A parser with the arguments that every tool on a config has."""
-    from mmengine.config import DictAction
-
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument('config', help='config file, or name of a config of the project')
     parser.add_argument('--work-dir', help='folder for logs and checkpoints')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='override keys of the config: a.b=1 a.c="[1,2]" a.d="[(1,2),(3,4)]"',
-    )
+    add_cfg_options(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
@@ -39,6 +30,20 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     return parser
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options KEY=VALUE ...``, a dict that is empty by default."""
+    from mmengine.config import DictAction
+
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='override keys of the config: a.b=1 a.c="[1,2]" a.d="[(1,2),(3,4)]"',
+    )
 
 
 def load_config(args: argparse.Namespace) -> 'Config':

@@ -18,6 +18,7 @@ DIGITS = 'configs/digits/seresnet8_1xb64_digits.py'
 TOOLS = [
     'train.py',
     'test.py',
+    'ablate.py',
     'analysis_tools/get_flops.py',
     'analysis_tools/excitation.py',
     'model_converters/convert.py',

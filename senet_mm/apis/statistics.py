@@ -1,0 +1,89 @@
+"""Means, spreads and paired differences of scores over seeds."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Mean and spread of some values; None where the values do not define it.
+
+    Attributes:
+        n: Number of values.
+        mean: Mean.
+        std: Sample standard deviation, with n - 1.
+    """
+
+    n: int
+    mean: float | None
+    std: float | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean paired difference from a baseline; None where the pairs do not define it.
+
+    Attributes:
+        n: Number of pairs.
+        mean: Mean of score minus baseline.
+        low, high: Confidence interval of the mean by Student's t.
+        p: p-value of the two-sided paired t-test.
+    """
+
+    n: int
+    mean: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+
+
+def check_confidence(confidence: float) -> None:
+    """Raise a ValueError for what is no level of an interval."""
+    if not 0 < confidence < 1:
+        raise ValueError(f'confidence={confidence} is no level; allowed: between 0 and 1')
+
+
+def summarize(values: Sequence[float]) -> Summary:
+    """Mean and sample standard deviation."""
+    n = len(values)
+    with np.errstate(invalid='ignore'):  # infinity minus infinity
+        mean = _finite(np.mean(values)) if n else None
+        return Summary(n, mean, _finite(np.std(values, ddof=1)) if n > 1 else None)
+
+
+def paired_difference(
+    scores: Mapping[int, float], baseline: Mapping[int, float], confidence: float = 0.95
+) -> Difference:
+    """Compare scores with a baseline over the seeds that both have.
+
+    Args:
+        scores: Score by seed.
+        baseline: Score of the baseline by seed.
+        confidence: Level of the interval, between 0 and 1.
+
+    Raises:
+        ValueError: The level is none.
+    """
+    check_confidence(confidence)
+    seeds = sorted(scores.keys() & baseline.keys())
+    ours, theirs = [scores[seed] for seed in seeds], [baseline[seed] for seed in seeds]
+    summary = summarize(np.subtract(ours, theirs))
+    if summary.std is None:
+        return Difference(summary.n, summary.mean, None, None, None)
+    if summary.std == 0:  # no spread: an interval of width zero, and a test that divides by it
+        return Difference(summary.n, summary.mean, summary.mean, summary.mean, None)
+    error = summary.std / math.sqrt(summary.n)
+    freedom = summary.n - 1
+    margin = error * float(stats.t.ppf((1 + confidence) / 2, freedom))
+    p = 2 * float(stats.t.sf(abs(summary.mean) / error, freedom))
+    low, high = summary.mean - margin, summary.mean + margin
+    return Difference(summary.n, summary.mean, low, high, p)
+
+
+def _finite(value: float) -> float | None:
+    """A plain number; None for the nan or infinity of a diverged run."""
+    return float(value) if math.isfinite(value) else None

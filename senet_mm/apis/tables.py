@@ -1,0 +1,44 @@
+"""Rows as Markdown, JSON and CSV."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+FORMATS = ('.md', '.json', '.csv')
+
+
+def check_outputs(files: Iterable[Path]) -> None:
+    """Raise a ValueError for a file to write that is in none of the formats."""
+    for file in files:
+        if file.suffix not in FORMATS:
+            raise ValueError(f'--out {file}: allowed: {", ".join(FORMATS)}')
+
+
+def json_table(rows: Sequence[dict]) -> str:
+    """The rows as a JSON list."""
+    return json.dumps(rows, indent=2) + '\n'
+
+
+def csv_table(rows: Sequence[dict]) -> str:
+    """The rows as CSV, one column a key."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fieldnames=rows[0], lineterminator='\n')
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Rows of cells as a Markdown table."""
+    lines = [header, ['---'] * len(header), *rows]
+    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
+
+
+def format_count(value: int | None, unit: float) -> str:
+    """A count in a unit: three significant digits at least, two decimals at most; - for None."""
+    if value is None:
+        return '-'
+    value /= unit
+    return f'{value:.2f}' if value >= 1 else f'{value:.3g}'

@@ -1,0 +1,99 @@
+"""What came out of a training run, in one small file that is there when the run is complete."""
+
+import json
+import os
+import time
+
+import torch
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
+
+from senet_mm.registry import HOOKS
+from senet_mm.utils.complexity import count_macs, count_params
+from senet_mm.utils.files import atomic_file
+from senet_mm.version import __version__
+
+RESULT = 'result.json'
+
+
+@HOOKS.register_module()
+class ResultHook(Hook):
+    """Write ``result.json`` into the work directory at the end of training.
+
+    It has all validations, the training time (validation, checkpoints and start-up not counted),
+    the complexity, and versions. An interrupted run that is resumed ends with the same
+    validations, and counts the time of the iterations it kept.
+
+    Args:
+        config_hash: Hash of the config that was asked for, to be written with the rest.
+    """
+
+    # After CheckpointHook, which must be set up before a validation.
+    priority = 'LOWEST'
+
+    def __init__(self, config_hash: str | None = None) -> None:
+        self.config_hash = config_hash
+        self._mark = 0.0
+
+    def before_train(self, runner: Runner) -> None:
+        """Start from nothing, or from what the checkpoint holds.
+
+        A checkpoint is written before its epoch is validated, so a resumed run validates first.
+        """
+        if runner.val_loop is None:
+            raise ValueError('ResultHook needs a validation; allowed: a config with val_dataloader')
+        if runner.iter == 0:
+            runner.message_hub.update_info('seconds', 0.0)
+            runner.message_hub.update_info('validations', [])
+        elif _is_validated(runner.train_loop):
+            runner.val_loop.run()
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        self._mark = time.perf_counter()
+
+    def after_train_iter(self, runner: Runner, *args: object, **kwargs: object) -> None:
+        now = time.perf_counter()
+        seconds = runner.message_hub.get_info('seconds') + now - self._mark
+        runner.message_hub.update_info('seconds', seconds)
+        self._mark = now
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        values = {name: float(value) for name, value in metrics.items()}
+        place = {'epoch': runner.epoch, 'iter': runner.iter}
+        earlier = runner.message_hub.get_info('validations')
+        earlier = [validation for validation in earlier if validation['iter'] < runner.iter]
+        runner.message_hub.update_info('validations', [*earlier, {**place, **values}])
+        self._mark = time.perf_counter()
+
+    def after_train(self, runner: Runner) -> None:
+        if not is_main_process():
+            return
+        with atomic_file(os.path.join(runner.work_dir, RESULT)) as file:
+            file.write(json.dumps(self._get_result(runner), indent=2).encode())
+
+    def _get_result(self, runner: Runner) -> dict:
+        model = runner.model
+        while is_model_wrapper(model) or not hasattr(model, 'backbone'):
+            model = model.module
+        model.eval()
+        cuda = torch.cuda.is_available()
+        return {
+            'config_hash': self.config_hash,
+            'seed': runner.seed,
+            'params': count_params(model),
+            'macs': count_macs(model, runner.cfg.input_shape)[''],
+            'seconds': runner.message_hub.get_info('seconds'),
+            'device': torch.cuda.get_device_name() if cuda else 'CPU',
+            'torch': torch.__version__,
+            'senet_mm': __version__,
+            'validations': runner.message_hub.get_info('validations'),
+        }
+
+
+def _is_validated(loop: BaseLoop) -> bool:
+    """Whether a training loop validates at the point where it is, by epoch or by iteration."""
+    by_epoch = isinstance(loop, EpochBasedTrainLoop)
+    done, last = (loop.epoch, loop.max_epochs) if by_epoch else (loop.iter, loop.max_iters)
+    return done >= loop.val_begin and (done % loop.val_interval == 0 or done == last)
