@@ -7,6 +7,8 @@ from torch import nn
 
 from senet_mm.models import ImageClassifier, SELayer, SENet, SEResNet, SEResNeXt
 
+from .plain import disturb
+
 PEERS = [
     pytest.param(ours, peer, depth, style, id=f'{peer.__name__}-{depth}-{style}')
     for ours, peer, depths, styles in (
@@ -22,19 +24,6 @@ def to_mmpretrain(name):
     for fc in '12':
         name = name.replace(f'.se.fc{fc}.', f'.se_layer.conv{fc}.conv.')
     return name
-
-
-def disturb(model):
-    """Batch norm statistics and biases as after training, not as after initialisation."""
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.running_mean, -0.2, 0.2)
-            nn.init.uniform_(module.running_var, 0.5, 2)
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.uniform_(module.bias, -0.2, 0.2)
-        if isinstance(module, nn.Conv2d) and module.bias is not None:
-            nn.init.normal_(module.bias)
-    return model
 
 
 def run(model, x):
@@ -196,10 +185,13 @@ def test_classifier_puts_se_into_a_plain_backbone():
 @pytest.mark.parametrize(
     ('backbone', 'message'),
     [
-        (dict(type='SEResNet', depth=18), 'has a SELayer already'),
         (
-            dict(type='VGG', depth=11),
-            'VGG has no block with an `se` slot; allowed: SEBNInception, SENet',
+            dict(type='SEResNet', depth=18),
+            "block layer1.0 has a layer at position='standard' already",
+        ),
+        (
+            dict(type='AlexNet'),
+            'AlexNet has no block that the table of ports knows; allowed: a port',
         ),
     ],
 )
