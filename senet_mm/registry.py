@@ -17,7 +17,10 @@ with quiet_imports():
 
 
 def _child(parent: Registry, *locations: str) -> Registry:
-    return Registry(parent.name, parent=parent, scope='senet_mm', locations=list(locations))
+    registry = Registry(parent.name, parent=parent, scope='senet_mm', locations=list(locations))
+    # Another scope, mmdet's for one, looks for `senet_mm.NAME` among the children of the root alone.
+    registry.root.children.setdefault('senet_mm', registry)
+    return registry
 
 
 MODELS = _child(mmpretrain.MODELS, 'senet_mm.models')

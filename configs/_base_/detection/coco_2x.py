@@ -1,0 +1,21 @@
+# mmdet's data, schedule (Detectron's 2x: 24 epochs of batch 16, steps at 16 and 22) and runtime,
+# with what they need to run with tools/train.py and tools/test.py.
+_base_ = [
+    'mmdet::_base_/datasets/coco_detection.py',
+    'mmdet::_base_/schedules/schedule_2x.py',
+    'mmdet::_base_/default_runtime.py',
+]
+
+# `senet_mm.SEResNet` and `senet_mm.with_se`; mmcv's operators where they are not compiled.
+custom_imports = dict(imports=['senet_mm.models', 'senet_mm.detection.mmcv_ops'])
+
+# Images of a batch differ in size: they are put together on the device, not stacked.
+train_dataloader = dict(collate_fn=dict(type='pseudo_collate'))
+val_dataloader = dict(collate_fn=dict(type='pseudo_collate'))
+test_dataloader = dict(collate_fn=dict(type='pseudo_collate'))
+
+default_hooks = dict(
+    checkpoint=dict(max_keep_ckpts=3, save_best='coco/bbox_mAP'),
+    # Draws every 50th image of a test into the work directory.
+    visualization=dict(type='DetVisualizationHook', draw=True, interval=50),
+)

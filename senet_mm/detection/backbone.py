@@ -1,0 +1,1 @@
+FPNBackbone=torchvision_backbone=None
