@@ -8,7 +8,7 @@ the epoch), which the sampler sends along with the index.
 import contextlib
 import random
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,25 +16,15 @@ from mmengine.dist import get_dist_info
 from torch.utils.data import Dataset, Sampler, get_worker_info
 
 
-class Draw(int):
-    """An index of the dataset with the key of its random numbers.
+class Draw(NamedTuple):
+    """An index of the dataset and the key of its random numbers."""
 
-    An integer, so that a batch sampler may look up what it groups samples by.
-    """
-
+    index: int
     key: tuple[int, int, int]
-
-    def __new__(cls, index: int, key: tuple[int, int, int]) -> 'Draw':
-        draw = super().__new__(cls, index)
-        draw.key = key
-        return draw
-
-    def __getnewargs__(self) -> tuple:
-        return int(self), self.key
 
 
 class SeededSampler(Sampler):
-    """Sends a key with every index of another sampler; all else is that sampler's.
+    """Sends a key with every index of another sampler.
 
     Args:
         sampler: Yields the indices of this rank; rank r of w yields positions r, r + w, ...
@@ -52,11 +42,6 @@ class SeededSampler(Sampler):
         self.epoch = epoch
         if hasattr(self.sampler, 'set_epoch'):
             self.sampler.set_epoch(epoch)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == 'sampler':  # not there yet while it is unpickled
-            raise AttributeError(name)
-        return getattr(self.sampler, name)
 
     def __iter__(self) -> Iterator[Draw]:
         for i, index in enumerate(self.sampler):
@@ -82,7 +67,7 @@ class SeededDataset(Dataset):
 
     def __getitem__(self, draw: Draw) -> Any:
         with random_numbers_of(draw.key):
-            return self.dataset[int(draw)]
+            return self.dataset[draw.index]
 
 
 @contextlib.contextmanager

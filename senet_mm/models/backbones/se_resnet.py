@@ -54,6 +54,28 @@ def small_arch(depth: int) -> Arch:
     return Arch(BasicBlock, ((depth - 2) // 6,) * 3, 16, stem, 'pad')
 
 
+def per_stage(name: str, given: Sequence[int] | None, default: Sequence[int]) -> tuple[int, ...]:
+    """A value for each stage; a wrong number of them is a ValueError."""
+    values = tuple(default if given is None else given)
+    if len(values) != len(default):
+        raise ValueError(
+            f'{name}={values} has {len(values)} values; allowed: {len(default)}, one for each stage'
+        )
+    return values
+
+
+def dilate(block: ResBlock, dilation: int, first: int | None = None) -> None:
+    """Dilate the 3x3 convolutions of a block, the first of them by ``first`` where that is given.
+
+    The first one is where a stage would stride: it still sees the map of the stage before.
+    """
+    convs = [conv for conv in block.children() if isinstance(conv, nn.Conv2d)]
+    convs = [conv for conv in convs if conv.kernel_size == (3, 3)]
+    for i, conv in enumerate(convs):
+        value = first if i == 0 and first is not None else dilation
+        conv.dilation = conv.padding = (value, value)
+
+
 @MODELS.register_module()
 class SEResNet(StagedBackbone):
     """ResNet with a recalibration layer in every block (Hu et al., arXiv:1709.01507, table 1).
@@ -68,6 +90,10 @@ class SEResNet(StagedBackbone):
             makes a deep stem), ``kernel_size``, ``stride``, ``pool`` (``pad1``, ``ceil``, None).
         groups, width_per_group, halve_conv1, style, with_cp: See :class:`BlockSpec`.
         downsample: See :class:`BlockSpec`; None is the depth's own.
+        strides: Stride of each stage, by default 2 but for the first.
+        dilations: Dilation of the 3x3 convolutions of each stage, by default 1.
+            ``strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4)`` gives maps of stride 8, every fourth
+            value of which is that of the strided plain network.
         se: Recalibration layer of the blocks, built with ``channels``; None is the plain network.
         norm_cfg: Normalisation layer.
         drop_path_rate: Stochastic depth: rate of the last block, growing linearly from 0.
@@ -100,6 +126,8 @@ class SEResNet(StagedBackbone):
         halve_conv1: bool = False,
         style: str = 'pytorch',
         downsample: str | None = None,
+        strides: Sequence[int] | None = None,
+        dilations: Sequence[int] | None = None,
         se: dict | None = dict(type='SELayer', ratio=16),
         norm_cfg: dict = dict(type='BN'),
         drop_path_rate: float = 0.0,
@@ -113,6 +141,8 @@ class SEResNet(StagedBackbone):
         check_option('depth', depth, sorted(self.arch_settings))
         arch = self.arch_settings[depth]
         num_stages = len(arch.num_blocks)
+        strides = per_stage('strides', strides, (1,) + (2,) * (num_stages - 1))
+        dilations = per_stage('dilations', dilations, (1,) * num_stages)
         super().__init__(num_stages, out_indices, frozen_stages, norm_eval, init_cfg)
         spec = BlockSpec(
             groups=groups,
@@ -129,11 +159,13 @@ class SEResNet(StagedBackbone):
         drop_path_rates = iter(np.linspace(0, drop_path_rate, sum(arch.num_blocks)).tolist())
         for i, num_blocks in enumerate(arch.num_blocks):
             planes = arch.planes * 2**i
-            strides = [1 if i == 0 else 2] + [1] * (num_blocks - 1)
             blocks = []
-            for stride in strides:
+            for stride in [strides[i]] + [1] * (num_blocks - 1):
                 blocks.append(arch.block(channels, planes, stride, spec, next(drop_path_rates)))
                 channels = blocks[-1].out_channels
+                dilate(blocks[-1], dilations[i])
+            if style == 'pytorch':  # `caffe` strides in the 1x1 before
+                dilate(blocks[0], dilations[i], first=dilations[max(i - 1, 0)])
             self.add_module(f'layer{i + 1}', nn.Sequential(*blocks))
         if se is not None:
             for block in self.blocks:
