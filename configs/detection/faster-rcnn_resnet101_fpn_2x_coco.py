@@ -3,6 +3,4 @@
 # Published: 39.9 AP, 60.1 AP50 on COCO minival (paper, table 7)
 _base_ = 'faster-rcnn_resnet50_fpn_2x_coco.py'
 
-model = dict(
-    backbone=dict(depth=101, init_cfg=dict(checkpoint='weights/resnet101_8xb32_in1k.pth'))
-)
+model = dict(backbone=dict(depth=101, init_cfg=dict(checkpoint='weights/resnet101_8xb32_in1k.pth')))

@@ -1,1 +1,106 @@
-FPNBackbone=torchvision_backbone=None
+"""Backbones of the project for the detectors of torchvision."""
+
+import os
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torchvision.ops import FeaturePyramidNetwork
+from torchvision.ops.feature_pyramid_network import ExtraFPNBlock, LastLevelMaxPool
+
+
+class FPNBackbone(nn.Module):
+    """A backbone with a feature pyramid (Lin et al., arXiv:1612.03144), as torchvision wants it.
+
+    ``FasterRCNN(backbone, num_classes=91, **backbone.normalization)``, and the same for
+    ``RetinaNet`` and ``MaskRCNN``.
+
+    Args:
+        body: Maps images (N, 3, H, W) to a tuple of maps.
+        in_channels: Channels of these maps.
+        out_channels: Channels of every map of the pyramid.
+        extra_blocks: Adds coarser maps to the pyramid; by default one, by subsampling.
+        mean, std: Of the images that the body wants, in the range 0 to 1, in RGB order.
+        bgr: The body wants BGR.
+
+    Attributes:
+        normalization: ``image_mean`` and ``image_std`` for the detector.
+    """
+
+    def __init__(
+        self,
+        body: nn.Module,
+        in_channels: Sequence[int],
+        out_channels: int = 256,
+        extra_blocks: ExtraFPNBlock | None = None,
+        mean: Sequence[float] = (0.485, 0.456, 0.406),
+        std: Sequence[float] = (0.229, 0.224, 0.225),
+        bgr: bool = False,
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.fpn = FeaturePyramidNetwork(
+            list(in_channels), out_channels, extra_blocks or LastLevelMaxPool()
+        )
+        self.out_channels = out_channels
+        self.normalization = dict(image_mean=list(mean), image_std=list(std))
+        self.bgr = bgr
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """The pyramid of normalised RGB images (N, 3, H, W), the finest map first."""
+        maps = self.body(x.flip(1) if self.bgr else x)
+        return self.fpn({str(i): level for i, level in enumerate(maps)})
+
+
+def torchvision_backbone(
+    name: str,
+    checkpoint: str | os.PathLike | None = None,
+    out_indices: Sequence[int] = (0, 1, 2, 3),
+    frozen_stages: int = 1,
+    norm_eval: bool = True,
+    out_channels: int = 256,
+    extra_blocks: ExtraFPNBlock | None = None,
+) -> FPNBackbone:
+    """The backbone of a config with a feature pyramid, for torchvision's detectors.
+
+    Args:
+        name: Name of a config of the project (see :func:`senet_mm.list_models`), or path of one.
+        checkpoint: Checkpoint of the classifier or of the backbone alone; without it the weights
+            are initialised, and ``frozen_stages=-1, norm_eval=False`` is what one wants.
+        out_indices: Outputs of the backbone that go into the pyramid, from 0.
+        frozen_stages: -1 freezes nothing, 0 the stem, k the stem and k stages.
+        norm_eval: Keep the batch norms on their running statistics in training.
+        out_channels: Channels of the pyramid.
+        extra_blocks: Coarser maps, see :class:`FPNBackbone`.
+
+    Raises:
+        FileNotFoundError: There is no such config or checkpoint.
+        ValueError: The checkpoint does not fit.
+    """
+    # Late: they take seconds, and import mmdet where it is installed.
+    from mmengine.registry import DefaultScope
+
+    from senet_mm.apis import get_config
+    from senet_mm.apis.models import get_model_cfg
+    from senet_mm.registry import MODELS
+    from senet_mm.utils.meta import run_on_meta
+
+    config = get_config(name)
+    cfg = get_model_cfg(config)
+    cfg.backbone.update(
+        out_indices=tuple(out_indices), frozen_stages=frozen_stages, norm_eval=norm_eval
+    )
+    if checkpoint is not None:
+        cfg.backbone.init_cfg = dict(type='Pretrained', checkpoint=str(checkpoint))
+    with DefaultScope.overwrite_default_scope('senet_mm'):
+        classifier = MODELS.build(cfg)
+        classifier.init_weights()
+    body = classifier.backbone
+    channels = [level.shape[1] for level in run_on_meta(body, (3, 224, 224))]
+    # Images are decoded to BGR; data sets that come as arrays are RGB.
+    preprocessor, pipeline = cfg.data_preprocessor, config.test_dataloader.dataset.pipeline
+    decoded = any(transform.type.startswith('LoadImage') for transform in pipeline)
+    bgr = decoded and not preprocessor.to_rgb
+    mean, std = (
+        [value / 255 for value in preprocessor[key]][:: -1 if bgr else 1] for key in ('mean', 'std')
+    )
+    return FPNBackbone(body, channels, out_channels, extra_blocks, mean, std, bgr)

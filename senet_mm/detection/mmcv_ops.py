@@ -31,7 +31,9 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
         iou_threshold: Boxes that overlap more than this with a better one are dropped.
         offset: Added to width and height: 1 where coordinates are those of the last pixel.
     """
-    return torchvision.ops.nms(boxes + boxes.new_tensor([0, 0, offset, offset]), scores, iou_threshold)
+    return torchvision.ops.nms(
+        boxes + boxes.new_tensor([0, 0, offset, offset]), scores, iou_threshold
+    )
 
 
 def roi_align_forward(
@@ -99,7 +101,9 @@ def roi_align_backward(
     grad_input.copy_(grad)
 
 
-def _focal_loss(input: Tensor, target: Tensor, weight: Tensor, gamma: float, alpha: float) -> Tensor:
+def _focal_loss(
+    input: Tensor, target: Tensor, weight: Tensor, gamma: float, alpha: float
+) -> Tensor:
     """(N, C) losses of logits (N, C) and classes (N,), of which C is the background."""
     classes = input.shape[1]
     one_hot = F.one_hot(target, classes + 1)[:, :classes].to(input.dtype)
@@ -160,9 +164,17 @@ def _not_served(name: str) -> Callable:
 
 
 def serve() -> None:
-    """Put the substitute in the place of ``mmcv._ext`` unless that is there, and say so once."""
+    """Put the substitute in the place of ``mmcv._ext`` unless that is there, and say so once.
+
+    Raises:
+        ImportError: mmdet's models were imported before; they have looked for the operators.
+    """
     if NAME in sys.modules or importlib.util.find_spec(NAME) is not None:
         return
+    if 'mmdet.models' in sys.modules:
+        raise ImportError(
+            f'{__name__} came after mmdet.models (which mmpretrain imports); import it first'
+        )
     module = ModuleType(NAME, 'Functions of torchvision in the place of compiled ones.')
     module.__spec__ = ModuleSpec(NAME, loader=None)
     module.__getattr__ = _not_served

@@ -6,11 +6,13 @@ _base_ = [
     'mmdet::_base_/default_runtime.py',
 ]
 
-# `senet_mm.SEResNet` and `senet_mm.with_se`; mmcv's operators where they are not compiled.
-custom_imports = dict(imports=['senet_mm.models', 'senet_mm.detection.mmcv_ops'])
+# mmcv's operators where they are not compiled, which must be there before mmdet looks for them;
+# `senet_mm.SEResNet` and `senet_mm.with_se`.
+custom_imports = dict(imports=['senet_mm.detection.mmcv_ops', 'senet_mm.models'])
 
 # Images of a batch differ in size: they are put together on the device, not stacked.
-train_dataloader = dict(collate_fn=dict(type='pseudo_collate'))
+# mmdet's batch sampler looks indices up in the data set; ours carry keys of random numbers.
+train_dataloader = dict(collate_fn=dict(type='pseudo_collate'), batch_sampler=None)
 val_dataloader = dict(collate_fn=dict(type='pseudo_collate'))
 test_dataloader = dict(collate_fn=dict(type='pseudo_collate'))
 

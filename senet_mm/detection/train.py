@@ -1,0 +1,144 @@
+"""Training of torchvision's detectors in a few lines, and pictures of what they find."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torchvision.models.detection import FasterRCNN, MaskRCNN, RetinaNet
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.utils import draw_bounding_boxes, make_grid, save_image
+
+from senet_mm.utils.options import check_option
+
+from .backbone import FPNBackbone
+from .coco import CocoData, collate, evaluate
+
+DETECTORS = {'faster-rcnn': FasterRCNN, 'mask-rcnn': MaskRCNN, 'retinanet': RetinaNet}
+
+
+def build_detector(kind: str, backbone: FPNBackbone, num_classes: int, size: int) -> nn.Module:
+    """A detector of torchvision whose anchors suit images of a size.
+
+    Args:
+        kind: A key of ``DETECTORS``.
+        backbone: The backbone; its pyramid has five maps by default.
+        num_classes: Number of classes, the background not counted.
+        size: Shorter side to which images are scaled, pixels; the longer is at most 5/3 of it.
+
+    Raises:
+        ValueError: There is no such detector.
+    """
+    check_option('detector', kind, DETECTORS)
+    levels = len(backbone(torch.zeros(1, 3, 64, 64)))
+    scales = (1,) if kind != 'retinanet' else (1, 2 ** (1 / 3), 2 ** (2 / 3))
+    smallest = 32 if size >= 400 else 16
+    sizes = tuple(tuple(int(smallest * 2**i * k) for k in scales) for i in range(levels))
+    anchors = AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * levels)
+    if kind == 'retinanet':
+        options = dict(anchor_generator=anchors)
+    else:
+        # Few objects fit into a small image; most of the time would go into background boxes.
+        boxes = 512 if size >= 400 else 64
+        options = dict(rpn_anchor_generator=anchors, box_batch_size_per_image=boxes)
+    return DETECTORS[kind](
+        backbone,
+        num_classes=num_classes + 1,
+        min_size=size,
+        max_size=size * 5 // 3,
+        **options,
+        **backbone.normalization,
+    )
+
+
+def train(
+    detector: nn.Module,
+    data: CocoData,
+    epochs: int,
+    batch_size: int,
+    lr: float,
+    seed: int = 0,
+    weight_decay: float = 1e-4,
+) -> list[float]:
+    """Train by SGD: warm-up over an epoch, then a cosine; returns the mean loss of each epoch.
+
+    Args:
+        detector: Maps images and targets to a dict of losses, as torchvision's detectors.
+        data: The training data.
+        epochs: Number of epochs.
+        batch_size: Images per step.
+        lr: Highest learning rate.
+        seed: Seed of the order and of the mirroring.
+        weight_decay: Weight decay.
+    """
+    device = next(detector.parameters()).device
+    torch.manual_seed(seed)
+    loader = DataLoader(data, batch_size, shuffle=True, collate_fn=collate, drop_last=True)
+    parameters = [parameter for parameter in detector.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.SGD(parameters, lr, momentum=0.9, weight_decay=weight_decay)
+    steps = epochs * len(loader)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, lr, total_steps=steps, pct_start=1 / epochs, cycle_momentum=False
+    )
+    means = []
+    for epoch in range(epochs):
+        detector.train()
+        start, total = time.perf_counter(), 0.0
+        for images, targets in loader:
+            loss = _loss(detector, images, targets, device)
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 10)
+            optimizer.step()
+            schedule.step()
+            total += loss.item()
+        means.append(total / len(loader))
+        seconds = time.perf_counter() - start
+        print(f'epoch {epoch + 1}/{epochs}: loss {means[-1]:.4f}, {seconds:.1f} s', flush=True)
+    return means
+
+
+def _loss(
+    detector: nn.Module, images: Sequence[Tensor], targets: Sequence[dict], device: torch.device
+) -> Tensor:
+    """The sum of a detector's losses for a batch."""
+    images = [image.to(device) for image in images]
+    targets = [
+        {name: value.to(device) for name, value in target.items() if isinstance(value, Tensor)}
+        for target in targets
+    ]
+    return sum(detector(images, targets).values())
+
+
+@torch.no_grad()
+def draw(
+    detector: nn.Module, data: CocoData, path: Path, count: int = 12, score: float = 0.5
+) -> None:
+    """Save a sheet of images with the boxes that were found and their classes and scores.
+
+    Args:
+        detector: The detector.
+        data: Where the images are from; the first ``count`` are drawn, all of one size.
+        path: Image file.
+        count: Number of images.
+        score: Boxes below this score are left out.
+    """
+    detector.eval()
+    device = next(detector.parameters()).device
+    pictures = []
+    for i in range(min(count, len(data))):
+        image, _ = data[i]
+        [found] = detector([image.to(device)])
+        sure = found['scores'] >= score
+        names = [data.classes[label - 1] for label in found['labels'][sure].tolist()]
+        scores = found['scores'][sure].tolist()
+        texts = [f'{name} {value:.2f}' for name, value in zip(names, scores, strict=True)]
+        image = nn.functional.interpolate(image[None], scale_factor=2)[0]
+        boxes = 2 * found['boxes'][sure].cpu()
+        pictures.append(draw_bounding_boxes(image, boxes, texts, colors='yellow', width=2))
+    save_image(make_grid(pictures, nrow=4), path)
+
+
+__all__ = ['DETECTORS', 'build_detector', 'draw', 'evaluate', 'train']

@@ -1,0 +1,67 @@
+#!/usr/bin/env python
+"""Train a detector of torchvision on COCO-format data, with a backbone of the project.
+
+python tools/train_detector.py data/detection-sample --out work_dirs/detector
+
+The data lie in DATA/{train,val}/ and DATA/annotations/instances_{train,val}.json. Loss and AP (by
+pycocotools) are printed; weights, metrics and pictures with boxes go into the folder of --out.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from senet_mm.utils.cli import reported_errors
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('data', type=Path, help='folder of the data')
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/detector'), help='folder')
+    parser.add_argument('--backbone', default='seresnet18_8xb32_in1k', help='name of a config')
+    parser.add_argument('--checkpoint', help='weights of the backbone; stem and stage 1 are frozen')
+    parser.add_argument(
+        '--detector', default='faster-rcnn', help='faster-rcnn, mask-rcnn or retinanet'
+    )
+    parser.add_argument('--channels', type=int, default=64, help='channels of the pyramid')
+    parser.add_argument('--size', type=int, default=128, help='shorter side of the images, pixels')
+    parser.add_argument('--epochs', type=int, default=12, help='epochs')
+    parser.add_argument('--batch-size', type=int, default=8, help='images per step')
+    parser.add_argument('--lr', type=float, default=0.02, help='highest learning rate')
+    parser.add_argument('--seed', type=int, default=0, help='seed')
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    import torch
+
+    from senet_mm.detection import torchvision_backbone
+    from senet_mm.detection.coco import CocoData, evaluate
+    from senet_mm.detection.train import build_detector, draw, train
+
+    training = CocoData(args.data, 'train', mirror=True)
+    validation = CocoData(args.data, 'val')
+    torch.manual_seed(args.seed)
+    pretrained = args.checkpoint is not None
+    backbone = torchvision_backbone(
+        args.backbone,
+        args.checkpoint,
+        frozen_stages=1 if pretrained else -1,
+        norm_eval=pretrained,
+        out_channels=args.channels,
+    )
+    detector = build_detector(args.detector, backbone, len(training.classes), args.size)
+    detector.to('cuda' if torch.cuda.is_available() else 'cpu')
+    args.out.mkdir(parents=True, exist_ok=True)
+    losses = train(detector, training, args.epochs, args.batch_size, args.lr, args.seed)
+    metrics = evaluate(detector, validation)
+    torch.save(detector.state_dict(), args.out / 'detector.pth')
+    draw(detector, validation, args.out / 'boxes.png')
+    (args.out / 'metrics.json').write_text(json.dumps(dict(losses=losses, **metrics), indent=2))
+    print(', '.join(f'{name} {value:.1f}' for name, value in metrics.items()))
+
+
+if __name__ == '__main__':
+    args = parse_args()
+    with reported_errors():
+        main(args)
