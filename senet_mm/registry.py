@@ -18,7 +18,7 @@ with quiet_imports():
 
 def _child(parent: Registry, *locations: str) -> Registry:
     registry = Registry(parent.name, parent=parent, scope='senet_mm', locations=list(locations))
-    # Another scope, mmdet's for one, looks for `senet_mm.NAME` among the children of the root alone.
+    # Another scope, such as mmdet, looks for `senet_mm.NAME` among the children of the root.
     registry.root.children.setdefault('senet_mm', registry)
     return registry
 

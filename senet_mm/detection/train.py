@@ -40,9 +40,13 @@ def build_detector(kind: str, backbone: FPNBackbone, num_classes: int, size: int
     if kind == 'retinanet':
         options = dict(anchor_generator=anchors)
     else:
-        # Few objects fit into a small image; most of the time would go into background boxes.
-        boxes = 512 if size >= 400 else 64
-        options = dict(rpn_anchor_generator=anchors, box_batch_size_per_image=boxes)
+        options = dict(rpn_anchor_generator=anchors)
+        if size < 400:  # few objects fit; most of the time would go into background boxes
+            options |= dict(
+                box_batch_size_per_image=64,
+                rpn_pre_nms_top_n_train=500,
+                rpn_pre_nms_top_n_test=500,
+            )
     return DETECTORS[kind](
         backbone,
         num_classes=num_classes + 1,

@@ -1,0 +1,48 @@
+"""Training, testing and resuming by the tools, without compiled operators."""
+
+import pytest
+
+CONFIG = 'configs/detection/faster-rcnn_seresnet18_fpn_sample.py'
+
+
+@pytest.fixture
+def options(sample):
+    """Options that point a config at the small data set."""
+    parts = [
+        f'{split}_dataloader.dataset.data_root={sample}/' for split in ('train', 'val', 'test')
+    ]
+    annotations = sample / 'annotations/instances_val.json'
+    return ['--cfg-options', *parts, f'val_evaluator.ann_file={annotations}',
+            f'test_evaluator.ann_file={annotations}', 'randomness.seed=0']  # fmt: skip
+
+
+def score(run):
+    """AP in the last line that has one."""
+    assert run.returncode == 0, run.stderr
+    *_, line = (line for line in run.stdout.splitlines() if 'coco/bbox_mAP:' in line)
+    return line[line.index('coco/bbox_mAP:') : line.index('data_time')]
+
+
+def test_train_test_resume(run_tool, tmp_path, options):
+    train = ['tools/train.py', CONFIG, '--work-dir', tmp_path]
+    run = run_tool(*train, *options, 'train_cfg.max_epochs=1')
+    validated = score(run)
+    assert run.stdout.count("torchvision's nms, RoIAlign and focal loss serve") == 1
+    checkpoint = tmp_path / 'epoch_1.pth'
+    run = run_tool('tools/test.py', CONFIG, checkpoint, '--work-dir', tmp_path / 'test', *options)
+    assert score(run) == validated
+    run = run_tool(*train, '--resume', *options, 'train_cfg.max_epochs=2')
+    score(run)
+    assert 'resumed epoch: 1, iter: 2' in run.stdout
+    assert (tmp_path / 'epoch_2.pth').exists()
+
+
+def test_missing_weights_are_one_line(run_tool, tmp_path, options):
+    config = 'configs/detection/faster-rcnn_seresnet50_fpn_2x_coco.py'
+    weights = 'model.backbone.init_cfg.checkpoint=nowhere.pth'
+    run = run_tool('tools/train.py', config, '--work-dir', tmp_path, *options, weights,
+                   'train_dataloader.dataset.ann_file=annotations/instances_train.json',
+                   'train_dataloader.dataset.data_prefix.img=train/',
+                   'val_dataloader.dataset.ann_file=annotations/instances_val.json',
+                   'val_dataloader.dataset.data_prefix.img=val/')  # fmt: skip
+    assert run.stderr.splitlines()[-1] == 'error: checkpoint nowhere.pth does not exist'
