@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 CONFIG ?= configs/digits/seresnet8_1xb64_digits.py
 
-.PHONY: train test lint clean
+.PHONY: train test test-detection lint clean
 
 train: .venv/installed  ## train an SE network on scikit-learn's handwritten digits
 	$(BIN)/python tools/train.py $(CONFIG)
@@ -11,14 +11,22 @@ train: .venv/installed  ## train an SE network on scikit-learn's handwritten dig
 test: .venv/installed  ## run the tests
 	$(BIN)/python -m pytest
 
+test-detection: .venv-detection/installed  ## run the tests that need mmdet
+	.venv-detection/bin/python -m pytest tests_mmdet
+
 lint: .venv/installed  ## check style and format
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
 clean:  ## remove the environment
-	rm -rf .venv
+	rm -rf .venv .venv-detection
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+.venv-detection/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv-detection
+	.venv-detection/bin/pip install --quiet --disable-pip-version-check -e '.[detection,test]'
 	touch $@

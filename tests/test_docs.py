@@ -11,6 +11,8 @@ from pathlib import Path
 import modelindex
 import pytest
 
+from senet_mm.apis.configs import DOWNSTREAM
+
 from .conftest import ROOT
 
 README = (ROOT / 'README.md').read_text()
@@ -35,7 +37,8 @@ def test_what_a_page_names_exists(page):
 def test_every_config_is_in_the_results():
     results = (ROOT / 'docs/results.md').read_text()
     for path in ROOT.glob('configs/[!_]*/*.py'):
-        assert f'(../{path.relative_to(ROOT)})' in results
+        if path.parent.name not in DOWNSTREAM:
+            assert f'(../{path.relative_to(ROOT)})' in results
 
 
 def test_made_pages_are_up_to_date(run_tool):

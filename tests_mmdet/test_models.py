@@ -12,8 +12,7 @@ from senet_mm.utils.complexity import count_params
 
 from .conftest import CONFIGS, ROOT
 
-# mmdet's own ResNet-50 and 101 with 80 classes, and what SE adds to a backbone without a head.
-PARAMS = {'faster-rcnn_resnet50_fpn_2x_coco.py': 41_753_286}
+# What SE adds to the classifiers.
 OVERHEAD = {
     'faster-rcnn_{}resnet50_fpn_2x_coco.py': 28_088_024 - 25_557_032,
     'faster-rcnn_{}resnet101_fpn_2x_coco.py': 49_326_872 - 44_549_160,
@@ -27,15 +26,6 @@ def build(name, **backbone):
         cfg.model.backbone.update(init_cfg=None, **backbone)
     with DefaultScope.overwrite_default_scope('mmdet'):
         return MODELS.build(cfg.model), cfg
-
-
-@pytest.mark.parametrize('name', CONFIGS)
-def test_opens_with_command_hardware_and_score(name):
-    command, hardware, score, *_ = (ROOT / 'configs/detection' / name).read_text().splitlines()
-    assert command.startswith('# ')
-    assert f' configs/detection/{name}' in command
-    assert hardware.startswith('# Hardware: ')
-    assert score.startswith(('# Expected: ', '# Published: '))
 
 
 @pytest.mark.parametrize('name', CONFIGS)
@@ -73,13 +63,13 @@ def _sample():
     return sample
 
 
-@pytest.mark.parametrize('name', PARAMS)
-def test_plain_parameters_are_those_of_mmdet(name):
+def test_plain_parameters_are_those_of_mmdet():
+    name = 'faster-rcnn_resnet50_fpn_2x_coco.py'
     theirs = Config.fromfile(ROOT / 'configs/detection' / name)
     theirs.model.backbone = dict(type='ResNet', depth=50, out_indices=(0, 1, 2, 3))
     with DefaultScope.overwrite_default_scope('mmdet'):
         expected = count_params(MODELS.build(theirs.model))
-    assert count_params(build(name)[0]) == expected == PARAMS[name]
+    assert count_params(build(name)[0]) == expected
 
 
 @pytest.mark.parametrize('pattern', OVERHEAD)

@@ -10,14 +10,21 @@ if TYPE_CHECKING:
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
+# Folders of networks that are no classifiers: other packages build them.
+DOWNSTREAM = ('detection',)
+
 
 def _paths() -> dict[str, Path]:
     return {path.stem: path for path in sorted(CONFIGS.glob('[!_]*/*.py'))}
 
 
 def list_models(pattern: str = '*') -> list[str]:
-    """Names of the configs that match a shell pattern: ``list_models('*senet*')``."""
-    return sorted(name for name in _paths() if fnmatch(name, pattern))
+    """Names of the classifiers that match a shell pattern: ``list_models('*senet*')``."""
+    return sorted(
+        name
+        for name, path in _paths().items()
+        if path.parent.name not in DOWNSTREAM and fnmatch(name, pattern)
+    )
 
 
 def find_config(name: str) -> str:
