@@ -63,3 +63,5 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=50),
     dict(type='MultiStepLR', by_epoch=True, milestones=[6], gamma=0.1),
 ]
+# Pictures with boxes go into the work directory.
+default_hooks = dict(visualization=dict(draw=True))

@@ -18,6 +18,4 @@ test_dataloader = dict(collate_fn=dict(type='pseudo_collate'))
 
 default_hooks = dict(
     checkpoint=dict(max_keep_ckpts=3, save_best='coco/bbox_mAP'),
-    # Draws every 50th image of a test into the work directory.
-    visualization=dict(type='DetVisualizationHook', draw=True, interval=50),
 )
