@@ -35,14 +35,3 @@ def test_train_test_resume(run_tool, tmp_path, options):
     score(run)
     assert 'resumed epoch: 1, iter: 2' in run.stdout
     assert (tmp_path / 'epoch_2.pth').exists()
-
-
-def test_missing_weights_are_one_line(run_tool, tmp_path, options):
-    config = 'configs/detection/faster-rcnn_seresnet50_fpn_2x_coco.py'
-    weights = 'model.backbone.init_cfg.checkpoint=nowhere.pth'
-    run = run_tool('tools/train.py', config, '--work-dir', tmp_path, *options, weights,
-                   'train_dataloader.dataset.ann_file=annotations/instances_train.json',
-                   'train_dataloader.dataset.data_prefix.img=train/',
-                   'val_dataloader.dataset.ann_file=annotations/instances_val.json',
-                   'val_dataloader.dataset.data_prefix.img=val/')  # fmt: skip
-    assert run.stderr.splitlines()[-1] == 'error: checkpoint nowhere.pth does not exist'

@@ -7,10 +7,10 @@ model = dict(
     backbone=dict(
         _delete_=True,
         type='mmpretrain.MobileNetV2',
-        out_indices=(1, 2, 4, 6),
+        out_indices=(1, 2, 4, 7),
         frozen_stages=1,
         norm_eval=True,
     ),
-    neck=dict(in_channels=[24, 32, 96, 320]),
+    neck=dict(in_channels=[24, 32, 96, 1280]),
 )
 optim_wrapper = dict(optimizer=dict(lr=0.01))
