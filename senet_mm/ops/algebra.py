@@ -1,0 +1,63 @@
+"""The tail as few sums and one affine map, for a compiler.
+
+Ordinary code averages the normalised map, which costs a compiler another pass over it, or two. But
+the mean of an affine map is the map of the mean: with the mean and variance of every sample and
+channel, which take one pass, the gate is known before the map is normalised.
+"""
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.distributed.nn import functional as differentiable
+
+from .norms import (
+    Statistics,
+    accumulation_dtype,
+    affine_of,
+    group_of,
+    merge,
+    remember,
+    remembered,
+    uses_batch,
+)
+
+
+def algebra_tail(z: Tensor, shortcut: Tensor, norm: nn.Module, se: nn.Module | None) -> Tensor:
+    """``relu(norm(z) * gate + shortcut)``; arguments as in :func:`senet_mm.ops.se_tail`."""
+    x = z.to(accumulation_dtype(z.dtype))
+    gamma, beta = affine_of(norm, x.shape[1], x)
+    if uses_batch(norm):
+        var_nc, mean_nc = torch.var_mean(x, (2, 3), correction=0)
+        statistics = merge(mean_nc, var_nc, x[0, 0].numel())
+        if group := group_of(norm):
+            statistics = over_ranks(statistics, group)
+        remember(
+            norm, Statistics(*(s.detach() if isinstance(s, Tensor) else s for s in statistics))
+        )
+        mean, rstd = statistics.mean, (statistics.var + norm.eps).rsqrt()
+    else:
+        mean_nc = x.mean((2, 3))
+        mean, rstd = remembered(norm, x.shape[1], x)
+    scale = gamma * rstd
+    gate = gate_of(se, scale * (mean_nc - mean) + beta)
+    mean, scale, offset = (v[..., None, None] for v in (mean, scale * gate, beta * gate))
+    return F.relu((x - mean) * scale + offset + shortcut).to(z.dtype)
+
+
+def gate_of(se: nn.Module | None, squeezed: Tensor) -> Tensor:
+    """The gate (N, C) for means (N, C), in their precision; 1 where there is no layer."""
+    if se is None:
+        return torch.ones_like(squeezed)
+    with torch.autocast(squeezed.device.type, enabled=False):
+        return se.scale(squeezed[..., None, None]).flatten(1)
+
+
+def over_ranks(local: Statistics, group: dist.ProcessGroup) -> Statistics:
+    """Statistics of all ranks, through which gradients flow."""
+    mean, var, count = local
+    moved = torch.cat([mean * count, mean.new_tensor([count])])
+    total = differentiable.all_reduce(moved, group=group)
+    merged = total[:-1] / total[-1].detach()
+    spread = differentiable.all_reduce((var + (mean - merged).square()) * count, group=group)
+    return Statistics(merged, spread / total[-1].detach(), total[-1].detach())
