@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributed.nn import functional as differentiable
+from torch.autograd.function import FunctionCtx
 
 from .norms import (
     Statistics,
@@ -53,11 +53,28 @@ def gate_of(se: nn.Module | None, squeezed: Tensor) -> Tensor:
         return se.scale(squeezed[..., None, None]).flatten(1)
 
 
+class _AllReduce(torch.autograd.Function):
+    """Sum over ranks, and of their gradients."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, group: dist.ProcessGroup) -> Tensor:
+        ctx.group = group
+        x = x.clone()
+        dist.all_reduce(x, group=group)
+        return x
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:
+        grad = grad.clone()
+        dist.all_reduce(grad, group=ctx.group)
+        return grad, None
+
+
 def over_ranks(local: Statistics, group: dist.ProcessGroup) -> Statistics:
     """Statistics of all ranks, through which gradients flow."""
     mean, var, count = local
-    moved = torch.cat([mean * count, mean.new_tensor([count])])
-    total = differentiable.all_reduce(moved, group=group)
-    merged = total[:-1] / total[-1].detach()
-    spread = differentiable.all_reduce((var + (mean - merged).square()) * count, group=group)
-    return Statistics(merged, spread / total[-1].detach(), total[-1].detach())
+    count = mean.new_tensor([count])
+    total = _AllReduce.apply(count, group)
+    merged = _AllReduce.apply(mean * count, group) / total
+    spread = _AllReduce.apply((var + (mean - merged).square()) * count, group)
+    return Statistics(merged, spread / total, total)

@@ -42,6 +42,7 @@ def main(rank, file):
         pairs += [*zip(own[1] + own[2], whole[1] + whole[2], strict=True)]
         worst = max(((a - b).norm() / b.norm()).item() for a, b in pairs)
         print(implementation, worst)
+    dist.destroy_process_group()
 
 
 if __name__ == '__main__':
