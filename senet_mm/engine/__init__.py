@@ -6,6 +6,7 @@ from .optim_wrapper import Bf16OptimWrapper
 from .pretrained import PretrainedInit
 from .result_hook import ResultHook
 from .runner import Runner
+from .synthetic import SyntheticBatches
 
 __all__ = [
     'Bf16OptimWrapper',
@@ -14,6 +15,7 @@ __all__ = [
     'PretrainedInit',
     'ResultHook',
     'Runner',
+    'SyntheticBatches',
     'load_from_local',
     'load_from_url',
     'load_strictly',

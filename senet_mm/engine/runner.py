@@ -24,6 +24,7 @@ from senet_mm.version import __version__
 
 from .checkpoint import get_state_dict, load_strictly, with_own_head
 from .config_keys import check_keys
+from .speed import compile_regions, use_channels_last, use_tf32
 
 # Upstream's messages about which a user can do nothing.
 NOISE = re.compile(
@@ -56,6 +57,7 @@ class Runner(_Runner):
                     f'launcher={self.launcher!r} needs GPUs; allowed without: none, pytorch'
                 )
             dist.init_process_group('gloo')
+        use_tf32(env_cfg.get('tf32', False))
         super().setup_env(env_cfg)
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:
@@ -63,7 +65,23 @@ class Runner(_Runner):
         model = super().build_model(model)
         for line in summarize(model):
             self.logger.info(line)
+        if use_channels_last(self.cfg.get('channels_last', False)):
+            model = model.to(memory_format=torch.channels_last)
         return model
+
+    def _maybe_compile(self, target: str) -> None:
+        """Compile the blocks of the network, ``compile=True`` or arguments of ``torch.compile``.
+
+        Not for training on a CPU, where what is compiled is slower.
+        """
+        options = self.cfg.get('compile', False)
+        if options is False or options is None:
+            return
+        if target == 'train_step' and not torch.cuda.is_available():
+            self.logger.info('compile: left out, compiled training is slower on a CPU')
+            return
+        count = compile_regions(self.model, **({} if options is True else options))
+        self.logger.info(f'compile: {count} regions, each when it is first used')
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap for distributed training; on CPUs without device ids."""

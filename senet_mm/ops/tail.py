@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
 
+from . import plain
 from .algebra import algebra_tail
-from .fused import fused_norm_relu, fused_tail
+from .fused import backend, fused_norm_relu, fused_tail
 from .lean import recomputed
 from .norms import accumulation_dtype
 
@@ -67,7 +68,9 @@ def norm_relu_conv(
         lean: Where ``fused`` is chosen, do not keep ``relu(norm(z))`` for the gradient of ``conv``
             but compute it once more from ``z``.
     """
-    if not fits(z, norm) or choose(implementation, z) != 'fused':
+    # PyTorch's own batch norm and ReLU on a CPU are faster than the passes put together there.
+    pays = lean or backend(z) is not plain
+    if not (fits(z, norm) and pays and choose(implementation, z) == 'fused'):
         return conv(F.relu(norm(z), inplace=True))
     y, again = fused_norm_relu(z, norm)
     if not lean:

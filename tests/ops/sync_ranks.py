@@ -18,7 +18,7 @@ def run(norm, se, z, r, weights, implementation):
     for _ in range(3):
         out = se_tail(z, r, norm, se, implementation=implementation)
     if implementation != 'algebra':
-        out = out + norm_relu_conv(1 * z, norm, nn.Identity(), implementation)
+        out = out + norm_relu_conv(1 * z, norm, nn.Identity(), implementation, lean=True)
     (out * weights).sum().backward()
     grads = [p.grad for module in (norm, se) for p in module.parameters()]
     return [out.detach(), z.grad, r.grad], grads, [norm.running_mean, norm.running_var]
