@@ -40,7 +40,7 @@ def main(args: argparse.Namespace) -> None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     if args.amp:
-        cfg.optim_wrapper.type = 'Bf16OptimWrapper'
+        cfg.optim_wrapper.update(type='Bf16OptimWrapper', when='always')
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
 

@@ -23,7 +23,7 @@ class Bf16OptimWrapper(OptimWrapper):
 
     Args:
         *args: Arguments of mmengine's ``OptimWrapper``.
-        when: ``always``, or ``fast``: on devices that calculate in bfloat16, others stay in float32.
+        when: ``always``, or ``fast``: where the device calculates in bfloat16, else float32.
         **kwargs: Arguments of mmengine's ``OptimWrapper``: ``accumulative_counts``, ...
 
     Raises:

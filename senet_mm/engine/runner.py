@@ -70,14 +70,14 @@ class Runner(_Runner):
         return model
 
     def _maybe_compile(self, target: str) -> None:
-        """Compile the blocks of the network, ``compile=True`` or arguments of ``torch.compile``.
+        """Before training, compile the blocks: ``compile=True`` or arguments of ``torch.compile``.
 
-        Not for training on a CPU, where what is compiled is slower.
+        Not on a CPU, where compiled training is slower.
         """
         options = self.cfg.get('compile', False)
         if options is False or options is None:
             return
-        if target == 'train_step' and not torch.cuda.is_available():
+        if not torch.cuda.is_available():
             self.logger.info('compile: left out, compiled training is slower on a CPU')
             return
         count = compile_regions(self.model, **({} if options is True else options))

@@ -32,7 +32,7 @@ class SyntheticBatches(Dataset):
         samples = [DataSample().set_gt_label(label) for label in labels]
         self.batch = dict(inputs=images, data_samples=samples)
         self.num_batches = num_batches
-        self.metainfo = dict(classes=tuple(map(str, range(num_classes))))
+        self.CLASSES = tuple(map(str, range(num_classes)))  # mmpretrain's hook reads it
 
     def __len__(self) -> int:
         return self.num_batches

@@ -87,6 +87,19 @@ def test_train_then_test(run_tool, tmp_path):
     assert 'Epoch(val)' not in run.stdout
 
 
+def test_train_on_synthetic_data(run_tool, tmp_path):
+    """No data set is needed; compiling is refused on a CPU, and says so."""
+    run = run_tool(
+        'tools/train.py', 'configs/seresnet/seresnet18_8xb32_in1k.py', '--synthetic',
+        '--work-dir', tmp_path, '--cfg-options', 'train_cfg.max_epochs=1', 'compile=True',
+        'train_dataloader.batch_size=2', 'train_dataloader.num_batch_per_epoch=2',
+        'default_hooks.logger.interval=1',
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert 'Epoch(train) [1][2/2]' in run.stdout
+    assert 'compile: left out, compiled training is slower on a CPU' in run.stdout
+
+
 MISTAKES = [
     (
         ['tools/train.py', 'configs/digits/seresnet9_1xb64_digits.py'],
