@@ -62,7 +62,7 @@ def main(args: argparse.Namespace) -> None:
     deployed = deploy(model, args.to, images[:2], Path(cfg.work_dir))
     model.to(device)
     report = make_report(torch.no_grad()(model), deployed.run, images, args.batch_size, args.rounds)
-    print(f'{deployed.path}: {deployed.how}; torch {torch.__version__}, {device}, ')
+    print(f'{deployed.path}: {deployed.how}; torch {torch.__version__}, {device},')
     print(f'{args.threads} thread(s); medians of {args.rounds} calls in turns (quartiles)\n')
     print('| | before | after | before / after |\n| --- | --- | --- | --- |')
     for name, row in report.items():

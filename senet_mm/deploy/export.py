@@ -1,5 +1,7 @@
 """What a classifier can be deployed as."""
 
+import importlib.util
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -48,7 +50,10 @@ def _save_program(folded: Logits, example: Tensor, path: Path) -> Path:
     """Write a program that ``torch.export.load(path).module()`` runs without this package."""
     shapes = ({0: torch.export.Dim('batch')},)
     program = torch.export.export(folded, (example,), dynamic_shapes=shapes)
-    torch.export.save(program, path)
+    with warnings.catch_warnings():
+        # Said of weights whose channels are neighbours in memory; they are saved whole.
+        warnings.filterwarnings('ignore', 'No complete tensor found in the group')
+        torch.export.save(program, path)
     return path
 
 
@@ -76,8 +81,6 @@ def to_compile(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
 
 def _need(package: str, extra: str) -> None:
     """Raise an ImportError that names the extra, unless a package is installed."""
-    import importlib.util
-
     if importlib.util.find_spec(package) is None:
         raise ImportError(f"{package} is not installed; mend it with: pip install -e '.[{extra}]'")
 

@@ -40,13 +40,13 @@ def se_tail(
             that float32 on a CPU is equal to ordinary code to the bit. What does not fit the
             others (see :func:`fits`) is computed by the reference.
     """
-    fitting = fits(z, norm, se) and drop_path is None and shortcut.dtype == z.dtype
-    chosen = choose(implementation, z) if fitting else 'reference'
+    chosen = choose(implementation, z)
+    plain_branch = drop_path is None and shortcut.dtype == z.dtype
+    if chosen == 'reference' or not (plain_branch and fits(z, norm, se)):
+        return reference_tail(z, shortcut, norm, se, drop_path)
     if chosen == 'fused':
         return fused_tail(z, shortcut, norm, se)
-    if chosen == 'algebra':
-        return algebra_tail(z, shortcut, norm, se)
-    return reference_tail(z, shortcut, norm, se, drop_path)
+    return algebra_tail(z, shortcut, norm, se)
 
 
 def norm_relu_conv(
@@ -70,7 +70,7 @@ def norm_relu_conv(
     """
     # PyTorch's own batch norm and ReLU on a CPU are faster than the passes put together there.
     pays = lean or backend(z) is not plain
-    if not (fits(z, norm) and pays and choose(implementation, z) == 'fused'):
+    if not (pays and choose(implementation, z) == 'fused' and fits(z, norm)):
         return conv(F.relu(norm(z), inplace=True))
     y, again = fused_norm_relu(z, norm)
     if not lean:

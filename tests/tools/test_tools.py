@@ -19,6 +19,7 @@ TOOLS = [
     'train.py',
     'test.py',
     'ablate.py',
+    'deploy.py',
     'analysis_tools/get_flops.py',
     'analysis_tools/excitation.py',
     'model_converters/convert.py',
