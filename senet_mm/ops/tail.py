@@ -40,6 +40,8 @@ def se_tail(
             that float32 on a CPU is equal to ordinary code to the bit. What does not fit the
             others (see :func:`fits`) is computed by the reference.
     """
+    if implementation == 'auto' and se is None and backend(z) is plain:
+        implementation = 'reference'  # without a gate there is nothing to save on a CPU
     chosen = choose(implementation, z)
     plain_branch = drop_path is None and shortcut.dtype == z.dtype
     if chosen == 'reference' or not (plain_branch and fits(z, norm, se)):
