@@ -16,7 +16,6 @@ from .norms import (
     accumulation_dtype,
     affine_of,
     group_of,
-    merge,
     remember,
     remembered,
     uses_batch,
@@ -28,8 +27,14 @@ def algebra_tail(z: Tensor, shortcut: Tensor, norm: nn.Module, se: nn.Module | N
     x = z.to(accumulation_dtype(z.dtype))
     gamma, beta = affine_of(norm, x.shape[1], x)
     if uses_batch(norm):
-        var_nc, mean_nc = torch.var_mean(x, (2, 3), correction=0)
-        statistics = merge(mean_nc, var_nc, x[0, 0].numel())
+        # Moments around a value near the mean, for a compiler takes both sums in one pass, and the
+        # variance of `torch.var` in two. The corner of every sample is near enough.
+        near = x[:, :, 0, 0].mean(0).detach()
+        around = x - near[:, None, None]
+        mean_nc, square_nc = around.mean((2, 3)), around.square().mean((2, 3))
+        var = square_nc.mean(0) - mean_nc.mean(0).square()
+        mean_nc = mean_nc + near
+        statistics = Statistics(mean_nc.mean(0), var, x[:, 0].numel())
         if group := group_of(norm):
             statistics = over_ranks(statistics, group)
         remember(
@@ -41,8 +46,9 @@ def algebra_tail(z: Tensor, shortcut: Tensor, norm: nn.Module, se: nn.Module | N
         mean, rstd = remembered(norm, x.shape[1], x)
     scale = gamma * rstd
     gate = gate_of(se, scale * (mean_nc - mean) + beta)
-    mean, scale, offset = (v[..., None, None] for v in (mean, scale * gate, beta * gate))
-    return F.relu((x - mean) * scale + offset + shortcut).to(z.dtype)
+    # Not (x - mean) * scale, for a compiler would keep that difference, in float32, for later.
+    factor, constant = (v[..., None, None] for v in (scale * gate, (beta - mean * scale) * gate))
+    return F.relu(x * factor + constant + shortcut).to(z.dtype)
 
 
 def gate_of(se: nn.Module | None, squeezed: Tensor) -> Tensor:

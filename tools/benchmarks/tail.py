@@ -21,7 +21,7 @@ from senet_mm.utils.measure import interleave
 
 # Batch norm in training reads its input a second time, and backward both of its inputs.
 AGAIN = {'native_batch_norm': 1, '_native_batch_norm_legit': 1, 'native_batch_norm_backward': 2}
-FREE = ('empty', 'detach', 'view', 'expand', 'alias', 'transpose', 'unsqueeze', 'new_')
+FREE = ('empty', 'select', 'detach', 'view', 'expand', 'alias', 'transpose', 'unsqueeze', 'new_')
 PASSES = ('moments', 'affine_relu', 'grad_sums', 'relu_grad_sums', 'input_grad')
 
 
