@@ -1,6 +1,7 @@
 from .cifar import CIFAR10, CIFAR100
 from .digits import Digits
 from .imagenet import ImageNet
+from .places365 import Places365
 from .seeding import SeededDataset, SeededSampler
 from .transforms import PixelJitter, SquareCutout
 
@@ -10,6 +11,7 @@ __all__ = [
     'Digits',
     'ImageNet',
     'PixelJitter',
+    'Places365',
     'SeededDataset',
     'SeededSampler',
     'SquareCutout',

@@ -2,6 +2,7 @@ from .checkpoint import load_from_local, load_strictly
 from .complexity_hook import ComplexityHook
 from .download import load_from_url
 from .excitation_hook import ExcitationHook
+from .freeze_norm_hook import FreezeNormHook
 from .optim_wrapper import Bf16OptimWrapper
 from .pretrained import PretrainedInit
 from .result_hook import ResultHook
@@ -11,6 +12,7 @@ __all__ = [
     'Bf16OptimWrapper',
     'ComplexityHook',
     'ExcitationHook',
+    'FreezeNormHook',
     'PretrainedInit',
     'ResultHook',
     'Runner',
