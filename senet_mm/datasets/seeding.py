@@ -7,13 +7,18 @@ the epoch), which the sampler sends along with the index.
 
 import contextlib
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from mmengine.dist import get_dist_info
 from torch.utils.data import Dataset, Sampler, get_worker_info
+
+from .damage import DamagedImageError
+
+# A folder that went away is told from single damaged images after so many.
+MAX_DRAWS = 10
 
 
 class Draw(NamedTuple):
@@ -52,10 +57,19 @@ class SeededSampler(Sampler):
 
 
 class SeededDataset(Dataset):
-    """Serves samples under the random numbers of their key; all else is the dataset's."""
+    """Serves whole batches under the random numbers of their samples; all else is the dataset's.
 
-    def __init__(self, dataset: Dataset) -> None:
+    A damaged image of a data set that is not in ``test_mode`` is replaced by one that is drawn from
+    the sample's own generator; the batch says so (key ``damaged``, a list of ``PATH: REASON``).
+
+    Args:
+        dataset: Serves samples by index.
+        collate: Makes a batch of a list of samples.
+    """
+
+    def __init__(self, dataset: Dataset, collate: Callable[[list], Any]) -> None:
         self.dataset = dataset
+        self.collate = collate
 
     def __getattr__(self, name: str) -> Any:
         if name == 'dataset':  # not there yet while a worker unpickles it
@@ -65,9 +79,31 @@ class SeededDataset(Dataset):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, draw: Draw) -> Any:
-        with random_numbers_of(draw.key):
-            return self.dataset[draw.index]
+    def __getitems__(self, draws: list[Draw]) -> Any:
+        damaged: list[str] = []
+        batch = self.collate([self.draw(draw, damaged) for draw in draws])
+        if damaged:
+            batch['damaged'] = damaged
+        return batch
+
+    def draw(self, draw: Draw, damaged: list[str]) -> Any:
+        """The sample of a draw, or another one; what is damaged is appended to ``damaged``.
+
+        Raises:
+            DamagedImageError: The data set is in ``test_mode``, or several in a row are damaged.
+        """
+        for attempt in range(MAX_DRAWS):
+            with random_numbers_of((*draw.key, attempt) if attempt else draw.key):
+                index = np.random.randint(len(self)) if attempt else draw.index
+                try:
+                    return self.dataset[index]
+                except DamagedImageError as error:
+                    if getattr(self.dataset, 'test_mode', False):
+                        raise
+                    damaged.append(str(error))
+        raise DamagedImageError(
+            f'{MAX_DRAWS} images in a row are damaged, the last of them {damaged[-1]}'
+        )
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 from .checkpoint import load_from_local, load_strictly
 from .complexity_hook import ComplexityHook
+from .damage_hook import DamagedImagesHook
 from .download import load_from_url
 from .excitation_hook import ExcitationHook
 from .optim_wrapper import Bf16OptimWrapper
@@ -10,6 +11,7 @@ from .runner import Runner
 __all__ = [
     'Bf16OptimWrapper',
     'ComplexityHook',
+    'DamagedImagesHook',
     'ExcitationHook',
     'PretrainedInit',
     'ResultHook',

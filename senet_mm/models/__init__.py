@@ -12,6 +12,7 @@ from .backbones import (
     WideResNet,
 )
 from .classifiers import ImageClassifier
+from .data_preprocessors import BatchPreprocessor
 from .heads import LinearClsHead
 from .layers import (
     AvgSqueeze,
@@ -28,6 +29,7 @@ from .recalibration import insert_se, with_se
 
 __all__ = [
     'AvgSqueeze',
+    'BatchPreprocessor',
     'ECALayer',
     'GatherExciteLayer',
     'ImageClassifier',

@@ -1,6 +1,10 @@
 """The linear classification head."""
 
+from collections.abc import Sequence
+
+from mmpretrain.evaluation.metrics import Accuracy
 from mmpretrain.models.heads import LinearClsHead as _LinearClsHead
+from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from senet_mm.models.scoped_init import ScopedInit
@@ -37,3 +41,17 @@ class LinearClsHead(ScopedInit, _LinearClsHead):
     def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
         """The features (N, C) that the classifier sees."""
         return self.dropout(super().pre_logits(feats))
+
+    def _get_loss(
+        self, cls_score: Tensor, data_samples: Tensor | Sequence[DataSample], **kwargs
+    ) -> dict[str, Tensor]:
+        """Upstream's loss, also of one tensor: labels (N,) or scores (N, classes)."""
+        if not isinstance(data_samples, Tensor):
+            return super()._get_loss(cls_score, data_samples, **kwargs)
+        target = data_samples
+        losses = dict(loss=self.loss_module(cls_score, target, avg_factor=len(target), **kwargs))
+        if self.cal_acc:
+            accuracy = Accuracy.calculate(cls_score, target, topk=self.topk)
+            names = (f'accuracy_top-{k}' for k in self.topk)
+            losses.update(zip(names, accuracy, strict=True))
+        return losses
