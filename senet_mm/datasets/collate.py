@@ -15,8 +15,8 @@ def collate(samples: Sequence) -> dict | object:
     Returns:
         Of samples of ``PackTensors`` a dict: ``inputs``, uint8 (N, C, H, W), channels last in
         memory, shared memory where a worker builds it; ``gt_label`` and ``seed``, int64 (N,);
-        ``augment``, an ``Augmentation`` and the ``Numbers`` of all images. What is small is NumPy's,
-        since every tensor costs a process about 100 microseconds to receive.
+        ``augment``, an ``Augmentation`` and the ``Numbers`` of all images. What is small is
+        NumPy's: every tensor more costs a process tens of microseconds to receive.
     """
     if not isinstance(samples[0], dict) or 'seed' not in samples[0]:
         return default_collate(samples)

@@ -1,8 +1,8 @@
 """Decoding of images: what every kind of file becomes.
 
 cv2 decodes; what it cannot is given to Pillow. Either way the result is uint8 BGR. Orientation of
-EXIF is ignored, as torchvision does. Grey levels are repeated, palettes looked up, alpha dropped, 16
-bits cut to 8, CMYK converted; the name's extension does not matter.
+EXIF is ignored, as torchvision does. Grey levels are repeated, palettes looked up, alpha dropped,
+16 bits cut to 8, CMYK converted; the name's extension does not matter.
 """
 
 import io

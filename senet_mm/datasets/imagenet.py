@@ -20,6 +20,7 @@ class ImageNet(_ImageNet):
     """
 
     def __init__(self, *args, split: str = '', **kwargs) -> None:
+        self.split = split
         # In training damaged images are replaced, anywhere else they are errors.
         kwargs.setdefault('test_mode', split in ('val', 'test'))
         super().__init__(*args, split=split, **kwargs)
