@@ -71,7 +71,7 @@ class Shards:
         if self.tar is None or self.tar.offset >= self.limit:
             self.close()
             path = self.folder / f'{self.split}-{self.count:05d}.tar'
-            self.tar = tarfile.open(path, 'w', format=tarfile.GNU_FORMAT)
+            self.tar = tarfile.TarFile(path, 'w', format=tarfile.GNU_FORMAT)
             self.count += 1
 
     def close(self) -> None:

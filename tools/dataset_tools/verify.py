@@ -3,9 +3,8 @@
 
 python tools/dataset_tools/verify.py data/imagenet
 
-In parallel; a run that was interrupted goes on where it was (--log), and damaged images are looked at
-again. The last line says how many
-are damaged; the exit code is 1 if any is.
+In parallel; a run that was interrupted goes on where it was (--log), and damaged images are looked
+at again. The last line says how many are damaged; the exit code is 1 if any is.
 """
 
 import argparse
