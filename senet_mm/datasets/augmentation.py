@@ -112,8 +112,9 @@ def augment(img: np.ndarray, numbers: Numbers, augmentation: Augmentation) -> np
 def warp(img: np.ndarray, matrix: np.ndarray, fill: Sequence[float]) -> np.ndarray:
     """Rotation and mirror in one go, bilinear; ``matrix`` as of :func:`get_warp`."""
     height, width = img.shape[:2]
-    centre = np.array([(width - 1) / 2, (height - 1) / 2])
-    matrix = np.column_stack([matrix, centre - matrix @ centre])
+    (a, b), (c, d) = matrix.tolist()
+    x, y = (width - 1) / 2, (height - 1) / 2
+    matrix = np.array([[a, b, x - a * x - b * y], [c, d, y - c * x - d * y]])
     # cv2 warps four channels in half the time that it needs for three.
     img = cv2.warpAffine(
         cv2.cvtColor(img, cv2.COLOR_BGR2BGRA),
@@ -129,7 +130,6 @@ def add_noise(img: np.ndarray, noise: tuple[int, int], augmentation: Augmentatio
     """Jitter, clipped to 0..255."""
     shape = NOISE_SHAPES[augmentation.per](img.shape)
     size = int(np.prod(shape))
-    jitter = np.uint8(augmentation.jitter)
     first, second = (
         table[start : start + size]
         for table, start in zip(
@@ -137,9 +137,11 @@ def add_noise(img: np.ndarray, noise: tuple[int, int], augmentation: Augmentatio
         )
     )
     values = combine(first, second, augmentation.jitter).reshape(shape)
-    # Up, then down, one of the two by 0: both saturate.
-    up, down = np.maximum(values, jitter) - jitter, jitter - np.minimum(values, jitter)
-    up, down = (np.ascontiguousarray(np.broadcast_to(part, img.shape)) for part in (up, down))
+    if shape != img.shape:
+        values = np.ascontiguousarray(np.broadcast_to(values, img.shape))
+    # Up, then down, one of the two by 0; all of cv2's sums saturate.
+    zero = np.full_like(values, augmentation.jitter)
+    up, down = cv2.subtract(values, zero), cv2.subtract(zero, values)
     return cv2.subtract(cv2.add(img, up), down)
 
 

@@ -81,7 +81,8 @@ class SeededDataset(Dataset):
 
     def __getitems__(self, draws: list[Draw]) -> Any:
         damaged: list[str] = []
-        batch = self.collate([self.draw(draw, damaged) for draw in draws])
+        with own_random_numbers():
+            batch = self.collate([self.draw(draw, damaged) for draw in draws])
         if damaged:
             batch['damaged'] = damaged
         return batch
@@ -93,37 +94,41 @@ class SeededDataset(Dataset):
             DamagedImageError: The data set is in ``test_mode``, or several in a row are damaged.
         """
         for attempt in range(MAX_DRAWS):
-            with random_numbers_of((*draw.key, attempt) if attempt else draw.key):
-                index = np.random.randint(len(self)) if attempt else draw.index
-                try:
-                    return self.dataset[index]
-                except DamagedImageError as error:
-                    if getattr(self.dataset, 'test_mode', False):
-                        raise
-                    damaged.append(str(error))
+            seed_generators((*draw.key, attempt) if attempt else draw.key)
+            index = np.random.randint(len(self)) if attempt else draw.index
+            try:
+                return self.dataset[index]
+            except DamagedImageError as error:
+                if getattr(self.dataset, 'test_mode', False):
+                    raise
+                damaged.append(str(error))
         raise DamagedImageError(
             f'{MAX_DRAWS} images in a row are damaged, the last of them {damaged[-1]}'
         )
 
 
-@contextlib.contextmanager
-def random_numbers_of(key: tuple[int, ...]) -> Iterator[None]:
-    """Seed Python's, NumPy's and PyTorch's (CPU) global generators from ``key``.
-
-    In the main process (0 workers) they are set back afterwards, so that the model's own random
-    numbers, dropout for one, do not hang on the data.
-    """
-    in_main = get_worker_info() is None
-    if in_main:
-        states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+def seed_generators(key: tuple[int, ...]) -> None:
+    """Seed Python's, NumPy's and PyTorch's (CPU) global generators from ``key``."""
     words = np.random.SeedSequence(key).generate_state(4)
     random.seed(words.tobytes())
     np.random.seed(words)
     torch.default_generator.manual_seed(int(words[0]))
+
+
+@contextlib.contextmanager
+def own_random_numbers() -> Iterator[None]:
+    """Set the main process's global generators back afterwards.
+
+    The model's own random numbers, dropout for one, must not hang on the data. A worker has no
+    others, so that nothing is done there.
+    """
+    if get_worker_info() is not None:
+        yield
+        return
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:
         yield
     finally:
-        if in_main:
-            random.setstate(states[0])
-            np.random.set_state(states[1])
-            torch.set_rng_state(states[2])
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])

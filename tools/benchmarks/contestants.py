@@ -14,11 +14,11 @@ from mmengine import Config
 from mmengine.dataset import default_collate
 from mmengine.registry import init_default_scope
 
-from senet_mm.datasets import ImageNet, SeededDataset, ShardedImageNet
+from senet_mm.datasets import ImageNet, SeededDataset
 from senet_mm.datasets.collate import collate
 from senet_mm.datasets.seeding import Draw
 from senet_mm.engine import Runner
-from senet_mm.registry import MODELS, TRANSFORMS
+from senet_mm.registry import DATASETS, MODELS, TRANSFORMS
 
 ROOT = Path(__file__).parents[2]
 SIZE, BYTES_PER_PIXEL = (375, 500), 0.6
@@ -100,20 +100,20 @@ def make_shards(root: Path) -> Path:
     return root / 'shards'
 
 
-def get_datasets(root: Path, shards: Path) -> dict[str, tuple[object, Callable]]:
-    """Data sets of OpenMMLab's kind, and how their batches are made."""
-    files, packed = dict(data_root=str(root)), dict(data_root=str(shards))
+def get_datasets(root: Path, shards: Path) -> dict[str, tuple[dict, Callable]]:
+    """Configs of data sets of OpenMMLab's kind, and how their batches are made."""
+    files = dict(type='ImageNet', split='train', data_root=str(root))
+    packed = dict(type='ShardedImageNet', split='train', data_root=str(shards))
     rows = {
-        'mmpretrain, default': (ImageNet, files, [*DEFAULT, PACK], default_collate),
-        'mmpretrain, this augmentation': (ImageNet, files, [*NAIVE, PACK], default_collate),
-        'this project, all on the CPU': (ImageNet, files, project('cpu'), collate),
-        'this project, rest on the device': (ImageNet, files, project('device'), collate),
-        'shards of 288, all on the CPU': (ShardedImageNet, packed, project('cpu'), collate),
-        'shards of 288, rest on the device': (ShardedImageNet, packed, project('device'), collate),
+        'mmpretrain, default': (files, [*DEFAULT, PACK], default_collate),
+        'mmpretrain, this augmentation': (files, [*NAIVE, PACK], default_collate),
+        'this project, all on the CPU': (files, project('cpu'), collate),
+        'this project, rest on the device': (files, project('device'), collate),
+        'shards of 288, all on the CPU': (packed, project('cpu'), collate),
+        'shards of 288, rest on the device': (packed, project('device'), collate),
     }
     return {
-        name: (kind(split='train', pipeline=pipeline, **where), merge)
-        for name, (kind, where, pipeline, merge) in rows.items()
+        name: (dict(cfg, pipeline=pipeline), merge) for name, (cfg, pipeline, merge) in rows.items()
     }
 
 
@@ -135,7 +135,8 @@ def get_works(root: Path, shards: Path, size: int) -> dict[str, Callable[[], Non
             served.__getitems__([Draw(i, (0, 0, i)) for i in indices])
 
     works = {}
-    for name, (dataset, merge) in get_datasets(root, shards).items():
+    for name, (cfg, merge) in get_datasets(root, shards).items():
+        dataset = DATASETS.build(cfg)
         run = seeded if merge is collate else plainly
         works[name] = lambda run=run, dataset=dataset, merge=merge: run(dataset, merge)
     for name, transform in get_others().items():
@@ -201,10 +202,10 @@ def get_stages(root: Path) -> dict[str, Callable[[], None]]:
 class Loader:
     """A loader of an epoch, whose workers persist."""
 
-    def __init__(self, dataset: object, merge: Callable, workers: int, size: int) -> None:
-        repeated = list(range(len(dataset))) * REPEATS
+    def __init__(self, dataset: dict, merge: Callable, workers: int, size: int) -> None:
+        images = len(DATASETS.build(dataset))
         cfg = dict(
-            dataset=dataset.get_subset(repeated),
+            dataset=dict(dataset, indices=list(range(images)) * REPEATS),
             batch_size=size,
             num_workers=workers,
             sampler=dict(type='DefaultSampler', shuffle=True),

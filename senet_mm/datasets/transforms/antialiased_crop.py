@@ -11,9 +11,9 @@ from senet_mm.registry import TRANSFORMS
 def resize(img: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Antialiased bilinear resize like Pillow's, uint8 (H, W, 3) to (*size, 3)."""
     # The fast kernel is for images whose channels lie together and rows without gaps.
-    batch = torch.from_numpy(np.ascontiguousarray(img)).permute(2, 0, 1)[None]
+    batch = torch.from_numpy(np.ascontiguousarray(img))[None].permute(0, 3, 1, 2)
     out = F.interpolate(batch, size, mode='bilinear', antialias=True)
-    return out[0].permute(1, 2, 0).contiguous().numpy()
+    return out.permute(0, 2, 3, 1)[0].numpy()
 
 
 @TRANSFORMS.register_module()

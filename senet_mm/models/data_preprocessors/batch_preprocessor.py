@@ -6,7 +6,7 @@ from mmpretrain.models.utils import ClsDataPreprocessor
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from senet_mm.datasets.seeding import random_numbers_of
+from senet_mm.datasets.seeding import own_random_numbers, seed_generators
 from senet_mm.registry import MODELS
 
 from .augment import augment_batch
@@ -51,6 +51,7 @@ class BatchPreprocessor(ClsDataPreprocessor):
     def mix(self, inputs: Tensor, labels: Tensor, seed: Tensor) -> dict:
         """Apply the batch augmentation; its random numbers follow from the samples'."""
         scores = F.one_hot(labels, self.num_classes).float()
-        with random_numbers_of(tuple(map(int, seed))):
+        with own_random_numbers():
+            seed_generators(tuple(map(int, seed)))
             inputs, scores = self.batch_augments(inputs, scores)
         return dict(inputs=inputs, data_samples=scores)
