@@ -3,10 +3,10 @@
 
 OMP_NUM_THREADS=1 python tools/benchmarks/data.py
 
-The set is made of photographs that come with scikit-image and scikit-learn, of ImageNet's usual size
-(500 x 375) and bytes per pixel (0.6). All contestants take turns within a round. Ratios are per
-round, to mmpretrain with the same augmentation; what is printed is the median, with the smallest
-and the largest.
+The set is made of photographs that come with scikit-image and scikit-learn, of ImageNet's usual
+size (500 x 375) and bytes per pixel (0.6). All contestants take turns within a round. Ratios are
+per round, to mmpretrain with the same augmentation; what is printed is the median, with the
+smallest and the largest.
 """
 
 import argparse
