@@ -48,33 +48,33 @@ def get_stages(
 
 
 def _get_row(dataset: object, draw: Draw, module: object, training: bool) -> Row:
-    to_rgb = module.to_rgb
     seed_generators(draw.key)
     results = dataset.get_data_info(draw.index)
     title = str(results.get('img_path', draw.index)).rpartition('/')[2]
     title, pictures = f'{title}\nlabel {results["gt_label"]}', {}
+    is_bgr = 'img' not in results  # files are decoded to BGR, data sets of arrays hold RGB
     if 'img' in results:
-        pictures['data set'] = _to_picture(results['img'], to_rgb)
+        pictures['data set'] = _to_picture(results['img'], is_bgr)
     for transform in dataset.pipeline.transforms:
         results = transform(results)
         if 'img' in results:
-            pictures[type(transform).__name__] = _to_picture(results['img'], to_rgb)
-    batch = module(dataset.collate([results]), training)
-    pictures[INPUT] = _to_picture(_denormalised(batch['inputs'][0], module), False)
+            pictures[type(transform).__name__] = _to_picture(results['img'], is_bgr)
+    image = module(dataset.collate([results]), training)['inputs'][0]
+    pictures[INPUT] = _to_picture(_to_grey_levels(image, module), is_bgr != module.to_rgb)
     return Row(title, pictures)
 
 
-def _denormalised(image: Tensor, module: object) -> np.ndarray:
-    """The image (H, W, C) in grey levels, RGB, of an input (C, H, W)."""
+def _to_grey_levels(image: Tensor, module: object) -> np.ndarray:
+    """uint8 (H, W, C) of an input (C, H, W), the normalisation undone."""
     if module._enable_normalize:
         image = image * module.std + module.mean
-    img = image.round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
-    return img if module.to_rgb else _reversed_if_bgr(img)
+    return image.round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
 
 
 def _to_picture(img: np.ndarray, is_bgr: bool) -> np.ndarray:
-    img = img[..., ::-1] if is_bgr and img.shape[-1] == 3 else img
-    return img[..., 0] if img.shape[-1] == 1 else img.copy()
+    if img.shape[-1] == 1:
+        return img[..., 0].copy()
+    return img[..., ::-1].copy() if is_bgr else img.copy()
 
 
 def draw_grid(rows: list[Row], out: str | PathLike) -> None:

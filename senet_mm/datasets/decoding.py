@@ -6,6 +6,8 @@ EXIF is ignored, as torchvision does. Grey levels are repeated, palettes looked 
 """
 
 import io
+import os
+from functools import cache
 from os import PathLike
 
 import cv2
@@ -71,3 +73,24 @@ def read_file(path: str | PathLike) -> bytes:
         return fileio.get(path)
     except OSError as error:
         raise ValueError(f'cannot be read ({error.strerror or error})') from error
+
+
+@cache
+def _open(shard: str) -> int:
+    """A file descriptor that stays open; workers may share it, since pread has no position."""
+    return os.open(shard, os.O_RDONLY)
+
+
+def read_shard(shard: str, offset: int, size: int) -> bytes:
+    """Some bytes of a shard.
+
+    Raises:
+        ValueError: They cannot be read; the message is the reason.
+    """
+    try:
+        data = os.pread(_open(shard), size, offset)
+    except OSError as error:
+        raise ValueError(f'cannot be read ({error.strerror})') from error
+    if len(data) < size:
+        raise ValueError('the shard is cut off')
+    return data

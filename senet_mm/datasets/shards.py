@@ -2,12 +2,10 @@
 
 import os
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
 from senet_mm.registry import DATASETS
 
-from .damage import DamagedImageError
 from .imagenet import ImageNet
 
 
@@ -38,12 +36,6 @@ class ShardedImageNet(ImageNet):
         self._check_labels(data_list)
         return data_list
 
-    def prepare_data(self, idx: int) -> dict:
-        """The sample ``idx`` through the pipeline, which finds its bytes in ``img_bytes``."""
-        info = self.get_data_info(idx)
-        info['img_bytes'] = read(info['shard'], info['offset'], info['size'], info['img_path'])
-        return self.pipeline(info)
-
 
 def _parse(line: str, root: Path) -> dict:
     shard, offset, size, label, name = line.split(' ', 4)
@@ -64,24 +56,3 @@ def _check_shards(data_list: Sequence[dict]) -> None:
         size = os.path.getsize(shard)
         if size < end:
             raise ValueError(f'{shard} has {size} bytes; its index says at least {end}')
-
-
-@cache
-def _open(shard: str) -> int:
-    """A file descriptor that stays open; workers may share it, since pread has no position."""
-    return os.open(shard, os.O_RDONLY)
-
-
-def read(shard: str, offset: int, size: int, name: str) -> bytes:
-    """The bytes of one image.
-
-    Raises:
-        DamagedImageError: They cannot be read.
-    """
-    try:
-        data = os.pread(_open(shard), size, offset)
-    except OSError as error:
-        raise DamagedImageError(f'{name}: cannot be read ({error.strerror})') from error
-    if len(data) < size:
-        raise DamagedImageError(f'{name}: the shard is cut off')
-    return data

@@ -184,13 +184,14 @@ def test_both_paths_give_the_same_picture(shape, augmentation):
 @PATHS
 @pytest.mark.parametrize('mirror', [False, True])
 @pytest.mark.parametrize(('angle', 'limit'), [(0, 0.3), (7.3, 0.8), (-10, 0.8)])
-def test_fidelity_to_pillow(path, mirror, angle, limit):
+def test_fidelity_to_pillow(path, mirror, angle, limit, tmp_path):
     """Mean absolute difference to decode, crop, antialiased resize, mirror, rotate by Pillow."""
     load, crop = (TRANSFORMS.build(cfg) for cfg in PIPELINE[:2])
     images, expected = [], []
     for name in NAMES:
         jpeg = save(Image.fromarray(getattr(data, name)()), 'JPEG', quality=90)
-        results = load(dict(img_path=name, img_bytes=jpeg))
+        (tmp_path / name).write_bytes(jpeg)
+        results = load(dict(img_path=str(tmp_path / name)))
         state = np.random.get_state()
         top, left, height, width = crop.rand_crop_params(results['img'])
         np.random.set_state(state)

@@ -67,8 +67,10 @@ def test_missing_file(tmp_path):
         LoadImage()(dict(img_path=str(path)))
 
 
-def test_loaded_keys():
-    results = LoadImage()(dict(img_path='x', img_bytes=GOOD['png']))
+def test_loaded_keys(tmp_path):
+    path = tmp_path / 'image.JPEG'
+    path.write_bytes(GOOD['png'])
+    results = LoadImage()(dict(img_path=str(path)))
     assert results.keys() == {'img_path', 'img', 'img_shape', 'ori_shape'}
     assert results['img_shape'] == results['ori_shape'] == PHOTO.shape[:2]
     assert np.array_equal(results['img'], PHOTO[..., ::-1])

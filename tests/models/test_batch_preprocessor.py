@@ -39,14 +39,12 @@ def test_normalises_as_mmpretrain_does(to_rgb):
 def test_augments_in_the_order_of_the_image_and_then_normalises():
     recipe = Augmentation(10, 20, 'pixel', (1, 2, 3))
     rng = np.random.default_rng(0)
-    numbers = Numbers(
-        rng.uniform(-10, 10, 6), rng.random(6) < 0.5, rng.integers(2**31, size=(6, 2))
-    )
-    out = BatchPreprocessor(**KWARGS, to_rgb=True)(
-        make_batch(augment=(recipe, numbers)), training=True
-    )
-    by_pixel = IMAGES.permute(0, 2, 3, 1).numpy()
-    images = [augment(img, Numbers(*one), recipe) for img, *one in zip(by_pixel, *numbers)]
+    noise = rng.integers(2**31, size=(6, 2))
+    numbers = Numbers(rng.uniform(-10, 10, 6), rng.random(6) < 0.5, noise)
+    batch = make_batch(augment=(recipe, numbers))
+    out = BatchPreprocessor(**KWARGS, to_rgb=True)(batch, training=True)
+    each = zip(IMAGES.permute(0, 2, 3, 1).numpy(), *numbers, strict=True)
+    images = [augment(img, Numbers(*one), recipe) for img, *one in each]
     rgb = np.stack(images)[..., ::-1].astype(np.float32)
     expected = (rgb - KWARGS['mean']) / KWARGS['std']
     assert np.abs(out['inputs'].permute(0, 2, 3, 1).numpy() - expected).max() <= 1 / 56 + 1e-4

@@ -1,15 +1,15 @@
-"""Loading of images, from files or from bytes of a shard."""
+"""Loading of images, from files or from shards."""
 
 from mmcv.transforms import BaseTransform
 
 from senet_mm.datasets.damage import DamagedImageError
-from senet_mm.datasets.decoding import decode, read_file
+from senet_mm.datasets.decoding import decode, read_file, read_shard
 from senet_mm.registry import TRANSFORMS
 
 
 @TRANSFORMS.register_module()
 class LoadImage(BaseTransform):
-    """Decode ``img_bytes``, or the file ``img_path`` where a data set gives no bytes.
+    """Decode the file ``img_path``, or ``size`` bytes at ``offset`` of the file ``shard``.
 
     Added keys: ``img``, uint8 BGR (H, W, 3), ``img_shape`` and ``ori_shape``, (H, W). See
     :mod:`senet_mm.datasets.decoding` for what becomes of each kind of file.
@@ -22,13 +22,19 @@ class LoadImage(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Load the image."""
         try:
-            data = results.pop('img_bytes', None)
-            img = decode(read_file(results['img_path']) if data is None else data)
+            img = decode(self.read(results))
         except ValueError as error:
             raise DamagedImageError(f'{results["img_path"]}: {error}') from error
         results['img'] = img
         results['img_shape'] = results['ori_shape'] = img.shape[:2]
         return results
+
+    @staticmethod
+    def read(results: dict) -> bytes:
+        """The bytes of the image."""
+        if 'shard' in results:
+            return read_shard(results['shard'], results['offset'], results['size'])
+        return read_file(results['img_path'])
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}()'
