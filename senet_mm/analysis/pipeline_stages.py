@@ -94,9 +94,9 @@ def draw_grid(rows: list[Row], out: str | PathLike) -> None:
             axis.set(xticks=[], yticks=[])
             height, width = picture.shape[:2]
             axis.set_xlabel(f'{width} x {height}', fontsize=7)
-            if line is axes[0]:
-                axis.set_title(stage, fontsize=8)
         line[0].set_ylabel(row.title, fontsize=7)
+    for axis, stage in zip(axes[0], stages, strict=True):
+        axis.set_title(stage, fontsize=8)
     figure.tight_layout()
     figure.savefig(out, dpi=130)
     plt.close(figure)
