@@ -22,7 +22,7 @@ from senet_mm.registry import DATASETS, MODELS, TRANSFORMS
 
 ROOT = Path(__file__).parents[2]
 SIZE, BYTES_PER_PIXEL = (375, 500), 0.6
-REPEATS = 8  # the set is so often in an epoch of a loader
+REPEATS = 16  # the set is so often in an epoch of a loader
 init_default_scope('senet_mm')
 cv2.setNumThreads(0)
 torch.set_num_threads(1)

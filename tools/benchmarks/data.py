@@ -32,31 +32,23 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def cpu_time(work: Callable[[], object]) -> float:
-    """CPU seconds of this process."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
+def measure(works: dict[str, Callable[[], object]], rounds: int) -> tuple[dict, dict]:
+    """Seconds of each work in each round, after one round that does not count.
 
-
-def wall_time(work: Callable[[], object]) -> float:
-    """Seconds."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def measure(
-    works: dict[str, Callable[[], object]], rounds: int, clock: Callable = cpu_time
-) -> dict[str, list[float]]:
-    """Seconds of each work in each round, after one round that does not count."""
-    times: dict[str, list[float]] = {name: [] for name in works}
+    Returns:
+        CPU time of this process, and wall time, each a list by the name of the work.
+    """
+    cpu: dict[str, list[float]] = {name: [] for name in works}
+    wall: dict[str, list[float]] = {name: [] for name in works}
     for i in range(rounds + 1):
         for name, work in works.items():
-            seconds = clock(work)
+            starts = time.process_time(), time.perf_counter()
+            work()
+            ends = time.process_time(), time.perf_counter()
             if i:
-                times[name].append(seconds)
-    return times
+                cpu[name].append(ends[0] - starts[0])
+                wall[name].append(ends[1] - starts[1])
+    return cpu, wall
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
@@ -87,20 +79,19 @@ def main(args: argparse.Namespace) -> None:
         shards = contestants.make_shards(root)
 
         works = contestants.get_works(root, shards, args.batch)
-        times = measure(works, args.rounds)
-        report('CPU time of one core, batch included', times, args.images, BASELINE)
+        cpu, _ = measure(works, args.rounds)
+        report('CPU time of one core, batch included', cpu, args.images, BASELINE)
 
-        stages = contestants.get_stages(root)
-        report('Stages', measure(stages, args.rounds), args.images, 'LoadImage')
+        cpu, _ = measure(contestants.get_stages(root), args.rounds)
+        report('Stages', cpu, args.images, 'LoadImage')
 
         loaders = contestants.get_loaders(root, shards, args.workers, args.batch)
-        works = {name: loader.run for name, loader in loaders.items()}
-        times = measure(works, args.rounds)
+        cpu, wall = measure({name: one.run for name, one in loaders.items()}, args.rounds)
         epoch = args.images * contestants.REPEATS
-        report('CPU time of the main process, receiving batches', times, epoch, BASELINE)
-        times = measure(works, args.rounds, wall_time)
+        title = f'CPU time of the main process, receiving batches of {args.batch}'
+        report(title, cpu, epoch, BASELINE)
         title = f'A whole epoch without a model, {args.workers} workers, wall time'
-        report(title, times, epoch, BASELINE)
+        report(title, wall, epoch, BASELINE)
     print(f'\n{contestants.time_on_device()}')
 
 
