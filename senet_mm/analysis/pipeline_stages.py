@@ -48,9 +48,10 @@ def get_stages(
 
 
 def _get_row(dataset: object, draw: Draw, module: object, training: bool) -> Row:
-    seed_generators(draw.key)
-    results = dataset.get_data_info(draw.index)
-    title = str(results.get('img_path', draw.index)).rpartition('/')[2]
+    index, key = draw
+    seed_generators(key)
+    results = dataset.get_data_info(index)
+    title = str(results.get('img_path', index)).rpartition('/')[2]
     title, pictures = f'{title}\nlabel {results["gt_label"]}', {}
     is_bgr = 'img' not in results  # files are decoded to BGR, data sets of arrays hold RGB
     if 'img' in results:

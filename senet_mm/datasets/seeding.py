@@ -8,7 +8,7 @@ the epoch), which the sampler sends along with the index.
 import contextlib
 import random
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,11 +21,9 @@ from .damage import DamagedImageError
 MAX_DRAWS = 10
 
 
-class Draw(NamedTuple):
-    """An index of the dataset and the key of its random numbers."""
-
-    index: int
-    key: tuple[int, int, int]
+# An index of the dataset and the key of its random numbers; plain, since every one is sent to a
+# worker, and a class of its own would take five times as long.
+Draw = tuple[int, tuple[int, int, int]]
 
 
 class SeededSampler(Sampler):
@@ -50,7 +48,7 @@ class SeededSampler(Sampler):
 
     def __iter__(self) -> Iterator[Draw]:
         for i, index in enumerate(self.sampler):
-            yield Draw(index, (self.seed, self.epoch, i * self.world_size + self.rank))
+            yield index, (self.seed, self.epoch, i * self.world_size + self.rank)
 
     def __len__(self) -> int:
         return len(self.sampler)
@@ -93,9 +91,11 @@ class SeededDataset(Dataset):
         Raises:
             DamagedImageError: The data set is in ``test_mode``, or several in a row are damaged.
         """
+        index, key = draw
         for attempt in range(MAX_DRAWS):
-            seed_generators((*draw.key, attempt) if attempt else draw.key)
-            index = np.random.randint(len(self)) if attempt else draw.index
+            seed_generators((*key, attempt) if attempt else key)
+            if attempt:
+                index = np.random.randint(len(self))
             try:
                 return self.dataset[index]
             except DamagedImageError as error:

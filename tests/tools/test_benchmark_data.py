@@ -6,7 +6,8 @@ def test_prints_every_table(run_tool):
     assert run.returncode == 0, run.stderr
     assert '4 images, 500 x 375, ' in run.stdout
     for words in (
-        'this project, all on the CPU', 'shards of 288, rest on the device', 'timm, crop and mirror',
+        'this project, all on the CPU', 'shards of 288, rest on the device',
+        'timm, crop and mirror',
         'torchvision v2, this augmentation', 'RandomAugment', 'collate', 'lists (mmengine default)',
         'A whole epoch without a model, 2 workers', 'atched module',
     ):  # fmt: skip

@@ -16,7 +16,6 @@ from mmengine.registry import init_default_scope
 
 from senet_mm.datasets import ImageNet, SeededDataset
 from senet_mm.datasets.collate import collate
-from senet_mm.datasets.seeding import Draw
 from senet_mm.engine import Runner
 from senet_mm.registry import DATASETS, MODELS, TRANSFORMS
 
@@ -132,7 +131,7 @@ def get_works(root: Path, shards: Path, size: int) -> dict[str, Callable[[], Non
     def seeded(dataset, merge) -> None:
         served = SeededDataset(dataset, merge)
         for indices in batches(len(dataset), size):
-            served.__getitems__([Draw(i, (0, 0, i)) for i in indices])
+            served.__getitems__([(i, (0, 0, i)) for i in indices])
 
     works = {}
     for name, (cfg, merge) in get_datasets(root, shards).items():
