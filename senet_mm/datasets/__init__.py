@@ -4,6 +4,7 @@ from .digits import Digits
 from .imagenet import ImageNet
 from .seeding import SeededDataset, SeededSampler
 from .shards import ShardedImageNet
+from .streaming import StreamedImageNet
 from .transforms import (
     AntialiasedResizedCrop,
     LoadImage,
@@ -28,4 +29,5 @@ __all__ = [
     'SeededSampler',
     'ShardedImageNet',
     'SquareCutout',
+    'StreamedImageNet',
 ]

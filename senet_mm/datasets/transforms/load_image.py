@@ -1,4 +1,4 @@
-"""Loading of images, from files or from shards."""
+"""Loading of images, from files, shards or bytes."""
 
 from mmcv.transforms import BaseTransform
 
@@ -9,7 +9,7 @@ from senet_mm.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class LoadImage(BaseTransform):
-    """Decode the file ``img_path``, or ``size`` bytes at ``offset`` of the file ``shard``.
+    """Decode ``img_bytes``, or ``size`` bytes at ``offset`` of ``shard``, or the file ``img_path``.
 
     Added keys: ``img``, uint8 BGR (H, W, 3), ``img_shape`` and ``ori_shape``, (H, W). See
     :mod:`senet_mm.datasets.decoding` for what becomes of each kind of file.
@@ -32,6 +32,8 @@ class LoadImage(BaseTransform):
     @staticmethod
     def read(results: dict) -> bytes:
         """The bytes of the image."""
+        if 'img_bytes' in results:
+            return results.pop('img_bytes')
         if 'shard' in results:
             return read_shard(results['shard'], results['offset'], results['size'])
         return read_file(results['img_path'])
