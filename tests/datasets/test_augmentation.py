@@ -181,6 +181,14 @@ def test_both_paths_give_the_same_picture(shape, augmentation):
     assert difference.shape == photos.shape
 
 
+def test_mixed_precision_does_not_reach_the_augmentation():
+    photos, augmentation = get_photos(), Augmentation(10, 20, 'pixel', FILL)
+    numbers = [draw_numbers(0.5, 10) for _ in photos]
+    expected = on_device(photos, numbers, augmentation)
+    with torch.autocast('cpu', torch.bfloat16):
+        assert np.array_equal(on_device(photos, numbers, augmentation), expected)
+
+
 @PATHS
 @pytest.mark.parametrize('mirror', [False, True])
 @pytest.mark.parametrize(('angle', 'limit'), [(0, 0.3), (7.3, 0.8), (-10, 0.8)])

@@ -33,7 +33,9 @@ def augment_batch(images: Tensor, numbers: Numbers, augmentation: Augmentation) 
         float32 (N, C, H, W) with whole numbers from 0 to 255, channels last in memory.
     """
     if augmentation.angle:
-        out = warp_batch(images, numbers, augmentation)
+        # Mixed precision is for the network: bfloat16 has 8 bits, too few for a place in an image.
+        with torch.autocast(images.device.type, enabled=False):
+            out = warp_batch(images, numbers, augmentation)
     else:
         mirror = torch.from_numpy(numbers.mirror).to(images.device, non_blocking=True)
         out = torch.where(mirror[:, None, None, None], images.flip(-1), images).float()
