@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 from mmengine import Config
-from mmengine.dataset import default_collate
 from mmengine.runner import Runner as MMRunner
 
+from senet_mm.datasets.collate import collate
 from senet_mm.engine.config_keys import check_keys
 from senet_mm.registry import DATASETS, MODELS, PARAM_SCHEDULERS, TRANSFORMS
 from senet_mm.utils.complexity import get_complexity
@@ -129,7 +129,7 @@ def test_builds_feeds_itself_and_learns(name, tmp_path):
 
     # 64 of 224 pixels, or 85 of 299, are enough for a step of an ImageNet network; VGG classifies
     # a map of one size.
-    batch = default_collate([samples['train']] * 4)
+    batch = collate([samples['train']] * 4)
     side = max(64, cfg.input_shape[-1] * 64 // 224) if cfg.model.backbone.type != 'VGG' else 224
     batch['inputs'] = batch['inputs'][..., :side, :side]
     *_, classifier = (module for module in model.modules() if isinstance(module, torch.nn.Linear))

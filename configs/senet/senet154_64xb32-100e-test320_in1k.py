@@ -5,7 +5,7 @@ _base_ = 'senet154_64xb32-100e_in1k.py'
 
 input_shape = (3, 320, 320)
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadImage'),
     dict(type='ResizeEdge', scale=366, edge='short'),
     dict(type='CenterCrop', crop_size=320),
     dict(type='PackInputs'),

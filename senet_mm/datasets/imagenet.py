@@ -21,6 +21,12 @@ class ImageNet(_ImageNet):
             annotation file is out of range.
     """
 
+    def __init__(self, *args, split: str = '', **kwargs) -> None:
+        self.split = split
+        # In training damaged images are replaced, anywhere else they are errors.
+        kwargs.setdefault('test_mode', split in ('val', 'test'))
+        super().__init__(*args, split=split, **kwargs)
+
     def load_data_list(self) -> list[dict]:
         """One dict per image: ``img_path`` and ``gt_label``."""
         if not fileio.isdir(self.img_prefix):

@@ -53,6 +53,8 @@ class Places365(CustomDataset):
                     f'the folder that holds {CATEGORIES}, {ann_file} and {folder}/'
                 )
         classes = read_categories(Path(data_root, CATEGORIES))
+        # In training damaged images are replaced, anywhere else they are errors.
+        kwargs.setdefault('test_mode', split == 'val')
         super().__init__(data_root, folder, ann_file, metainfo=dict(classes=classes), **kwargs)
 
     def load_data_list(self) -> list[dict]:

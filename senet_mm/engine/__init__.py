@@ -1,5 +1,6 @@
 from .checkpoint import load_from_local, load_strictly
 from .complexity_hook import ComplexityHook
+from .damage_hook import DamagedImagesHook
 from .download import load_from_url
 from .excitation_hook import ExcitationHook
 from .freeze_norm_hook import FreezeNormHook
@@ -11,6 +12,7 @@ from .runner import Runner
 __all__ = [
     'Bf16OptimWrapper',
     'ComplexityHook',
+    'DamagedImagesHook',
     'ExcitationHook',
     'FreezeNormHook',
     'PretrainedInit',

@@ -4,13 +4,13 @@ _base_ = 'imagenet_bs32_mean.py'
 
 input_shape = (3, 320, 320)
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='RandomResizedCrop', scale=320),
-    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='PackInputs'),
+    dict(type='LoadImage'),
+    dict(type='AntialiasedResizedCrop', scale=320),
+    dict(type='RandomAugment', mirror=0.5),
+    dict(type='PackTensors'),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadImage'),
     dict(type='ResizeEdge', scale=366, edge='short'),
     dict(type='CenterCrop', crop_size=320),
     dict(type='PackInputs'),
