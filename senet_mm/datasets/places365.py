@@ -59,26 +59,38 @@ class Places365(CustomDataset):
 
     def load_data_list(self) -> list[dict]:
         """One dict per image: ``img_path`` and ``gt_label``."""
-        data_list = []
-        for line in Path(self.ann_file).read_text().splitlines():
-            name, _, label = line.rpartition(' ')
-            if not (name and label.isdecimal()):
-                raise ValueError(f'{self.ann_file}: line {line!r}; allowed: PATH LABEL')
-            # The paths of the training images begin with a slash.
-            path = f'{self.img_prefix}/{name.lstrip("/")}'
-            data_list.append(dict(img_path=path, gt_label=int(label)))
+        # The paths of the training images begin with a slash.
+        data_list = [
+            dict(img_path=f'{self.img_prefix}/{name.lstrip("/")}', gt_label=label)
+            for name, label in read_labels(Path(self.ann_file))
+        ]
         check_labels(data_list, NUM_CLASSES, self.ann_file)
         return data_list
+
+
+def read_labels(file: Path) -> list[tuple[str, int]]:
+    """The lines ``PATH LABEL`` of a file.
+
+    Raises:
+        ValueError: A line is damaged.
+    """
+    labels = []
+    for line in file.read_text().splitlines():
+        name, _, label = line.rpartition(' ')
+        if not (name and label.isdecimal()):
+            raise ValueError(f'{file}: line {line!r}; allowed: PATH LABEL')
+        labels.append((name, int(label)))
+    return labels
 
 
 def read_categories(file: Path) -> tuple[str, ...]:
     """Names of the classes in the order of their labels: ``airfield``, ``bakery/shop``, ...
 
     Raises:
-        ValueError: There are not 365.
+        ValueError: There are not 365, or a line is damaged.
     """
-    rows = [line.split() for line in file.read_text().splitlines()]
-    names = [name[3:] for name, _ in sorted(rows, key=lambda row: int(row[1]))]  # without "/a/"
+    rows = sorted(read_labels(file), key=lambda row: row[1])
+    names = tuple(name[3:] for name, _ in rows)  # without "/a/"
     if len(names) != NUM_CLASSES:
         raise ValueError(f'{file} has {len(names)} categories; allowed: {NUM_CLASSES}')
-    return tuple(names)
+    return names

@@ -1,7 +1,6 @@
 """Freeze the batch norms at the end of training."""
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 
@@ -33,8 +32,7 @@ class FreezeNormHook(Hook):
                 f'last_epochs={self.last_epochs}; allowed: 1 to {epochs}, the number of epochs, '
                 'in training by epoch'
             )
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        self.norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+        self.norms = [norm for norm in runner.model.modules() if isinstance(norm, _BatchNorm)]
         runner.optim_wrapper.optimizer.register_step_pre_hook(self._drop_gradients)
 
     def before_train_epoch(self, runner: Runner) -> None:

@@ -54,6 +54,10 @@ def test_classes(root):
             'label 365 of .*a.jpg is out of range; allowed: 0 to 364',
         ),
         (
+            dict(split='val'), 'categories_places365.txt', '/a/airfield\n', ValueError,
+            "line '/a/airfield'; allowed: PATH LABEL",
+        ),
+        (
             dict(split='val'), 'places365_val.txt', 'a.jpg\n', ValueError,
             "line 'a.jpg'; allowed: PATH LABEL",
         ),
