@@ -181,7 +181,7 @@ def metafile(folder: str, results: list['Result']) -> str:
 
 def make_files() -> dict[Path, str]:
     """Every made file and its text."""
-    from senet_mm.apis.results import get_results, load_tables, to_markdown
+    from senet_mm.apis.results import MEASURED, get_results, load_tables, to_markdown
 
     tables = load_tables()
     results = {name: get_results(name) for name in tables}
@@ -194,7 +194,7 @@ def make_files() -> dict[Path, str]:
     # A config of several tables has the scores of the first one that is of classification.
     first: dict[str, Result] = {}
     for result in (result for rows in results.values() for result in rows if result.config):
-        if result.metric != 'AP':
+        if result.metric in MEASURED:
             first.setdefault(result.config, result)
     families: dict[str, list] = {}
     for result in first.values():

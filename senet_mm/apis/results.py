@@ -15,6 +15,8 @@ METRICS = {
     'accuracy': 'accuracy, top-1 / top-5 %',
     'AP': 'AP / AP50 %',
 }
+# Those that the test of a classifier gives.
+MEASURED = ('error', 'accuracy')
 
 
 @dataclass
