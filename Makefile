@@ -9,7 +9,7 @@ train: .venv/installed  ## train an SE network on scikit-learn's handwritten dig
 	$(BIN)/python tools/train.py $(CONFIG)
 
 test: .venv/installed  ## run the tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: .venv/installed  ## check style and format
 	$(BIN)/ruff check

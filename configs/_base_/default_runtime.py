@@ -10,6 +10,8 @@ default_hooks = dict(
     sync_buffers=dict(type='SyncBuffersHook'),
     class_num_check=dict(type='ClassNumCheckHook'),
     complexity=dict(type='ComplexityHook'),
+    # Of training images 0.1 % may be damaged, or 10.
+    damaged_images=dict(type='DamagedImagesHook', share=0.001, at_least=10),
 )
 
 env_cfg = dict(

@@ -16,7 +16,7 @@ def _paths() -> dict[str, Path]:
 
 
 def list_models(pattern: str = '*') -> list[str]:
-    """Names of the configs that match a shell pattern: ``list_models('*senet*')``."""
+    """Names of the configs that match a shell pattern: ``list_models('senet*')``."""
     return sorted(name for name in _paths() if fnmatch(name, pattern))
 
 

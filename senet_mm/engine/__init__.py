@@ -1,7 +1,9 @@
 from .checkpoint import load_from_local, load_strictly
 from .complexity_hook import ComplexityHook
+from .damage_hook import DamagedImagesHook
 from .download import load_from_url
 from .excitation_hook import ExcitationHook
+from .freeze_norm_hook import FreezeNormHook
 from .optim_wrapper import Bf16OptimWrapper
 from .pretrained import PretrainedInit
 from .result_hook import ResultHook
@@ -11,7 +13,9 @@ from .synthetic import SyntheticBatches
 __all__ = [
     'Bf16OptimWrapper',
     'ComplexityHook',
+    'DamagedImagesHook',
     'ExcitationHook',
+    'FreezeNormHook',
     'PretrainedInit',
     'ResultHook',
     'Runner',

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.registry import FUNCTIONS
-from mmpretrain.structures import DataSample
 from torch.utils.data import Dataset
 
 from senet_mm.registry import DATASETS
@@ -25,12 +25,14 @@ class SyntheticBatches(Dataset):
     def __init__(
         self, shape: tuple[int, int, int], batch_size: int, num_classes: int, num_batches: int
     ) -> None:
-        generator = torch.Generator().manual_seed(0)
-        size = (batch_size, *shape)
-        images = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator)
-        labels = torch.randint(0, num_classes, (batch_size,), generator=generator)
-        samples = [DataSample().set_gt_label(label) for label in labels]
-        self.batch = dict(inputs=images, data_samples=samples)
+        random = np.random.default_rng(0)
+        images = random.integers(0, 256, (batch_size, *shape), dtype=np.uint8)
+        # As ``PackTensors`` and ``collate`` make it.
+        self.batch = dict(
+            inputs=torch.from_numpy(images).contiguous(memory_format=torch.channels_last),
+            gt_label=random.integers(0, num_classes, batch_size),
+            seed=np.arange(batch_size),
+        )
         self.num_batches = num_batches
         self.CLASSES = tuple(map(str, range(num_classes)))  # mmpretrain's hook reads it
 
@@ -57,9 +59,10 @@ def use_synthetic(cfg: Config, num_batches: int = 100) -> None:
         type='SyntheticBatches',
         shape=tuple(cfg.input_shape),
         batch_size=loader.batch_size,
-        num_classes=cfg.model.head.num_classes,
+        num_classes=cfg.data_preprocessor.num_classes,
         num_batches=loader.get('num_batch_per_epoch', num_batches),
     )
+    cfg.data_preprocessor.type = 'BatchPreprocessor'
     cfg.train_dataloader = dict(
         batch_size=1,
         dataset=dataset,
