@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch._inductor import config as inductor_config
 
 from senet_mm.engine.speed import has_fast_bf16
 from senet_mm.utils.options import check_option
 
 from .fold import Logits, fold
+from .pack import pack
 
 
 class Deployed(NamedTuple):
@@ -46,10 +48,13 @@ def deploy(model: nn.Module, to: str, example: Tensor, folder: Path) -> Deployed
         return TARGETS[to](model, example, folder)
 
 
+# Of the one argument: the images.
+ANY_BATCH = ({0: torch.export.Dim('batch')},)
+
+
 def _save_program(folded: Logits, example: Tensor, path: Path) -> Path:
     """Write a program that ``torch.export.load(path).module()`` runs without this package."""
-    shapes = ({0: torch.export.Dim('batch')},)
-    program = torch.export.export(folded, (example,), dynamic_shapes=shapes)
+    program = torch.export.export(folded, (example,), dynamic_shapes=ANY_BATCH)
     with warnings.catch_warnings():
         # Said of weights whose channels are neighbours in memory; they are saved whole.
         warnings.filterwarnings('ignore', 'No complete tensor found in the group')
@@ -65,9 +70,11 @@ def _folded(model: nn.Module, example: Tensor) -> tuple[Logits, str]:
 
 
 def to_fold(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
-    """Norms folded, early squeeze, fast precision and layout; no compiler."""
+    """Norms folded, early squeeze, fast precision and layout; on a CPU packed. No compiler."""
     folded, how = _folded(model, example)
     path = _save_program(folded, example, folder / 'folded.pt2')
+    if example.is_cpu:
+        folded, how = pack(folded), f'{how}, packed in this process'
     return Deployed(torch.no_grad()(folded), path, how)
 
 
@@ -75,8 +82,16 @@ def to_compile(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
     """The folded network, compiled with its weights frozen; compiled anew in every process."""
     folded, how = _folded(model, example)
     path = _save_program(folded, example, folder / 'folded.pt2')
-    compiled = torch.compile(folded, dynamic=False, options={'freezing': True})
-    return Deployed(torch.no_grad()(compiled), path, f'{how}, torch.compile with freezing')
+    # Inductor's code for a CPU has less to do between kernels in C++.
+    compiled = torch.compile(folded, dynamic=False, options=dict(cpp_wrapper=example.is_cpu))
+
+    @torch.no_grad()
+    def run(images: Tensor) -> Tensor:
+        # As an option of `torch.compile` it comes too late: weights are already inputs.
+        with inductor_config.patch(freezing=True):
+            return compiled(images)
+
+    return Deployed(run, path, f'{how}, torch.compile with freezing')
 
 
 def _need(package: str, extra: str) -> None:
@@ -94,8 +109,8 @@ def to_onnx(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
     path = folder / 'model.onnx'
     torch.onnx.export(
         fold(model.cpu()), (example.cpu(),), path, dynamo=True, verbose=False,
-        dynamic_shapes=({0: torch.export.Dim('batch')},),
-        input_names=['images'], output_names=['logits'], external_data=False,
+        dynamic_shapes=ANY_BATCH, external_data=False,
+        input_names=['images'], output_names=['logits'],
     )  # fmt: skip
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
@@ -113,7 +128,8 @@ def to_openvino(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
     _need('openvino', 'openvino')
     import openvino
 
-    converted = openvino.convert_model(fold(model.cpu()), example_input=example.cpu())
+    program = torch.export.export(fold(model.cpu()), (example.cpu(),), dynamic_shapes=ANY_BATCH)
+    converted = openvino.convert_model(program)
     path = folder / 'model.xml'
     openvino.save_model(converted, path, compress_to_fp16=False)
     precision = 'bf16' if has_fast_bf16('cpu') else 'f32'

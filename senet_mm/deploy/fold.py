@@ -3,7 +3,6 @@
 import copy
 
 import torch
-import torch.nn.functional as F
 from mmcv.cnn.utils import fuse_conv_bn
 from torch import Tensor, nn
 
@@ -23,7 +22,8 @@ class EarlySqueeze(nn.Module):
 
     def __init__(self, block: ResBlock) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(conv for conv, _ in block.branch)
+        *convs, self.last = [conv for conv, _ in block.branch]
+        self.branch = nn.Sequential(*(nn.Sequential(conv, nn.ReLU(inplace=True)) for conv in convs))
         self.se = block.se
         self.downsample = block.downsample
 
@@ -41,12 +41,10 @@ class EarlySqueeze(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The block, (N, C, H, W) -> (N, C', H', W')."""
         shortcut = x if self.downsample is None else self.downsample(x)
-        *convs, last = self.convs
-        for conv in convs:
-            x = F.relu(conv(x), inplace=True)
-        squeezed = last(x.mean((2, 3), keepdim=True))
+        x = self.branch(x)
+        squeezed = self.last(x.mean((2, 3), keepdim=True))
         gate = self.se.scale(squeezed.to(self.se_dtype)).to(x.dtype)
-        return last(x).mul_(gate).add_(shortcut).relu_()
+        return torch.addcmul(shortcut, self.last(x), gate).relu_()
 
     @property
     def se_dtype(self) -> torch.dtype:

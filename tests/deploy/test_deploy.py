@@ -3,12 +3,14 @@
 import importlib.util
 
 import onnxruntime
+import openvino
 import pytest
 import torch
 from mmengine.registry import init_default_scope
+from torch._inductor.utils import run_and_get_code
 
 from senet_mm.apis import get_model
-from senet_mm.deploy import EarlySqueeze, deploy, fold
+from senet_mm.deploy import TARGETS, EarlySqueeze, PackedConv, deploy, fold, pack
 from senet_mm.models import ImageClassifier
 
 from ..models.plain import disturb
@@ -34,11 +36,15 @@ def test_folding_changes_nothing_but_rounding(name):
     model = disturb(model).eval()
     folded = fold(model)
     x = torch.randn(3, 3, 64, 64)
+    assert sum(isinstance(module, EarlySqueeze) for module in folded.modules()) == early
     with torch.no_grad():
         expected = model(x)
         assert (folded(x) - expected).norm() < 1e-4 * expected.norm()
-    modules = list(folded.modules())
-    assert sum(isinstance(module, EarlySqueeze) for module in modules) == early
+        packed = pack(folded)
+        for batch in (x, x[:1]):  # weights are laid out for the first batch that comes
+            expected = model(batch)
+            assert (packed(batch) - expected).norm() < 1e-4 * expected.norm()
+    assert any(isinstance(module, PackedConv) for module in packed.modules())
 
 
 @pytest.fixture(scope='module')
@@ -48,21 +54,43 @@ def digits():
     return disturb(get_model('seresnet8_1xb64_digits'))
 
 
-@pytest.mark.parametrize(('to', 'tolerance'), [('fold', 0.05), ('onnx', 1e-4)])
-def test_any_batch_from_the_file(digits, tmp_path, to, tolerance):
+def load(to, path):
+    """What a file of a target computes, without this package."""
+    if to == 'onnx':
+        session = onnxruntime.InferenceSession(path)
+        return lambda x: session.run(None, {'images': x.numpy()})[0]
+    if to == 'openvino':
+        options = dict(INFERENCE_PRECISION_HINT='f32')
+        compiled = openvino.compile_model(openvino.Core().read_model(path), 'CPU', options)
+        return lambda x: compiled(x.numpy())[0]
+    return torch.export.load(path).module()
+
+
+# Targets, and their precision: bfloat16 in what is built for the CPU where it has it.
+TOLERANCES = dict(fold=0.05, compile=0.05, onnx=1e-4, openvino=0.05)
+
+
+@pytest.mark.parametrize('to', TARGETS)
+def test_any_batch_from_the_file(digits, tmp_path, to):
     """The file alone gives the logits, at batches other than that of the export."""
     deployed = deploy(digits, to, torch.randn(2, 1, 8, 8), tmp_path)
-    if to == 'onnx':
-        session = onnxruntime.InferenceSession(deployed.path)
-        run = lambda x: torch.from_numpy(session.run(None, {'images': x.numpy()})[0])  # noqa: E731
-    else:
-        run = torch.export.load(deployed.path).module()
+    run = load(to, deployed.path)
     for batch in (1, 5):
         x = torch.randn(batch, 1, 8, 8)
         with torch.no_grad():
             expected = digits(x)
             for function in (run, deployed.run):
-                assert (function(x) - expected).norm() < tolerance * expected.norm()
+                difference = torch.as_tensor(function(x)) - expected
+                assert difference.norm() < TOLERANCES[to] * expected.norm()
+
+
+def test_compiled_weights_are_frozen(digits, tmp_path):
+    """Convolutions take weights that were laid out when they were compiled."""
+    deployed = deploy(digits, 'compile', torch.randn(2, 1, 8, 8), tmp_path)
+    x = torch.randn(3, 1, 8, 8)
+    _, [code] = run_and_get_code(deployed.run, x)
+    assert 'mkldnn__convolution_pointwise' in code
+    assert 'aten_convolution' not in code
 
 
 def test_a_missing_package_is_named(digits, tmp_path, monkeypatch):

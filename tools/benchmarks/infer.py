@@ -12,7 +12,7 @@ import torch
 from common import make_parser, ours, peers, print_table, select, start
 from torch import Tensor, nn
 
-from senet_mm.deploy import deploy, fold
+from senet_mm.deploy import deploy, fold, pack
 from senet_mm.utils.measure import interleave, peak_memory
 
 
@@ -47,8 +47,9 @@ def make_variants(network: str, device: str, x: Tensor) -> dict[str, Callable]:
         'ours autocast bf16 channels-last': lambda: autocast(same(), device),
         'folded fp32 channels-last': lambda: fold(same(), channels_last=True),
         'folded bf16 channels-last': lambda: fold(same(), bf16, True, early=False),
-        '+ early squeeze (--to fold)': lambda: fold(same(), bf16, True),
-        'plain network, folded bf16 channels-last': lambda: fold(same(se=None), bf16, True),
+        '+ early squeeze': lambda: fold(same(), bf16, True),
+        '+ packed (--to fold)': lambda: pack(fold(same(), bf16, True)),
+        'plain network, packed bf16': lambda: pack(fold(same(se=None), bf16, True)),
     }
     for to in ('compile', 'onnx', 'openvino'):
         variants[f'--to {to}'] = lambda to=to: deploy(same(), to, x, folder).run
