@@ -9,7 +9,7 @@ train: .venv/installed  ## train an SE network on scikit-learn's handwritten dig
 	$(BIN)/python tools/train.py $(CONFIG)
 
 test: .venv/installed  ## run the tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-detection: .venv-detection/installed  ## run the tests that need mmdet
 	.venv-detection/bin/python -m pytest tests_mmdet

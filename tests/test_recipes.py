@@ -34,6 +34,15 @@ RECIPES |= {
         1024, 100, {0: 0.6, 30: 0.06, 99: 6e-4}, 1e-4, False,
     ),
     'mobilenet/mobilenetv1_8xb32_in1k.py': (256, 400, {0: 0.1}, 4e-5, False),
+    'shufflenet/shufflenetv1-1x-g3_8xb32_in1k.py': (256, 400, {0: 0.1}, 4e-5, False),
+    'vgg/vgg16_8xb128-100e_in1k.py': (1024, 100, {0: 0.6, 30: 0.06, 99: 6e-4}, 1e-4, False),
+    'places365/seresnet152_8xb128-100e_places365.py': (
+        1024, 100, {0: 0.6, 30: 0.06, 99: 6e-4}, 1e-4, False,
+    ),
+    'senet/senet154_64xb32-100e-320px_in1k.py': (
+        2048, 100, {0: 1.0, 30: 0.1, 99: 1e-3}, 1e-4, False,
+    ),
+    'ablations/seresnet50_8xb32-300e_in1k.py': (256, 300, {0: 0.1}, 1e-4, False),
 }  # fmt: skip
 
 
@@ -74,17 +83,64 @@ def test_recipe(name):
     assert {epoch: rates[epoch] for epoch in lr} == pytest.approx(lr)
 
 
-def test_mobile_networks_wait_for_the_plateau():
+@pytest.mark.parametrize(
+    ('name', 'last'),
+    [
+        ('mobilenet/mobilenetv1_8xb32_in1k.py', 1e-5),
+        ('ablations/resnet50_8xb32-300e_in1k.py', 1e-4),
+    ],
+)
+def test_waits_for_the_plateau(name, last):
     """The learning rate falls when the loss that is measured has not fallen for ten epochs."""
-    cfg = load('mobilenet/mobilenetv1_8xb32_in1k.py')
+    cfg = load(name)
     assert 'CrossEntropy' in [metric.type for metric in cfg.val_evaluator]
     optimizer, [scheduler] = build(cfg)
     rates = []
-    for epoch in range(40):
+    for epoch in range(64):
         scheduler.step()
         scheduler.step({'loss/cross_entropy': 2 - 0.1 * min(epoch, 9)})
         rates.append(round(optimizer.param_groups[0]['lr'], 9))
-    assert rates == [0.1] * 20 + [0.01] * 11 + [0.001] * 9
+    assert rates == [0.1] * 20 + [0.01] * 11 + [0.001] * 11 + [0.0001] * 11 + [last] * 11
+
+
+ABLATIONS = {
+    'r2': dict(layer=dict(ratio=2)),
+    'r4': dict(layer=dict(ratio=4)),
+    'r8': dict(layer=dict(ratio=8)),
+    'r32': dict(layer=dict(ratio=32)),
+    'max': dict(layer=dict(squeeze_cfg=dict(type='MaxSqueeze'))),
+    'relu': dict(layer=dict(gate_cfg=dict(type='ReLU'))),
+    'tanh': dict(layer=dict(gate_cfg=dict(type='Tanh'))),
+    'stage2': dict(stages=(2,)),
+    'stage3': dict(stages=(3,)),
+    'stage4': dict(stages=(4,)),
+    'pre': dict(position='pre'),
+    'post': dict(position='post'),
+    'identity': dict(position='identity'),
+    'conv3x3': dict(position='conv3x3'),
+    'nosqueeze': dict(layer=dict(squeeze_cfg=dict(type='NoSqueeze'))),
+}
+
+
+def test_ablations_differ_from_their_baseline_in_one_thing():
+    """Tables 10 to 16: SE-ResNet-50 without biases in SE and with label smoothing (section 6)."""
+    names = {path.name for path in (ROOT / 'configs/ablations').glob('seresnet50-*.py')}
+    assert names == {f'seresnet50-{name}_8xb32-300e_in1k.py' for name in ABLATIONS}
+    baseline = load('ablations/seresnet50_8xb32-300e_in1k.py')
+    assert baseline.model.se.to_dict() == dict(layer=dict(type='SELayer', ratio=16, bias=False))
+    assert baseline.model.head.label_smooth == 0.1
+    for name, change in ABLATIONS.items():
+        expected = baseline.copy()
+        expected.merge_from_dict(dict(model=dict(se=change)))
+        assert (
+            load(f'ablations/seresnet50-{name}_8xb32-300e_in1k.py').to_dict() == expected.to_dict()
+        )
+
+
+def test_senet154_freezes_its_norms():
+    cfg = load('senet/senet154_64xb32-100e_in1k.py')
+    assert cfg.custom_hooks == [dict(type='FreezeNormHook', last_epochs=5)]
+    assert (cfg.model.head.dropout, cfg.model.head.label_smooth) == (0.2, 0.1)
 
 
 @pytest.mark.parametrize('name', [name for name in RECIPES if 'cifar100' in name])

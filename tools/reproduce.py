@@ -38,6 +38,11 @@ def main(args: argparse.Namespace) -> None:
         raise FileNotFoundError(f'--checkpoints {args.checkpoints} is not a folder')
 
     results = api.get_results(args.table)
+    if args.checkpoints and results[0].metric not in api.MEASURED:
+        raise ValueError(
+            f'{args.table} has {results[0].metric} of detectors, which is not measured here; '
+            f'allowed: tables of {", ".join(api.MEASURED)}'
+        )
     for result in results:
         if args.checkpoints is None or result.config is None:
             continue

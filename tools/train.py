@@ -23,24 +23,32 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--auto-scale-lr', action='store_true', help='scale the learning rate to the batch size'
     )
+    parser.add_argument(
+        '--synthetic',
+        action='store_true',
+        help='train on one random batch over and over, to time the model without the data',
+    )
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
     cfg = load_config(args)
-    if args.no_validate:
+    if args.no_validate or args.synthetic:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         cfg.default_hooks.checkpoint.save_best = None
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     if args.amp:
-        cfg.optim_wrapper.type = 'Bf16OptimWrapper'
+        cfg.optim_wrapper.update(type='Bf16OptimWrapper', when='always')
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
 
     from senet_mm.engine import Runner
+    from senet_mm.engine.synthetic import use_synthetic
 
+    if args.synthetic:
+        use_synthetic(cfg)
     Runner.from_cfg(cfg).train()
 
 

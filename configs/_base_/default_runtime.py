@@ -10,10 +10,13 @@ default_hooks = dict(
     sync_buffers=dict(type='SyncBuffersHook'),
     class_num_check=dict(type='ClassNumCheckHook'),
     complexity=dict(type='ComplexityHook'),
+    # Of training images 0.1 % may be damaged, or 10.
+    damaged_images=dict(type='DamagedImagesHook', share=0.001, at_least=10),
 )
 
 env_cfg = dict(
     cudnn_benchmark=True,
+    tf32=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
     dist_cfg=dict(backend='nccl'),
 )

@@ -2,12 +2,10 @@
 # Hardware: 8 GPUs of 24 GB or more; the authors used 4 servers
 # Published: 24.80 / 7.48 % top-1 / top-5 error (paper, table 2)
 _base_ = [
-    '../_base_/models/resnet50.py',
+    '../_base_/models/resnet50_caffe.py',
     '../_base_/datasets/imagenet_bs32_mean.py',
     '../_base_/schedules/imagenet_bs1024_100e.py',
     '../_base_/default_runtime.py',
 ]
 
-# The authors' ResNet strides in the first 1x1; their pooling rounds up.
-model = dict(backbone=dict(style='caffe', stem=dict(pool='ceil')))
 train_dataloader = dict(batch_size=128)

@@ -2,20 +2,10 @@
 # Hardware: 8 GPUs of 12 GB or more (the authors used 8 Titan X)
 # Published: 78.26 / 94.07 % top-1 / top-5 accuracy (mmpretrain model zoo, seresnet101_8xb32_in1k)
 _base_ = [
-    '../_base_/models/resnet50.py',
+    '../_base_/models/resnet50_mmpretrain.py',
     '../_base_/datasets/imagenet_bs32.py',
     '../_base_/schedules/imagenet_bs256_100e.py',
     '../_base_/default_runtime.py',
 ]
 
-# mmpretrain initialises with fan-out.
-model = dict(
-    backbone=dict(
-        depth=101,
-        init_cfg=[
-            dict(type='Kaiming', layer='Conv2d'),
-            dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']),
-        ],
-    ),
-    se=dict(layer=dict(type='SELayer', ratio=16)),
-)
+model = dict(backbone=dict(depth=101), se=dict(layer=dict(type='SELayer', ratio=16)))

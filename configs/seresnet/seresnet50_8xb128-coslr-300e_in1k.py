@@ -2,16 +2,11 @@
 # Hardware: 8 GPUs of 24 GB or more
 # Expected: unknown, no result of this recipe was published
 _base_ = [
-    '../_base_/models/resnet50.py',
+    '../_base_/models/resnet50_modern.py',
     '../_base_/datasets/imagenet_bs32.py',
     '../_base_/schedules/imagenet_bs1024_coslr_300e.py',
     '../_base_/default_runtime.py',
 ]
 
-model = dict(
-    backbone=dict(zero_init_residual=True, drop_path_rate=0.05),
-    se=dict(layer=dict(type='SELayer', ratio=16)),
-    head=dict(label_smooth=0.1),
-    train_cfg=dict(augments=dict(type='Mixup', alpha=0.2)),
-)
+model = dict(se=dict(layer=dict(type='SELayer', ratio=16)))
 train_dataloader = dict(batch_size=128)

@@ -19,7 +19,7 @@ def _paths() -> dict[str, Path]:
 
 
 def list_models(pattern: str = '*') -> list[str]:
-    """Names of the classifiers that match a shell pattern: ``list_models('*senet*')``."""
+    """Names of the classifiers that match a shell pattern: ``list_models('senet*')``."""
     return sorted(
         name
         for name, path in _paths().items()

@@ -9,7 +9,14 @@ from senet_mm.utils.options import check_option
 from .configs import CONFIGS, find_config, get_config
 from .tables import csv_table, format_count, json_table, markdown_table
 
-METRICS = ('error', 'accuracy')
+# Metric -> heading of its scores.
+METRICS = {
+    'error': 'error, top-1 / top-5 %',
+    'accuracy': 'accuracy, top-1 / top-5 %',
+    'AP': 'AP / AP50 %',
+}
+# Those that the test of a classifier gives.
+MEASURED = ('error', 'accuracy')
 
 
 @dataclass
@@ -20,11 +27,14 @@ class Result:
         model: Name of the network in the publication.
         config: Name of the config.
         dataset: Data set.
-        metric: What the scores are, ``error`` or ``accuracy``, in %.
+        metric: What the scores are, a key of ``METRICS``.
         command: Command that trains it.
         params: Learned parameters.
         macs: Multiply-adds of convolutions and fully connected layers for one image.
-        top1, top5: Published scores.
+        printed_params: Parameters in the publication, in millions.
+        printed_gflops: Multiply-adds in the publication, in billions.
+        note: Why ours differ from the printed ones.
+        top1, top5: Published scores; of a detector AP and AP50.
         measured_top1, measured_top5: Scores of a checkpoint.
     """
 
@@ -35,6 +45,9 @@ class Result:
     command: str | None = None
     params: int | None = None
     macs: int | None = None
+    printed_params: float | None = None
+    printed_gflops: float | None = None
+    note: str | None = None
     top1: float | None = None
     top5: float | None = None
     measured_top1: float | None = None
@@ -54,7 +67,7 @@ def _difference(measured: float | None, published: float | None) -> float | None
 
 
 def load_tables() -> dict[str, dict]:
-    """All tables of published results: ``title``, ``source``, ``metric``, ``rows``."""
+    """All tables of published results: ``title``, ``source``, ``metric``, ``recipe``, ``rows``."""
     import yaml
 
     return yaml.safe_load((CONFIGS / 'results.yml').read_text())
@@ -145,7 +158,7 @@ def to_csv(results: Sequence[Result]) -> str:
 def to_markdown(
     results: Sequence[Result], root: str = '', measured: bool = True, config: bool = False
 ) -> str:
-    """The rows as a Markdown table, networks linked to their configs.
+    """The rows as a Markdown table, networks linked to their configs, with their notes.
 
     Args:
         results: Rows of one table.
@@ -153,8 +166,7 @@ def to_markdown(
         measured: Whether to have columns for command, measured scores and differences.
         config: Whether to have a column for the name of the config.
     """
-    metric = f'{results[0].metric}, top-1 / top-5 %'
-    header = ['network', 'params (M)', 'GFLOPs', f'published {metric}']
+    header = ['network', 'params (M)', 'GFLOPs', f'published {METRICS[results[0].metric]}']
     if config:
         header.append('config')
     if measured:
@@ -168,8 +180,8 @@ def to_markdown(
             name = f'[{result.model}]({root}{path})'
         cells = [
             name if result.dataset == 'ImageNet-1k' else f'{name}, {result.dataset}',
-            format_count(result.params, 1e6),
-            format_count(result.macs, 1e9),
+            _with_printed(format_count(result.params, 1e6), result.printed_params),
+            _with_printed(format_count(result.macs, 1e9), result.printed_gflops),
             _scores(row, ''),
         ]
         if config:
@@ -178,7 +190,22 @@ def to_markdown(
             command = f'`{result.command}`' if result.command else '-'
             cells += [_scores(row, 'measured_'), _scores(row, 'difference_', '+'), command]
         lines.append(cells)
-    return markdown_table(header, lines)
+    notes = _notes(results)
+    return markdown_table(header, lines) + (f'\n{notes}' if notes else '')
+
+
+def _notes(results: Sequence[Result]) -> str:
+    """Why counts differ from the printed ones, each reason once, with its networks."""
+    models: dict[str, list[str]] = {}
+    for result in results:
+        if result.note:
+            models.setdefault(result.note, []).append(result.model)
+    return ''.join(f'- {", ".join(names)}: {note}.\n' for note, names in models.items())
+
+
+def _with_printed(count: str, printed: float | None) -> str:
+    """Our count, with the printed one in brackets."""
+    return count if printed is None else f'{count} ({printed:g})'
 
 
 def _scores(row: dict, prefix: str, sign: str = '') -> str:

@@ -1,16 +1,35 @@
 from .cifar import CIFAR10, CIFAR100
+from .damage import DamagedImageError
 from .digits import Digits
 from .imagenet import ImageNet
+from .places365 import Places365
 from .seeding import SeededDataset, SeededSampler
-from .transforms import PixelJitter, SquareCutout
+from .shards import ShardedImageNet
+from .streaming import StreamedImageNet
+from .transforms import (
+    AntialiasedResizedCrop,
+    LoadImage,
+    PackTensors,
+    PixelJitter,
+    RandomAugment,
+    SquareCutout,
+)
 
 __all__ = [
     'CIFAR10',
     'CIFAR100',
+    'AntialiasedResizedCrop',
+    'DamagedImageError',
     'Digits',
     'ImageNet',
+    'LoadImage',
+    'PackTensors',
     'PixelJitter',
+    'Places365',
+    'RandomAugment',
     'SeededDataset',
     'SeededSampler',
+    'ShardedImageNet',
     'SquareCutout',
+    'StreamedImageNet',
 ]

@@ -5,6 +5,8 @@ from mmpretrain.datasets import ImageNet as _ImageNet
 
 from senet_mm.registry import DATASETS
 
+from .labels import check_labels
+
 
 @DATASETS.register_module()
 class ImageNet(_ImageNet):
@@ -19,6 +21,12 @@ class ImageNet(_ImageNet):
             annotation file is out of range.
     """
 
+    def __init__(self, *args, split: str = '', **kwargs) -> None:
+        self.split = split
+        # In training damaged images are replaced, anywhere else they are errors.
+        kwargs.setdefault('test_mode', split in ('val', 'test'))
+        super().__init__(*args, split=split, **kwargs)
+
     def load_data_list(self) -> list[dict]:
         """One dict per image: ``img_path`` and ``gt_label``."""
         if not fileio.isdir(self.img_prefix):
@@ -31,7 +39,7 @@ class ImageNet(_ImageNet):
             self._check_class_folders()
         data_list = super().load_data_list()
         if self.with_label and not by_folder:
-            self._check_labels(data_list)
+            check_labels(data_list, len(self.CLASSES), self.ann_file)
         return data_list
 
     def _check_class_folders(self) -> None:
@@ -53,11 +61,3 @@ class ImageNet(_ImageNet):
             fileio.join_path(self.img_prefix, folder), list_dir=False, recursive=True
         )
         return any(self.is_valid_file(name) for name in files)
-
-    def _check_labels(self, data_list: list[dict]) -> None:
-        bad = [info for info in data_list if not 0 <= info['gt_label'] < len(self.CLASSES)]
-        if bad:
-            raise ValueError(
-                f'{self.ann_file}: label {bad[0]["gt_label"]} of {bad[0]["img_path"]} is out of '
-                f'range; allowed: 0 to {len(self.CLASSES) - 1}'
-            )

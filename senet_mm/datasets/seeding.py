@@ -7,20 +7,23 @@ the epoch), which the sampler sends along with the index.
 
 import contextlib
 import random
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from mmengine.dist import get_dist_info
 from torch.utils.data import Dataset, Sampler, get_worker_info
 
+from .damage import DamagedImageError
 
-class Draw(NamedTuple):
-    """An index of the dataset and the key of its random numbers."""
+# A folder that went away is told from single damaged images after so many.
+MAX_DRAWS = 10
 
-    index: int
-    key: tuple[int, int, int]
+
+# An index of the dataset and the key of its random numbers; plain, since every one is sent to a
+# worker, and a class of its own would take five times as long.
+Draw = tuple[int, tuple[int, int, int]]
 
 
 class SeededSampler(Sampler):
@@ -45,17 +48,26 @@ class SeededSampler(Sampler):
 
     def __iter__(self) -> Iterator[Draw]:
         for i, index in enumerate(self.sampler):
-            yield Draw(index, (self.seed, self.epoch, i * self.world_size + self.rank))
+            yield index, (self.seed, self.epoch, i * self.world_size + self.rank)
 
     def __len__(self) -> int:
         return len(self.sampler)
 
 
 class SeededDataset(Dataset):
-    """Serves samples under the random numbers of their key; all else is the dataset's."""
+    """Serves whole batches under the random numbers of their samples; all else is the dataset's.
 
-    def __init__(self, dataset: Dataset) -> None:
+    A damaged image of a data set that is not in ``test_mode`` is replaced by one that is drawn from
+    the sample's own generator; the batch says so (key ``damaged``, a list of ``PATH: REASON``).
+
+    Args:
+        dataset: Serves samples by index.
+        collate: Makes a batch of a list of samples.
+    """
+
+    def __init__(self, dataset: Dataset, collate: Callable[[list], Any]) -> None:
         self.dataset = dataset
+        self.collate = collate
 
     def __getattr__(self, name: str) -> Any:
         if name == 'dataset':  # not there yet while a worker unpickles it
@@ -65,29 +77,58 @@ class SeededDataset(Dataset):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, draw: Draw) -> Any:
-        with random_numbers_of(draw.key):
-            return self.dataset[draw.index]
+    def __getitems__(self, draws: list[Draw]) -> Any:
+        damaged: list[str] = []
+        with own_random_numbers():
+            batch = self.collate([self.draw(draw, damaged) for draw in draws])
+        if damaged:
+            batch['damaged'] = damaged
+        return batch
+
+    def draw(self, draw: Draw, damaged: list[str]) -> Any:
+        """The sample of a draw, or another one; what is damaged is appended to ``damaged``.
+
+        Raises:
+            DamagedImageError: The data set is in ``test_mode``, or several in a row are damaged.
+        """
+        index, key = draw
+        for attempt in range(MAX_DRAWS):
+            seed_generators((*key, attempt) if attempt else key)
+            if attempt:
+                index = np.random.randint(len(self))
+            try:
+                return self.dataset[index]
+            except DamagedImageError as error:
+                if getattr(self.dataset, 'test_mode', False):
+                    raise
+                damaged.append(str(error))
+        raise DamagedImageError(
+            f'{MAX_DRAWS} images in a row are damaged, the last of them {damaged[-1]}'
+        )
 
 
-@contextlib.contextmanager
-def random_numbers_of(key: tuple[int, ...]) -> Iterator[None]:
-    """Seed Python's, NumPy's and PyTorch's (CPU) global generators from ``key``.
-
-    In the main process (0 workers) they are set back afterwards, so that the model's own random
-    numbers, dropout for one, do not hang on the data.
-    """
-    in_main = get_worker_info() is None
-    if in_main:
-        states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+def seed_generators(key: tuple[int, ...]) -> None:
+    """Seed Python's, NumPy's and PyTorch's (CPU) global generators from ``key``."""
     words = np.random.SeedSequence(key).generate_state(4)
     random.seed(words.tobytes())
     np.random.seed(words)
     torch.default_generator.manual_seed(int(words[0]))
+
+
+@contextlib.contextmanager
+def own_random_numbers() -> Iterator[None]:
+    """Set the main process's global generators back afterwards.
+
+    The model's own random numbers, dropout for one, must not hang on the data. A worker has no
+    others, so that nothing is done there.
+    """
+    if get_worker_info() is not None:
+        yield
+        return
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:
         yield
     finally:
-        if in_main:
-            random.setstate(states[0])
-            np.random.set_state(states[1])
-            torch.set_rng_state(states[2])
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])

@@ -1,19 +1,25 @@
 from .checkpoint import load_from_local, load_strictly
 from .complexity_hook import ComplexityHook
+from .damage_hook import DamagedImagesHook
 from .download import load_from_url
 from .excitation_hook import ExcitationHook
+from .freeze_norm_hook import FreezeNormHook
 from .optim_wrapper import Bf16OptimWrapper
 from .pretrained import PretrainedInit
 from .result_hook import ResultHook
 from .runner import Runner
+from .synthetic import SyntheticBatches
 
 __all__ = [
     'Bf16OptimWrapper',
     'ComplexityHook',
+    'DamagedImagesHook',
     'ExcitationHook',
+    'FreezeNormHook',
     'PretrainedInit',
     'ResultHook',
     'Runner',
+    'SyntheticBatches',
     'load_from_local',
     'load_from_url',
     'load_strictly',

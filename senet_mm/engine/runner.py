@@ -3,6 +3,8 @@
 import logging
 import re
 import warnings
+from collections.abc import Callable
+from functools import partial
 
 import mmengine
 import torch
@@ -12,11 +14,13 @@ from mmengine.dist import get_world_size
 from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.optim import OptimWrapper
+from mmengine.registry import FUNCTIONS
 from mmengine.runner import BaseLoop, CheckpointLoader
 from mmengine.runner import Runner as _Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from senet_mm.datasets.collate import collate
 from senet_mm.datasets.seeding import SeededDataset, SeededSampler
 from senet_mm.models.recalibration import summarize
 from senet_mm.registry import DATA_SAMPLERS, DATASETS, RUNNERS
@@ -24,6 +28,7 @@ from senet_mm.version import __version__
 
 from .checkpoint import get_state_dict, load_strictly, with_own_head
 from .config_keys import check_keys
+from .speed import compile_regions, use_channels_last, use_tf32
 
 # Upstream's messages about which a user can do nothing.
 NOISE = re.compile(
@@ -56,6 +61,7 @@ class Runner(_Runner):
                     f'launcher={self.launcher!r} needs GPUs; allowed without: none, pytorch'
                 )
             dist.init_process_group('gloo')
+        use_tf32(env_cfg.get('tf32', False))
         super().setup_env(env_cfg)
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:
@@ -63,7 +69,23 @@ class Runner(_Runner):
         model = super().build_model(model)
         for line in summarize(model):
             self.logger.info(line)
+        if use_channels_last(self.cfg.get('channels_last', False)):
+            model = model.to(memory_format=torch.channels_last)
         return model
+
+    def _maybe_compile(self, target: str) -> None:
+        """Before training, compile the blocks: ``compile=True`` or arguments of ``torch.compile``.
+
+        Not on a CPU, where compiled training is slower.
+        """
+        options = self.cfg.get('compile', False)
+        if options is False or options is None:
+            return
+        if not torch.cuda.is_available():
+            self.logger.info('compile: left out, compiled training is slower on a CPU')
+            return
+        count = compile_regions(self.model, **({} if options is True else options))
+        self.logger.info(f'compile: {count} regions, each when it is first used')
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap for distributed training; on CPUs without device ids."""
@@ -93,7 +115,7 @@ class Runner(_Runner):
             return dataloader
         cfg = {
             'num_workers': 0,
-            'collate_fn': dict(type='default_collate'),
+            'collate_fn': dict(type=collate),
             'pin_memory': torch.cuda.is_available(),
             **dataloader,
         }
@@ -109,7 +131,9 @@ class Runner(_Runner):
             cfg['sampler'],
             default_args=dict(dataset=dataset, seed=None if diff_rank_seed else seed),
         )
-        cfg['dataset'] = SeededDataset(dataset)
+        # The dataset hands out whole batches, so that it can say what it replaced in them.
+        cfg['dataset'] = SeededDataset(dataset, build_collate(**cfg['collate_fn']))
+        cfg['collate_fn'] = dict(type=as_it_is)
         cfg['sampler'] = SeededSampler(sampler, seed or 0)
         return _Runner.build_dataloader(cfg, seed, diff_rank_seed)
 
@@ -182,6 +206,16 @@ class Runner(_Runner):
             f'{device}, {self.world_size} process(es), seed {self.seed}; '
             f'config, log and checkpoints in {self.work_dir}'
         )
+
+
+def build_collate(type: str | Callable, **kwargs: object) -> Callable[[list], object]:
+    """The function that makes a batch of samples, by its name or itself, with its arguments."""
+    return partial(FUNCTIONS.get(type) if isinstance(type, str) else type, **kwargs)
+
+
+def as_it_is(batch: object) -> object:
+    """What a loader does to a batch that the dataset has built."""
+    return batch
 
 
 def is_useful(record: logging.LogRecord) -> bool:

@@ -1,4 +1,5 @@
 from .backbones import (
+    VGG,
     InceptionResNetV2,
     InceptionV4,
     MobileNetV1,
@@ -12,7 +13,8 @@ from .backbones import (
     WideResNet,
 )
 from .classifiers import ImageClassifier
-from .heads import LinearClsHead
+from .data_preprocessors import BatchPreprocessor
+from .heads import ClsHead, LinearClsHead
 from .layers import (
     AvgSqueeze,
     ECALayer,
@@ -27,7 +29,10 @@ from .layers import (
 from .recalibration import insert_se, with_se
 
 __all__ = [
+    'VGG',
     'AvgSqueeze',
+    'BatchPreprocessor',
+    'ClsHead',
     'ECALayer',
     'GatherExciteLayer',
     'ImageClassifier',

@@ -1,3 +1,3 @@
-from .tail import se_tail
+from .tail import IMPLEMENTATIONS, norm_relu_conv, se_tail
 
-__all__ = ['se_tail']
+__all__ = ['IMPLEMENTATIONS', 'norm_relu_conv', 'se_tail']

@@ -1,7 +1,22 @@
-"""The tail of an SE block: normalise, recalibrate, add the shortcut, rectify."""
+"""The tail of an SE block, and batch norm with ReLU: one function, three implementations.
 
+``reference`` is ordinary code. ``algebra`` is ordinary code too, arranged so that a compiler reads
+the feature map twice instead of four times. ``fused`` does the same by hand: two autograd nodes
+around an ordinary gate, with Triton kernels on a GPU and plain PyTorch elsewhere.
+"""
+
+import torch
 import torch.nn.functional as F
+from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
+
+from . import plain
+from .algebra import algebra_tail
+from .fused import backend, fused_norm_relu, fused_tail
+from .lean import recomputed
+from .norms import accumulation_dtype
+
+IMPLEMENTATIONS = ('auto', 'reference', 'algebra', 'fused')
 
 
 def se_tail(
@@ -10,8 +25,9 @@ def se_tail(
     norm: nn.Module,
     se: nn.Module | None = None,
     drop_path: nn.Module | None = None,
+    implementation: str = 'auto',
 ) -> Tensor:
-    """``relu(drop_path(se(norm(z))) + shortcut)``, the plain reference.
+    """``relu(drop_path(se(norm(z))) + shortcut)``.
 
     Args:
         z: Output of the block's last convolution, (N, C, H, W).
@@ -19,10 +35,101 @@ def se_tail(
         norm: Normalisation of ``z``.
         se: Recalibration layer, None in a plain network.
         drop_path: Stochastic depth, acts on the residual branch alone.
+        implementation: One of ``IMPLEMENTATIONS``; ``auto`` is ``algebra`` in the training of a
+            compiled network, ``fused`` on a GPU and in training in 16 bits, else ``reference``, so
+            that float32 on a CPU is equal to ordinary code to the bit. What does not fit the
+            others (see :func:`fits`) is computed by the reference.
     """
+    if implementation == 'auto' and se is None and backend(z) is plain:
+        implementation = 'reference'  # without a gate there is nothing to save on a CPU
+    chosen = choose(implementation, z)
+    plain_branch = drop_path is None and shortcut.dtype == z.dtype
+    if chosen == 'reference' or not (plain_branch and fits(z, norm, se)):
+        return reference_tail(z, shortcut, norm, se, drop_path)
+    if chosen == 'fused':
+        return fused_tail(z, shortcut, norm, se)
+    return algebra_tail(z, shortcut, norm, se)
+
+
+def norm_relu_conv(
+    z: Tensor,
+    norm: nn.Module,
+    conv: nn.Module,
+    implementation: str = 'auto',
+    lean: bool = False,
+) -> Tensor:
+    """``conv(relu(norm(z)))``, by the means of :func:`se_tail`.
+
+    A compiler makes the same of ``algebra`` and of ``reference``.
+
+    Args:
+        z: Output of a convolution, (N, C, H, W).
+        norm: Normalisation of ``z``.
+        conv: The next convolution.
+        implementation: See :func:`se_tail`.
+        lean: Where ``fused`` is chosen, do not keep ``relu(norm(z))`` for the gradient of ``conv``
+            but compute it once more from ``z``.
+    """
+    # PyTorch's own batch norm and ReLU on a CPU are faster than the passes put together there.
+    pays = lean or backend(z) is not plain
+    if not (pays and choose(implementation, z) == 'fused' and fits(z, norm)):
+        return conv(F.relu(norm(z), inplace=True))
+    y, again = fused_norm_relu(z, norm)
+    if not lean:
+        return conv(y)
+    with recomputed(y, again):
+        return conv(y)
+
+
+def reference_tail(
+    z: Tensor, shortcut: Tensor, norm: nn.Module, se: nn.Module | None, drop_path: nn.Module | None
+) -> Tensor:
+    """The tail as it is written down."""
     residual = norm(z)
     if se is not None:
         residual = se(residual)
     if drop_path is not None:
         residual = drop_path(residual)
     return F.relu(residual + shortcut, inplace=True)
+
+
+def choose(implementation: str, z: Tensor) -> str:
+    """The implementation for a map that fits all of them."""
+    training = torch.is_grad_enabled() and z.requires_grad
+    if torch.jit.is_tracing():
+        return 'reference'
+    if torch.compiler.is_compiling():
+        # A compiler takes the nodes apart only to fuse less; inference folds the norm away.
+        return 'algebra' if training and implementation != 'reference' else 'reference'
+    if implementation == 'auto':
+        short = training and z.element_size() == 2
+        return 'fused' if short or z.is_cuda else 'reference'
+    return implementation
+
+
+def fits(z: Tensor, norm: nn.Module, se: nn.Module | None = None) -> bool:
+    """Whether the fast forms can stand in for the modules.
+
+    The norm must be a batch norm or nothing, the gate must depend on the spatial mean of its map
+    alone (``gates_average``), no hook may wait for a map that is not computed, parameters have the
+    precision in which sums are accumulated, and a channel has more than one value.
+    """
+    parameters = [*norm.parameters(), *(() if se is None else se.parameters())]
+    return (
+        isinstance(norm, (_BatchNorm, nn.Identity))
+        and (se is None or getattr(se, 'gates_average', False))
+        and not any(has_hooks(module) for module in (norm, se) if module is not None)
+        and all(p.dtype == accumulation_dtype(z.dtype) for p in parameters)
+        and z.device.type in ('cpu', 'cuda')
+        and z.numel() > z.shape[1]
+    )
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether somebody watches what goes into a module or comes out of it."""
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+    )

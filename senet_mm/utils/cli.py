@@ -98,7 +98,9 @@ def reported_errors(show_traceback: bool = False) -> Iterator[None]:
 
 
 def _is_users(error: Exception) -> bool:
-    """Whether the error answers what the user gave: raised while the run was being set up."""
+    """Whether the error answers what the user gave: by its class, or raised during the set-up."""
+    if getattr(error, 'is_reply', False):
+        return True
     functions = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
     running = functions & {'run_epoch', 'run_iter'}
     kinds = (ValueError, TypeError, KeyError, OSError, AssertionError, ImportError)

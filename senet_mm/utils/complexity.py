@@ -7,7 +7,7 @@ from mmengine.analysis import FlopAnalyzer
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from .meta import run_on_meta
+from .meta import evaluating, run_on_meta
 
 
 @dataclass
@@ -81,12 +81,9 @@ def get_complexity(model: nn.Module, shape: tuple[int, int, int]) -> Complexity:
         model: Anything that maps images (N, C, H, W) to logits.
         shape: Shape of one image, (C, H, W).
     """
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    macs = count_macs(model, shape)
-    flops_openmmlab = count_flops_openmmlab(model, shape)
-    for module, mode in modes.items():
-        module.training = mode
+    with evaluating(model):
+        macs = count_macs(model, shape)
+        flops_openmmlab = count_flops_openmmlab(model, shape)
     stages = [
         StageComplexity(name, count_params(part), _macs_of(name, part, macs))
         for name, part in _parts(model)
@@ -96,10 +93,19 @@ def get_complexity(model: nn.Module, shape: tuple[int, int, int]) -> Complexity:
 
 
 def _macs_of(path: str, module: nn.Module, macs: dict[str, int]) -> int:
-    """Multiply-adds below a path; a container that is not called has those of its children."""
-    if path in macs:
-        return macs[path]
-    return sum(_macs_of(f'{path}.{name}', child, macs) for name, child in module.named_children())
+    """Multiply-adds below a path; a container that is not called has those of its children.
+
+    A layer that a hook calls at the output of the module is not among those of the module: the
+    counter has left it by then.
+    """
+    if path not in macs:
+        return sum(
+            _macs_of(f'{path}.{name}', child, macs) for name, child in module.named_children()
+        )
+    hooked = [getattr(hook, 'layer', None) for hook in module._forward_hooks.values()]
+    return macs[path] + sum(
+        macs.get(f'{path}.{name}', 0) for name, layer in module.named_modules() if layer in hooked
+    )
 
 
 def _parts(model: nn.Module) -> list[tuple[str, nn.Module]]:

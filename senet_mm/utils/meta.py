@@ -1,7 +1,23 @@
 """Forward passes that cost nothing."""
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 from torch import nn
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Have all modules of a model in eval mode, afterwards each in the mode in which it was."""
+    modes = {module: module.training for module in model.modules()}
+    for module in modes:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
 
 
 def run_on_meta(model: nn.Module, shape: tuple[int, int, int]) -> object:
@@ -15,13 +31,6 @@ def run_on_meta(model: nn.Module, shape: tuple[int, int, int]) -> object:
     """
     state = model.state_dict(keep_vars=True) | dict(model.named_buffers())
     meta_state = {name: tensor.to('meta') for name, tensor in state.items()}
-    modes = {module: module.training for module in model.modules()}
-    for module in modes:
-        module.training = False
-    try:
-        with torch.no_grad():
-            image = torch.empty(1, *shape, device='meta')
-            return torch.func.functional_call(model, meta_state, image)
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+    image = torch.empty(1, *shape, device='meta')
+    with evaluating(model), torch.no_grad():
+        return torch.func.functional_call(model, meta_state, image)

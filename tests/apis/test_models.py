@@ -29,7 +29,13 @@ def weights(tmp_path):
 
 
 def test_names_and_network_from_the_top_of_the_package():
-    assert senet_mm.list_models('*senet*') == ['senet154-caffe_in1k', 'senet154_8xb32_in1k']
+    assert senet_mm.list_models('senet*') == [
+        'senet154-caffe_in1k',
+        'senet154_64xb32-100e-320px_in1k',
+        'senet154_64xb32-100e-test320_in1k',
+        'senet154_64xb32-100e_in1k',
+        'senet154_8xb32_in1k',
+    ]
     assert senet_mm.get_model is get_model
 
 

@@ -32,9 +32,35 @@ def test_rows_have_the_golden_complexity_and_a_command(table):
             assert f'/{result.config}.py' in result.command
 
 
-def test_every_config_is_in_one_table():
+def test_every_config_is_in_a_table():
     rows = [row['config'] for table in load_tables().values() for row in table['rows']]
-    assert sorted(filter(None, rows)) == list_models()
+    assert sorted(set(filter(None, rows))) == list_models()
+
+
+@pytest.mark.parametrize('table', load_tables())
+def test_counts_are_the_printed_ones_or_a_note_says_why_not(table):
+    """Within 0.1 M parameters and 1 % of the multiply-adds."""
+    for result in get_results(table):
+        differs = False
+        if result.printed_params is not None:
+            differs |= abs(result.params / 1e6 - result.printed_params) > 0.1
+        if result.printed_gflops is not None:
+            differs |= abs(result.macs / 1e9 / result.printed_gflops - 1) > 0.01
+        assert differs == (result.note is not None), result
+
+
+def test_every_printed_count_of_the_paper_is_there():
+    rows = {name: table['rows'] for name, table in load_tables().items()}
+    counts = {
+        key: {name: sum(key in row for row in rows[name]) for name in rows}
+        for key in ('printed_params', 'printed_gflops')
+    }
+    assert {name: n for name, n in counts['printed_gflops'].items() if n} == dict(
+        table2=16, table3=4, table13=5, table15=2, table16=3
+    )
+    assert {name: n for name, n in counts['printed_params'].items() if n} == dict(
+        table3=4, table10=6, table13=5, table15=2, table16=3
+    )
 
 
 def test_unknown_table():
@@ -66,6 +92,13 @@ def test_markdown():
         '| [B](../configs/digits/seresnet8_1xb64_digits.py), digits | 0.0758 | 0.000748 '
         '| 1.25 / - | - | - | `make` |'
     )
+
+
+def test_notes_follow_the_table_once_each():
+    row = dict(config=None, metric='error', note='because', printed_params=1.5, params=1_700_000)
+    text = to_markdown([Result('A', **row), Result('B', **row)])
+    assert '| A | 1.70 (1.5) | - |' in text
+    assert text.endswith('\n\n- A, B: because.\n')
 
 
 def test_find_checkpoint(tmp_path):

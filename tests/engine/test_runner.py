@@ -1,5 +1,6 @@
 """A whole run of the digits config in this process, and the runner's parts."""
 
+import copy
 import json
 import logging
 from uuid import uuid4
@@ -10,7 +11,7 @@ from mmengine import Config
 from mmengine.optim import OptimWrapper
 
 from senet_mm.apis import get_model
-from senet_mm.engine import Bf16OptimWrapper, Runner
+from senet_mm.engine import Bf16OptimWrapper, Runner, optim_wrapper, speed
 from senet_mm.engine.config_keys import check_keys
 
 from ..conftest import ROOT
@@ -172,6 +173,68 @@ def test_bf16_trains_on_this_device(tmp_path):
     assert torch.bfloat16 in dtypes
     assert runner.val_loop.run()['accuracy/top1'] > 30
     assert all(p.dtype == torch.float32 for p in runner.model.parameters())
+
+
+@pytest.mark.parametrize('fast', [True, False])
+def test_fast_means_where_the_device_is(tmp_path, monkeypatch, fast):
+    """bfloat16 and channels-last of a recipe are for devices that have them."""
+    for module in (optim_wrapper, speed):
+        monkeypatch.setattr(module, 'has_fast_bf16', lambda device: fast)
+    options = {'optim_wrapper.type': 'Bf16OptimWrapper', 'optim_wrapper.when': 'fast'}
+    runner = Runner.from_cfg(digits(tmp_path, channels_last='fast', **options))
+    wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    with wrapper.optim_context(runner.model):
+        out = runner.model.backbone(torch.zeros(2, 1, 8, 8))[-1]
+    assert (out.dtype == torch.bfloat16) == fast
+    weight = runner.model.backbone.layer2[0].conv1.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last) == fast
+
+
+def test_unknown_switches(tmp_path):
+    with pytest.raises(ValueError, match="channels_last='no' is not known; allowed: True, False, "):
+        Runner.from_cfg(digits(tmp_path, channels_last='no'))
+    with pytest.raises(ValueError, match="when='never' is not known; allowed: always, fast"):
+        Bf16OptimWrapper(torch.optim.SGD([torch.zeros(1)], 0.1), when='never')
+
+
+def test_tf32_is_a_word_of_the_config(tmp_path):
+    for tf32 in (False, True):
+        Runner.from_cfg(digits(tmp_path, **{'env_cfg.tf32': tf32}))
+        assert torch.backends.cuda.matmul.allow_tf32 == tf32
+        assert torch.backends.cudnn.allow_tf32 == tf32
+
+
+def test_accumulated_gradients_are_those_of_the_whole_batch():
+    """Two halves, one step: what a batch twice as large gives, without batch statistics."""
+    x, steps = torch.randn(8, 5), {}
+    for parts in (1, 2):
+        model = torch.nn.Linear(5, 3)
+        torch.nn.init.constant_(model.weight, 0.5)
+        torch.nn.init.zeros_(model.bias)
+        sgd = torch.optim.SGD(model.parameters(), 0.1)
+        wrapper = Bf16OptimWrapper(sgd, when='fast', accumulative_counts=parts)
+        wrapper.enabled = False
+        wrapper.initialize_count_status(model, 0, parts)
+        for part in x.chunk(parts):
+            with wrapper.optim_context(model):
+                loss = model(part).square().mean()
+            wrapper.update_params(loss)
+        steps[parts] = model.weight.detach()
+    torch.testing.assert_close(steps[1], steps[2])
+
+
+@pytest.mark.parametrize(('name', 'regions'), [('seresnet8', 3), ('smallcnn', 1)])
+def test_compiled_by_regions(name, regions):
+    """Same names, scores and gradients; a network without blocks is compiled as one."""
+    model = get_model(f'{name}_1xb64_digits').train()
+    plain = copy.deepcopy(model)
+    assert speed.compile_regions(model, backend='aot_eager', fullgraph=True) == regions
+    assert list(model.state_dict()) == list(plain.state_dict())
+    x = torch.randn(4, 1, 8, 8)
+    for network in (model, plain):
+        network(x).square().sum().backward()
+    for (key, a), b in zip(model.named_parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-4, msg=key)
 
 
 def test_auto_scale_lr_counts_accumulation(tmp_path):

@@ -15,10 +15,17 @@ from torch import nn
 
 from senet_mm.models import (
     ImageClassifier,
+    InceptionResNetV2,
+    InceptionV4,
+    MobileNetV1,
+    PreActResNet,
     SEBNInception,
     SENet,
     SEResNet,
     SEResNeXt,
+    ShakeShake,
+    SmallCNN,
+    WideResNet,
     insert_se,
     with_se,
 )
@@ -38,6 +45,13 @@ NETWORKS = {
     'senet_mm.SEResNeXt-50': (lambda: SEResNeXt(50, se=None), ALL),
     'senet_mm.SENet-154': (lambda: SENet(se=None), ('standard',)),
     'senet_mm.SEBNInception': (lambda: SEBNInception(se=None), ('standard',)),
+    'senet_mm.MobileNetV1': (lambda: MobileNetV1(), ('standard',)),
+    'senet_mm.InceptionV4': (lambda: InceptionV4(), ('standard',)),
+    'senet_mm.InceptionResNetV2': (lambda: InceptionResNetV2(), BRANCH),
+    'senet_mm.PreActResNet-164': (lambda: PreActResNet(164), BRANCH),
+    'senet_mm.WideResNet-16-4': (lambda: WideResNet(16, 4), BRANCH),
+    'senet_mm.ShakeShake-26': (lambda: ShakeShake(26, 32), BRANCH),
+    'senet_mm.SmallCNN': (lambda: SmallCNN(), ('standard',)),
     'mmpretrain.ResNet-18': (lambda: mmpretrain.ResNet(18), RESNET),
     'mmpretrain.ResNet-50': (lambda: mmpretrain.ResNet(50, style='caffe'), ALL),
     'mmpretrain.ResNetV1d-50': (lambda: mmpretrain.ResNetV1d(depth=50), ALL),
@@ -69,8 +83,12 @@ NETWORKS = {
 MATRIX = [(name, position) for name, (_, positions) in NETWORKS.items() for position in positions]
 # Each network once, for what takes long.
 EACH = [(name, positions[0]) for name, (_, positions) in NETWORKS.items() if '154' not in name]
-SIDES = {'mmpretrain.InceptionV3': 96, 'mmpretrain.VGG-11': 32, 'senet_mm.SEBNInception': 64}
+SIDES = {'senet_mm.InceptionV4': 75, 'senet_mm.InceptionResNetV2': 75}
+SIDES |= {'mmpretrain.InceptionV3': 96, 'mmpretrain.VGG-11': 32, 'senet_mm.SEBNInception': 64}
 LAYER = dict(type='SELayer', ratio=4)
+# mmcv's fusion drops the activation inside timm's norms, and takes the norm of two concatenated
+# convolutions for that of the second, with or without SE.
+UNFUSED = ('timm.densenet121', 'senet_mm.ShakeShake-26')
 
 
 def build(name, position=None):
@@ -164,7 +182,7 @@ def test_copies_and_conversions_keep_the_layers(name, position):
         'ema': ExponentialMovingAverage(model, momentum=0.1).module,
         'syncbn': convert(copy.deepcopy(model)),
     }
-    if name != 'timm.densenet121':  # mmcv's fusion drops the activation inside timm's norms
+    if name not in UNFUSED:
         copies['fused'] = fuse_conv_bn(copy.deepcopy(model))
     for kind, converted in copies.items():
         converted.eval()

@@ -54,6 +54,7 @@ def test_measured_beside_published(run_tool, tmp_path):
         (['table1'], "table='table1' is not known; allowed: released, mmpretrain, table2"),
         (['released', '--out', 'table.xls'], '--out table.xls: allowed: .md, .json, .csv'),
         (['released', '--data-root', 'x'], '--data-root and --checkpoints belong together'),
+        (['table7', '--data-root', 'x', '--checkpoints', '.'], 'table7 has AP of detectors, which'),
         (['released', '--data-root', 'x', '--checkpoints', 'y'], '--checkpoints y is not a folder'),
     ],
 )

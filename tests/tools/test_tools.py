@@ -19,6 +19,7 @@ TOOLS = [
     'train.py',
     'test.py',
     'ablate.py',
+    'deploy.py',
     'analysis_tools/get_flops.py',
     'analysis_tools/excitation.py',
     'model_converters/convert.py',
@@ -85,6 +86,19 @@ def test_train_then_test(run_tool, tmp_path):
     assert 'resumed epoch: 2, iter: 38' in run.stdout
     assert 'Epoch(train) [3][19/19]' in run.stdout
     assert 'Epoch(val)' not in run.stdout
+
+
+def test_train_on_synthetic_data(run_tool, tmp_path):
+    """No data set is needed; compiling is refused on a CPU, and says so."""
+    run = run_tool(
+        'tools/train.py', 'configs/seresnet/seresnet18_8xb32_in1k.py', '--synthetic',
+        '--work-dir', tmp_path, '--cfg-options', 'train_cfg.max_epochs=1', 'compile=True',
+        'train_dataloader.batch_size=2', 'train_dataloader.num_batch_per_epoch=2',
+        'default_hooks.logger.interval=1',
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert 'Epoch(train) [1][2/2]' in run.stdout
+    assert 'compile: left out, compiled training is slower on a CPU' in run.stdout
 
 
 MISTAKES = [

@@ -1,6 +1,7 @@
 # ImageNet as in mmpretrain's ResNet recipes: random crop and mirror.
 input_shape = (3, 224, 224)
 data_preprocessor = dict(
+    type='BatchPreprocessor',
     num_classes=1000,
     mean=[123.675, 116.28, 103.53],
     std=[58.395, 57.12, 57.375],
@@ -8,13 +9,13 @@ data_preprocessor = dict(
 )
 
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='RandomResizedCrop', scale=224),
-    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='PackInputs'),
+    dict(type='LoadImage'),
+    dict(type='AntialiasedResizedCrop', scale=224),
+    dict(type='RandomAugment', mirror=0.5),
+    dict(type='PackTensors'),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadImage'),
     dict(type='ResizeEdge', scale=256, edge='short'),
     dict(type='CenterCrop', crop_size=224),
     dict(type='PackInputs'),

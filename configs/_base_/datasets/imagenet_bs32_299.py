@@ -4,13 +4,13 @@ _base_ = 'imagenet_bs32_mean.py'
 
 input_shape = (3, 299, 299)
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='RandomResizedCrop', scale=299),
-    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='PackInputs'),
+    dict(type='LoadImage'),
+    dict(type='AntialiasedResizedCrop', scale=299),
+    dict(type='RandomAugment', mirror=0.5),
+    dict(type='PackTensors'),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadImage'),
     dict(type='ResizeEdge', scale=352, edge='short'),
     dict(type='CenterCrop', crop_size=299),
     dict(type='PackInputs'),

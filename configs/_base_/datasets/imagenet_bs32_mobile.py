@@ -3,9 +3,9 @@
 _base_ = 'imagenet_bs32_mean.py'
 
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='RandomResizedCrop', scale=224, crop_ratio_range=(0.25, 1.0)),
-    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='PackInputs'),
+    dict(type='LoadImage'),
+    dict(type='AntialiasedResizedCrop', scale=224, crop_ratio_range=(0.25, 1.0)),
+    dict(type='RandomAugment', mirror=0.5),
+    dict(type='PackTensors'),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -1,6 +1,3 @@
 _base_ = 'resnet20_cifar.py'
 
-model = dict(
-    backbone=dict(_delete_=True, type='PreActResNet', depth=110),
-    head=dict(in_channels=64),
-)
+model = dict(backbone=dict(_delete_=True, type='PreActResNet', depth=110))

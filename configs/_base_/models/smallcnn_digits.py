@@ -1,6 +1,3 @@
 _base_ = 'resnet20_cifar.py'
 
-model = dict(
-    backbone=dict(_delete_=True, type='SmallCNN', widths=(16, 32, 64), in_channels=1),
-    head=dict(in_channels=64),
-)
+model = dict(backbone=dict(_delete_=True, type='SmallCNN', widths=(16, 32, 64), in_channels=1))

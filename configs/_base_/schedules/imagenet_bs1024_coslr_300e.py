@@ -1,7 +1,9 @@
 # A modern recipe: five epochs of warm-up, cosine, an exponential moving average of the weights;
 # its leaf adds label smoothing and mixup.
+_base_ = 'imagenet_fast.py'
+
 optim_wrapper = dict(
-    optimizer=dict(type='SGD', lr=0.4, momentum=0.9, weight_decay=5e-5, nesterov=True),
+    optimizer=dict(lr=0.4, momentum=0.9, weight_decay=5e-5, nesterov=True),
     paramwise_cfg=dict(bias_decay_mult=0.0, norm_decay_mult=0.0),
 )
 param_scheduler = [

@@ -1,7 +1,9 @@
 # Mobile networks in the paper (section 4.1): batch 256, lr 0.1, /10 whenever the validation loss
 # stops falling, about 400 epochs. The patience is ours; 4e-5 is the decay of an earlier version.
+_base_ = 'imagenet_fast.py'
+
 optim_wrapper = dict(
-    optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=4e-5),
+    optimizer=dict(lr=0.1, momentum=0.9, weight_decay=4e-5),
 )
 param_scheduler = dict(
     type='ReduceOnPlateauLR',

@@ -1,4 +1,15 @@
+from .antialiased_crop import AntialiasedResizedCrop
+from .load_image import LoadImage
+from .pack_tensors import PackTensors
 from .pixel_jitter import PixelJitter
+from .random_augment import RandomAugment
 from .square_cutout import SquareCutout
 
-__all__ = ['PixelJitter', 'SquareCutout']
+__all__ = [
+    'AntialiasedResizedCrop',
+    'LoadImage',
+    'PackTensors',
+    'PixelJitter',
+    'RandomAugment',
+    'SquareCutout',
+]

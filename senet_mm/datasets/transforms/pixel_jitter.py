@@ -3,15 +3,9 @@
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from senet_mm.datasets.augmentation import NOISE_SHAPES
 from senet_mm.registry import TRANSFORMS
 from senet_mm.utils.options import check_option
-
-# What shares one random number -> shape of the noise for an image (H, W, C).
-NOISE_SHAPES = {
-    'pixel': lambda shape: shape,
-    'channel': lambda shape: (1, 1, shape[2]),
-    'image': lambda shape: (1, 1, 1),
-}
 
 
 @TRANSFORMS.register_module()

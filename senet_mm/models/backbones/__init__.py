@@ -8,8 +8,10 @@ from .res_blocks import BasicBlock, BlockSpec, Bottleneck, ResBlock
 from .se_resnet import SENet, SEResNet, SEResNeXt
 from .shake_shake import ShakeBlock, ShakeShake
 from .small_cnn import ConvBlock, SmallCNN
+from .vgg import VGG
 
 __all__ = [
+    'VGG',
     'BasicBlock',
     'BlockSpec',
     'Bottleneck',

@@ -7,7 +7,7 @@ from mmcv.cnn import build_norm_layer
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
-from senet_mm.ops import se_tail
+from senet_mm.ops import IMPLEMENTATIONS, norm_relu_conv, se_tail
 from senet_mm.utils.options import check_option
 
 from .base import SlotBlock
@@ -30,6 +30,10 @@ class BlockSpec:
             subsampled and padded with zero channels (option A of the CIFAR ResNets).
         norm_cfg: Normalisation layer.
         with_cp: Recompute the block in the backward pass instead of storing its activations.
+        tail: Implementation of the block's tail and of its norms with ReLU, see
+            :func:`senet_mm.ops.se_tail`.
+        lean: Recompute the rectified maps between the block's convolutions, and no more, in the
+            backward pass (see :func:`senet_mm.ops.norm_relu_conv`).
     """
 
     groups: int = 1
@@ -39,10 +43,13 @@ class BlockSpec:
     downsample: str = 'conv1x1'
     norm_cfg: dict = field(default_factory=lambda: dict(type='BN'))
     with_cp: bool = False
+    tail: str = 'auto'
+    lean: bool = False
 
     def __post_init__(self) -> None:
         check_option('style', self.style, STYLES)
         check_option('downsample', self.downsample, DOWNSAMPLES)
+        check_option('tail', self.tail, IMPLEMENTATIONS)
 
     def norm(self, channels: int) -> nn.Module:
         return build_norm_layer(dict(self.norm_cfg), channels)[1]
@@ -79,7 +86,7 @@ def make_downsample(spec: BlockSpec, in_channels: int, out_channels: int, stride
 
 
 class ResBlock(SlotBlock):
-    """A residual block: ``relu(drop_path(se(norm(residual(x)))) + shortcut(x))``.
+    """A residual block: ``relu(drop_path(se(branch(x))) + shortcut(x))``.
 
     Args:
         in_channels: Channels of the input.
@@ -102,7 +109,7 @@ class ResBlock(SlotBlock):
         super().__init__(planes * self.expansion, spec.with_cp)
         self.in_channels = in_channels
         self.make_convs(planes, stride, spec)
-        self.relu = nn.ReLU(inplace=True)
+        self.tail, self.lean = spec.tail, spec.lean
         self.register_module('se', None)
         changes_shape = stride > 1 or in_channels != self.out_channels
         self.downsample = (
@@ -114,19 +121,24 @@ class ResBlock(SlotBlock):
         """Create the convolutions of the residual branch and their norms."""
         raise NotImplementedError
 
-    def residual(self, x: Tensor) -> Tensor:
-        """The residual branch up to and with its last convolution."""
+    @property
+    def branch(self) -> list[tuple[nn.Module, nn.Module]]:
+        """The residual branch: its convolutions, each with the norm behind it."""
         raise NotImplementedError
 
     @property
     def last_norm(self) -> nn.Module:
         """The norm after the last convolution."""
-        raise NotImplementedError
+        return self.branch[-1][1]
 
     def _forward(self, x: Tensor) -> Tensor:
-        z = self.residual(x)
+        (conv, norm), *rest = self.branch
+        z = conv(x)
+        for conv, next_norm in rest:
+            z = norm_relu_conv(z, norm, conv, self.tail, self.lean)
+            norm = next_norm
         shortcut = x if self.downsample is None else self.downsample(x)
-        return se_tail(z, shortcut, self.last_norm, self.se, self.drop_path)
+        return se_tail(z, shortcut, norm, self.se, self.drop_path, self.tail)
 
 
 class BasicBlock(ResBlock):
@@ -146,12 +158,9 @@ class BasicBlock(ResBlock):
         self.conv2 = nn.Conv2d(planes, planes, 3, 1, 1, bias=False)
         self.bn2 = spec.norm(planes)
 
-    def residual(self, x: Tensor) -> Tensor:
-        return self.conv2(self.relu(self.bn1(self.conv1(x))))
-
     @property
-    def last_norm(self) -> nn.Module:
-        return self.bn2
+    def branch(self) -> list[tuple[nn.Module, nn.Module]]:
+        return [(self.conv1, self.bn1), (self.conv2, self.bn2)]
 
 
 class Bottleneck(ResBlock):
@@ -172,11 +181,6 @@ class Bottleneck(ResBlock):
         self.conv3 = nn.Conv2d(width, self.out_channels, 1, bias=False)
         self.bn3 = spec.norm(self.out_channels)
 
-    def residual(self, x: Tensor) -> Tensor:
-        x = self.relu(self.bn1(self.conv1(x)))
-        x = self.relu(self.bn2(self.conv2(x)))
-        return self.conv3(x)
-
     @property
-    def last_norm(self) -> nn.Module:
-        return self.bn3
+    def branch(self) -> list[tuple[nn.Module, nn.Module]]:
+        return [(self.conv1, self.bn1), (self.conv2, self.bn2), (self.conv3, self.bn3)]

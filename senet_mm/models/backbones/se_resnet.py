@@ -88,7 +88,7 @@ class SEResNet(StagedBackbone):
         in_channels: Channels of the input image.
         stem: Fields of :class:`Stem` that differ from the depth's own: ``channels`` (more than one
             makes a deep stem), ``kernel_size``, ``stride``, ``pool`` (``pad1``, ``ceil``, None).
-        groups, width_per_group, halve_conv1, style, with_cp: See :class:`BlockSpec`.
+        groups, width_per_group, halve_conv1, style, with_cp, tail, lean: See :class:`BlockSpec`.
         downsample: See :class:`BlockSpec`; None is the depth's own.
         strides: Stride of each stage, by default 2 but for the first.
         dilations: Dilation of the 3x3 convolutions of each stage, by default 1.
@@ -136,6 +136,8 @@ class SEResNet(StagedBackbone):
         frozen_stages: int = -1,
         norm_eval: bool = False,
         with_cp: bool = False,
+        tail: str = 'auto',
+        lean: bool = False,
         init_cfg: dict | Sequence[dict] | None = HE_FAN_IN,
     ) -> None:
         check_option('depth', depth, sorted(self.arch_settings))
@@ -152,6 +154,8 @@ class SEResNet(StagedBackbone):
             downsample=downsample or arch.downsample,
             norm_cfg=norm_cfg,
             with_cp=with_cp,
+            tail=tail,
+            lean=lean,
         )
         self.zero_init_residual = zero_init_residual
 

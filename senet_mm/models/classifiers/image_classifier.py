@@ -1,6 +1,7 @@
 """The classifier: backbone, neck, head, and SE by one line."""
 
 from mmpretrain.models import ImageClassifier as _ImageClassifier
+from torch import nn
 
 from senet_mm.models.layers import RecalibrationLayer
 from senet_mm.models.recalibration import insert_se
@@ -18,6 +19,7 @@ class ImageClassifier(ScopedInit, _ImageClassifier):
         head: Config of the head.
         se: Arguments of :func:`insert_se`: ``dict(layer=dict(type='SELayer', ratio=16))``, with
             ``position='pre'`` or ``stages=(5,)``; None leaves the backbone as it is.
+        data_preprocessor: Config of what makes the network's input of a batch.
         **kwargs: Other arguments of mmpretrain's classifier: ``train_cfg``, ``init_cfg``, ...
     """
 
@@ -27,6 +29,7 @@ class ImageClassifier(ScopedInit, _ImageClassifier):
         neck: dict | None = None,
         head: dict | None = None,
         se: dict | None = None,
+        data_preprocessor: dict | nn.Module | None = None,
         **kwargs,
     ) -> None:
         # Built here, not by the parent: it would take mmpretrain's SEResNet and head for ours
@@ -35,7 +38,12 @@ class ImageClassifier(ScopedInit, _ImageClassifier):
             MODELS.build(part) if isinstance(part, dict) else part
             for part in (backbone, neck, head)
         )
-        super().__init__(backbone, neck, head, **kwargs)
+        if isinstance(data_preprocessor, dict) and 'type' in data_preprocessor:
+            batch_augments = kwargs.get('train_cfg')
+            data_preprocessor = MODELS.build(
+                {'batch_augments': batch_augments, **data_preprocessor}
+            )
+        super().__init__(backbone, neck, head, data_preprocessor=data_preprocessor, **kwargs)
         if se is not None:
             insert_se(self.backbone, **se)
 

@@ -1,3 +1,4 @@
+from .cls_head import ClsHead, TensorTargets
 from .linear_head import LinearClsHead
 
-__all__ = ['LinearClsHead']
+__all__ = ['ClsHead', 'LinearClsHead', 'TensorTargets']

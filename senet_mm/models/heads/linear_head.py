@@ -6,9 +6,11 @@ from torch import Tensor, nn
 from senet_mm.models.scoped_init import ScopedInit
 from senet_mm.registry import MODELS
 
+from .cls_head import TensorTargets
+
 
 @MODELS.register_module()
-class LinearClsHead(ScopedInit, _LinearClsHead):
+class LinearClsHead(TensorTargets, ScopedInit, _LinearClsHead):
     """mmpretrain's linear head, with dropout before the classifier and label smoothing.
 
     Args:

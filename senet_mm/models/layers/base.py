@@ -15,6 +15,14 @@ class RecalibrationLayer(ScopedInit, BaseModule):
     stage: int | None = None
     port: str = ''
 
+    @property
+    def gates_average(self) -> bool:
+        """Whether the layer is ``x * scale(mean(x))``: its gate (N, C, 1, 1) needs no more.
+
+        Then the gate of a normalised map is known before the map (see :mod:`senet_mm.ops`).
+        """
+        return False
+
     def extra_repr(self) -> str:
         return self.port and f'stage {self.stage}, {self.port}'
 

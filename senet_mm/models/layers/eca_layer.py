@@ -47,6 +47,11 @@ class ECALayer(RecalibrationLayer):
             raise ValueError(f'kernel_size={kernel_size} is not known; allowed: 1, 3, 5, ...')
         self.conv = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
+    @property
+    def gates_average(self) -> bool:
+        """Always: the convolution sees averages."""
+        return True
+
     def scale(self, x: Tensor) -> Tensor:
         """The gate of (N, C, H, W): (N, C, 1, 1)."""
         squeezed = x.mean((2, 3)).unsqueeze(1)  # the channels are the length

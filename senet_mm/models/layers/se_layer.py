@@ -75,6 +75,11 @@ class SELayer(RecalibrationLayer):
         self.fc2 = nn.Conv2d(hidden, channels, 1, bias=bias)
         self.gate = MODELS.build(gate_cfg)
 
+    @property
+    def gates_average(self) -> bool:
+        """Whether the squeeze is the paper's, which leaves an averaged map as it is."""
+        return isinstance(self.squeeze, AvgSqueeze)
+
     def scale(self, x: Tensor) -> Tensor:
         """The gate of (N, C, H, W): (N, C, 1, 1), or (N, C, H, W) without squeeze."""
         return self.gate(self.fc2(self.act(self.fc1(self.squeeze(x)))))

@@ -1,0 +1,6 @@
+_base_ = 'resnet50.py'
+
+model = dict(
+    backbone=dict(_delete_=True, type='DenseNet', arch='121'),
+    head=dict(in_channels=1024),
+)

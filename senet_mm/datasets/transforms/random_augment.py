@@ -1,0 +1,72 @@
+"""Mirror, rotation and jitter: drawn here, done here or on the device."""
+
+from collections.abc import Sequence
+
+import torch
+from mmcv.transforms import BaseTransform
+
+from senet_mm.datasets.augmentation import (
+    MAX_JITTER,
+    NOISE_SHAPES,
+    Augmentation,
+    augment,
+    draw_numbers,
+)
+from senet_mm.registry import TRANSFORMS
+from senet_mm.utils.options import check_option
+
+
+@TRANSFORMS.register_module()
+class RandomAugment(BaseTransform):
+    """Draw mirror, rotation and pixel jitter, in this order.
+
+    With ``on='device'`` the numbers go along with the image (key ``augment``) and
+    ``BatchPreprocessor`` changes whole batches on the device; with ``on='cpu'`` the image is
+    changed here. The pictures are the same, but for the rounding of the interpolation.
+
+    Source: the README of the released networks (rotation +-10 degrees, pixel jitter +-20).
+
+    Required and modified key: ``img``, uint8 (H, W, 3).
+
+    Args:
+        mirror: Probability of exchanging left and right.
+        angle: Largest angle in degrees; uniform from minus this to this.
+        jitter: Largest absolute value of the noise, in grey levels; uniform over the integers.
+        per: What shares one value of the noise: ``pixel`` (independent per pixel and channel),
+            ``channel`` or ``image``.
+        fill: What lies outside of the image: a grey level per channel, in the image's order.
+        on: ``device``, ``cpu``, or ``auto``: on the device where there is a GPU.
+    """
+
+    def __init__(
+        self,
+        mirror: float = 0.5,
+        angle: float = 0,
+        jitter: int = 0,
+        per: str = 'pixel',
+        fill: Sequence[float] = (104, 117, 123),
+        on: str = 'auto',
+    ) -> None:
+        check_option('jitter', jitter, range(MAX_JITTER + 1))
+        check_option('per', per, NOISE_SHAPES)
+        check_option('on', on, ('auto', 'device', 'cpu'))
+        if not 0 <= mirror <= 1 or not 0 <= angle <= 180:
+            raise ValueError(
+                f'mirror={mirror} angle={angle}: allowed: a probability, and 0 to 180 degrees'
+            )
+        self.mirror = mirror
+        self.augmentation = Augmentation(angle, jitter, per, tuple(fill))
+        self.on_device = on == 'device' or (on == 'auto' and torch.cuda.is_available())
+
+    def transform(self, results: dict) -> dict:
+        """Draw; change ``results['img']`` or add ``results['augment']``."""
+        numbers = draw_numbers(self.mirror, self.augmentation.angle)
+        if self.on_device:
+            results['augment'] = (self.augmentation, numbers)
+        else:
+            results['img'] = augment(results['img'], numbers, self.augmentation)
+        return results
+
+    def __repr__(self) -> str:
+        where = 'device' if self.on_device else 'cpu'
+        return f'{type(self).__name__}(mirror={self.mirror}, {self.augmentation}, on={where!r})'

@@ -1,0 +1,151 @@
+"""What a classifier can be deployed as."""
+
+import importlib.util
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch._inductor import config as inductor_config
+
+from senet_mm.engine.speed import has_fast_bf16
+from senet_mm.utils.options import check_option
+
+from .fold import Logits, fold
+from .pack import pack
+
+
+class Deployed(NamedTuple):
+    """Attributes:
+    run: Preprocessed images (N, C, H, W), float32, to logits.
+    path: The file that was written.
+    how: What it is, in words.
+    """
+
+    run: Callable[[Tensor], Tensor]
+    path: Path
+    how: str
+
+
+def deploy(model: nn.Module, to: str, example: Tensor, folder: Path) -> Deployed:
+    """Deploy a classifier.
+
+    Args:
+        model: The classifier.
+        to: A key of ``TARGETS``.
+        example: A batch of at least two preprocessed images.
+        folder: Folder for the file.
+
+    Raises:
+        ValueError: The target is not known.
+        ImportError: It needs a package that is not installed.
+    """
+    check_option('to', to, TARGETS)
+    folder.mkdir(parents=True, exist_ok=True)
+    with torch.inference_mode(False), torch.no_grad():
+        return TARGETS[to](model, example, folder)
+
+
+# Of the one argument: the images.
+ANY_BATCH = ({0: torch.export.Dim('batch')},)
+
+
+def _save_program(folded: Logits, example: Tensor, path: Path) -> Path:
+    """Write a program that ``torch.export.load(path).module()`` runs without this package."""
+    program = torch.export.export(folded, (example,), dynamic_shapes=ANY_BATCH)
+    with warnings.catch_warnings():
+        # Said of weights whose channels are neighbours in memory; they are saved whole.
+        warnings.filterwarnings('ignore', 'No complete tensor found in the group')
+        torch.export.save(program, path)
+    return path
+
+
+def _folded(model: nn.Module, example: Tensor) -> tuple[Logits, str]:
+    """The folded network in the precision that is fast on the device of the example."""
+    fast = has_fast_bf16(example.device.type)
+    dtype = torch.bfloat16 if fast else torch.float32
+    return fold(model, dtype, channels_last=True), f'{str(dtype)[6:]}, channels-last'
+
+
+def to_fold(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
+    """Norms folded, early squeeze, fast precision and layout; on a CPU packed. No compiler."""
+    folded, how = _folded(model, example)
+    path = _save_program(folded, example, folder / 'folded.pt2')
+    if example.is_cpu:
+        folded, how = pack(folded), f'{how}, packed in this process'
+    return Deployed(torch.no_grad()(folded), path, how)
+
+
+def to_compile(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
+    """The folded network, compiled with its weights frozen; compiled anew in every process."""
+    folded, how = _folded(model, example)
+    path = _save_program(folded, example, folder / 'folded.pt2')
+    # Inductor's code for a CPU has less to do between kernels in C++.
+    compiled = torch.compile(folded, dynamic=False, options=dict(cpp_wrapper=example.is_cpu))
+
+    @torch.no_grad()
+    def run(images: Tensor) -> Tensor:
+        # As an option of `torch.compile` it comes too late: weights are already inputs.
+        with inductor_config.patch(freezing=True):
+            return compiled(images)
+
+    return Deployed(run, path, f'{how}, torch.compile with freezing')
+
+
+def _need(package: str, extra: str) -> None:
+    """Raise an ImportError that names the extra, unless a package is installed."""
+    if importlib.util.find_spec(package) is None:
+        raise ImportError(f"{package} is not installed; mend it with: pip install -e '.[{extra}]'")
+
+
+def to_onnx(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
+    """ONNX with a dynamic batch, float32, run by onnxruntime."""
+    for package in ('onnx', 'onnxscript', 'onnxruntime'):
+        _need(package, 'deploy')
+    import onnxruntime
+
+    path = folder / 'model.onnx'
+    torch.onnx.export(
+        fold(model.cpu()), (example.cpu(),), path, dynamo=True, verbose=False,
+        dynamic_shapes=ANY_BATCH, external_data=False,
+        input_names=['images'], output_names=['logits'],
+    )  # fmt: skip
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
+
+    def run(images: Tensor) -> Tensor:
+        [logits] = session.run(None, {'images': images.cpu().numpy()})
+        return torch.from_numpy(logits)
+
+    return Deployed(run, path, 'float32, onnxruntime')
+
+
+def to_openvino(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
+    """OpenVINO's model, in bfloat16 where the CPU has it, compiled once per batch size."""
+    _need('openvino', 'openvino')
+    import openvino
+
+    program = torch.export.export(fold(model.cpu()), (example.cpu(),), dynamic_shapes=ANY_BATCH)
+    converted = openvino.convert_model(program)
+    path = folder / 'model.xml'
+    openvino.save_model(converted, path, compress_to_fp16=False)
+    precision = 'bf16' if has_fast_bf16('cpu') else 'f32'
+    options = dict(
+        INFERENCE_PRECISION_HINT=precision, INFERENCE_NUM_THREADS=torch.get_num_threads()
+    )
+    compiled = {}
+
+    def run(images: Tensor) -> Tensor:
+        shape = tuple(images.shape)
+        if shape not in compiled:
+            converted.reshape(list(shape))
+            compiled[shape] = openvino.compile_model(converted, 'CPU', options)
+        return torch.from_numpy(compiled[shape](images.cpu().numpy())[0])
+
+    return Deployed(run, path, f'{precision}, openvino')
+
+
+TARGETS = {'fold': to_fold, 'compile': to_compile, 'onnx': to_onnx, 'openvino': to_openvino}

@@ -1,0 +1,98 @@
+"""A network for inference alone: norms in the convolutions, gates before the last of them."""
+
+import copy
+
+import torch
+from mmcv.cnn.utils import fuse_conv_bn
+from torch import Tensor, nn
+
+from senet_mm.models.backbones.res_blocks import ResBlock
+from senet_mm.ops.tail import has_hooks
+
+
+class EarlySqueeze(nn.Module):
+    """A block without norms whose last convolution is 1x1: its gate is known before it.
+
+    The mean of a 1x1 convolution is the convolution of the mean. So the squeeze reads the narrow
+    map before the convolution, and gate, addition and ReLU follow the convolution at once.
+
+    Args:
+        block: The block, norms folded; see :meth:`fits`.
+    """
+
+    def __init__(self, block: ResBlock) -> None:
+        super().__init__()
+        *convs, self.last = [conv for conv, _ in block.branch]
+        self.branch = nn.Sequential(*(nn.Sequential(conv, nn.ReLU(inplace=True)) for conv in convs))
+        self.se = block.se
+        self.downsample = block.downsample
+
+    @staticmethod
+    def fits(module: nn.Module) -> bool:
+        """Whether a module is such a block."""
+        if not isinstance(module, ResBlock) or not getattr(module.se, 'gates_average', False):
+            return False
+        conv = module.branch[-1][0]
+        folded = all(isinstance(norm, nn.Identity) for _, norm in module.branch)
+        pointwise = conv.kernel_size == conv.stride == (1, 1) and conv.padding == (0, 0)
+        watched = any(has_hooks(part) for part in (module, module.se, conv))
+        return folded and pointwise and not watched
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The block, (N, C, H, W) -> (N, C', H', W')."""
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = self.branch(x)
+        squeezed = self.last(x.mean((2, 3), keepdim=True))
+        gate = self.se.scale(squeezed.to(self.se_dtype)).to(x.dtype)
+        return torch.addcmul(shortcut, self.last(x), gate).relu_()
+
+    @property
+    def se_dtype(self) -> torch.dtype:
+        """Precision of the gate."""
+        return next(self.se.parameters()).dtype
+
+
+class Logits(nn.Module):
+    """A classifier as a function: preprocessed images (N, C, H, W) to logits, both float32.
+
+    Args:
+        model: The classifier.
+        dtype: Precision of the network; gates with an early squeeze stay in float32.
+        channels_last: Memory layout of its maps.
+    """
+
+    def __init__(
+        self, model: nn.Module, dtype: torch.dtype = torch.float32, channels_last: bool = False
+    ) -> None:
+        super().__init__()
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.model = model.to(dtype=dtype, memory_format=layout)
+        for module in self.model.modules():
+            if isinstance(module, EarlySqueeze):
+                module.se.float()
+        self.dtype = dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model(x.to(self.dtype)).float()
+
+
+def fold(
+    model: nn.Module,
+    dtype: torch.dtype = torch.float32,
+    channels_last: bool = False,
+    early: bool = True,
+) -> Logits:
+    """A copy of a classifier for inference; the classifier stays as it is.
+
+    Args:
+        model: The classifier.
+        dtype: Precision of the copy.
+        channels_last: Memory layout of its maps.
+        early: Squeeze before the last convolution where it is 1x1.
+    """
+    model = fuse_conv_bn(copy.deepcopy(model).eval()).requires_grad_(False)
+    for parent in list(model.modules()) if early else ():
+        for name, child in parent.named_children():
+            if EarlySqueeze.fits(child):
+                setattr(parent, name, EarlySqueeze(child))
+    return Logits(model, dtype, channels_last).eval()

@@ -1,0 +1,47 @@
+"""What deploying a classifier gained and what it changed."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from senet_mm.utils.measure import interleave, peak_memory
+
+Run = Callable[[Tensor], Tensor]
+
+
+def make_report(
+    before: Run, after: Run, images: Tensor, batch_size: int, rounds: int
+) -> dict[str, dict[str, object]]:
+    """Latency, throughput and memory of both, differences of the second, by name of the column.
+
+    Args:
+        before: The classifier as it was trained: images to logits.
+        after: What it was deployed as.
+        images: Preprocessed real images, (N, C, H, W).
+        batch_size: Batch of the throughput.
+        rounds: Timed calls.
+    """
+    runs = dict(before=before, after=after)
+    one = images[:1].contiguous()
+    many = images.repeat(-(-batch_size // len(images)), 1, 1, 1)[:batch_size].contiguous()
+    latency = interleave({k: lambda run=run: run(one) for k, run in runs.items()}, rounds)
+    batch = interleave({k: lambda run=run: run(many) for k, run in runs.items()}, rounds)
+    memory = {k: peak_memory(lambda run=run: run(many)) for k, run in runs.items()}
+    logits = {
+        k: torch.cat([run(part.contiguous()).cpu() for part in images.split(batch_size)])
+        for k, run in runs.items()
+    }
+    same = logits['before'].argmax(1) == logits['after'].argmax(1)
+    difference = (logits['before'] - logits['after']).abs().max().item()
+    return {
+        'latency of one image': {k: str(v) for k, v in latency.items()}
+        | dict(ratio=latency['before'].median / latency['after'].median),
+        f'batch of {batch_size}': {k: str(v) for k, v in batch.items()}
+        | dict(ratio=batch['before'].median / batch['after'].median),
+        'images/s': {k: round(batch_size / v.median, 1) for k, v in batch.items()},
+        'memory beyond the model (MiB)': {k: round(v / 2**20, 1) for k, v in memory.items()},
+        'largest logit difference': dict(after=difference),
+        'spread of the logits': dict(before=logits['before'].std().item()),
+        'same top-1': dict(after=f'{int(same.sum())} of {len(same)} images'),
+    }

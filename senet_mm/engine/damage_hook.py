@@ -1,0 +1,78 @@
+"""Damaged images: each is said once, all are counted, too many stop the training."""
+
+from mmengine.dist import all_gather_object
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from senet_mm.datasets.damage import DamagedImageError
+from senet_mm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class DamagedImagesHook(Hook):
+    """Report the images that were replaced in training, and stop when they are too many.
+
+    What is counted is different images, not how often they were met. Within an epoch every process
+    counts its own, at its end they are put together.
+
+    Args:
+        share: Part of the training set that may be damaged.
+        at_least: So many may be damaged however small the set is.
+
+    Raises:
+        ValueError: An argument is out of range.
+        DamagedImageError: More images than allowed are damaged; or one of validation or testing is.
+    """
+
+    def __init__(self, share: float = 0.001, at_least: int = 10) -> None:
+        if not 0 <= share <= 1 or at_least < 0:
+            raise ValueError(
+                f'share={share} at_least={at_least}: allowed: share from 0 to 1, at_least from 0'
+            )
+        self.share = share
+        self.at_least = at_least
+        self.damaged: dict[str, None] = {}
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        """Log and count what was replaced in the batch."""
+        for image in _get_damaged(data_batch):
+            if image not in self.damaged:
+                runner.logger.warning(f'damaged image {image}; another one takes its place')
+                self.damaged[image] = None
+                self._check(runner)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Put the counts of all processes together and say how many there are."""
+        for images in all_gather_object(list(self.damaged)):
+            self.damaged.update(dict.fromkeys(images))
+        if self.damaged:
+            runner.logger.warning(
+                f'{len(self.damaged)} of {len(runner.train_dataloader.dataset)} images of the '
+                'training set were found damaged so far'
+            )
+            self._check(runner)
+
+    def _check(self, runner: Runner) -> None:
+        total = len(runner.train_dataloader.dataset)
+        allowed = max(self.at_least, int(self.share * total))
+        if len(self.damaged) > allowed:
+            raise DamagedImageError(
+                f'training stopped: {len(self.damaged)} damaged images, the last of them '
+                f'{list(self.damaged)[-1]}; allowed: {allowed} (share={self.share} of {total}, '
+                f'at_least={self.at_least}); tools/dataset_tools/verify.py lists them all'
+            )
+
+    def before_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        """No image of an evaluation may have been replaced."""
+        for image in _get_damaged(data_batch):
+            raise DamagedImageError(f'{image}; set test_mode=True in the data set of an evaluation')
+
+    before_test_iter = before_val_iter
+
+
+def _get_damaged(batch: object) -> list[str]:
+    return batch.get('damaged', []) if isinstance(batch, dict) else []

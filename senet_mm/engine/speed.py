@@ -1,0 +1,59 @@
+"""Switches of the hardware that a config can name."""
+
+import torch
+from mmengine.device import get_device
+from torch import nn
+
+from senet_mm.models.backbones.base import SlotBlock
+from senet_mm.utils.options import check_option
+
+
+def has_fast_bf16(device: str) -> bool:
+    """Whether a device calculates in bfloat16 itself: most GPUs, CPUs with AMX or AVX512-BF16."""
+    if device == 'cuda':
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device == 'cpu':
+        return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return False
+
+
+def use_channels_last(when: bool | str) -> bool:
+    """Whether ``channels_last`` of a config means this device.
+
+    Args:
+        when: True, False, or ``'fast'``: where bfloat16 is fast, for so are convolutions whose
+            channels are neighbours in memory.
+
+    Raises:
+        ValueError: ``when`` is not known.
+    """
+    check_option('channels_last', when, (True, False, 'fast'))
+    return when is True or (when == 'fast' and has_fast_bf16(get_device()))
+
+
+def use_tf32(enabled: bool) -> None:
+    """Let GPUs multiply float32 with the 10 bits of TF32; other devices know no such thing."""
+    torch.backends.cuda.matmul.allow_tf32 = enabled
+    torch.backends.cudnn.allow_tf32 = enabled
+
+
+def compile_regions(model: nn.Module, **options) -> int:
+    """Compile a network block by block, in place; names in the state dict stay as they are.
+
+    Blocks of one shape share what is compiled, which takes a fraction of the time for the whole.
+
+    Args:
+        model: The network.
+        **options: Arguments of ``torch.compile``.
+
+    Returns:
+        Number of regions: the blocks with a slot for SE, or the backbone that has none.
+    """
+    regions = [module for module in model.modules() if isinstance(module, SlotBlock)]
+    if not regions:
+        regions = [getattr(getattr(model, 'module', model), 'backbone', model)]
+    # Each shape, dtype and mode is a variant of the same code; the default of 8 is for accidents.
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
+    for region in regions:
+        region.compile(**options)
+    return len(regions)

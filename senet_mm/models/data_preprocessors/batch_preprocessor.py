@@ -1,0 +1,57 @@
+"""From the batch of a loader to the input of the network, batched on the device."""
+
+import torch
+import torch.nn.functional as F
+from mmpretrain.models.utils import ClsDataPreprocessor
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from senet_mm.datasets.seeding import own_random_numbers, seed_generators
+from senet_mm.registry import MODELS
+
+from .augment import augment_batch
+
+
+@MODELS.register_module()
+class BatchPreprocessor(ClsDataPreprocessor):
+    """mmpretrain's preprocessor that also takes batches without per-image objects.
+
+    Batches of ``PackTensors`` are augmented with the numbers that ``RandomAugment`` drew,
+    normalised and mixed (mixup, CutMix) on the device; images stay channels last in memory. The
+    labels reach the head as one tensor, of classes (N,) or scores (N, num_classes);
+    our heads take it. All other batches go mmpretrain's way.
+
+    Args:
+        **kwargs: Arguments of ``ClsDataPreprocessor``: ``mean``, ``std``, ``to_rgb``,
+            ``num_classes``, ``batch_augments``, ...
+    """
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(**kwargs)
+        # The loader pins its memory where there is a GPU.
+        self._non_blocking = True
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """The network's ``inputs``, float32 (N, C, H, W), and ``data_samples``."""
+        if 'seed' not in data:
+            return super().forward(data, training)
+        inputs = self.cast_data(data['inputs'])
+        if 'augment' in data:
+            augmentation, numbers = data['augment']
+            inputs = augment_batch(inputs, numbers, augmentation)
+        inputs = super().forward(dict(inputs=inputs))['inputs']
+        labels = torch.as_tensor(data['gt_label']).to(self.device, non_blocking=True)
+        if not training:
+            samples = [DataSample().set_gt_label(label) for label in labels]
+            return dict(inputs=inputs, data_samples=samples)
+        if self.batch_augments is None:
+            return dict(inputs=inputs, data_samples=labels)
+        return self.mix(inputs, labels, data['seed'])
+
+    def mix(self, inputs: Tensor, labels: Tensor, seed: Tensor) -> dict:
+        """Apply the batch augmentation; its random numbers follow from the samples'."""
+        scores = F.one_hot(labels, self.num_classes).float()
+        with own_random_numbers():
+            seed_generators(tuple(map(int, seed)))
+            inputs, scores = self.batch_augments(inputs, scores)
+        return dict(inputs=inputs, data_samples=scores)

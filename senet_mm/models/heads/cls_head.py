@@ -1,0 +1,37 @@
+"""What our heads share, and the head of a backbone that classifies itself."""
+
+from collections.abc import Sequence
+
+from mmpretrain.evaluation.metrics import Accuracy
+from mmpretrain.models.heads import ClsHead as _ClsHead
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from senet_mm.models.scoped_init import ScopedInit
+from senet_mm.registry import MODELS
+
+
+class TensorTargets:
+    """A head whose loss also takes the targets of a batch as one tensor.
+
+    To be named before a head of mmpretrain.
+    """
+
+    def _get_loss(
+        self, cls_score: Tensor, data_samples: Tensor | Sequence[DataSample], **kwargs
+    ) -> dict[str, Tensor]:
+        """Upstream's loss, also of one tensor: labels (N,) or scores (N, classes)."""
+        if not isinstance(data_samples, Tensor):
+            return super()._get_loss(cls_score, data_samples, **kwargs)
+        target = data_samples
+        losses = dict(loss=self.loss_module(cls_score, target, avg_factor=len(target), **kwargs))
+        if self.cal_acc:
+            accuracy = Accuracy.calculate(cls_score, target, topk=self.topk)
+            names = (f'accuracy_top-{k}' for k in self.topk)
+            losses.update(zip(names, accuracy, strict=True))
+        return losses
+
+
+@MODELS.register_module()
+class ClsHead(TensorTargets, ScopedInit, _ClsHead):
+    """mmpretrain's head without layers, for backbones that classify themselves (VGG)."""

@@ -1,0 +1,86 @@
+"""The tail as few sums and one affine map, for a compiler.
+
+Ordinary code averages the normalised map, which costs a compiler another pass over it, or two. But
+the mean of an affine map is the map of the mean: with the mean and variance of every sample and
+channel, which take one pass, the gate is known before the map is normalised.
+"""
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
+
+from .norms import (
+    Statistics,
+    accumulation_dtype,
+    affine_of,
+    group_of,
+    remember,
+    remembered,
+    uses_batch,
+)
+
+
+def algebra_tail(z: Tensor, shortcut: Tensor, norm: nn.Module, se: nn.Module | None) -> Tensor:
+    """``relu(norm(z) * gate + shortcut)``; arguments as in :func:`senet_mm.ops.se_tail`."""
+    x = z.to(accumulation_dtype(z.dtype))
+    gamma, beta = affine_of(norm, x.shape[1], x)
+    if uses_batch(norm):
+        # Moments around a value near the mean, for a compiler takes both sums in one pass, and the
+        # variance of `torch.var` in two. The corner of every sample is near enough.
+        near = x[:, :, 0, 0].mean(0).detach()
+        around = x - near[:, None, None]
+        mean_nc, square_nc = around.mean((2, 3)), around.square().mean((2, 3))
+        var = square_nc.mean(0) - mean_nc.mean(0).square()
+        mean_nc = mean_nc + near
+        statistics = Statistics(mean_nc.mean(0), var, x[:, 0].numel())
+        if group := group_of(norm):
+            statistics = over_ranks(statistics, group)
+        remember(
+            norm, Statistics(*(s.detach() if isinstance(s, Tensor) else s for s in statistics))
+        )
+        mean, rstd = statistics.mean, (statistics.var + norm.eps).rsqrt()
+    else:
+        mean_nc = x.mean((2, 3))
+        mean, rstd = remembered(norm, x.shape[1], x)
+    scale = gamma * rstd
+    gate = gate_of(se, scale * (mean_nc - mean) + beta)
+    # Not (x - mean) * scale, for a compiler would keep that difference, in float32, for later.
+    factor, constant = (v[..., None, None] for v in (scale * gate, (beta - mean * scale) * gate))
+    return F.relu(x * factor + constant + shortcut).to(z.dtype)
+
+
+def gate_of(se: nn.Module | None, squeezed: Tensor) -> Tensor:
+    """The gate (N, C) for means (N, C), in their precision; 1 where there is no layer."""
+    if se is None:
+        return torch.ones_like(squeezed)
+    with torch.autocast(squeezed.device.type, enabled=False):
+        return se.scale(squeezed[..., None, None]).flatten(1)
+
+
+class _AllReduce(torch.autograd.Function):
+    """Sum over ranks, and of their gradients."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, group: dist.ProcessGroup) -> Tensor:
+        ctx.group = group
+        x = x.clone()
+        dist.all_reduce(x, group=group)
+        return x
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:
+        grad = grad.clone()
+        dist.all_reduce(grad, group=ctx.group)
+        return grad, None
+
+
+def over_ranks(local: Statistics, group: dist.ProcessGroup) -> Statistics:
+    """Statistics of all ranks, through which gradients flow."""
+    mean, var, count = local
+    count = mean.new_tensor([count])
+    total = _AllReduce.apply(count, group)
+    merged = _AllReduce.apply(mean * count, group) / total
+    spread = _AllReduce.apply((var + (mean - merged).square()) * count, group)
+    return Statistics(merged, spread / total, total)

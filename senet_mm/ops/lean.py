@@ -1,0 +1,28 @@
+"""Keep a recipe instead of a feature map."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+
+
+@contextlib.contextmanager
+def recomputed(y: Tensor, again: Callable[[], Tensor]) -> Iterator[None]:
+    """Within it, whoever keeps ``y`` for the backward pass keeps ``again`` instead.
+
+    Args:
+        y: A feature map, alive throughout.
+        again: Computes it once more.
+    """
+    address, shape = y.data_ptr(), y.shape
+
+    def pack(kept: Tensor) -> Tensor | Callable[[], Tensor]:
+        same = kept.data_ptr() == address and kept.shape == shape and kept.dtype == y.dtype
+        return again if same else kept
+
+    def unpack(kept: Tensor | Callable[[], Tensor]) -> Tensor:
+        return kept if isinstance(kept, Tensor) else kept()
+
+    with saved_tensors_hooks(pack, unpack):
+        yield

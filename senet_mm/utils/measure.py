@@ -1,0 +1,82 @@
+"""Time and memory of several functions, measured in turns."""
+
+import ctypes
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+
+class Timing(NamedTuple):
+    """Seconds of a call: median, and the quartiles on both sides of it."""
+
+    median: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f'{self.median * 1e3:.1f} ms ({self.low * 1e3:.1f}-{self.high * 1e3:.1f})'
+
+
+def synchronize() -> None:
+    """Wait for the GPU, if there is one."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def interleave(
+    functions: dict[str, Callable[[], object]], rounds: int, warmup: int = 2
+) -> dict[str, Timing]:
+    """Time functions in turns, so that whatever else the machine does hits all of them.
+
+    Args:
+        functions: What to time, by name.
+        rounds: Timed calls of each, at least two.
+        warmup: Calls before those.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(warmup):
+        for function in functions.values():
+            function()
+    for _ in range(rounds):
+        for name, function in functions.items():
+            synchronize()
+            start = time.perf_counter()
+            function()
+            synchronize()
+            seconds[name].append(time.perf_counter() - start)
+    timings = {}
+    for name, values in seconds.items():
+        low, median, high = statistics.quantiles(values, n=4, method='inclusive')
+        timings[name] = Timing(median, low, high)
+    return timings
+
+
+def _status(key: str) -> int:
+    """A line of Linux's status of this process, in bytes."""
+    for line in Path('/proc/self/status').read_text().splitlines():
+        if line.startswith(f'{key}:'):
+            return int(line.split()[1]) * 1024
+    raise AssertionError(key)
+
+
+def peak_memory(function: Callable[[], object]) -> int:
+    """Bytes that a call takes at its peak beyond what is in use before: of the GPU, else of Linux.
+
+    A first call must have gone before, or its buffers count.
+    """
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        function()
+        synchronize()
+        return torch.cuda.max_memory_allocated() - before
+    # What was freed goes back to Linux first, else the call is served from it.
+    ctypes.CDLL(None).malloc_trim(0)
+    Path('/proc/self/clear_refs').write_text('5')  # the peak is from now on
+    before = _status('VmRSS')
+    function()
+    return max(_status('VmHWM') - before, 0)

@@ -1,0 +1,62 @@
+"""Files of every kind that lies in a data set, made from one photograph."""
+
+import io
+
+import cv2
+import numpy as np
+from PIL import Image
+from skimage import data
+
+# RGB (120, 160, 3)
+PHOTO = cv2.resize(data.astronaut(), (160, 120), interpolation=cv2.INTER_AREA)
+
+
+def save(image, kind, **kwargs):
+    """The bytes of a Pillow image in a format."""
+    file = io.BytesIO()
+    image.save(file, kind, **kwargs)
+    return file.getvalue()
+
+
+def make_files():
+    """Bytes by name: those that are images, and those that are damaged."""
+    photo = Image.fromarray(PHOTO)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    thumbnail = save(photo.resize((16, 12)), 'JPEG')
+    jpeg, png, webp = save(photo, 'JPEG', quality=95), save(photo, 'PNG'), save(photo, 'WEBP')
+    deep = PHOTO[..., ::-1].astype(np.uint16) * 257
+    good = {
+        'jpeg': jpeg,
+        'progressive': save(photo, 'JPEG', quality=95, progressive=True),
+        'cmyk': save(photo.convert('CMYK'), 'JPEG', quality=95),
+        'grey': save(photo.convert('L'), 'JPEG', quality=95),
+        'palette': save(photo.quantize(256), 'PNG'),
+        'png': png,
+        'png of 16 bits': cv2.imencode('.png', deep)[1].tobytes(),
+        'grey png of 16 bits': cv2.imencode('.png', deep[..., 1])[1].tobytes(),
+        'alpha': save(photo.convert('RGBA'), 'PNG'),
+        'webp': save(photo, 'WEBP', quality=95),
+        'gif': save(photo.quantize(256), 'GIF'),
+        'pcx, which cv2 does not read': save(photo, 'PCX'),
+        'turned by EXIF': save(photo, 'JPEG', quality=95, exif=turned),
+        'bytes behind the end': jpeg + b'\0' * 500,
+    }
+    header = jpeg.index(b'\xff\xda')
+    with_thumbnail = jpeg[:2] + b'\xff\xe2' + (len(thumbnail) + 2).to_bytes(2, 'big') + thumbnail
+    damaged = {
+        'empty': b'',
+        'html': b'<!DOCTYPE html><html><body>404 Not Found</body></html>',
+        'zeros': bytes(5000),
+        'half a jpeg': jpeg[: len(jpeg) // 2],
+        'jpeg without its last byte': jpeg[:-1],
+        'header of a jpeg': jpeg[:header],
+        'half a jpeg with a thumbnail': with_thumbnail + jpeg[2 : len(jpeg) // 2],
+        'half a png': png[: len(png) // 2],
+        'half a webp': webp[: len(webp) // 2],
+        'noise in a png': png[:200] + bytes(range(256)) + png[456:],
+    }
+    return good, damaged
+
+
+GOOD, DAMAGED = make_files()

@@ -1,0 +1,195 @@
+"""Packing, shards and verifying: by their tools, as a user does."""
+
+import io
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from senet_mm.datasets import DamagedImageError, ImageNet, LoadImage, ShardedImageNet
+from senet_mm.datasets.decoding import decode
+from senet_mm.datasets.packing import is_baseline, transcode
+
+from ..conftest import ROOT
+from .files import DAMAGED, GOOD, PHOTO
+
+COPIED = ('jpeg', 'grey', 'turned by EXIF', 'bytes behind the end')
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """train/ and val/ with one file of each kind, good and damaged; labels from 0 to 9."""
+    root = tmp_path_factory.mktemp('set')
+    (root / 'meta').mkdir()
+    for split in ('train', 'val'):
+        lines = []
+        for i, (name, data) in enumerate({**GOOD, **DAMAGED}.items()):
+            path = root / split / f'class {i % 3}' / f'{name.replace(" ", "_")}.JPEG'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            lines.append(f'class {i % 3}/{path.name} {i % 10}\n')
+        (root / f'meta/{split}.txt').write_text(''.join(lines))
+    return root
+
+
+def run(tool, *args):
+    command = [sys.executable, f'tools/dataset_tools/{tool}', *map(str, args), '--workers', '2']
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope='module', params=[None, 60], ids=['as they are', 'resized'])
+def packed(request, folder, tmp_path_factory):
+    """The set packed; the folder of the shards and the short side."""
+    out = tmp_path_factory.mktemp('packed') / 'shards'
+    options = ['--short-side', request.param] if request.param else []
+    done = run('pack.py', folder, out, '--shard-size', 0, *options)
+    assert done.returncode == 0, done.stderr
+    words = f'{len(GOOD)} images in {len(GOOD)} shards; {len(DAMAGED)} damaged left out'
+    assert f'train: {words}' in done.stdout
+    assert f'val: {words}' in done.stdout
+    return out, request.param
+
+
+def by_name(dataset):
+    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+    return {info['img_path'].rpartition('/')[2].removesuffix('.JPEG'): info for info in infos}
+
+
+def test_shards_hold_the_same_images(packed, folder):
+    out, short_side = packed
+    dataset = ShardedImageNet(data_root=str(out), split='train', pipeline=[LoadImage()])
+    files = by_name(ImageNet(data_root=str(folder), split='train'))
+    served = {sample['img_path']: sample for sample in (dataset[i] for i in range(len(dataset)))}
+    assert len(served) == len(GOOD)
+    for path, sample in served.items():
+        shard, _, name = path.partition(':')
+        assert shard.startswith(f'{out}/train-')
+        info = files[name.rpartition('/')[2].removesuffix('.JPEG')]
+        assert sample['gt_label'] == info['gt_label']
+        expected = decode(Path(info['img_path']).read_bytes())
+        if short_side:
+            assert sample['img'].shape == (60, 80, 3)
+            expected = np.asarray(
+                Image.fromarray(expected).resize((80, 60), Image.Resampling.BILINEAR)
+            )
+        assert np.abs(sample['img'].astype(float) - expected).mean() < 5
+
+
+def test_shards_are_plain_tars_of_webdatasets_kind(packed):
+    """Members of a sample lie side by side under one key: KEY.jpg, KEY.cls; all baseline."""
+    out, short_side = packed
+    originals = {name: GOOD[name] for name in COPIED}
+    keys, copies = [], 0
+    for path in sorted(out.glob('train-*.tar')):
+        with tarfile.open(path) as tar:
+            names = tar.getnames()
+            assert [name.partition('.')[2] for name in names] == ['jpg', 'cls']
+            jpeg, label = (tar.extractfile(name).read() for name in names)
+            keys.append(names[0].partition('.')[0])
+            assert names[1].partition('.')[0] == keys[-1]
+            assert 0 <= int(label) < 10
+            assert is_baseline(jpeg)
+            copies += jpeg in originals.values()
+            with Image.open(io.BytesIO(jpeg)) as image:
+                assert image.format == 'JPEG'
+    assert len(set(keys)) == len(GOOD)
+    assert copies == (0 if short_side else len(COPIED))
+
+
+def test_damaged_images_are_listed(packed, folder):
+    lines = (packed[0] / 'val-damaged.txt').read_text().splitlines()
+    assert len(lines) == len(DAMAGED)
+    assert all(line.startswith(f'{folder}/val/class ') and ': ' in line for line in lines)
+
+
+@pytest.mark.parametrize('name', GOOD)
+def test_transcoding(name, tmp_path):
+    """What is no baseline JPEG becomes one, of the same picture."""
+    path = tmp_path / 'image'
+    path.write_bytes(GOOD[name])
+    data = transcode(path, quality=95)
+    assert (data == GOOD[name]) == (name in COPIED)
+    assert np.abs(decode(data).astype(float) - decode(GOOD[name])).mean() < 3.5
+    assert min(decode(transcode(path, short_side=50)).shape[:2]) == 50
+    larger = transcode(path, short_side=500)
+    assert decode(larger).shape == PHOTO.shape
+
+
+def test_wrong_shards(packed, tmp_path):
+    out, _ = packed
+    with pytest.raises(FileNotFoundError, match=r'train\.txt does not exist; set data_root'):
+        ShardedImageNet(data_root=str(tmp_path), split='train')
+    index = (out / 'train.txt').read_text()
+    shard = index.split()[0]
+    (tmp_path / 'train.txt').write_text(index.splitlines()[0])
+    (tmp_path / shard).write_bytes((out / shard).read_bytes()[:700])
+    with pytest.raises(ValueError, match='has 700 bytes; its index says at least'):
+        ShardedImageNet(data_root=str(tmp_path), split='train')
+
+
+def test_shard_that_was_cut_off_later(packed, tmp_path):
+    out, _ = packed
+    index = (out / 'train.txt').read_text()
+    shard = index.split()[0]
+    (tmp_path / 'train.txt').write_text(index.splitlines()[0])
+    (tmp_path / shard).write_bytes((out / shard).read_bytes())
+    dataset = ShardedImageNet(data_root=str(tmp_path), split='train', pipeline=[LoadImage()])
+    assert len(dataset) == 1
+    with open(tmp_path / shard, 'r+b') as file:
+        file.truncate(700)
+    with pytest.raises(DamagedImageError, match=f'{shard}:.*: the shard is cut off'):
+        dataset[0]
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--quality', 0], '--quality=0 is not known; allowed: 1, 2'),
+        (['--short-side', 0], '--short-side 0: allowed: from 1'),
+    ],
+)
+def test_wrong_options_of_pack(folder, tmp_path, options, message):
+    done = run('pack.py', folder, tmp_path / 'out', *options)
+    assert done.returncode == 1
+    assert message in done.stderr
+
+
+def test_verify_lists_what_is_damaged_and_goes_on(folder, tmp_path):
+    options = ['--out', tmp_path / 'list.txt', '--log', tmp_path / 'log.txt']
+    total, bad = 2 * len({**GOOD, **DAMAGED}), 2 * len(DAMAGED)
+    done = run('verify.py', folder, *options)
+    assert done.returncode == 1, done.stderr
+    assert f'{bad} of {total} images are damaged, listed in {tmp_path}/list.txt' in done.stdout
+    lines = (tmp_path / 'list.txt').read_text().splitlines()
+    names = {line.partition('.JPEG: ')[0].rpartition('/')[2].replace('_', ' ') for line in lines}
+    assert names == set(DAMAGED)
+    assert len(lines) == bad
+
+    # A run that was cut off in the middle of a line, of an image that is damaged.
+    log = (tmp_path / 'log.txt').read_text().splitlines(keepends=True)
+    kept = [line for line in log if line.endswith('\t\n')][:9]
+    cut = next(line for line in log if not line.endswith('\t\n')).partition('\t')[0]
+    (tmp_path / 'log.txt').write_text(''.join(kept) + f'{cut}\t')
+    (tmp_path / 'list.txt').unlink()
+    again = run('verify.py', folder, *options)
+    assert f'9 of {total} images were verified before' in again.stdout
+    assert (tmp_path / 'list.txt').read_text().splitlines() == lines
+    assert again.returncode == 1
+
+
+def test_verify_of_a_good_set(tmp_path):
+    (tmp_path / 'a.JPEG').write_bytes(GOOD['jpeg'])
+    done = run('verify.py', tmp_path)
+    assert done.returncode == 0
+    assert (tmp_path / 'damaged.txt').read_text() == ''
+
+
+@pytest.mark.parametrize(('name', 'message'), [('none', 'does not exist'), ('', 'has no image')])
+def test_verify_without_images(tmp_path, name, message):
+    done = run('verify.py', tmp_path / name)
+    assert done.returncode == 1
+    assert message in done.stderr

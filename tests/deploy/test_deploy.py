@@ -1,0 +1,114 @@
+"""What is deployed computes what was trained."""
+
+import importlib.util
+
+import onnxruntime
+import openvino
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from torch._inductor.utils import run_and_get_code
+
+from senet_mm.apis import get_model
+from senet_mm.deploy import TARGETS, EarlySqueeze, PackedConv, deploy, fold, pack
+from senet_mm.models import ImageClassifier
+
+from ..models.plain import disturb
+
+SE = dict(layer=dict(type='SELayer', ratio=16))
+# Backbone, channels of its output, SE, blocks whose gate comes early.
+NETWORKS = {
+    'bottlenecks': (dict(type='SEResNet', depth=50, se=None), 2048, SE, 16),
+    'basic blocks': (dict(type='SEResNet', depth=18, se=None), 512, SE, 0),
+    'ECA': (dict(type='SEResNet', depth=50, se=None), 2048, dict(layer=dict(type='ECALayer')), 16),
+    'scSE': (dict(type='SEResNet', depth=50, se=None), 2048, dict(layer=dict(type='SCSELayer')), 0),
+    'post': (dict(type='SEResNet', depth=50, se=None), 2048, dict(SE, position='post'), 0),
+    'preact': (dict(type='PreActResNet', depth=110), 64, SE, 0),
+    'mmpretrain': (dict(type='mmpretrain.MobileNetV2'), 1280, SE, 0),
+}
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+def test_folding_changes_nothing_but_rounding(name):
+    backbone, channels, se, early = NETWORKS[name]
+    head = dict(type='LinearClsHead', num_classes=10, in_channels=channels)
+    model = ImageClassifier(backbone, dict(type='GlobalAveragePooling'), head, se=se)
+    model = disturb(model).eval()
+    folded = fold(model)
+    x = torch.randn(3, 3, 64, 64)
+    assert sum(isinstance(module, EarlySqueeze) for module in folded.modules()) == early
+    with torch.no_grad():
+        expected = model(x)
+        assert (folded(x) - expected).norm() < 1e-4 * expected.norm()
+        packed = pack(folded)
+        for batch in (x, x[:1]):  # weights are laid out for the first batch that comes
+            expected = model(batch)
+            assert (packed(batch) - expected).norm() < 1e-4 * expected.norm()
+    assert any(isinstance(module, PackedConv) for module in packed.modules())
+
+
+@pytest.fixture(scope='module')
+def digits():
+    init_default_scope('senet_mm')
+    torch.manual_seed(0)
+    return disturb(get_model('seresnet8_1xb64_digits'))
+
+
+def load(to, path):
+    """What a file of a target computes, without this package."""
+    if to == 'onnx':
+        session = onnxruntime.InferenceSession(path)
+        return lambda x: session.run(None, {'images': x.numpy()})[0]
+    if to == 'openvino':
+        options = dict(INFERENCE_PRECISION_HINT='f32')
+        compiled = openvino.compile_model(openvino.Core().read_model(path), 'CPU', options)
+        return lambda x: compiled(x.numpy())[0]
+    return torch.export.load(path).module()
+
+
+# Targets, and their precision: bfloat16 in what is built for the CPU where it has it.
+TOLERANCES = dict(fold=0.05, compile=0.05, onnx=1e-4, openvino=0.05)
+
+
+@pytest.mark.parametrize('to', TARGETS)
+def test_any_batch_from_the_file(digits, tmp_path, to):
+    """The file alone gives the logits, at batches other than that of the export."""
+    deployed = deploy(digits, to, torch.randn(2, 1, 8, 8), tmp_path)
+    run = load(to, deployed.path)
+    for batch in (1, 5):
+        x = torch.randn(batch, 1, 8, 8)
+        with torch.no_grad():
+            expected = digits(x)
+            for function in (run, deployed.run):
+                difference = torch.as_tensor(function(x)) - expected
+                assert difference.norm() < TOLERANCES[to] * expected.norm()
+
+
+def test_compiled_weights_are_frozen(digits, tmp_path):
+    """Convolutions take weights that were laid out when they were compiled."""
+    deployed = deploy(digits, 'compile', torch.randn(2, 1, 8, 8), tmp_path)
+    x = torch.randn(3, 1, 8, 8)
+    _, [code] = run_and_get_code(deployed.run, x)
+    assert 'mkldnn__convolution_pointwise' in code
+    assert 'aten_convolution' not in code
+
+
+def test_a_missing_package_is_named(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
+    for to, extra in (('onnx', 'deploy'), ('openvino', 'openvino')):
+        with pytest.raises(ImportError, match=rf"mend it with: pip install -e '.\[{extra}\]'"):
+            deploy(digits, to, torch.randn(2, 1, 8, 8), tmp_path)
+
+
+def test_tool_reports(digits, run_tool, tmp_path):
+    checkpoint = tmp_path / 'digits.pth'
+    torch.save(dict(state_dict=digits.state_dict(), meta={}), checkpoint)
+    config = 'configs/digits/seresnet8_1xb64_digits.py'
+    options = ['--work-dir', tmp_path, '--rounds', 2, '--images', 20]
+    run = run_tool('tools/deploy.py', config, checkpoint, '--to', 'fold', *options)
+    assert run.returncode == 0, run.stderr
+    rows = dict(line.strip('| ').split(' | ', 1) for line in run.stdout.splitlines() if '|' in line)
+    assert {'latency of one image', 'images/s', 'largest logit difference'} <= rows.keys()
+    agreed = int(rows['same top-1'].strip('| ').split()[0])
+    assert 18 <= agreed <= 20
+    assert (tmp_path / 'folded.pt2').exists()

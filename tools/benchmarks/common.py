@@ -1,0 +1,93 @@
+"""What the benchmarks share: networks and their peers, a table, a line on the machine."""
+
+import argparse
+import platform
+from pathlib import Path
+
+import torch
+from mmengine.device import get_device
+from mmengine.registry import init_default_scope
+from torch import nn
+
+from senet_mm.models import ImageClassifier
+from senet_mm.utils.options import check_option
+
+# Our backbone without SE, mmpretrain's, timm's; SE-ResNet-50 is in timm twice.
+PEERS = {
+    'seresnet50': (
+        dict(type='SEResNet', depth=50),
+        dict(type='mmpretrain.SEResNet', depth=50),
+        ['seresnet50', 'legacy_seresnet50'],
+    ),
+    'seresnext101': (
+        dict(type='SEResNeXt', depth=101),
+        dict(type='mmpretrain.SEResNeXt', depth=101),
+        ['seresnext101_32x4d'],
+    ),
+    'senet154': (dict(type='SENet'), None, ['legacy_senet154']),
+}
+
+
+def classifier(backbone: dict) -> nn.Module:
+    """A classifier of 1000 classes: images (N, 3, H, W) to logits."""
+    head = dict(type='LinearClsHead', num_classes=1000, in_channels=2048)
+    return ImageClassifier(backbone, dict(type='GlobalAveragePooling'), head)
+
+
+def ours(network: str, **options) -> nn.Module:
+    """Our network, with options of its backbone: ``tail='fused'``, ``se=None``."""
+    return classifier(dict(PEERS[network][0], **options))
+
+
+def peers(network: str) -> dict[str, nn.Module]:
+    """The same network of mmpretrain and timm."""
+    import timm
+
+    _, mmpretrain, names = PEERS[network]
+    found = {'mmpretrain': classifier(mmpretrain)} if mmpretrain else {}
+    return found | {f'timm {name}': timm.create_model(name) for name in names}
+
+
+def make_parser(description: str, **defaults: int) -> argparse.ArgumentParser:
+    """A parser with the arguments that all benchmarks have."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('--network', choices=PEERS, default='seresnet50')
+    parser.add_argument('--batch-size', type=int, default=defaults['batch_size'])
+    parser.add_argument('--size', type=int, default=224, help='side of the images')
+    parser.add_argument('--rounds', type=int, default=defaults['rounds'], help='timed calls')
+    parser.add_argument('--threads', type=int, default=1, help='CPU threads')
+    parser.add_argument('--only', nargs='+', help='variants to run, the first one is the base')
+    return parser
+
+
+def start(args: argparse.Namespace) -> str:
+    """Set up and say on what the benchmark runs; returns the device."""
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    init_default_scope('senet_mm')
+    device = get_device()
+    name = torch.cuda.get_device_name() if device == 'cuda' else processor()
+    print(f'{name}, {args.threads} thread(s), torch {torch.__version__}, {vars(args)}')
+    return device
+
+
+def processor() -> str:
+    """Name of the CPU."""
+    for line in Path('/proc/cpuinfo').read_text().splitlines():
+        if line.startswith('model name'):
+            return line.partition(': ')[2]
+    return platform.processor()
+
+
+def select(variants: dict, only: list[str] | None) -> dict:
+    """The variants that were asked for, in that order; all by default."""
+    for name in only or ():
+        check_option('only', name, variants)
+    return {name: variants[name] for name in only or variants}
+
+
+def print_table(header: list[str], rows: list[list]) -> None:
+    """A Markdown table; floats with three digits."""
+    for row in (header, ['---'] * len(header), *rows):
+        cells = [f'{cell:.2f}' if isinstance(cell, float) else str(cell) for cell in row]
+        print(f'| {" | ".join(cells)} |')

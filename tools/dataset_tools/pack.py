@@ -1,0 +1,146 @@
+#!/usr/bin/env python
+"""Pack ImageNet into indexed tar shards, read by any tar, by webdataset and by ShardedImageNet.
+
+python tools/dataset_tools/pack.py data/imagenet data/imagenet-288 --short-side 288 --quality 90
+
+SRC holds train/ and val/ as the recipes want them. Images are written in a random order. Baseline
+JPEGs are copied as they are; progressive, CMYK and other formats are made baseline RGB JPEGs. With
+--short-side larger images are made smaller; what that does to a network's accuracy is not known.
+Damaged images are left out and listed in OUT/SPLIT-damaged.txt.
+"""
+
+import argparse
+import io
+import tarfile
+from collections.abc import Iterator
+from functools import partial
+from multiprocessing import Pool
+from pathlib import Path
+
+from senet_mm.utils.cli import reported_errors
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('src', type=Path, help='folder that holds train/ and val/')
+    parser.add_argument('out', type=Path, help='folder to write, must not exist or be empty')
+    parser.add_argument('--splits', nargs='+', default=['train', 'val'], help='what to pack')
+    parser.add_argument('--short-side', type=int, help='resize larger images, in pixels')
+    parser.add_argument('--quality', type=int, default=90, help='JPEG quality where it is written')
+    parser.add_argument('--shard-size', type=int, default=256, help='MiB of a shard')
+    parser.add_argument('--workers', type=int, default=8, help='processes')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the order')
+    return parser.parse_args()
+
+
+def convert(info: dict, short_side: int | None, quality: int) -> tuple[dict, bytes, str]:
+    """An image's info, its JPEG, and, where it is damaged, the reason."""
+    from senet_mm.datasets.packing import transcode
+
+    try:
+        return info, transcode(info['img_path'], short_side, quality), ''
+    except ValueError as error:
+        return info, b'', str(error)
+
+
+class Shards:
+    """Writes members to tar files of a limited size, and remembers where they begin.
+
+    Args:
+        folder: Where the shards are written.
+        split: What their names begin with.
+        limit: Bytes after which another shard is begun.
+    """
+
+    def __init__(self, folder: Path, split: str, limit: int) -> None:
+        self.folder, self.split, self.limit = folder, split, limit
+        self.count = 0
+        self.tar: tarfile.TarFile | None = None
+
+    def add(self, name: str, data: bytes) -> tuple[str, int]:
+        """Write a member; returns its shard and the offset of its bytes there."""
+        info = tarfile.TarInfo(name)
+        info.size = len(data)
+        # A GNU header of a short name is one block; the data follow.
+        offset = self.tar.offset + tarfile.BLOCKSIZE
+        self.tar.addfile(info, io.BytesIO(data))
+        return Path(self.tar.name).name, offset
+
+    def begin_sample(self) -> None:
+        """Begin another shard where the last one is full: a sample's members stay together."""
+        if self.tar is None or self.tar.offset >= self.limit:
+            self.close()
+            path = self.folder / f'{self.split}-{self.count:05d}.tar'
+            self.tar = tarfile.TarFile(path, 'w', format=tarfile.GNU_FORMAT)
+            self.count += 1
+
+    def close(self) -> None:
+        """End the last shard."""
+        if self.tar is not None:
+            self.tar.close()
+
+
+def load_infos(args: argparse.Namespace, split: str) -> list[dict]:
+    """All images of a split in a random order."""
+    import numpy as np
+
+    from senet_mm.datasets import ImageNet
+
+    dataset = ImageNet(data_root=str(args.src), split=split)
+    order = np.random.default_rng(args.seed).permutation(len(dataset))
+    return [dataset.get_data_info(int(i)) for i in order]
+
+
+def convert_all(args: argparse.Namespace, infos: list[dict]) -> Iterator[tuple[dict, bytes, str]]:
+    """Convert in parallel, in order, with a progress bar."""
+    from mmengine import ProgressBar
+
+    task = partial(convert, short_side=args.short_side, quality=args.quality)
+    bar = ProgressBar(len(infos))
+    with Pool(args.workers) as pool:
+        for result in pool.imap(task, infos, chunksize=16):
+            yield result
+            bar.update()
+    print()
+
+
+def pack(args: argparse.Namespace, split: str) -> None:
+    """Write the shards and the index of a split."""
+    from senet_mm.utils.files import atomic_file
+
+    infos = load_infos(args, split)
+    shards, index, damaged = Shards(args.out, split, args.shard_size * 2**20), [], []
+    for i, (info, data, reason) in enumerate(convert_all(args, infos)):
+        path = Path(info['img_path'])
+        if reason:
+            damaged.append(f'{path}: {reason}')
+            continue
+        shards.begin_sample()
+        shard, offset = shards.add(f'{i:09d}.jpg', data)
+        shards.add(f'{i:09d}.cls', str(info['gt_label']).encode())
+        name = path.relative_to(args.src / split)
+        index.append(f'{shard} {offset} {len(data)} {info["gt_label"]} {name}')
+    shards.close()
+    lists = {f'{split}-damaged.txt': damaged, f'{split}.txt': index}
+    for name, lines in lists.items():  # the index last: with it the shards are whole
+        with atomic_file(args.out / name) as file:
+            file.write(''.join(f'{line}\n' for line in lines).encode())
+    print(f'{split}: {len(index)} images in {shards.count} shards; {len(damaged)} damaged left out')
+
+
+def main(args: argparse.Namespace) -> None:
+    from senet_mm.utils.options import check_option
+
+    if args.out.exists() and any(args.out.iterdir()):
+        raise ValueError(f'{args.out} is not empty; allowed: a new or an empty folder')
+    check_option('--quality', args.quality, range(1, 101))
+    if args.short_side is not None and args.short_side < 1:
+        raise ValueError(f'--short-side {args.short_side}: allowed: from 1')
+    args.out.mkdir(parents=True, exist_ok=True)
+    for split in args.splits:
+        pack(args, split)
+
+
+if __name__ == '__main__':
+    with reported_errors():
+        main(parse_args())

@@ -1,0 +1,99 @@
+#!/usr/bin/env python
+"""Decode every image of a folder strictly and list those that are damaged.
+
+python tools/dataset_tools/verify.py data/imagenet
+
+In parallel; a run that was interrupted goes on where it was (--log), and damaged images are looked
+at again. The last line says how many are damaged; the exit code is 1 if any is.
+"""
+
+import argparse
+import sys
+from multiprocessing import Pool
+from pathlib import Path
+
+from senet_mm.utils.cli import reported_errors
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('root', type=Path, help='folder of images, with all folders below it')
+    parser.add_argument('--out', type=Path, help='the list to write, by default ROOT/damaged.txt')
+    parser.add_argument('--log', type=Path, help='what is done, by default ROOT/.verified.txt')
+    parser.add_argument('--workers', type=int, default=8, help='processes')
+    return parser.parse_args()
+
+
+def verify(path: Path) -> tuple[Path, str]:
+    """A file and what is wrong with it, or an empty string."""
+    from senet_mm.datasets.decoding import read_file
+    from senet_mm.datasets.packing import decode_strictly
+
+    try:
+        decode_strictly(read_file(path))
+    except ValueError as error:
+        return path, ' '.join(str(error).split())
+    return path, ''
+
+
+def find_images(root: Path) -> list[Path]:
+    """All files below a folder whose names are those of images."""
+    from senet_mm.datasets import ImageNet
+
+    if not root.is_dir():
+        raise FileNotFoundError(f'folder {root} does not exist')
+    extensions = {extension.lower() for extension in ImageNet.IMG_EXTENSIONS}
+    paths = [path for path in sorted(root.rglob('*')) if path.suffix.lower() in extensions]
+    if not paths:
+        raise ValueError(f'{root} has no image; allowed: {", ".join(sorted(extensions))}')
+    return paths
+
+
+def read_log(log: Path) -> dict[str, str]:
+    """What an earlier run found, by the path below the root; a line cut off is taken away."""
+    text = log.read_text() if log.exists() else ''
+    whole = text[: text.rfind('\n') + 1]
+    if whole != text:
+        log.write_text(whole)
+    return dict(line.split('\t', 1) for line in whole.splitlines())
+
+
+def run(paths: list[Path], args: argparse.Namespace, results: dict[str, str]) -> None:
+    """Verify what is not in ``results``; every result is written down at once."""
+    from mmengine import ProgressBar
+
+    bar = ProgressBar(len(paths))
+    with Pool(args.workers) as pool, args.log.open('a', buffering=1) as log:
+        for path, reason in pool.imap_unordered(verify, paths, chunksize=16):
+            name = str(path.relative_to(args.root))
+            results[name] = reason
+            log.write(f'{name}\t{reason}\n')
+            bar.update()
+    print()
+
+
+def main(args: argparse.Namespace) -> int:
+    from senet_mm.utils.files import atomic_file
+
+    args.out = args.out or args.root / 'damaged.txt'
+    args.log = args.log or args.root / '.verified.txt'
+    paths = find_images(args.root)
+    results = read_log(args.log)
+    # Damaged ones are looked at again: they may have been mended.
+    names = {name for name, reason in results.items() if not reason}
+    left = [path for path in paths if str(path.relative_to(args.root)) not in names]
+    if done := len(paths) - len(left):
+        print(f'{done} of {len(paths)} images were verified before ({args.log})')
+    if left:
+        run(left, args, results)
+    results = {name: results[name] for name in (str(path.relative_to(args.root)) for path in paths)}
+    damaged = [f'{name}: {reason}\n' for name, reason in results.items() if reason]
+    with atomic_file(args.out) as file:
+        file.write(''.join(damaged).encode())
+    print(f'{len(damaged)} of {len(paths)} images are damaged, listed in {args.out}')
+    return bool(damaged)
+
+
+if __name__ == '__main__':
+    with reported_errors():
+        sys.exit(main(parse_args()))

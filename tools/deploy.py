@@ -1,0 +1,77 @@
+#!/usr/bin/env python
+"""Deploy a checkpoint, and say what that gained and what it changed.
+
+python tools/deploy.py configs/seresnet/seresnet50_8xb32_in1k.py seresnet50.pth --to fold
+
+The images of the report are those of the config's test set.
+"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from senet_mm.utils.cli import load_config, make_parser, reported_errors
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from torch import Tensor, nn
+
+
+def parse_args() -> argparse.Namespace:
+    parser = make_parser('Deploy a checkpoint')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        '--to', choices=['fold', 'compile', 'onnx', 'openvino'], default='fold', help='what to make'
+    )
+    parser.add_argument('--images', type=int, default=32, help='images of the report')
+    parser.add_argument('--batch-size', type=int, default=16, help='batch of the throughput')
+    parser.add_argument('--rounds', type=int, default=10, help='timed calls')
+    parser.add_argument('--threads', type=int, default=1, help='CPU threads')
+    return parser.parse_args()
+
+
+def read_images(cfg: 'Config', model: 'nn.Module', number: int) -> 'Tensor':
+    """Images of the test set, evenly from all of it, preprocessed: (N, C, H, W)."""
+    from mmengine.dataset import default_collate
+
+    from senet_mm.registry import DATASETS
+
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    step = max(1, len(dataset) // number)
+    batch = default_collate([dataset[i] for i in range(0, len(dataset), step)[:number]])
+    return model.data_preprocessor(batch)['inputs']
+
+
+def main(args: argparse.Namespace) -> None:
+    if min(args.images, args.batch_size, args.rounds) < 2:
+        raise ValueError('--images, --batch-size, --rounds: allowed: 2 and more')
+    cfg = load_config(args)
+
+    import torch
+    from mmengine.device import get_device
+    from mmengine.registry import init_default_scope
+
+    from senet_mm.apis import get_model
+    from senet_mm.deploy import deploy, make_report
+
+    torch.set_num_threads(args.threads)
+    init_default_scope('senet_mm')
+    device = get_device()
+    model = get_model(args.config, args.checkpoint, device=device)
+    images = read_images(cfg, model, args.images)
+    deployed = deploy(model, args.to, images[:2], Path(cfg.work_dir))
+    model.to(device)
+    report = make_report(torch.no_grad()(model), deployed.run, images, args.batch_size, args.rounds)
+    print(f'{deployed.path}: {deployed.how}; torch {torch.__version__}, {device},')
+    print(f'{args.threads} thread(s); medians of {args.rounds} calls in turns (quartiles)\n')
+    print('| | before | after | before / after |\n| --- | --- | --- | --- |')
+    for name, row in report.items():
+        cells = [row.get(key, '') for key in ('before', 'after', 'ratio')]
+        cells = [f'{cell:.4g}' if isinstance(cell, float) else str(cell) for cell in cells]
+        print(f'| {name} | {" | ".join(cells)} |')
+
+
+if __name__ == '__main__':
+    args = parse_args()
+    with reported_errors(args.traceback):
+        main(args)

@@ -1,0 +1,48 @@
+#!/usr/bin/env python
+"""Draw what each stage of a config's pipeline makes of real images, as one PNG.
+
+python tools/visualization/browse_dataset.py configs/seresnet/seresnet50_8xb32_in1k.py
+
+A row is an image, a column a stage; the last one is the network's input with the normalisation
+undone. The pictures are those that training with the same seed sees in its first epoch.
+"""
+
+import argparse
+from pathlib import Path
+
+from senet_mm.utils.cli import load_config, make_parser, reported_errors
+
+
+def parse_args() -> argparse.Namespace:
+    parser = make_parser('Draw the stages of a data pipeline on real images')
+    parser.add_argument('--out', type=Path, default=Path('pipeline.png'), help='PNG to write')
+    parser.add_argument('--split', choices=['train', 'val', 'test'], default='train')
+    parser.add_argument('--images', type=int, default=6, help='rows')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the run')
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    if args.images < 1:
+        raise ValueError(f'--images {args.images}: allowed: from 1')
+    if args.out.suffix != '.png' or not args.out.parent.is_dir():
+        raise ValueError(f'--out {args.out}: allowed: a .png in a folder that exists')
+    cfg = load_config(args)
+
+    from mmengine.registry import init_default_scope
+
+    from senet_mm.analysis.pipeline_stages import draw_grid, get_stages
+
+    init_default_scope('senet_mm')
+    preprocessor = cfg.get('data_preprocessor') or cfg.model.data_preprocessor
+    rows = get_stages(
+        cfg[f'{args.split}_dataloader'], preprocessor, args.images, args.seed, args.split == 'train'
+    )
+    draw_grid(rows, args.out)
+    print(f'{args.out}: {len(rows)} images, stages {", ".join(rows[0].pictures)}')
+
+
+if __name__ == '__main__':
+    args = parse_args()
+    with reported_errors(args.traceback):
+        main(args)
