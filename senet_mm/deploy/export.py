@@ -124,7 +124,7 @@ def to_onnx(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
 
 
 def to_openvino(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
-    """OpenVINO's model, in bfloat16 where the CPU has it, compiled once per batch size."""
+    """OpenVINO's model with a dynamic batch, in bfloat16 where the CPU has it."""
     _need('openvino', 'openvino')
     import openvino
 
@@ -136,14 +136,12 @@ def to_openvino(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
     options = dict(
         INFERENCE_PRECISION_HINT=precision, INFERENCE_NUM_THREADS=torch.get_num_threads()
     )
-    compiled = {}
+    # One for all batch sizes: of several, which each set a signal stack on a CPU with AMX, the last
+    # to go would set one back that is no more, and the next signal would end the process.
+    compiled = openvino.compile_model(converted, 'CPU', options)
 
     def run(images: Tensor) -> Tensor:
-        shape = tuple(images.shape)
-        if shape not in compiled:
-            converted.reshape(list(shape))
-            compiled[shape] = openvino.compile_model(converted, 'CPU', options)
-        return torch.from_numpy(compiled[shape](images.cpu().numpy())[0])
+        return torch.from_numpy(compiled(images.cpu().numpy())[0])
 
     return Deployed(run, path, f'{precision}, openvino')
 

@@ -63,7 +63,9 @@ def stride_elsewhere(model, image):
 def gate_on_shortcut(model, image):
     def forward(block, x):
         shortcut = x if block.downsample is None else block.downsample(x)
-        z = block.last_norm(block.residual(x))
+        for conv, norm in block.branch:
+            z = norm(conv(x))
+            x = torch.relu(z)
         return torch.relu((z + shortcut) * block.se.scale(z))
 
     for block in model.backbone.blocks:
