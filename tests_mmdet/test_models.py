@@ -9,6 +9,7 @@ from senet_mm import get_model
 from senet_mm.detection import torchvision_backbone
 from senet_mm.registry import MODELS
 from senet_mm.utils.complexity import count_params
+from tests.test_config_keys import DETECTION, dead_keys
 
 from .conftest import CONFIGS, ROOT
 
@@ -26,6 +27,11 @@ def build(name, **backbone):
         cfg.model.backbone.update(init_cfg=None, **backbone)
     with DefaultScope.overwrite_default_scope('mmdet'):
         return MODELS.build(cfg.model), cfg
+
+
+@pytest.mark.parametrize('name', DETECTION)
+def test_every_key_changes_what_is_inherited(name):
+    assert dead_keys(name) == []
 
 
 @pytest.mark.parametrize('name', CONFIGS)

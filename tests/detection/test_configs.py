@@ -12,11 +12,13 @@ CONFIGS = sorted(path.name for path in ROOT.glob('configs/detection/*.py'))
 
 @pytest.mark.parametrize('name', CONFIGS)
 def test_opens_with_command_hardware_and_score(name):
-    command, hardware, score, *_ = (ROOT / 'configs/detection' / name).read_text().splitlines()
+    lines = (ROOT / 'configs/detection' / name).read_text().splitlines()
+    command, hardware, score, *_ = lines
     assert command.startswith('# ')
     assert f' configs/detection/{name}' in command
     assert hardware.startswith('# Hardware: ')
     assert score.startswith(('# Expected: ', '# Published: '))
+    assert len(lines) <= 15
 
 
 @pytest.mark.parametrize('name', CONFIGS)

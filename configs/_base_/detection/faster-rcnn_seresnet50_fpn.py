@@ -1,0 +1,14 @@
+# mmdet's Faster R-CNN with a feature pyramid, on our SE-ResNet-50.
+_base_ = 'mmdet::_base_/models/faster-rcnn_r50_fpn.py'
+
+model = dict(
+    backbone=dict(
+        _delete_=True,
+        type='senet_mm.SEResNet',
+        depth=50,
+        out_indices=(0, 1, 2, 3),
+        frozen_stages=1,
+        norm_eval=True,
+        init_cfg=dict(type='Pretrained', prefix='backbone.'),
+    )
+)
