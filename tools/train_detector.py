@@ -25,7 +25,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--channels', type=int, default=64, help='channels of the pyramid')
     parser.add_argument('--size', type=int, default=128, help='shorter side of the images, pixels')
-    parser.add_argument('--epochs', type=int, default=12, help='epochs')
+    parser.add_argument('--epochs', type=int, default=10, help='epochs')
     parser.add_argument('--batch-size', type=int, default=8, help='images per step')
     parser.add_argument('--lr', type=float, default=0.02, help='highest learning rate')
     parser.add_argument('--seed', type=int, default=0, help='seed')
