@@ -1,5 +1,5 @@
-from .export import TARGETS, Deployed, deploy
-from .fold import EarlySqueeze, fold
+from .export import TARGETS, Deployed, compile_frozen, deploy
+from .fold import EarlySqueeze, Logits, fold
 from .pack import PackedConv, pack
 from .report import make_report
 
@@ -7,7 +7,9 @@ __all__ = [
     'TARGETS',
     'Deployed',
     'EarlySqueeze',
+    'Logits',
     'PackedConv',
+    'compile_frozen',
     'deploy',
     'fold',
     'make_report',

@@ -78,12 +78,15 @@ def to_fold(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
     return Deployed(torch.no_grad()(folded), path, how)
 
 
-def to_compile(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
-    """The folded network, compiled with its weights frozen; compiled anew in every process."""
-    folded, how = _folded(model, example)
-    path = _save_program(folded, example, folder / 'folded.pt2')
+def compile_frozen(network: nn.Module, device: str) -> Callable[[Tensor], Tensor]:
+    """A network compiled for inference, with its weights frozen; anew for every shape.
+
+    Args:
+        network: Maps images to logits.
+        device: Where it and the images are.
+    """
     # Inductor's code for a CPU has less to do between kernels in C++.
-    compiled = torch.compile(folded, dynamic=False, options=dict(cpp_wrapper=example.is_cpu))
+    compiled = torch.compile(network, dynamic=False, options=dict(cpp_wrapper=device == 'cpu'))
 
     @torch.no_grad()
     def run(images: Tensor) -> Tensor:
@@ -91,6 +94,14 @@ def to_compile(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
         with inductor_config.patch(freezing=True):
             return compiled(images)
 
+    return run
+
+
+def to_compile(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
+    """The folded network, compiled with its weights frozen; compiled anew in every process."""
+    folded, how = _folded(model, example)
+    path = _save_program(folded, example, folder / 'folded.pt2')
+    run = compile_frozen(folded, example.device.type)
     return Deployed(run, path, f'{how}, torch.compile with freezing')
 
 

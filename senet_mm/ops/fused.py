@@ -10,6 +10,7 @@ itself, and :class:`_NormSqueeze` applies the factors of all paths in the one pa
 gradient of z. Therefore the first node must know the gate, which comes by a :class:`_Link`.
 """
 
+import importlib.util
 import os
 from collections.abc import Callable
 from types import ModuleType
@@ -24,10 +25,13 @@ from .algebra import gate_of
 from .norms import affine_of, group_of, merge, over_ranks, remember, remembered, uses_batch
 from .plain import same_layout
 
+# PyTorch brings it for GPUs under Linux.
+HAS_TRITON = importlib.util.find_spec('triton') is not None
+
 
 def backend(z: Tensor) -> ModuleType:
     """The module with the passes over feature maps for a tensor: Triton's or PyTorch's."""
-    if z.is_cuda or kernels_are_interpreted():
+    if (z.is_cuda and HAS_TRITON) or kernels_are_interpreted():
         from . import kernels
 
         if kernels.supports(z):

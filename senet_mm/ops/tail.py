@@ -36,9 +36,9 @@ def se_tail(
         se: Recalibration layer, None in a plain network.
         drop_path: Stochastic depth, acts on the residual branch alone.
         implementation: One of ``IMPLEMENTATIONS``; ``auto`` is ``algebra`` in the training of a
-            compiled network, ``fused`` on a GPU and in training in 16 bits, else ``reference``, so
-            that float32 on a CPU is equal to ordinary code to the bit. What does not fit the
-            others (see :func:`fits`) is computed by the reference.
+            compiled network, ``fused`` on a GPU with Triton and in 16-bit training on a CPU, else
+            ``reference``, so that float32 on a CPU is equal to ordinary code to the bit. What does
+            not fit the others (see :func:`fits`) is computed by the reference.
     """
     if implementation == 'auto' and se is None and backend(z) is plain:
         implementation = 'reference'  # without a gate there is nothing to save on a CPU
@@ -102,8 +102,8 @@ def choose(implementation: str, z: Tensor) -> str:
         # A compiler takes the nodes apart only to fuse less; inference folds the norm away.
         return 'algebra' if training and implementation != 'reference' else 'reference'
     if implementation == 'auto':
-        short = training and z.element_size() == 2
-        return 'fused' if short or z.is_cuda else 'reference'
+        short = training and z.element_size() == 2 and z.device.type == 'cpu'
+        return 'fused' if short or backend(z) is not plain else 'reference'
     return implementation
 
 

@@ -5,11 +5,12 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch._subclasses import FakeTensorMode
 from torch.autograd import gradcheck
 
 from senet_mm.models import SELayer, SEResNet
 from senet_mm.models.layers import build_layer
-from senet_mm.ops import norm_relu_conv, se_tail
+from senet_mm.ops import fused, norm_relu_conv, se_tail
 from senet_mm.ops import tail as tail_module
 
 from ..models.plain import disturb
@@ -234,6 +235,16 @@ def test_auto_is_ordinary_code_in_float32_on_a_cpu():
     assert tail_module.choose('auto', z) == 'reference'
     assert tail_module.choose('auto', z.bfloat16()) == 'fused'
     assert tail_module.choose('auto', z.detach().bfloat16()) == 'reference'
+
+
+@pytest.mark.parametrize('triton', [True, False])
+def test_auto_on_a_gpu(triton, monkeypatch):
+    """Kernels where there is Triton, which Windows lacks, else ordinary code."""
+    monkeypatch.setattr(fused, 'HAS_TRITON', triton)
+    with FakeTensorMode():
+        z = torch.empty(2, 8, 3, 3, device='cuda', dtype=torch.bfloat16, requires_grad=True)
+        assert tail_module.choose('auto', z) == ('fused' if triton else 'reference')
+        assert tail_module.choose('auto', z.double()) == 'reference'
 
 
 def test_compiles_into_one_graph():

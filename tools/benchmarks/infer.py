@@ -12,7 +12,7 @@ import torch
 from common import make_parser, ours, peers, print_table, select, start
 from torch import Tensor, nn
 
-from senet_mm.deploy import deploy, fold, pack
+from senet_mm.deploy import Logits, compile_frozen, deploy, fold, pack
 from senet_mm.utils.measure import interleave, peak_memory
 
 
@@ -40,6 +40,12 @@ def make_variants(network: str, device: str, x: Tensor) -> dict[str, Callable]:
     bf16 = torch.bfloat16
     variants = {
         f'{name} fp32': lambda model=model: model.to(device).eval()
+        for name, model in peers(network).items()
+    }
+    variants |= {
+        f'{name} compiled bf16': lambda model=model: compile_frozen(
+            Logits(model.to(device).eval(), bf16, channels_last=True), device
+        )
         for name, model in peers(network).items()
     }
     variants |= {
