@@ -13,7 +13,7 @@ class DamagedImagesHook(Hook):
     """Report the images that were replaced in training, and stop when they are too many.
 
     What is counted is different images, not how often they were met. Within an epoch every process
-    counts its own, at its end they are put together.
+    counts its own, at its end they are put together, and those that others met are said as well.
 
     Args:
         share: Part of the training set that may be damaged.
@@ -37,22 +37,24 @@ class DamagedImagesHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
         """Log and count what was replaced in the batch."""
-        for image in _get_damaged(data_batch):
-            if image not in self.damaged:
-                runner.logger.warning(f'damaged image {image}; another one takes its place')
-                self.damaged[image] = None
-                self._check(runner)
+        self._add(runner, _get_damaged(data_batch))
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Put the counts of all processes together and say how many there are."""
+        """Put together what all processes found, and say how many there are."""
         for images in all_gather_object(list(self.damaged)):
-            self.damaged.update(dict.fromkeys(images))
+            self._add(runner, images)
         if self.damaged:
             runner.logger.warning(
                 f'{len(self.damaged)} of {len(runner.train_dataloader.dataset)} images of the '
                 'training set were found damaged so far'
             )
-            self._check(runner)
+
+    def _add(self, runner: Runner, images: list[str]) -> None:
+        for image in images:
+            if image not in self.damaged:
+                runner.logger.warning(f'damaged image {image}; another one takes its place')
+                self.damaged[image] = None
+                self._check(runner)
 
     def _check(self, runner: Runner) -> None:
         total = len(runner.train_dataloader.dataset)

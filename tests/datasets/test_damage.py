@@ -107,7 +107,7 @@ class Count(Hook):
         self.iterations += 1
 
 
-def make_runner(root, work_dir, **limits):
+def make_cfg(root, work_dir, **limits):
     cfg = digits(work_dir)
     cfg.model.backbone.in_channels = 3
     cfg.model.data_preprocessor = dict(
@@ -120,7 +120,11 @@ def make_runner(root, work_dir, **limits):
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.test_cfg = cfg.test_dataloader = cfg.test_evaluator = None
     cfg.default_hooks.checkpoint.save_best = None
-    runner = Runner.from_cfg(cfg)
+    return cfg
+
+
+def make_runner(root, work_dir, **limits):
+    runner = Runner.from_cfg(make_cfg(root, work_dir, **limits))
     count = Count()
     runner.register_hook(count)
     return runner, count
@@ -134,13 +138,26 @@ def test_training_survives_below_the_threshold(tmp_path):
     runner.train()
     assert count.iterations == 2 * 20
     end_workers(runner.train_dataloader)
-    (log,) = tmp_path.glob('run/*/*.log')
+    assert_said(tmp_path / 'run', bad)
+
+
+def assert_said(work_dir, bad):
+    """Each damaged image once in the log, and their number."""
+    (log,) = work_dir.glob('*/*.log')
     messages = [line.rpartition(' - ')[2] for line in log.read_text().splitlines()]
     lines = [line for line in messages if line.startswith('damaged image ')]
     assert {line.removeprefix('damaged image ').partition(': ')[0] for line in lines} == bad
-    assert len(lines) == 10
+    assert len(lines) == len(bad)
     totals = [line for line in messages if 'were found damaged so far' in line]
-    assert totals == ['10 of 200 images of the training set were found damaged so far']
+    assert totals == [f'{len(bad)} of 200 images of the training set were found damaged so far']
+
+
+def test_two_processes_say_what_both_found(tmp_path, run_tool):
+    bad = make_set(tmp_path / 'set', 200, 1)
+    make_cfg(tmp_path / 'set', tmp_path / 'run').dump(tmp_path / 'config.py')
+    run = run_tool('tools/dist_train.sh', tmp_path / 'config.py', 2)
+    assert run.returncode == 0, run.stderr
+    assert_said(tmp_path / 'run', bad)
 
 
 @pytest.mark.parametrize(
