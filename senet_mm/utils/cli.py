@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import difflib
+import logging
 import os
 import re
 import sys
@@ -95,6 +96,12 @@ def reported_errors(show_traceback: bool = False) -> Iterator[None]:
         rank = os.environ.get('RANK')
         who = f'error (rank {rank})' if rank else 'error'
         sys.exit(f'{who}: {describe(error)}')
+    if 'TORCHELASTIC_RUN_ID' in os.environ:
+        # All is done. Threads of torch.distributed now and then abort an interpreter that ends.
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _is_users(error: Exception) -> bool:
