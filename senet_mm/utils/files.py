@@ -1,4 +1,4 @@
-"""Writing of files."""
+"""Writing of files and folders."""
 
 import contextlib
 import os
@@ -29,3 +29,9 @@ def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_empty(folder: Path) -> None:
+    """Raise a ValueError for a folder to write that holds something already."""
+    if folder.exists() and any(folder.iterdir()):
+        raise ValueError(f'{folder} is not empty; allowed: a new or an empty folder')

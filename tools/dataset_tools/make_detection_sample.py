@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from senet_mm.utils.cli import reported_errors
+from senet_mm.utils.files import check_empty
 
 PHOTOGRAPHS = {
     'train': ('astronaut', 'chelsea', 'rocket', 'retina', 'flower.jpg'),
@@ -143,8 +144,7 @@ def write_split(out: Path, split: str, count: int, size: int, rng: np.random.Gen
 
 
 def main(args: argparse.Namespace) -> None:
-    if args.out.exists() and any(args.out.iterdir()):
-        raise ValueError(f'{args.out} is not empty; allowed: a new or an empty folder')
+    check_empty(args.out)
     if min(args.train, args.val) < 1 or args.size < 64:
         raise ValueError(
             f'--train {args.train} --val {args.val} --size {args.size}: allowed: 1, 1, 64 and more'

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from senet_mm.utils.cli import reported_errors
+from senet_mm.utils.files import check_empty
 
 # Colour photographs inside the wheel of scikit-image: none needs a download.
 PHOTOGRAPHS = (
@@ -48,8 +49,7 @@ def main(args: argparse.Namespace) -> None:
     from PIL import Image
     from skimage import data
 
-    if args.out.exists() and any(args.out.iterdir()):
-        raise ValueError(f'{args.out} is not empty; allowed: a new or an empty folder')
+    check_empty(args.out)
     if min(args.train, args.val) < 1:
         raise ValueError(f'--train {args.train} --val {args.val}: allowed: 1 and more')
     rng = np.random.default_rng(args.seed)

@@ -18,6 +18,7 @@ from multiprocessing import Pool
 from pathlib import Path
 
 from senet_mm.utils.cli import reported_errors
+from senet_mm.utils.files import check_empty
 
 
 def parse_args() -> argparse.Namespace:
@@ -131,8 +132,7 @@ def pack(args: argparse.Namespace, split: str) -> None:
 def main(args: argparse.Namespace) -> None:
     from senet_mm.utils.options import check_option
 
-    if args.out.exists() and any(args.out.iterdir()):
-        raise ValueError(f'{args.out} is not empty; allowed: a new or an empty folder')
+    check_empty(args.out)
     check_option('--quality', args.quality, range(1, 101))
     if args.short_side is not None and args.short_side < 1:
         raise ValueError(f'--short-side {args.short_side}: allowed: from 1')

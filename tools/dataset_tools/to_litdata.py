@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 from senet_mm.utils.cli import reported_errors
+from senet_mm.utils.files import check_empty
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,8 +40,7 @@ def main(args: argparse.Namespace) -> None:
         raise ImportError("litdata is missing: pip install 'senet_mm[streaming]'") from error
     from senet_mm.datasets import ShardedImageNet
 
-    if args.out.exists() and any(args.out.iterdir()):
-        raise ValueError(f'{args.out} is not empty; allowed: a new or an empty folder')
+    check_empty(args.out)
     for split in args.splits:
         dataset = ShardedImageNet(data_root=str(args.src), split=split)
         optimize(
