@@ -52,6 +52,7 @@ def main(args: argparse.Namespace) -> None:
     from mmengine.registry import init_default_scope
 
     from senet_mm.apis import get_model
+    from senet_mm.apis.tables import markdown_table
     from senet_mm.deploy import deploy, make_report
 
     torch.set_num_threads(args.threads)
@@ -64,11 +65,12 @@ def main(args: argparse.Namespace) -> None:
     report = make_report(torch.no_grad()(model), deployed.run, images, args.batch_size, args.rounds)
     print(f'{deployed.path}: {deployed.how}; torch {torch.__version__}, {device},')
     print(f'{args.threads} thread(s); medians of {args.rounds} calls in turns (quartiles)\n')
-    print('| | before | after | before / after |\n| --- | --- | --- | --- |')
+    rows = []
     for name, row in report.items():
         cells = [row.get(key, '') for key in ('before', 'after', 'ratio')]
         cells = [f'{cell:.4g}' if isinstance(cell, float) else str(cell) for cell in cells]
-        print(f'| {name} | {" | ".join(cells)} |')
+        rows.append([name, *cells])
+    print(markdown_table(['', 'before', 'after', 'before / after'], rows), end='')
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from senet_mm.apis.tables import markdown_table
 from senet_mm.utils.files import atomic_file
 
 from .excitation import Excitation
@@ -120,9 +121,9 @@ def _indices(where: Tensor) -> list[int]:
 def to_markdown(reports: Sequence[BlockReport]) -> str:
     """The reports as a Markdown table, one block a row."""
     header = ['block', 'channels', 'mean', 'std', 'std between classes', *reports[0].findings]
-    lines = [header, ['---'] * len(header)]
+    rows = []
     for report in reports:
         numbers = [f'{x:.4f}' for x in (report.mean, report.std, report.class_std)]
         counts = [str(len(where)) for where in report.findings.values()]
-        lines.append([report.block, str(report.channels), *numbers, *counts])
-    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
+        rows.append([report.block, str(report.channels), *numbers, *counts])
+    return markdown_table(header, rows)

@@ -2,6 +2,8 @@
 
 import argparse
 import platform
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -9,6 +11,7 @@ from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from senet_mm.apis.tables import markdown_table
 from senet_mm.models import ImageClassifier
 from senet_mm.utils.options import check_option
 
@@ -39,13 +42,13 @@ def ours(network: str, **options) -> nn.Module:
     return classifier(dict(PEERS[network][0], **options))
 
 
-def peers(network: str) -> dict[str, nn.Module]:
-    """The same network of mmpretrain and timm."""
+def peers(network: str) -> dict[str, Callable[[], nn.Module]]:
+    """Makers of the same network of mmpretrain and timm."""
     import timm
 
     _, mmpretrain, names = PEERS[network]
-    found = {'mmpretrain': classifier(mmpretrain)} if mmpretrain else {}
-    return found | {f'timm {name}': timm.create_model(name) for name in names}
+    found = {'mmpretrain': partial(classifier, mmpretrain)} if mmpretrain else {}
+    return found | {f'timm {name}': partial(timm.create_model, name) for name in names}
 
 
 def make_parser(description: str, **defaults: int) -> argparse.ArgumentParser:
@@ -73,7 +76,8 @@ def start(args: argparse.Namespace) -> str:
 
 def processor() -> str:
     """Name of the CPU."""
-    for line in Path('/proc/cpuinfo').read_text().splitlines():
+    cpuinfo = Path('/proc/cpuinfo')
+    for line in cpuinfo.read_text().splitlines() if cpuinfo.exists() else ():
         if line.startswith('model name'):
             return line.partition(': ')[2]
     return platform.processor()
@@ -88,6 +92,7 @@ def select(variants: dict, only: list[str] | None) -> dict:
 
 def print_table(header: list[str], rows: list[list]) -> None:
     """A Markdown table; floats with three digits."""
-    for row in (header, ['---'] * len(header), *rows):
-        cells = [f'{cell:.2f}' if isinstance(cell, float) else str(cell) for cell in row]
-        print(f'| {" | ".join(cells)} |')
+    lines = [
+        [f'{cell:.2f}' if isinstance(cell, float) else str(cell) for cell in row] for row in rows
+    ]
+    print(markdown_table(header, lines), end='')

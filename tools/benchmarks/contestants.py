@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from common import processor
 from mmengine import Config
 from mmengine.dataset import default_collate
 from mmengine.registry import init_default_scope
@@ -264,9 +265,6 @@ def describe_machine() -> str:
     import timm
     import torchvision
 
-    cpuinfo = Path('/proc/cpuinfo')
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = {line.partition(': ')[2] for line in lines if line.startswith('model name')}
     versions = {
         'Python': platform.python_version(),
         **{module.__name__: module.__version__ for module in (
@@ -274,4 +272,4 @@ def describe_machine() -> str:
         )},
     }  # fmt: skip
     text = ', '.join(f'{name} {version}' for name, version in versions.items())
-    return f'{", ".join(names) or platform.processor()}, {os.cpu_count()} cores; {text}'
+    return f'{processor()}, {os.cpu_count()} cores; {text}'

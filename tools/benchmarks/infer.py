@@ -39,14 +39,14 @@ def make_variants(network: str, device: str, x: Tensor) -> dict[str, Callable]:
 
     bf16 = torch.bfloat16
     variants = {
-        f'{name} fp32': lambda model=model: model.to(device).eval()
-        for name, model in peers(network).items()
+        f'{name} fp32': lambda make=make: make().to(device).eval()
+        for name, make in peers(network).items()
     }
     variants |= {
-        f'{name} compiled bf16': lambda model=model: compile_frozen(
-            Logits(model.to(device).eval(), bf16, channels_last=True), device
+        f'{name} compiled bf16': lambda make=make: compile_frozen(
+            Logits(make().to(device).eval(), bf16, channels_last=True), device
         )
-        for name, model in peers(network).items()
+        for name, make in peers(network).items()
     }
     variants |= {
         'ours fp32': same,

@@ -9,7 +9,7 @@ Kept memory is what autograd keeps for the backward pass, parameters left out, c
 import torch
 import torch.nn.functional as F
 from common import make_parser, ours, peers, print_table, select, start
-from torch import Tensor, nn
+from torch import Tensor
 
 from senet_mm.engine.speed import compile_regions
 from senet_mm.utils.measure import interleave
@@ -68,10 +68,9 @@ def make_variants(network: str, device: str) -> dict[str, object]:
     def step(make: object, *args: object) -> object:
         return lambda: Step(make, device, *args)
 
-    others: dict[str, nn.Module] = peers(network)
-    variants = {f'{k} fp32': step(lambda m=m: m, False, False) for k, m in others.items()}
     others = peers(network)
-    variants |= {f'{k} bf16 nhwc': step(lambda m=m: m, True, True) for k, m in others.items()}
+    variants = {f'{k} fp32': step(make, False, False) for k, make in others.items()}
+    variants |= {f'{k} bf16 nhwc': step(make, True, True) for k, make in others.items()}
     variants |= {
         'reference fp32 nhwc': step(mine(tail='reference'), False, True),
         'fused fp32 nhwc': step(mine(tail='fused'), False, True),
@@ -82,10 +81,7 @@ def make_variants(network: str, device: str) -> dict[str, object]:
         'plain fused bf16 nhwc': step(mine(se=None, tail='fused'), True, True),
     }
     if device == 'cuda':  # on a CPU it is slower, after minutes of compiling
-        others = peers(network)
-        variants |= {
-            f'{k} compiled': step(lambda m=m: m, True, True, True) for k, m in others.items()
-        }
+        variants |= {f'{k} compiled': step(make, True, True, True) for k, make in others.items()}
         variants['ours compiled'] = step(mine(), True, True, True)
         variants['plain compiled'] = step(mine(se=None), True, True, True)
     return variants
