@@ -14,7 +14,7 @@ from torchvision.utils import draw_bounding_boxes, make_grid, save_image
 from senet_mm.utils.options import check_option
 
 from .backbone import FPNBackbone
-from .coco import CocoData, collate, evaluate
+from .coco import CocoData, collate
 
 DETECTORS = {'faster-rcnn': FasterRCNN, 'mask-rcnn': MaskRCNN, 'retinanet': RetinaNet}
 
@@ -143,6 +143,3 @@ def draw(
         boxes = 2 * found['boxes'][sure].cpu()
         pictures.append(draw_bounding_boxes(image, boxes, texts, colors='yellow', width=2))
     save_image(make_grid(pictures, nrow=4), path)
-
-
-__all__ = ['DETECTORS', 'build_detector', 'draw', 'evaluate', 'train']
