@@ -1,6 +1,5 @@
 """mmengine's runner, with its traps filled in."""
 
-import atexit
 import logging
 import re
 import warnings
@@ -62,7 +61,6 @@ class Runner(_Runner):
                     f'launcher={self.launcher!r} needs GPUs; allowed without: none, pytorch'
                 )
             dist.init_process_group('gloo')
-            atexit.register(close_process_group)
         use_tf32(env_cfg.get('tf32', False))
         super().setup_env(env_cfg)
 
@@ -208,12 +206,6 @@ class Runner(_Runner):
             f'{device}, {self.world_size} process(es), seed {self.seed}; '
             f'config, log and checkpoints in {self.work_dir}'
         )
-
-
-def close_process_group() -> None:
-    """End the threads of gloo, which now and then abort a process that ends before them."""
-    if dist.is_initialized():
-        dist.destroy_process_group()
 
 
 def build_collate(type: str | Callable, **kwargs: object) -> Callable[[list], object]:
