@@ -5,5 +5,5 @@ _base_ = [
     '../_base_/models/smallcnn_digits.py',
     '../_base_/datasets/digits_bs64.py',
     '../_base_/schedules/digits_bs64_30e.py',
-    '../_base_/default_runtime.py',
+    '../_base_/small_runtime.py',
 ]
