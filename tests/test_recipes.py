@@ -1,5 +1,6 @@
 """Recipes of the CIFAR, mobile and Inception networks: those of the papers, epoch by epoch."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -263,3 +264,17 @@ def test_heads_of_configs_and_tables_agree(config):
     if scores:
         printed = f'{float(line.removeprefix("# Published: ").split(" ")[0]):.2f}'
         assert scores == {printed}
+
+
+@pytest.mark.parametrize('config', list_models('*digits'))
+def test_measured_scores_are_means_over_seeds(config):
+    """The head of a config repeats docs/recalibration.md: two processors, ten seeds each."""
+    score = Path(find_config(config)).read_text().splitlines()[2]
+    assert score.endswith(', ten seeds')
+    page = (ROOT / 'docs/recalibration.md').read_text()
+    rows = page[page.index(f'digits/{config}.py') :].splitlines()[:2]
+    assert ['AMD EPYC' in rows[0], 'Intel Xeon' in rows[1]] == [True, True]
+    figures = [re.search(r'\d\d\.\d\d ± \d\.\d\d', row)[0] for row in rows]
+    assert re.findall(r'\d\d\.\d\d \+- \d\.\d\d', score) == [
+        figure.replace('±', '+-') for figure in figures
+    ]
