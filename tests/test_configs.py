@@ -189,8 +189,8 @@ def test_recipes(name, batch, epochs, lr):
     assert {epoch: rates[epoch] for epoch in lr} == pytest.approx(lr)
 
 
-def test_parameter_rules_of_caffe():
-    """Biases learn twice as fast and do not decay; batch norms do not decay."""
+def test_parameter_rules_of_the_released_recipe():
+    """No decay for biases alone (hujie-frank/SENet#8): gains decay, all learn at one rate."""
     cfg = load('seresnet/seresnet50_8xb32_in1k.py')
     runner = MMRunner.__new__(MMRunner)
     runner.model = MODELS.build(cfg.model)
@@ -200,8 +200,8 @@ def test_parameter_rules_of_caffe():
         for parameter in group['params']:
             rules[names[parameter]] = (group['lr'], group['weight_decay'])
     assert rules['backbone.layer1.0.conv1.weight'] == (0.1, 1e-4)
-    assert rules['backbone.layer1.0.bn1.weight'] == (0.1, 0)
+    assert rules['backbone.layer1.0.bn1.weight'] == (0.1, 1e-4)
     assert rules['backbone.layer1.0.bn1.bias'] == (0.1, 0)
     assert rules['backbone.layer1.0.se.fc1.weight'] == (0.1, 1e-4)
-    assert rules['backbone.layer1.0.se.fc1.bias'] == (0.2, 0)
-    assert rules['head.fc.bias'] == (0.2, 0)
+    assert rules['backbone.layer1.0.se.fc1.bias'] == (0.1, 0)
+    assert rules['head.fc.bias'] == (0.1, 0)

@@ -1,15 +1,23 @@
 """Recipes of the CIFAR, mobile and Inception networks: those of the papers, epoch by epoch."""
 
+import re
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from mmengine import Config
 
-from senet_mm.registry import PARAM_SCHEDULERS
+from senet_mm.apis.configs import find_config, list_models
+from senet_mm.apis.results import load_tables
+from senet_mm.registry import MODELS, PARAM_SCHEDULERS, TRANSFORMS
 
 from .conftest import ROOT
 
 VERY_DEEP = (128, 164, {0: 0.01, 1: 0.1, 81: 0.1, 82: 0.01, 122: 0.01, 123: 1e-3}, 1e-4, False)
 WIDE = (128, 200, {0: 0.1, 59: 0.1, 60: 0.02, 120: 4e-3, 160: 8e-4}, 5e-4, True)
+# Footnote 2 of the paper.
+FIXED = {124: 0.1, 125: 0.01, 199: 0.01, 200: 1e-3, 249: 1e-3, 250: 1e-4, 269: 1e-4}
 RESNEXT = (128, 300, {149: 0.1, 150: 0.01, 225: 1e-3}, 5e-4, True)
 RECIPES = {
     'resnet110_1xb128': VERY_DEEP,
@@ -35,14 +43,22 @@ RECIPES |= {
     ),
     'mobilenet/mobilenetv1_8xb32_in1k.py': (256, 400, {0: 0.1}, 4e-5, False),
     'shufflenet/shufflenetv1-1x-g3_8xb32_in1k.py': (256, 400, {0: 0.1}, 4e-5, False),
-    'vgg/vgg16_8xb128-100e_in1k.py': (1024, 100, {0: 0.6, 30: 0.06, 99: 6e-4}, 1e-4, False),
+    'vgg/vgg16_8xb128-100e_in1k.py': (1024, 100, {0: 0.6, 30: 0.06, 99: 6e-4}, 5e-4, False),
     'places365/seresnet152_8xb128-100e_places365.py': (
         1024, 100, {0: 0.6, 30: 0.06, 99: 6e-4}, 1e-4, False,
     ),
     'senet/senet154_64xb32-100e-320px_in1k.py': (
         2048, 100, {0: 1.0, 30: 0.1, 99: 1e-3}, 1e-4, False,
     ),
+    'se-bn-inception/bn-inception_8xb128-100e_in1k.py': (
+        1024, 100, {0: 0.6, 30: 0.06, 99: 6e-4}, 2e-4, False,
+    ),
+    'se-bn-inception/se-bn-inception_8xb128-100e_in1k.py': (
+        1024, 100, {0: 0.6, 30: 0.06, 99: 6e-4}, 2e-4, False,
+    ),
     'ablations/seresnet50_8xb32-300e_in1k.py': (256, 300, {0: 0.1}, 1e-4, False),
+    'ablations/resnet50_8xb32-270e_in1k.py': (256, 270, FIXED, 1e-4, False),
+    'ablations/seresnet50_8xb32-270e_in1k.py': (256, 270, FIXED, 1e-4, False),
 }  # fmt: skip
 
 
@@ -84,14 +100,15 @@ def test_recipe(name):
 
 
 @pytest.mark.parametrize(
-    ('name', 'last'),
+    'name',
     [
-        ('mobilenet/mobilenetv1_8xb32_in1k.py', 1e-5),
-        ('ablations/resnet50_8xb32-300e_in1k.py', 1e-4),
+        'mobilenet/mobilenetv1_8xb32_in1k.py',
+        'shufflenet/seshufflenetv1-1x-g3_8xb32_in1k.py',
+        'ablations/resnet50_8xb32-300e_in1k.py',
     ],
 )
-def test_waits_for_the_plateau(name, last):
-    """The learning rate falls when the loss that is measured has not fallen for ten epochs."""
+def test_waits_for_the_plateau(name):
+    """The learning rate falls, three times, if the measured loss did not for ten epochs."""
     cfg = load(name)
     assert 'CrossEntropy' in [metric.type for metric in cfg.val_evaluator]
     optimizer, [scheduler] = build(cfg)
@@ -100,7 +117,7 @@ def test_waits_for_the_plateau(name, last):
         scheduler.step()
         scheduler.step({'loss/cross_entropy': 2 - 0.1 * min(epoch, 9)})
         rates.append(round(optimizer.param_groups[0]['lr'], 9))
-    assert rates == [0.1] * 20 + [0.01] * 11 + [0.001] * 11 + [0.0001] * 11 + [last] * 11
+    assert rates == [0.1] * 20 + [0.01] * 11 + [0.001] * 11 + [0.0001] * 22
 
 
 ABLATIONS = {
@@ -137,8 +154,27 @@ def test_ablations_differ_from_their_baseline_in_one_thing():
         )
 
 
-def test_senet154_freezes_its_norms():
-    cfg = load('senet/senet154_64xb32-100e_in1k.py')
+SETTING = ('model', 'data_preprocessor', 'train_dataloader', 'val_dataloader', 'optim_wrapper')
+
+
+@pytest.mark.parametrize('name', ['resnet50', 'seresnet50'])
+def test_footnote_2_has_the_setting_of_the_ablations(name):
+    """Section 6: its networks, images and label smoothing; the schedule alone is another."""
+    fixed, plateau = (load(f'ablations/{name}_8xb32-{n}e_in1k.py') for n in (270, 300))
+    assert {key: fixed[key] for key in SETTING} == {key: plateau[key] for key in SETTING}
+    assert fixed.model.head.label_smooth == 0.1
+
+
+@pytest.mark.parametrize('name', ['senet154_64xb32-100e', 'senet154-caffe'])
+def test_senet154_has_the_recipe_of_the_paper(name):
+    """18.68 / 4.47, of the released network too: batch 2048, lr 1.0 (paper, appendix)."""
+    cfg = load(f'senet/{name}_in1k.py')
+    command, *_ = (ROOT / f'configs/senet/{name}_in1k.py').read_text().splitlines()
+    assert command.startswith('# NNODES=8 tools/dist_train.sh')
+    assert command.endswith(' 8')
+    assert 64 * cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size == 2048
+    assert cfg.optim_wrapper.optimizer.lr == 1.0
+    assert cfg.model.backbone.stem.pool == 'ceil'
     assert cfg.custom_hooks == [dict(type='FreezeNormHook', last_epochs=5)]
     assert (cfg.model.head.dropout, cfg.model.head.label_smooth) == (0.2, 0.1)
 
@@ -158,5 +194,87 @@ def test_inception_networks_see_299_pixels():
     assert cfg.train_dataloader.dataset.pipeline[1].scale == 299
     for split in ('val', 'test'):
         pipeline = cfg[f'{split}_dataloader'].dataset.pipeline
-        assert pipeline[1] == dict(type='ResizeEdge', scale=352, edge='short')
+        assert (pipeline[1].type, pipeline[1].scale) == ('ResizeEdge', 352)
         assert pipeline[2].crop_size == 299
+
+
+# fb.resnet.torch's figures (datasets/cifar10.lua, cifar100.lua).
+CIFAR = {
+    'cifar10': ([125.3, 123.0, 113.9], [63.0, 62.1, 66.7]),
+    'cifar100': ([129.3, 124.1, 112.4], [68.2, 65.4, 70.4]),
+}
+
+
+@pytest.mark.parametrize('cutout', ['', '_cutout'])
+@pytest.mark.parametrize('data', CIFAR)
+def test_cifar_is_standardised_and_padded_as_in_the_sources(data, cutout):
+    """They pad, and cut out, with zeros after standardising: here with the mean before."""
+    mean, std = CIFAR[data]
+    cfg = load(f'_base_/datasets/{data}_bs16{cutout}.py')
+    assert (cfg.data_preprocessor.mean, cfg.data_preprocessor.std) == (mean, std)
+    preprocessor = MODELS.build({'type': 'ClsDataPreprocessor', **cfg.data_preprocessor})
+    pipeline = [TRANSFORMS.build(step) for step in cfg.train_dataloader.dataset.pipeline]
+    added = []
+    for _ in range(20):
+        results = dict(img=np.full((32, 32, 3), 255, np.uint8), gt_label=0)
+        for transform in pipeline:
+            results = transform(results)
+        batch = dict(inputs=[results['inputs']], data_samples=[results['data_samples']])
+        is_added = (results['inputs'] < 255).all(0)
+        added.append(preprocessor(batch)['inputs'][0][:, is_added])
+    added = torch.cat(added, 1)
+    assert added.numel() > 0
+    assert added.abs().max() < 0.5 / min(std)
+
+
+TABLES = load_tables()
+ROWS = {
+    ('table4', 6.37): 'preresnet110_1xb128_cifar10',
+    ('table4', 5.21): 'sepreresnet110_1xb128_cifar10',
+    ('table5', 26.88): 'preresnet110_1xb128_cifar100',
+    ('table5', 23.85): 'sepreresnet110_1xb128_cifar100',
+    ('recipes', 6.43): 'resnet110_1xb128_cifar10',
+    ('footnote2', 23.21): 'resnet50_8xb32-270e_in1k',
+    ('footnote2', 22.20): 'seresnet50_8xb32-270e_in1k',
+    ('released', 18.68): 'senet154-caffe_in1k',
+    ('table8', 18.68): 'senet154_64xb32-100e_in1k',
+}
+
+
+@pytest.mark.parametrize(('table', 'top1'), ROWS)
+def test_scores_stand_beside_the_networks_that_have_them(table, top1):
+    """In results.yml, and in the head of the config."""
+    [row] = [row for row in TABLES[table]['rows'] if row.get('top1') == top1]
+    assert row['config'] == ROWS[table, top1]
+    score = Path(find_config(row['config'])).read_text().splitlines()[2]
+    assert score.startswith(f'# Published: {top1:.2f} ')
+
+
+@pytest.mark.parametrize('config', list_models())
+def test_heads_of_configs_and_tables_agree(config):
+    """A head says "Published" if, and only if, a table of classifiers has a score of its config."""
+    scores = {
+        f'{row["top1"]:.2f}'
+        for table in TABLES.values()
+        for row in table['rows']
+        if row['config'] == config and 'top1' in row and table['metric'] != 'AP'
+    }
+    line = Path(find_config(config)).read_text().splitlines()[2]
+    assert line.startswith('# Published: ') == bool(scores)
+    if scores:
+        printed = f'{float(line.removeprefix("# Published: ").split(" ")[0]):.2f}'
+        assert scores == {printed}
+
+
+@pytest.mark.parametrize('config', list_models('*digits'))
+def test_measured_scores_are_means_over_seeds(config):
+    """The head of a config repeats docs/recalibration.md: two processors, ten seeds each."""
+    score = Path(find_config(config)).read_text().splitlines()[2]
+    assert score.endswith(', ten seeds')
+    page = (ROOT / 'docs/recalibration.md').read_text()
+    rows = page[page.index(f'digits/{config}.py') :].splitlines()[:2]
+    assert ['AMD EPYC' in rows[0], 'Intel Xeon' in rows[1]] == [True, True]
+    figures = [re.search(r'\d\d\.\d\d ± \d\.\d\d', row)[0] for row in rows]
+    assert re.findall(r'\d\d\.\d\d \+- \d\.\d\d', score) == [
+        figure.replace('±', '+-') for figure in figures
+    ]

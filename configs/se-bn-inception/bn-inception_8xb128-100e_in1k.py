@@ -9,3 +9,5 @@ _base_ = [
 ]
 
 train_dataloader = dict(batch_size=128)
+# The author's weight decay for this network (issue 37 of hujie-frank/SENet).
+optim_wrapper = dict(optimizer=dict(weight_decay=2e-4))

@@ -1,5 +1,5 @@
 # tools/dist_train.sh configs/seresnet/seresnet50_8xb32-140e_in1k.py 8
-# Hardware: 8 GPUs of 12 GB or more (the authors used 8 Titan X)
+# Hardware: 8 GPUs of 12 GB or more
 # Published: 77.74 / 93.84 % top-1 / top-5 accuracy (mmpretrain model zoo, seresnet50_8xb32_in1k)
 _base_ = [
     '../_base_/models/resnet50_mmpretrain.py',
@@ -8,4 +8,5 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(se=dict(layer=dict(type='SELayer', ratio=16)))
+fan_out = dict(type='Kaiming', layer='Conv2d')  # as the backbone
+model = dict(se=dict(layer=dict(type='SELayer', ratio=16, init_cfg=fan_out)))

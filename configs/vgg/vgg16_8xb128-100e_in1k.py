@@ -9,3 +9,5 @@ _base_ = [
 ]
 
 train_dataloader = dict(batch_size=128)
+# VGG's own weight decay (arXiv:1409.1556, section 3.1), see issue 37 of hujie-frank/SENet.
+optim_wrapper = dict(optimizer=dict(weight_decay=5e-4))

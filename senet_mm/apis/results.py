@@ -34,6 +34,7 @@ class Result:
         printed_params: Parameters in the publication, in millions.
         printed_gflops: Multiply-adds in the publication, in billions.
         note: Why ours differ from the printed ones.
+        remark: What else is to be known of the score or of its recipe.
         top1, top5: Published scores; of a detector AP and AP50.
         measured_top1, measured_top5: Scores of a checkpoint.
     """
@@ -48,6 +49,7 @@ class Result:
     printed_params: float | None = None
     printed_gflops: float | None = None
     note: str | None = None
+    remark: str | None = None
     top1: float | None = None
     top5: float | None = None
     measured_top1: float | None = None
@@ -195,11 +197,11 @@ def to_markdown(
 
 
 def _notes(results: Sequence[Result]) -> str:
-    """Why counts differ from the printed ones, each reason once, with its networks."""
+    """Notes and remarks, each once, with its networks."""
     models: dict[str, list[str]] = {}
     for result in results:
-        if result.note:
-            models.setdefault(result.note, []).append(result.model)
+        for text in filter(None, (result.note, result.remark)):
+            models.setdefault(text, []).append(result.model)
     return ''.join(f'- {", ".join(names)}: {note}.\n' for note, names in models.items())
 
 

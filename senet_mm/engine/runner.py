@@ -28,7 +28,7 @@ from senet_mm.version import __version__
 
 from .checkpoint import get_state_dict, load_strictly, with_own_head
 from .config_keys import check_keys
-from .speed import compile_regions, use_channels_last, use_tf32
+from .speed import compile_regions, use_channels_last, use_tf32, use_threads
 
 # Upstream's messages about which a user can do nothing.
 NOISE = re.compile(
@@ -62,6 +62,7 @@ class Runner(_Runner):
                 )
             dist.init_process_group('gloo')
         use_tf32(env_cfg.get('tf32', False))
+        use_threads(env_cfg.get('num_threads'))
         super().setup_env(env_cfg)
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:

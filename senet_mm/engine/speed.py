@@ -1,5 +1,7 @@
 """Switches of the hardware that a config can name."""
 
+import os
+
 import torch
 from mmengine.device import get_device
 from torch import nn
@@ -35,6 +37,23 @@ def use_tf32(enabled: bool) -> None:
     """Let GPUs multiply float32 with the 10 bits of TF32; other devices know no such thing."""
     torch.backends.cuda.matmul.allow_tf32 = enabled
     torch.backends.cudnn.allow_tf32 = enabled
+
+
+def use_threads(count: int | None) -> None:
+    """Calculate with so many CPU threads; ``OMP_NUM_THREADS`` in the environment goes first.
+
+    Args:
+        count: Number of threads; None leaves it to PyTorch, which takes all cores.
+
+    Raises:
+        ValueError: The count is not a positive whole number.
+    """
+    if count is None:
+        return
+    if type(count) is not int or count < 1:
+        raise ValueError(f'env_cfg.num_threads={count!r}; allowed: whole numbers from 1')
+    if 'OMP_NUM_THREADS' not in os.environ:
+        torch.set_num_threads(count)
 
 
 def compile_regions(model: nn.Module, **options) -> int:

@@ -2,9 +2,9 @@
 _base_ = 'cifar100_bs16.py'
 
 train_pipeline = [
-    dict(type='RandomCrop', crop_size=32, padding=4),
+    dict(type='RandomCrop', crop_size=32, padding=4, pad_val=(129, 124, 112)),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='SquareCutout', side=8, fill=(129.304, 124.070, 112.434)),
+    dict(type='SquareCutout', side=8, fill=(129, 124, 112)),
     dict(type='PackInputs'),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

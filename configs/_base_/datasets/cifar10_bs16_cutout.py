@@ -2,9 +2,9 @@
 _base_ = 'cifar10_bs16.py'
 
 train_pipeline = [
-    dict(type='RandomCrop', crop_size=32, padding=4),
+    dict(type='RandomCrop', crop_size=32, padding=4, pad_val=(125, 123, 114)),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='SquareCutout', side=16, fill=(125.307, 122.961, 113.8575)),
+    dict(type='SquareCutout', side=16, fill=(125, 123, 114)),
     dict(type='PackInputs'),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -11,7 +11,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImage'),
-    dict(type='ResizeEdge', scale=352, edge='short'),
+    dict(type='ResizeEdge', scale=352, edge='short', backend='pillow'),
     dict(type='CenterCrop', crop_size=299),
     dict(type='PackInputs'),
 ]

@@ -5,7 +5,7 @@ _base_ = 'imagenet_bs32_mean.py'
 input_shape = (3, 320, 320)
 test_pipeline = [
     dict(type='LoadImage'),
-    dict(type='ResizeEdge', scale=366, edge='short'),
+    dict(type='ResizeEdge', scale=366, edge='short', backend='pillow'),
     dict(type='CenterCrop', crop_size=320),
     dict(type='PackInputs'),
 ]

@@ -1,8 +1,8 @@
 _base_ = 'resnet50.py'
 
-# mmpretrain initialises with fan-out.
+# mmpretrain initialises with fan-out, and the last gain of every block with zero.
 init_cfg = [
     dict(type='Kaiming', layer='Conv2d'),
     dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']),
 ]
-model = dict(backbone=dict(init_cfg=init_cfg))
+model = dict(backbone=dict(init_cfg=init_cfg, zero_init_residual=True))

@@ -1,4 +1,4 @@
-# Thirty epochs of 19 iterations: under a minute on two CPU cores.
+# Thirty epochs of 19 iterations: half a minute on one CPU core.
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4),
 )

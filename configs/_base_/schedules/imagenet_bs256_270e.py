@@ -1,11 +1,11 @@
 # The released networks: batch 256, lr 0.1, /10 at epochs 125, 200 and 250 of 270
-# (author in issue 62 of hujie-frank/SENet; footnote 2 of the paper).
-# Parameter rules of Caffe: biases learn twice as fast and do not decay, neither do batch norms.
+# (author in issue 62 of hujie-frank/SENet). The gains of batch norms decay, their biases do not
+# (author in issue 8), nor do other biases, as is usual in Caffe. All learn at the same rate.
 _base_ = 'imagenet_fast.py'
 
 optim_wrapper = dict(
     optimizer=dict(lr=0.1, momentum=0.9, weight_decay=1e-4),
-    paramwise_cfg=dict(bias_lr_mult=2.0, bias_decay_mult=0.0, norm_decay_mult=0.0),
+    paramwise_cfg=dict(bias_decay_mult=0.0),
 )
 param_scheduler = dict(type='MultiStepLR', by_epoch=True, milestones=[125, 200, 250], gamma=0.1)
 train_cfg = dict(by_epoch=True, max_epochs=270, val_interval=1)

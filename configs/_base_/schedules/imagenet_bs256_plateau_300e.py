@@ -3,5 +3,4 @@
 _base_ = 'imagenet_bs256_plateau_400e.py'
 
 optim_wrapper = dict(optimizer=dict(weight_decay=1e-4))
-param_scheduler = dict(min_value=1e-4)
 train_cfg = dict(max_epochs=300)
