@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from torch import nn
+from torch import Tensor, nn
 
 from senet_mm.models.scoped_init import loads_checkpoint
 
@@ -18,32 +18,44 @@ def recalibration_layers(model: nn.Module) -> dict[str, nn.Module]:
     return found
 
 
+def layer_states(model: nn.Module) -> dict[str, dict[str, Tensor]]:
+    """Copies of the state dicts of the recalibration layers of a network, by their paths."""
+    return {
+        path: {name: value.clone() for name, value in layer.state_dict().items()}
+        for path, layer in recalibration_layers(model).items()
+    }
+
+
 @contextmanager
-def own_initialisation(module: nn.Module) -> Iterator[None]:
+def own_initialisation(module: nn.Module, states: dict | None = None) -> Iterator[None]:
     """Initialise a network within it: its recalibration layers end with their own weights.
 
     A network's rule for all convolutions (mmengine's ``init_cfg``) meets those of the layers too.
     Afterwards each layer gets the values back that its constructor gave it, and initialises itself
     if it can (``init_weights``). A network that loads a checkpoint is left as it is.
+
+    Args:
+        module: The network.
+        states: The values (see :func:`layer_states`); by default those of now.
     """
     if loads_checkpoint(module):
         yield
         return
-    layers = [
-        layer
-        for layer in recalibration_layers(module).values()
+    states = layer_states(module) | (states or {})
+    layers = {
+        path: layer
+        for path, layer in recalibration_layers(module).items()
         if not getattr(layer, 'is_kept', False)  # whoever came first does it, once
-    ]
-    states = [{k: v.clone() for k, v in layer.state_dict().items()} for layer in layers]
-    for layer in layers:
+    }
+    for layer in layers.values():
         layer.is_kept = True
     try:
         yield
     finally:
-        for layer in layers:
+        for layer in layers.values():
             del layer.is_kept
-    for layer, state in zip(layers, states, strict=True):
-        layer.load_state_dict(state)
+    for path, layer in layers.items():
+        layer.load_state_dict(states[path])
         _initialise(layer)
 
 
@@ -60,12 +72,16 @@ def _initialise(layer: nn.Module) -> None:
 class KeepsLayers:
     """The ``init_weights`` of a network within :func:`own_initialisation`.
 
-    To be set on a network, for whoever initialises it; deepcopy and pickle take it along.
+    To be set on a network, for whoever initialises it. The values are those of the moment at which
+    it is set: a model around the network may have a rule of its own and apply it first. Deepcopy
+    and pickle take it along.
     """
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
+        self.states = layer_states(module)
 
     def __call__(self, *args, **kwargs) -> None:
-        with own_initialisation(self.module):
+        states, self.states = self.states, {}
+        with own_initialisation(self.module, states):
             type(self.module).init_weights(self.module, *args, **kwargs)

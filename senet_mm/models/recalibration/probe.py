@@ -142,13 +142,13 @@ def prove_used_once(backbone: nn.Module, layers: dict[str, nn.Module], input_siz
         except Exception as error:
             raise ValueError(
                 f'{type(backbone).__name__} does not run with the layers in it '
-                f'({type(error).__name__}: {error}); allowed: another port'
+                f'({type(error).__name__}: {error}); allowed: other blocks or another port'
             ) from error
     for path, counter in counters.items():
         if counter.calls != 1:
             raise ValueError(
                 f'the layer {path} runs {counter.calls} times in a forward pass: '
-                'the network goes through the children of its blocks; allowed: another port'
+                'the network goes through the children of that block; allowed: blocks inside of it'
             )
 
 

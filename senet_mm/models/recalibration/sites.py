@@ -84,8 +84,8 @@ def known_sites(backbone: nn.Module, position: str) -> list[Site]:
     network = type(backbone).__name__
     if not blocks:
         raise ValueError(
-            f'{network} has no block that the table of ports knows ({known_networks()}); '
-            "allowed: a port of its own, port=dict(block=REGEX, path='conv2', side='out')"
+            f'{network} has no block that the table of ports knows; allowed: a port of its own, '
+            f"port=dict(block=REGEX, path='conv2', side='out'), or a network of {known_networks()}"
         )
     sites = [
         Site(name, block, ports[position])
