@@ -82,7 +82,7 @@ NETWORKS = {
     'senet_mm.stages': (lambda: SEResNet(18, se=None), dict(port=dict(block=r'layer\d')), 4),
     'senet_mm.SmallCNN': (
         SmallCNN,
-        dict(port=dict(block=r'layer\d\.\d\.conv', side='in', path='bn'[:0])),
+        dict(port=dict(block=r'layer\d\.\d\.conv', side='in')),
         6,
     ),
 }
@@ -244,8 +244,6 @@ def with_layers(**kwargs):
 def test_containers_keep_their_layers_out_of_sight():
     plain, (model, names) = containers(), with_layers()
     assert names == KEPT
-    for ours, theirs in zip(model.modules(), model.modules(), strict=True):
-        assert ours is theirs
     for index in range(1, 5):
         assert [type(m) for m in model[index].children()] == [
             type(m) for m in plain[index].children()
