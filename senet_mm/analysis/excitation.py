@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import torch
 from mmengine.dist import all_gather
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from .moments import Moments, pool
-from .names import find_gates
+from .names import find_gates, has_scale
 
 
 @dataclass
@@ -80,7 +81,8 @@ class GateRecorder:
     """Records the gates of a network while it runs; :meth:`remove` ends it.
 
     Before every forward pass ``labels`` must be set. Gates with positions, (N, C, H, W), are
-    averaged over them. Works in double precision on the CPU.
+    averaged over them; a gate of positions alone, (N, 1, H, W), counts as one channel. Works in
+    double precision on the CPU.
 
     Args:
         model: The network.
@@ -110,11 +112,8 @@ class GateRecorder:
         # Labels to rows: classes that are not recorded share the last row.
         self._rows = torch.full((len(names),), len(labels))
         self._rows[list(labels)] = torch.arange(len(labels))
-        self._gates = find_gates(model)
-        self._handles = [
-            gate.register_forward_hook(lambda _, args, out, name=name: self._record(name, out))
-            for name, gate in self._gates.items()
-        ]
+        self._layers = find_gates(model)
+        self._handles = [self._watch(name, layer) for name, layer in self._layers.items()]
 
     def remove(self) -> None:
         """Leave the network as it was.
@@ -124,16 +123,33 @@ class GateRecorder:
         """
         for handle in self._handles:
             handle.remove()
-        if silent := self._gates.keys() - self.excitation.blocks.keys():
+        if silent := self._layers.keys() - self.excitation.blocks.keys():
             raise RuntimeError(
                 f'no gates were recorded in {", ".join(sorted(silent))}: '
                 'the network runs past the modules (compiled, or never called)'
             )
         blocks = self.excitation.blocks
-        self.excitation.blocks = {name: blocks[name] for name in self._gates}
+        self.excitation.blocks = {name: blocks[name] for name in self._layers}
+
+    def _watch(self, name: str, layer: nn.Module) -> RemovableHandle:
+        """Record the gate of a layer whenever it is called."""
+        if has_scale(layer):
+            return layer.register_forward_pre_hook(
+                lambda layer, args: self._record(name, layer.scale(args[0]))
+            )
+        return layer.gate.register_forward_hook(lambda _, args, out: self._record(name, out))
 
     def _record(self, name: str, gate: Tensor) -> None:
-        """Take in the gates of the first ``len(labels)`` images, (N, C, ...)."""
+        """Take in the gates of the first ``len(labels)`` images, (N, C, ...).
+
+        Raises:
+            ValueError: It is not clear what are channels.
+        """
+        if gate.dim() not in (2, 4):
+            raise ValueError(
+                f'the gate of {name} is {tuple(gate.shape)}; '
+                'allowed: (N, C), (N, C, 1, 1), (N, 1, H, W) or (N, C, H, W)'
+            )
         gate = gate.detach()[: len(self.labels)].cpu().double()
         gate = gate.reshape(*gate.shape[:2], gate.shape[2:].numel())
         blocks = self.excitation.blocks

@@ -39,7 +39,7 @@ def draw_gates(
         for i, label in enumerate([*labels, None]):
             mean = excitation.moments(block, label).mean.numpy()
             x = sample_channels(len(mean), channels)
-            axes.plot(x, mean[x], clip_on=False, **_style(excitation, label, i))
+            axes.plot(x, mean[x], _format(x), clip_on=False, **_style(excitation, label, i))
 
     return _panels(blocks, draw, 'mean gate')
 
@@ -61,7 +61,9 @@ def draw_spread(
             moments = excitation.moments(block, label)
             mean, std = moments.mean.numpy(), moments.std.numpy()
             x = sample_channels(len(mean), channels)
-            (line,) = axes.plot(x, mean[x], clip_on=False, **_style(excitation, label, i))
+            (line,) = axes.plot(
+                x, mean[x], _format(x), clip_on=False, **_style(excitation, label, i)
+            )
             low, high = mean[x] - std[x], mean[x] + std[x]
             axes.fill_between(x, low, high, color=line.get_color(), alpha=0.25, linewidth=0)
 
@@ -72,6 +74,11 @@ def save(figure: Figure, path: str | os.PathLike) -> None:
     """Write a figure as PNG."""
     with atomic_file(path) as file:
         figure.savefig(file, format='png', dpi=150)
+
+
+def _format(channels: np.ndarray) -> str:
+    """A line; a point for a gate of positions alone, which counts as one channel."""
+    return 'o' if len(channels) == 1 else '-'
 
 
 def _style(excitation: Excitation, label: int | None, index: int) -> dict:

@@ -6,33 +6,55 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from senet_mm.models.layers import recalibration_layers
+
 RESIDUAL_STAGE = re.compile(r'(?:^|\.)layer(\d+)\.(\d+)(?:\.|$)')
 PAPER_NAME = re.compile(r'SE_(\d+)_\d+')
 
 
 def find_gates(model: nn.Module) -> dict[str, nn.Module]:
-    """The gates of a network by the name of their block.
+    """The layers of a network that have a gate, by the name of their block.
 
-    A gate is the submodule ``gate`` of any layer. Its block is ``SE_stage_block`` as in the paper
+    The gate of a recalibration layer is its ``scale(x)``; that of another network's own layer is
+    the output of its submodule ``gate``. The block is ``SE_stage_block`` as in the paper
     (``layer1.0`` is SE_2_1) in networks of the ResNet family; elsewhere, and where a block has
-    several gates, it is the path of the layer.
+    several layers, it is the path of the layer.
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is none, or a recalibration layer has no gate.
     """
-    gates = {
-        re.sub(r'^(module\.)+', '', path): layer.gate
+    layers = recalibration_layers(model)
+    for path, layer in layers.items():
+        if not (has_scale(layer) or _has_gate(layer)):
+            raise ValueError(
+                f'layer {path}: {type(layer).__name__} has no method scale(x) that returns the '
+                'gate of a map x, (N, C, 1, 1), (N, 1, H, W) or (N, C, H, W)'
+            )
+    parts = {id(part) for layer in layers.values() for part in layer.modules()}
+    layers |= {
+        path: layer
         for path, layer in model.named_modules()
-        if isinstance(getattr(layer, 'gate', None), nn.Module)
+        if id(layer) not in parts and _has_gate(layer)
     }
-    if not gates:
+    if not layers:
         raise ValueError(
             'the network has no gates; allowed: one with recalibration layers '
             '(`se` of the model or of its backbone)'
         )
-    names = {path: _block_name(path) for path in gates}
+    layers = {re.sub(r'^(module\.)+', '', path): layer for path, layer in layers.items()}
+    names = {path: _block_name(path) for path in layers}
     times = Counter(names.values())
-    return {names[path] if times[names[path]] == 1 else path: gate for path, gate in gates.items()}
+    return {names[path] if times[names[path]] == 1 else path: layers[path] for path in layers}
+
+
+def has_scale(layer: nn.Module) -> bool:
+    """Whether a layer gives its gate by ``scale(x)``."""
+    return getattr(layer, 'recalibrates', False) and callable(getattr(layer, 'scale', None))
+
+
+def _has_gate(layer: nn.Module) -> bool:
+    """Whether a layer makes its gate in a submodule ``gate``."""
+    return isinstance(getattr(layer, 'gate', None), nn.Module)
 
 
 def _block_name(path: str) -> str:

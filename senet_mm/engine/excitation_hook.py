@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from senet_mm.analysis import Excitation, GateRecorder, examine, find_class, write_csv
+from senet_mm.analysis import Excitation, GateRecorder, examine, find_class, find_gates, write_csv
 from senet_mm.registry import HOOKS
 
 
@@ -47,6 +47,10 @@ class ExcitationHook(Hook):
         self.thresholds = thresholds
         self.dead_std = dead_std
         self.saturated_share = saturated_share
+
+    def before_run(self, runner: Runner) -> None:
+        """Look for the gates at once: an error must not wait for the end of an epoch."""
+        find_gates(runner.model)
 
     def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
         if mode == 'train':

@@ -1,6 +1,7 @@
 """What the backbones share: blocks with an ``se`` slot, a stem and stages that can be frozen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from mmengine.model import BaseModule
@@ -8,7 +9,7 @@ from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from senet_mm.models.layers import build_layer
+from senet_mm.models.layers import build_layer, own_initialisation
 from senet_mm.models.scoped_init import ScopedInit
 from senet_mm.utils.options import check_option
 
@@ -17,6 +18,23 @@ HE_FAN_IN = (
     dict(type='Kaiming', layer='Conv2d', mode='fan_in'),
     dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']),
 )
+
+
+@contextmanager
+def buffers_kept(module: nn.Module) -> Iterator[None]:
+    """Run a module within it: what it does to its buffers (running statistics) is undone.
+
+    The buffers are exchanged, not restored: autograd may have saved them.
+    """
+    owners = [part for part in module.modules() if part.training and part._buffers]
+    kept = [dict(part._buffers) for part in owners]
+    for part in owners:
+        part._buffers.update({k: v.clone() for k, v in part._buffers.items() if v is not None})
+    try:
+        yield
+    finally:
+        for part, buffers in zip(owners, kept, strict=True):
+            part._buffers.update(buffers)
 
 
 class SlotBlock(nn.Module):
@@ -50,8 +68,14 @@ class SlotBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.with_cp and torch.is_grad_enabled():
-            return checkpoint(self._forward, x, use_reentrant=False)
+            # A compiler takes no such contexts; it repeats what it needs, and never a side effect.
+            contexts = {} if torch.compiler.is_compiling() else {'context_fn': self._contexts}
+            return checkpoint(self._forward, x, use_reentrant=False, **contexts)
         return self._forward(x)
+
+    def _contexts(self) -> tuple[AbstractContextManager, AbstractContextManager]:
+        """Contexts of the forward pass and of its repetition in the backward pass."""
+        return nullcontext(), buffers_kept(self)
 
     def _forward(self, x: Tensor) -> Tensor:
         """The block, (N, C, H, W) -> (N, C', H', W')."""
@@ -109,6 +133,11 @@ class StagedBackbone(ScopedInit, BaseModule):
         for modules in [self.stem_modules, *self.stages[: self.frozen_stages]]:
             for module in modules:
                 module.eval().requires_grad_(False)
+
+    def init_weights(self) -> None:
+        """Initialise; recalibration layers by their own rule."""
+        with own_initialisation(self):
+            super().init_weights()
 
     def train(self, mode: bool = True) -> 'StagedBackbone':
         """Set the mode; frozen stages, and with ``norm_eval`` all batch norms, stay in eval."""

@@ -3,7 +3,7 @@
 from mmpretrain.models import ImageClassifier as _ImageClassifier
 from torch import nn
 
-from senet_mm.models.layers import RecalibrationLayer
+from senet_mm.models.layers import own_initialisation
 from senet_mm.models.recalibration import insert_se
 from senet_mm.models.scoped_init import ScopedInit, loads_checkpoint
 from senet_mm.registry import MODELS
@@ -48,15 +48,11 @@ class ImageClassifier(ScopedInit, _ImageClassifier):
             insert_se(self.backbone, **se)
 
     def init_weights(self) -> None:
-        """Initialise; the recalibration layers last, by their own ``init_cfg``.
+        """Initialise; the recalibration layers last, by their own rule.
 
-        mmengine does not reach them below a ``Sequential``, and the backbone's rule for
-        convolutions has just been applied to theirs. A loaded checkpoint is left as it is.
+        A loaded checkpoint is left as it is.
         """
-        super().init_weights()
-        if loads_checkpoint(self) or loads_checkpoint(self.backbone):
-            return
-        for module in self.backbone.modules():
-            if isinstance(module, RecalibrationLayer):
-                module._is_init = False
-                module.init_weights()
+        if loads_checkpoint(self):
+            return super().init_weights()
+        with own_initialisation(self.backbone):
+            return super().init_weights()

@@ -1,5 +1,7 @@
 """What all recalibration layers share."""
 
+from typing import NamedTuple
+
 from mmengine.model import BaseModule
 from mmengine.registry import DefaultScope
 from torch import nn
@@ -8,12 +10,27 @@ from senet_mm.models.scoped_init import ScopedInit
 from senet_mm.registry import MODELS
 
 
-class RecalibrationLayer(ScopedInit, BaseModule):
-    """A layer that maps (N, C, H, W) to (N, C, H, W); its constructor takes ``channels`` first."""
+class ActsAt(NamedTuple):
+    """Where ``insert_se`` put a layer: the stage, the port in the block, the path of the block."""
 
-    # Where insert_se put the layer, for whoever prints the network.
-    stage: int | None = None
-    port: str = ''
+    stage: int
+    port: str
+    block: str
+
+    def __str__(self) -> str:
+        return f'stage {self.stage}, {self.port} of {self.block}'
+
+
+class RecalibrationLayer(ScopedInit, BaseModule):
+    """A layer that maps (N, C, H, W) to (N, C, H, W); its constructor takes ``channels`` first.
+
+    The excitation tools record ``scale(x)``, the gate of (N, C, H, W).
+    """
+
+    # `build_layer` says the same of a layer that is not derived from this class.
+    recalibrates = True
+    # For whoever prints the network; None in a layer that is a part of the network's own.
+    acts_at: ActsAt | None = None
 
     @property
     def gates_average(self) -> bool:
@@ -24,7 +41,7 @@ class RecalibrationLayer(ScopedInit, BaseModule):
         return False
 
     def extra_repr(self) -> str:
-        return self.port and f'stage {self.stage}, {self.port}'
+        return str(self.acts_at or '')
 
 
 def build_layer(layer: dict, channels: int) -> nn.Module:
@@ -39,4 +56,5 @@ def build_layer(layer: dict, channels: int) -> nn.Module:
     on_meta = any(parameter.is_meta for parameter in built.parameters())
     if hasattr(built, 'init_weights') and not on_meta:  # there are no numbers to initialise
         built.init_weights()
+    built.recalibrates = True
     return built

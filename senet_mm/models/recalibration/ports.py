@@ -32,66 +32,94 @@ PRE_POST = dict(pre=Port('conv1', 'in'), post=Port('', 'out'))
 IDENTITY = dict(identity=Port('downsample', 'in'))
 CONV3X3 = dict(conv3x3=Port('conv3', 'in'))
 
-# Class of a block, by module and name (subclasses included) -> position -> port.
-PORTS: dict[str, dict[str, Port | str]] = {
-    'senet_mm.models.backbones.base.SlotBlock': dict(standard=SLOT),
-    'senet_mm.models.backbones.res_blocks.BasicBlock': dict(standard=SLOT) | PRE_POST | IDENTITY,
-    'senet_mm.models.backbones.res_blocks.Bottleneck': dict(standard=SLOT)
-    | PRE_POST
-    | IDENTITY
-    | CONV3X3,
-    'senet_mm.models.backbones.inception.InceptionBlock': BLOCK_OUTPUT,
-    'senet_mm.models.backbones.inception.InceptionResNetBlock': RESIDUAL,
-    'senet_mm.models.backbones.mobilenet_v1.DepthwiseSeparable': BLOCK_OUTPUT,
-    'senet_mm.models.backbones.preact_resnet.PreActBlock': RESIDUAL,
-    'senet_mm.models.backbones.shake_shake.ShakeBlock': RESIDUAL,
-    'senet_mm.models.backbones.small_cnn.ConvBlock': BLOCK_OUTPUT,
-    'mmpretrain.models.backbones.resnet.BasicBlock': dict(standard=Port('drop_path', 'in'))
-    | PRE_POST
-    | IDENTITY,
-    'mmpretrain.models.backbones.resnet.Bottleneck': dict(standard=Port('drop_path', 'in'))
-    | PRE_POST
-    | IDENTITY
-    | CONV3X3,
-    'mmpretrain.models.backbones.mobilenet_v2.InvertedResidual': dict(
-        standard=Port('conv', 'out'), pre=Port('conv', 'in'), post=Port('', 'out')
-    ),
-    'mmpretrain.models.backbones.shufflenet_v1.ShuffleUnit': dict(
-        standard=Port('g_conv_1x1_expand', 'out'),
-        pre=Port('g_conv_1x1_compress', 'in'),
-        post=Port('', 'out'),
-    ),
-    'mmpretrain.models.backbones.shufflenet_v2.InvertedResidual': dict(
-        standard=Port('branch2', 'out'), pre=Port('branch2', 'in'), post=Port('', 'out')
-    ),
-    'mmpretrain.models.backbones.densenet.DenseLayer': BLOCK_OUTPUT,
-    **{
-        f'mmpretrain.models.backbones.inception_v3.Inception{kind}': BLOCK_OUTPUT
-        for kind in 'ABCDE'
+CONV_BRANCH = dict(standard=Port('conv', 'out'), pre=Port('conv', 'in'), post=Port('', 'out'))
+TWO_BRANCHES = dict(
+    standard=Port('branch2', 'out'), pre=Port('branch2', 'in'), post=Port('', 'out')
+)
+
+# Package of a library -> class of a block, by module and name (subclasses included) -> position ->
+# port. A name means the network of that library: others build the same one of other blocks.
+PORTS: dict[str, dict[str, dict[str, Port | str]]] = {
+    'senet_mm.models.backbones': {
+        'base.SlotBlock': dict(standard=SLOT),
+        'res_blocks.BasicBlock': dict(standard=SLOT) | PRE_POST | IDENTITY,
+        'res_blocks.Bottleneck': dict(standard=SLOT) | PRE_POST | IDENTITY | CONV3X3,
+        'inception.InceptionBlock': BLOCK_OUTPUT,
+        'inception.InceptionResNetBlock': RESIDUAL,
+        'mobilenet_v1.DepthwiseSeparable': BLOCK_OUTPUT,
+        'preact_resnet.PreActBlock': RESIDUAL,
+        'shake_shake.ShakeBlock': RESIDUAL,
+        'small_cnn.ConvBlock': BLOCK_OUTPUT,
     },
-    'timm.models.resnet.BasicBlock': dict(standard=SLOT) | PRE_POST | IDENTITY,
-    'timm.models.resnet.Bottleneck': dict(standard=SLOT) | PRE_POST | IDENTITY | CONV3X3,
-    'timm.models.densenet.DenseLayer': BLOCK_OUTPUT,
-    'torchvision.models.densenet._DenseLayer': BLOCK_OUTPUT,
-    'torchvision.models.googlenet.Inception': BLOCK_OUTPUT,
-    # The residual branch ends with a batch norm: no port there; SEResNet has the same names.
-    'torchvision.models.resnet.BasicBlock': PRE_POST,
-    'torchvision.models.resnet.Bottleneck': PRE_POST | CONV3X3,
-    'torchvision.models.mobilenetv2.InvertedResidual': dict(
-        standard=Port('conv', 'out'), pre=Port('conv', 'in'), post=Port('', 'out')
-    ),
-    'torchvision.models.regnet.ResBottleneckBlock': dict(
-        standard=Port('f', 'out'), pre=Port('f', 'in'), post=Port('', 'out')
-    ),
-    'torchvision.models.shufflenetv2.InvertedResidual': dict(
-        standard=Port('branch2', 'out'), pre=Port('branch2', 'in'), post=Port('', 'out')
-    ),
+    'mmpretrain.models.backbones': {
+        'resnet.BasicBlock': dict(standard=Port('drop_path', 'in')) | PRE_POST | IDENTITY,
+        'resnet.Bottleneck': dict(standard=Port('drop_path', 'in')) | PRE_POST | IDENTITY | CONV3X3,
+        'mobilenet_v2.InvertedResidual': CONV_BRANCH,
+        'shufflenet_v1.ShuffleUnit': dict(
+            standard=Port('g_conv_1x1_expand', 'out'),
+            pre=Port('g_conv_1x1_compress', 'in'),
+            post=Port('', 'out'),
+        ),
+        'shufflenet_v2.InvertedResidual': TWO_BRANCHES,
+        'densenet.DenseLayer': BLOCK_OUTPUT,
+        **{f'inception_v3.Inception{kind}': BLOCK_OUTPUT for kind in 'ABCDE'},
+    },
+    'timm.models': {
+        'resnet.BasicBlock': dict(standard=SLOT) | PRE_POST | IDENTITY,
+        'resnet.Bottleneck': dict(standard=SLOT) | PRE_POST | IDENTITY | CONV3X3,
+        'densenet.DenseLayer': BLOCK_OUTPUT,
+        # Their slot is behind the depthwise convolution, as in MobileNetV3 and EfficientNet.
+        '_efficientnet_blocks.DepthwiseSeparableConv': dict(
+            standard=SLOT, pre=Port('conv_dw', 'in'), post=Port('', 'out')
+        ),
+        '_efficientnet_blocks.InvertedResidual': dict(
+            standard=SLOT, pre=Port('conv_pw', 'in'), post=Port('', 'out')
+        ),
+        '_efficientnet_blocks.EdgeResidual': dict(
+            standard=SLOT, pre=Port('conv_exp', 'in'), post=Port('', 'out')
+        ),
+    },
+    'torchvision.models': {
+        'densenet._DenseLayer': BLOCK_OUTPUT,
+        'googlenet.Inception': BLOCK_OUTPUT,
+        'resnet.BasicBlock': PRE_POST,
+        'resnet.Bottleneck': PRE_POST | CONV3X3,
+        'mobilenetv2.InvertedResidual': CONV_BRANCH,
+        'regnet.ResBottleneckBlock': dict(
+            standard=Port('f', 'out'), pre=Port('f', 'in'), post=Port('', 'out')
+        ),
+        'shufflenetv2.InvertedResidual': TWO_BRANCHES,
+    },
 }
 
 # In these networks every block of the class named is one; elsewhere it is a part of others.
 PORTS_OF_BACKBONE: dict[str, dict[str, dict[str, Port]]] = {
     'mmpretrain.models.backbones.vgg.VGG': {'mmcv.cnn.bricks.conv_module.ConvModule': BLOCK_OUTPUT},
 }
+
+# Module of a block and position that it does not have -> what to do.
+REMEDIES = {
+    ('torchvision.models.resnet', 'standard'): (
+        "the residual branch of torchvision's ResNet ends with a batch norm, which cannot keep a "
+        "layer: take senet_mm.models.SEResNet or SEResNeXt (torchvision's names, and its weights "
+        "fit), or timm's resnet"
+    ),
+}
+
+
+def known_networks() -> str:
+    """The networks of the table by library, in a line: ``timm: densenet, resnet; ...``."""
+    networks = {package.partition('.')[0]: set() for package in PORTS}
+    for package, blocks in PORTS.items():
+        networks[package.partition('.')[0]] |= {block.partition('.')[0] for block in blocks}
+    for backbone in PORTS_OF_BACKBONE:
+        networks[backbone.partition('.')[0]].add(backbone.split('.')[-2])
+    parts = [
+        f'{library}: {", ".join(sorted(name.strip("_").removesuffix("_blocks") for name in names))}'
+        for library, names in networks.items()
+        if library != 'senet_mm'
+    ]
+    return '; '.join(['senet_mm: all', *parts])
 
 
 def _names(module: nn.Module) -> list[str]:
@@ -101,7 +129,11 @@ def _names(module: nn.Module) -> list[str]:
 
 def ports_of(backbone: nn.Module) -> dict[str, dict[str, Port | str]]:
     """The table for a backbone."""
-    table = dict(PORTS)
+    table = {
+        f'{package}.{block}': ports
+        for package, blocks in PORTS.items()
+        for block, ports in blocks.items()
+    }
     for name in _names(backbone):
         table |= PORTS_OF_BACKBONE.get(name, {})
     return table

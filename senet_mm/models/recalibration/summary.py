@@ -4,16 +4,17 @@ from collections import defaultdict
 
 from torch import nn
 
+from senet_mm.models.layers import recalibration_layers
+
 
 def summarize(model: nn.Module) -> list[str]:
     """One line per stage: how many layers of which kind act where in a network."""
     stages = defaultdict(list)
-    for module in model.modules():
-        if getattr(module, 'port', '') and getattr(module, 'stage', None) is not None:
-            stages[module.stage].append(module)
+    for layer in recalibration_layers(model).values():
+        if acts_at := getattr(layer, 'acts_at', None):
+            stages[acts_at.stage].append((type(layer).__name__, acts_at.port))
     lines = []
     for stage, layers in sorted(stages.items()):
-        kinds = sorted({type(layer).__name__ for layer in layers})
-        ports = sorted({layer.port.rpartition(' of ')[0] for layer in layers})
+        kinds, ports = (sorted(set(names)) for names in zip(*layers, strict=True))
         lines.append(f'stage {stage}: {len(layers)} x {", ".join(kinds)} at the {", ".join(ports)}')
     return lines

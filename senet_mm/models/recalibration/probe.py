@@ -1,0 +1,163 @@
+"""Forward passes on the meta device that say what a site is, and prove what was done there."""
+
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from senet_mm.utils.meta import run_on_meta
+
+from .ports import SLOT
+from .sites import Site
+
+# A larger image has this many rows more; no network has a larger stride.
+MORE = 1024
+
+
+class Probe(NamedTuple):
+    """What forward passes say of a site: channels at the port, stage of the block."""
+
+    channels: int
+    stage: int
+
+
+class Seen(NamedTuple):
+    """What was seen at a site: the values at its port and the outputs of its block."""
+
+    port: list
+    block: list
+
+    @property
+    def height(self) -> int | None:
+        """Height of the block's output, or of the map at the port where the block gives no map."""
+        maps = [value for value in (*self.block[:1], *self.port[:1]) if is_map(value)]
+        return maps[0].shape[2] if maps else None
+
+
+def is_map(value: object) -> bool:
+    """Whether a value is (N, C, H, W)."""
+    return isinstance(value, Tensor) and value.dim() == 4
+
+
+def probe(backbone: nn.Module, sites: Sequence[Site], input_size: int) -> list[Probe]:
+    """Channels and stages of all sites; proves that each port sees one map per forward."""
+    first = _watch(backbone, sites, input_size)
+    channels = [
+        _only_map(site, seen.port).shape[1] for site, seen in zip(sites, first, strict=True)
+    ]
+    larger = _watch(backbone, sites, input_size + MORE, may_fail=True)
+    stages = [_stage(a.height, b.height, input_size) for a, b in zip(first, larger, strict=True)]
+    return [Probe(*pair) for pair in zip(channels, stages, strict=True)]
+
+
+def _stage(height: int, larger: int | None, input_size: int) -> int:
+    """Binary logarithm of a stride, from the heights of a map in an image and in a larger one.
+
+    The difference of the two does not depend on the image: rows that convolutions without padding
+    cut off cancel. A map that does not grow, or a network for one size, leaves the quotient.
+    """
+    if larger is not None and larger > height:
+        return round(math.log2(MORE / (larger - height)))
+    return round(math.log2(input_size / height))
+
+
+def _watch(
+    backbone: nn.Module, sites: Sequence[Site], side: int, may_fail: bool = False
+) -> list[Seen]:
+    """Run the network on an image; what was seen at each site.
+
+    With ``may_fail`` an error ends the run: a classifier for one size of images comes last.
+    """
+    seen = [Seen([], []) for _ in sites]
+    with ExitStack() as hooks:
+        for site, (port, block) in zip(sites, seen, strict=True):
+            handle = site.block.register_forward_hook(_Recorder(block).output)
+            hooks.callback(handle.remove)
+            if site.port != SLOT and site.port.side == 'in':
+                handle = site.target.register_forward_pre_hook(_Recorder(port).input)
+            else:
+                handle = site.target.register_forward_hook(_Recorder(port).output)
+            hooks.callback(handle.remove)
+        try:
+            run_on_meta(backbone, (_in_channels(backbone), side, side))
+        except Exception:
+            if not may_fail:
+                raise
+    return seen
+
+
+def _in_channels(backbone: nn.Module) -> int:
+    """Channels of the image: those of the first convolution."""
+    convs = (m.in_channels for m in backbone.modules() if isinstance(m, nn.Conv2d))
+    return next(convs, 3)
+
+
+class _Recorder:
+    """Hooks that keep what goes into or comes out of a module."""
+
+    def __init__(self, seen: list) -> None:
+        self.seen = seen
+
+    def input(self, module: nn.Module, args: tuple) -> None:
+        self.seen.append(args[0] if args else None)
+
+    def output(self, module: nn.Module, args: tuple, output: Tensor) -> None:
+        self.seen.append(output)
+
+
+def _only_map(site: Site, seen: list) -> Tensor:
+    """The one map that was seen at a site."""
+    if len(seen) == 1 and is_map(seen[0]):
+        return seen[0]
+    how = f'{len(seen)} times' if len(seen) != 1 else 'with something else than a map'
+    raise ValueError(
+        f'block {site.name}: {site.port} is used {how} in a forward pass; '
+        'allowed: once, with a map (N, C, H, W)'
+    )
+
+
+def prove_used_once(backbone: nn.Module, layers: dict[str, nn.Module], input_size: int) -> None:
+    """Run the network with its layers in it, and count the calls of each.
+
+    The layers hand on their input: what they compute is no question here.
+
+    Args:
+        backbone: The network.
+        layers: The layers by their paths.
+        input_size: Side of the image.
+
+    Raises:
+        ValueError: A layer does not run exactly once, or the network does not run with them.
+    """
+    counters = {path: _Counter() for path in layers}
+    with ExitStack() as forwards:
+        for path, layer in layers.items():
+            forwards.callback(vars(layer).update, vars(layer).copy())
+            forwards.callback(vars(layer).pop, 'forward')
+            layer.forward = counters[path]
+        try:
+            run_on_meta(backbone, (_in_channels(backbone), input_size, input_size))
+        except Exception as error:
+            raise ValueError(
+                f'{type(backbone).__name__} does not run with the layers in it '
+                f'({type(error).__name__}: {error}); allowed: other blocks or another port'
+            ) from error
+    for path, counter in counters.items():
+        if counter.calls != 1:
+            raise ValueError(
+                f'the layer {path} runs {counter.calls} times in a forward pass: '
+                'the network goes through the children of that block; allowed: blocks inside of it'
+            )
+
+
+class _Counter:
+    """Stands in for the forward of a layer."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return x

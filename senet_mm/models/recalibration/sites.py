@@ -1,0 +1,205 @@
+"""The blocks of a network in which a layer is to act, and where it is kept there.
+
+Where a layer acts (its port) and where it is kept (its name in the state dict) are two things. A
+layer is kept in its block: what freezes, copies or takes out a block takes the layer along. A
+``Sequential``, ``ModuleList`` or ``ModuleDict`` hands all its children to whoever goes through it,
+and a block runs what is in its own slot ``se``; a layer kept there would run twice.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
+from torch import nn
+
+from senet_mm.utils.options import check_option
+
+from .ports import REMEDIES, SLOT, Port, find_ports, known_networks, ports_of
+
+CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+
+
+class Site(NamedTuple):
+    """A place for a layer.
+
+    Attributes:
+        name: Path of the block in the backbone.
+        block: The block.
+        port: Where in the block the layer acts; ``slot`` is the block's own slot ``se``.
+    """
+
+    name: str
+    block: nn.Module
+    port: Port | str
+
+    @property
+    def target(self) -> nn.Module:
+        """The module at whose input or output the layer acts.
+
+        A slot that holds an ``Identity`` has the map there; an empty one that of the block.
+        """
+        if self.port != SLOT:
+            return self.block.get_submodule(self.port.path)
+        return self.block if self.block.se is None else self.block.se
+
+
+class Shelf(NamedTuple):
+    """Where a layer is kept.
+
+    Attributes:
+        path: Path in the backbone of the module that keeps it.
+        module: That module.
+        names: Names from there to the layer, the last one ``se``.
+    """
+
+    path: str
+    module: nn.Module
+    names: tuple[str, ...]
+
+    @property
+    def full_path(self) -> str:
+        """Path of the layer in the backbone."""
+        return join(self.path, *self.names)
+
+
+def join(*paths: str) -> str:
+    """Paths of modules, put together; empty ones are left out."""
+    return '.'.join(filter(None, paths))
+
+
+def is_empty(slot: object) -> bool:
+    """Whether a slot holds nothing: None, or an ``Identity``, timm's way to say so."""
+    return slot is None or type(slot) is nn.Identity
+
+
+def known_sites(backbone: nn.Module, position: str) -> list[Site]:
+    """The blocks that the table knows, with their ports for a position."""
+    table = ports_of(backbone)
+    blocks = {
+        name: (block, ports)
+        for name, block in backbone.named_modules()
+        if (ports := find_ports(block, table)) is not None
+    }
+    network = type(backbone).__name__
+    if not blocks:
+        raise ValueError(
+            f'{network} has no block that the table of ports knows; allowed: a port of its own, '
+            f"port=dict(block=REGEX, path='conv2', side='out'), or a network of {known_networks()}"
+        )
+    sites = [
+        Site(name, block, ports[position])
+        for name, (block, ports) in blocks.items()
+        if position in ports
+    ]
+    if not sites:
+        allowed = sorted({position for _, ports in blocks.values() for position in ports})
+        remedies = {REMEDIES.get((type(b).__module__, position), '') for b, _ in blocks.values()}
+        raise ValueError(
+            f'position={position!r} does not exist in {network}; allowed: {", ".join(allowed)}'
+            + ''.join(f'; {remedy}' for remedy in remedies if remedy)
+        )
+    return sites
+
+
+def custom_sites(backbone: nn.Module, port: dict) -> list[Site]:
+    """The blocks whose path matches a regular expression.
+
+    Args:
+        backbone: The network.
+        port: ``dict(block=REGEX, path='conv2', side='out')``; by default the output of the block.
+    """
+    if not isinstance(port, dict) or 'block' not in port:
+        raise ValueError(f"port={port!r}; allowed: dict(block=REGEX, path='conv2', side='out')")
+    for key in port:
+        check_option('key of port', key, ('block', 'path', 'side'))
+    check_option('side', port.get('side', 'out'), ('in', 'out'))
+    try:
+        regex = re.compile(port['block'])
+    except (re.error, TypeError) as error:
+        raise ValueError(f'block={port["block"]!r} is no regular expression: {error}') from None
+    where = Port(port.get('path', ''), port.get('side', 'out'))
+    sites = [
+        Site(name, module, where)
+        for name, module in backbone.named_modules()
+        if regex.fullmatch(name)
+    ]
+    if not sites:
+        raise ValueError(f'block={port["block"]!r} matches no module of {type(backbone).__name__}')
+    return sites
+
+
+def find_shelf(site: Site, position: str) -> Shelf:
+    """Where the layer of a site is to be kept.
+
+    ``BLOCK.se`` at the standard position, ``BLOCK.pre.se`` and so on at the others. In a block with
+    a slot ``se`` where the layer acts elsewhere, ``BLOCK.port.se``. The layer of a container is in
+    the first module inside that can keep one, ``BLOCK.0.outer1.se`` for one level further in.
+
+    Raises:
+        ValueError: The port does not exist, is a batch norm, or the place is taken.
+    """
+    try:
+        target = site.target
+    except AttributeError:
+        raise ValueError(f'block {site.name} has no {site.port.path!r}') from None
+    if site.port != SLOT and isinstance(target, _BatchNorm):
+        raise ValueError(
+            f'block {site.name}: {site.port.path} is a batch norm, which SyncBN conversion and '
+            'fusion replace; allowed: any other module'
+        )
+    names = ('se',) if position == 'standard' else (position, 'se')
+    path, keeper = _keeper(site)
+    if path:
+        names = (f'outer{path.count(".") + 1}', *names)
+    elif site.port != SLOT and _is_the_blocks_own(keeper, names):
+        names = ('port', *names)
+    if not _is_free(keeper, names):
+        raise ValueError(f'block {site.name} has a layer at position={position!r} already')
+    return Shelf(join(site.name, path), keeper, names)
+
+
+def _keeper(site: Site) -> tuple[str, nn.Module]:
+    """The module that keeps the layer of a site, by its path in the block."""
+    if not isinstance(site.block, CONTAINERS):
+        return '', site.block
+    for path in _paths_inside(site):
+        module = site.block.get_submodule(path)
+        # A norm is replaced by SyncBN conversion and fusion; what has no parameters may be shared.
+        has_parameters = next(module.parameters(), None) is not None
+        if has_parameters and not isinstance(module, (*CONTAINERS, _BatchNorm)):
+            return path, module
+    raise ValueError(
+        f'block {site.name} is a {type(site.block).__name__} in which no module can keep a layer; '
+        'allowed: one with a convolution in it'
+    )
+
+
+def _paths_inside(site: Site) -> Iterator[str]:
+    """Paths in a block: along the port, then all below it."""
+    steps = site.port.path.split('.') if site.port.path else []
+    for i in range(len(steps)):
+        yield '.'.join(steps[: i + 1])
+    for name, _ in site.target.named_modules():
+        if name:
+            yield join(site.port.path, name)
+
+
+def _is_the_blocks_own(keeper: nn.Module, names: tuple[str, ...]) -> bool:
+    """Whether a block has something of its own under the first name, which its forward may use."""
+    if not hasattr(keeper, names[0]):
+        return False
+    found = getattr(keeper, names[0])
+    if names == ('se',):
+        return is_empty(found)  # a layer there is one already
+    return not (isinstance(found, nn.ModuleDict) and 'se' in found)
+
+
+def _is_free(keeper: nn.Module, names: tuple[str, ...]) -> bool:
+    """Whether nothing is kept under the names; a part of them may exist."""
+    module = keeper
+    for name in names:
+        module = getattr(module, name, None)
+        if is_empty(module):
+            return True
+    return False

@@ -1,0 +1,171 @@
+"""A call of insert_se that is refused leaves the network as it was."""
+
+import pytest
+import timm
+import torch
+import torchvision
+from torch import nn
+
+from senet_mm.models import SEResNet, insert_se
+from senet_mm.registry import MODELS
+
+LAYER = dict(type='SELayer', ratio=1)
+
+
+@MODELS.register_module()
+class FourChannelsOnly(nn.Module):
+    """Fails in the last stages, when the layers of the first ones are built."""
+
+    def __init__(self, channels):
+        super().__init__()
+        if channels > 64:
+            raise ValueError(f'channels={channels}: allowed: up to 64')
+        self.fc = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x):
+        return x * self.fc(x)
+
+
+class Chain(nn.Module):
+    """Not a container by its class, but goes through its children, as timm's RegStage does."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
+
+    def forward(self, x):
+        for child in self.children():
+            x = child(x)
+        return x
+
+
+class Toy(nn.Module):
+    """A network with what a port must not be, ports of all kinds, and a slot of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.chain = Chain()
+        self.conv = nn.Conv2d(3, 8, 3)
+        self.norm = nn.BatchNorm2d(8)
+        self.norms = nn.Sequential(nn.BatchNorm2d(8), nn.ReLU())
+        self.idle = nn.Conv2d(8, 8, 1)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(8, 2)
+
+    def forward(self, x):
+        x = self.norms(torch.relu(self.norm(self.conv(self.chain(x)))))
+        x = torch.relu(self.pool(self.pool(x)))
+        return self.fc(x.flatten(1))
+
+
+def half_filled():
+    """The last block has SE already."""
+    model = SEResNet(18, se=None)
+    model.layer4[1].add_se(LAYER)
+    return model
+
+
+RESNET = lambda: SEResNet(18, se=None)  # noqa: E731
+BLOCKS = dict(block=r'layer\d\.\d', path='conv1')
+
+# What is refused -> network, arguments, part of the message.
+REFUSED = {
+    'position unknown': (RESNET, dict(position='front'), "position='front' is not known"),
+    'position that a block lacks': (RESNET, dict(position='conv3x3'), 'does not exist in'),
+    "torchvision's branch": (torchvision.models.resnet18, {}, 'SEResNet or SEResNeXt'),
+    'network unknown': (Toy, {}, 'Toy has no block that the table of ports knows'),
+    'port, no dict': (Toy, dict(port='conv'), "port='conv'; allowed: dict"),
+    'port without block': (Toy, dict(port=dict(path='conv')), 'allowed: dict.block=REGEX'),
+    'key of port': (Toy, dict(port=dict(block='conv', where='out')), "key of port='where' is not"),
+    'side': (Toy, dict(port=dict(block='conv', side='up')), "side='up' is not known"),
+    'regex': (Toy, dict(port=dict(block='(')), "block='.' is no regular expression"),
+    'no block': (Toy, dict(port=dict(block='x')), "block='x' matches no module of Toy"),
+    'no path': (Toy, dict(port=dict(block='conv', path='x')), "block conv has no 'x'"),
+    'norm': (Toy, dict(port=dict(block='norm')), 'is a batch norm'),
+    'norms alone': (Toy, dict(port=dict(block='norms')), 'Sequential in which no module can keep'),
+    'idle': (Toy, dict(port=dict(block='conv|idle')), 'is used 0 times'),
+    'used twice': (Toy, dict(port=dict(block='conv|pool')), 'is used 2 times'),
+    'no map': (Toy, dict(port=dict(block='conv|fc')), 'something else than a map'),
+    'goes through children': (Toy, dict(port=dict(block='conv|chain')), 'chain.se runs 2 times'),
+    'breaks on children': (
+        Toy,
+        dict(port=dict(block='conv|chain'), position='post'),
+        'Toy does not run with the layers in it .NotImplementedError',
+    ),
+    'stages, a number': (RESNET, dict(stages=5), r'stages=5 is not a list.*: stages=\[5\]'),
+    'stages, a text': (RESNET, dict(stages='5'), "stages='5' is not a list of stages"),
+    'stages, none': (RESNET, dict(stages=()), r'stages=\(\) is not a list of stages'),
+    'stage unknown': (RESNET, dict(stages=(3, 7)), 'stage=7 is not known; allowed: 2, 3, 4, 5'),
+    'stage_cfg unknown': (RESNET, dict(stage_cfg={7: {}}), 'stage=7 is not known'),
+    'identity, stage unknown': (RESNET, dict(position='identity', stages=(7,)), 'stage=7 is not'),
+    'identity, ratio': (
+        RESNET,
+        dict(position='identity', stage_cfg={5: dict(ratio=9999)}),
+        'ratio=9999 leaves no hidden channel',
+    ),
+    'ratio in a late stage': (RESNET, dict(stage_cfg={5: dict(ratio=9999)}), 'ratio=9999 leaves'),
+    'layer that fails late': (RESNET, dict(layer=dict(type='FourChannelsOnly')), 'channels=128'),
+    'slot taken': (half_filled, {}, "layer4.1 has a layer at position='standard' already"),
+    'slot taken, own port': (half_filled, dict(port=BLOCKS), 'layer4.1 has a layer at position'),
+    'timm, slot taken': (
+        lambda: timm.create_model('mobilenetv3_small_050'),
+        {},
+        "blocks.0.0 has a layer at position='standard' already",
+    ),
+}
+
+
+def snapshot(model):
+    """All that a call could leave behind."""
+    modules = list(model.named_modules(remove_duplicate=False))
+    return dict(
+        tree=[(name, id(module)) for name, module in modules],
+        attributes=[sorted(vars(module)) for _, module in modules],
+        children=[list(module._modules) for _, module in modules],
+        modes=[module.training for _, module in modules],
+        hooks=[
+            (list(module._forward_hooks.values()), list(module._forward_pre_hooks.values()))
+            for _, module in modules
+        ],
+        state=[(name, id(value), value.device) for name, value in model.named_parameters()],
+        keys=list(model.state_dict()),
+    )
+
+
+def output(model):
+    model.eval()
+    with torch.no_grad():
+        out = model(torch.linspace(-1, 1, 3 * 32 * 32).view(1, 3, 32, 32))
+    return out[-1] if isinstance(out, tuple) else out
+
+
+@pytest.mark.parametrize('kind', REFUSED)
+def test_a_refused_call_leaves_the_network_as_it_was(kind):
+    build, kwargs, message = REFUSED[kind]
+    model = build()
+    expected = output(model)
+    model.train()
+    before = snapshot(model)
+    with pytest.raises(ValueError, match=message):
+        insert_se(model, **{'layer': LAYER, **kwargs})
+    assert snapshot(model) == before
+    assert torch.equal(output(model), expected)
+
+
+@pytest.mark.parametrize('position', ['standard', 'pre', 'post', 'identity'])
+def test_an_insertion_is_seen_by_the_snapshot(position):
+    """What the test above relies on; and a stage without layers is left alone."""
+    model = SEResNet(18, se=None)
+    before = snapshot(model.layer1), snapshot(model.layer4)
+    insert_se(model, LAYER, position=position, stages=[5])
+    after = snapshot(model.layer1), snapshot(model.layer4)
+    assert after[0] == before[0]
+    different = {key for key in before[1] if after[1][key] != before[1][key]}
+    assert {'tree', 'children', 'state', 'keys'} <= different
+
+
+def test_after_a_refusal_the_right_call_works():
+    model = SEResNet(18, se=None)
+    with pytest.raises(ValueError, match='leaves no hidden channel'):
+        insert_se(model, LAYER, position='identity', stage_cfg={5: dict(ratio=9999)})
+    assert len(insert_se(model, LAYER, position='identity')) == 8
