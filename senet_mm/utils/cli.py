@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import difflib
+import io
 import logging
 import os
 import re
@@ -86,6 +87,9 @@ def reported_errors(show_traceback: bool = False) -> Iterator[None]:
     The traceback comes before that line where it helps: for an error in the middle of a run, and
     for one that is no reply to the user's input.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files may hold bytes that are not UTF-8.
+        sys.stdout.reconfigure(errors='backslashreplace')
     try:
         yield
     except KeyboardInterrupt:
