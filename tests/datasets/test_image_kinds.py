@@ -24,12 +24,14 @@ FILES = {
     'uncompressed tiff': save(Image.fromarray(PHOTO), 'TIFF'),
     'lossless webp': save(Image.fromarray(PHOTO), 'WEBP', lossless=True),
 }
+NOISE = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
 BEHIND = {
     'nothing': b'',
     '64 bytes': bytes(range(64)),
     'zeros to a block': bytes(4096),
     'a film': b'\0\0\0\x18ftypmp42' + np.random.default_rng(0).bytes(100_000),
     'another jpeg': GOOD['jpeg'],
+    'a large jpeg': save(Image.fromarray(NOISE), 'JPEG', quality=95),
     'another png': GOOD['png'],
 }
 WALKED = ('.jpg', 'progressive', 'restart markers', 'jpeg with a thumbnail', '.png')

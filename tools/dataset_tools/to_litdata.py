@@ -41,8 +41,11 @@ def main(args: argparse.Namespace) -> None:
     from senet_mm.datasets import ShardedImageNet
 
     check_empty(args.out)
-    for split in args.splits:
-        dataset = ShardedImageNet(data_root=str(args.src), split=split)
+    # All splits are read first: a mistake in the last one must not come to light after the first.
+    datasets = {
+        split: ShardedImageNet(data_root=str(args.src), split=split) for split in args.splits
+    }
+    for split, dataset in datasets.items():
         optimize(
             fn=get_item,
             inputs=[dataset.get_data_info(i) for i in range(len(dataset))],

@@ -89,6 +89,9 @@ def main(args: argparse.Namespace) -> int:
 
     args.out = args.out or args.root / 'damaged.txt'
     args.log = args.log or args.root / '.verified.txt'
+    for path in (args.out, args.log):
+        if not path.absolute().parent.is_dir() and args.root.is_dir():
+            raise FileNotFoundError(f'folder {path.parent} does not exist')
     paths = find_images(args.root, args.out)
     results = read_log(args.log)
     # Damaged ones are looked at again: they may have been mended.
