@@ -59,7 +59,7 @@ def decode_by_pillow(data: bytes) -> np.ndarray:
     except UnidentifiedImageError as error:
         raise ValueError(f'not an image; it begins with {data[:12]!r}') from error
     except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, struct.error, ...
-        raise ValueError(f'cannot be decoded ({error})') from error
+        raise ValueError(f'cannot be decoded ({" ".join(str(error).split())})') from error
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:

@@ -30,7 +30,7 @@ FLOATS = (b'#?RADIANCE', b'#?RGBE', b'PF', b'Pf')
 PIXEL_MAPS = (b'P2', b'P3', b'P5', b'P6')
 TIFF = (b'II*\0', b'MM\0*', b'II+\0')
 # TIFF's tags, and values of theirs.
-BITS, PHOTOMETRIC, EXTRA_SAMPLES, SAMPLE_FORMAT = 258, 262, 338, 339
+TAGS = BITS, PHOTOMETRIC, EXTRA_SAMPLES, SAMPLE_FORMAT = 258, 262, 338, 339
 RGB, UNASSOCIATED_ALPHA = 2, 2
 SAMPLE_FORMATS = {2: 'signed integer', 3: 'float', 5: 'complex integer', 6: 'complex float'}
 
@@ -84,7 +84,7 @@ def _check_png(data: bytes) -> None:
         raise ValueError('the file is cut off')
 
 
-def _check_tiff(tags: ImageFileDirectory_v2) -> None:
+def _check_tiff(tags: dict[int, tuple[int, ...]]) -> None:
     bits, kind = max(tags.get(BITS, (1,))), max(tags.get(SAMPLE_FORMAT, (1,)))
     if bits > 16 or kind in SAMPLE_FORMATS:
         raise ValueError(
@@ -111,17 +111,21 @@ def check_size(width: int, height: int) -> None:
         raise ValueError(f'{width} x {height} pixels; allowed: at most {MAX_PIXELS}')
 
 
-def read_tiff_tags(data: bytes) -> ImageFileDirectory_v2:
-    """Tags of a TIFF's first picture by number; empty for a damaged file."""
+def read_tiff_tags(data: bytes) -> dict[int, tuple[int, ...]]:
+    """Numbers of a TIFF's first picture by tag, of those that are asked for here.
+
+    Empty for a damaged file: the decoders say what is wrong.
+    """
     try:
         tags = ImageFileDirectory_v2(data[: 16 if data[2:3] == b'+' else 8])
         file = BytesIO(data)
         file.seek(tags.next)
         with warnings.catch_warnings(action='ignore'):
             tags.load(file)
-    except Exception:  # the decoders say what is wrong
-        return ImageFileDirectory_v2()
-    return tags
+            found = {tag: tags[tag] for tag in TAGS if tag in tags}
+        return {tag: tuple(map(int, np.atleast_1d(value))) for tag, value in found.items()}
+    except Exception:
+        return {}
 
 
 def needs_pillow(data: bytes) -> bool:
@@ -130,5 +134,5 @@ def needs_pillow(data: bytes) -> bool:
         tags = read_tiff_tags(data)
         # cv2 multiplies the colours by the alpha in the place of dropping it.
         extra = tags.get(EXTRA_SAMPLES, ())
-        return UNASSOCIATED_ALPHA in extra and tags.get(PHOTOMETRIC) == RGB
+        return UNASSOCIATED_ALPHA in extra and tags.get(PHOTOMETRIC) == (RGB,)
     return data.startswith(PIXEL_MAPS)

@@ -253,6 +253,33 @@ def test_too_large_is_refused_before_memory_is_taken(kind):
         decode(BOMBS[kind])
 
 
+@pytest.mark.parametrize('seed', range(4))
+def test_damaged_headers_end_in_one_line(seed):
+    """Bytes changed at random: a picture or a reason, nothing else."""
+    rng = np.random.default_rng(seed)
+    for data in (*FILES.values(), *(data for data, _ in DEPTHS.values()), *NO_RANGE.values()):
+        changed = bytearray(data)
+        for place in rng.integers(0, min(300, len(data)), 4):
+            changed[place] = rng.integers(256)
+        reason = ''
+        try:
+            img = decode(bytes(changed))
+        except ValueError as error:
+            reason = str(error)
+        if reason:
+            assert reason.splitlines() == [reason]
+        else:
+            assert (img.dtype, img.ndim, img.shape[2]) == (np.uint8, 3, 3)
+
+
+def test_tags_of_a_wrong_type():
+    """The number of bits as text."""
+    good = struct.pack('<HHII', 258, 4, 1, 12)
+    text = struct.pack('<HHI4s', 258, 2, 4, b'abc')
+    with pytest.raises(ValueError, match='not an image; it begins with'):
+        decode(packed_tiff(GREY >> 4, 12).replace(good, text))
+
+
 def test_a_long_picture_is_read():
     long = save(Image.new('RGB', (70_000, 1), (10, 20, 30)), 'PNG')
     assert np.array_equal(decode(long), np.full((1, 70_000, 3), (30, 20, 10)))
