@@ -93,10 +93,15 @@ def test_links_are_followed_and_pipes_are_not_read(tmp_path):
 
 
 def test_verify_looks_at_the_same_files(root, run_tool):
-    """Its own list, of an earlier run, is not among those that are left out."""
-    (root / 'train/damaged.txt').touch()
-    command = ['tools/dataset_tools/verify.py', root / 'train', '--workers', 1]
-    run = run_tool(*command, '--out', root / 'train/damaged.txt')
+    run = run_tool('tools/dataset_tools/verify.py', root / 'train', '--workers', 1)
     assert run.returncode == 0, run.stderr
     assert '10 files left out: 4 .txt, ' in run.stdout
     assert f'0 of {2 * 3 * len(EXTENSIONS)} images are damaged' in run.stdout
+
+
+def test_verify_says_at_once_that_it_cannot_write(root, run_tool):
+    out = root / 'nowhere/list.txt'
+    run = run_tool('tools/dataset_tools/verify.py', root, '--out', out)
+    assert run.returncode == 1
+    assert f'folder {out.parent} does not exist' in run.stderr
+    assert not (root / '.verified.txt').exists()

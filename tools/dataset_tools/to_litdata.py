@@ -41,11 +41,8 @@ def main(args: argparse.Namespace) -> None:
     from senet_mm.datasets import ShardedImageNet
 
     check_empty(args.out)
-    # All splits are read first: a mistake in the last one must not come to light after the first.
-    datasets = {
-        split: ShardedImageNet(data_root=str(args.src), split=split) for split in args.splits
-    }
-    for split, dataset in datasets.items():
+    for split in args.splits:
+        dataset = ShardedImageNet(data_root=str(args.src), split=split)
         optimize(
             fn=get_item,
             inputs=[dataset.get_data_info(i) for i in range(len(dataset))],

@@ -8,7 +8,6 @@ at again. The last line says how many are damaged; the exit code is 1 if any is.
 """
 
 import argparse
-import os
 import sys
 from multiprocessing import Pool
 from pathlib import Path
@@ -39,8 +38,8 @@ def verify(path: Path) -> tuple[Path, str]:
     return path, ''
 
 
-def find_images(root: Path, out: Path) -> list[Path]:
-    """The files below a folder that data sets take for images; says what else but ``out`` is."""
+def find_images(root: Path) -> list[Path]:
+    """The files below a folder that data sets take for images; says what is left out."""
     from senet_mm.datasets.decoding import EXTENSIONS
     from senet_mm.datasets.listing import describe_left_out, list_files
 
@@ -50,7 +49,7 @@ def find_images(root: Path, out: Path) -> list[Path]:
     images = [name for name in names if name.lower().endswith(EXTENSIONS)]
     if not images:
         raise ValueError(f'{root} has no image; allowed: {", ".join(EXTENSIONS)}')
-    if left_out := describe_left_out({*names} - {*images, os.path.relpath(out, root)}):
+    if left_out := describe_left_out({*names} - {*images}):
         print(left_out)
     return [root / name for name in images]
 
@@ -89,11 +88,11 @@ def main(args: argparse.Namespace) -> int:
 
     args.out = args.out or args.root / 'damaged.txt'
     args.log = args.log or args.root / '.verified.txt'
-    for path in (args.out, args.log):
-        if not path.absolute().parent.is_dir() and args.root.is_dir():
-            raise FileNotFoundError(f'folder {path.parent} does not exist')
-    paths = find_images(args.root, args.out)
+    paths = find_images(args.root)
     results = read_log(args.log)
+    for path in (args.out, args.log):
+        if not path.absolute().parent.is_dir():
+            raise FileNotFoundError(f'folder {path.parent} does not exist')
     # Damaged ones are looked at again: they may have been mended.
     names = {name for name, reason in results.items() if not reason}
     left = [path for path in paths if str(path.relative_to(args.root)) not in names]
