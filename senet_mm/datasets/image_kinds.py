@@ -14,8 +14,8 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 JPEG, PNG = b'\xff\xd8', b'\x89PNG'
-# Largest picture, pixels: 512 MiB as RGB. Pillow refuses from here, cv2 only from 1.07e9.
-MAX_PIXELS = 2 * Image.MAX_IMAGE_PIXELS
+# Largest picture, pixels: 512 MiB as RGB, where Pillow refuses by default. cv2 does from 1.07e9.
+MAX_PIXELS = 178_956_970
 
 # What follows FF in a JPEG's marker. In the data of a scan it is 00, a restart or another FF.
 IS_MARKER = np.ones(256, bool)
