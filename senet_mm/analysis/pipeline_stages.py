@@ -7,6 +7,7 @@ import numpy as np
 from mmengine.config import ConfigDict
 from torch import Tensor
 
+from senet_mm.datasets.names import printable
 from senet_mm.datasets.seeding import Draw, own_random_numbers, seed_generators
 from senet_mm.engine import Runner
 from senet_mm.registry import MODELS
@@ -51,7 +52,7 @@ def _get_row(dataset: object, draw: Draw, module: object, training: bool) -> Row
     index, key = draw
     seed_generators(key)
     results = dataset.get_data_info(index)
-    title = str(results.get('img_path', index)).rpartition('/')[2]
+    title = printable(str(results.get('img_path', index)).rpartition('/')[2])
     title, pictures = f'{title}\nlabel {results["gt_label"]}', {}
     is_bgr = 'img' not in results  # files are decoded to BGR, data sets of arrays hold RGB
     if 'img' in results:
@@ -95,7 +96,7 @@ def draw_grid(rows: list[Row], out: str | PathLike) -> None:
             axis.set(xticks=[], yticks=[])
             height, width = picture.shape[:2]
             axis.set_xlabel(f'{width} x {height}', fontsize=7)
-        line[0].set_ylabel(row.title, fontsize=7)
+        line[0].set_ylabel(row.title, fontsize=7, parse_math=False)
     for axis, stage in zip(axes[0], stages, strict=True):
         axis.set_title(stage, fontsize=8)
     figure.tight_layout()

@@ -1,4 +1,5 @@
 from .cifar import CIFAR10, CIFAR100
+from .custom import CustomDataset, ImageNet21k
 from .damage import DamagedImageError
 from .digits import Digits
 from .imagenet import ImageNet
@@ -12,6 +13,7 @@ from .transforms import (
     PackTensors,
     PixelJitter,
     RandomAugment,
+    ResizeEdge,
     SquareCutout,
 )
 
@@ -19,14 +21,17 @@ __all__ = [
     'CIFAR10',
     'CIFAR100',
     'AntialiasedResizedCrop',
+    'CustomDataset',
     'DamagedImageError',
     'Digits',
     'ImageNet',
+    'ImageNet21k',
     'LoadImage',
     'PackTensors',
     'PixelJitter',
     'Places365',
     'RandomAugment',
+    'ResizeEdge',
     'SeededDataset',
     'SeededSampler',
     'ShardedImageNet',

@@ -5,11 +5,13 @@ from mmpretrain.datasets import ImageNet as _ImageNet
 
 from senet_mm.registry import DATASETS
 
+from .custom import ClassFolders
 from .labels import check_labels
+from .listing import ListedImages
 
 
 @DATASETS.register_module()
-class ImageNet(_ImageNet):
+class ImageNet(ListedImages, ClassFolders, _ImageNet):
     """mmpretrain's ImageNet that tells a wrong folder from a right one before training starts.
 
     Layout: ``data_root/{train,val}/CLASS/*.JPEG``, labels from the sorted names of the class
@@ -34,30 +36,7 @@ class ImageNet(_ImageNet):
                 f'image folder {self.img_prefix} does not exist; set data_root '
                 f'(now {self.data_root!r}) to the folder that holds train/ and val/'
             )
-        by_folder = self.with_label and not self.ann_file
-        if by_folder:
-            self._check_class_folders()
         data_list = super().load_data_list()
-        if self.with_label and not by_folder:
+        if self.with_label and self.ann_file:
             check_labels(data_list, len(self.CLASSES), self.ann_file)
         return data_list
-
-    def _check_class_folders(self) -> None:
-        folders = list(fileio.list_dir_or_file(self.img_prefix, list_file=False))
-        if len(folders) != len(self.CLASSES):
-            raise ValueError(
-                f'{self.img_prefix} has {len(folders)} class folders; '
-                f'allowed: {len(self.CLASSES)}, the number of classes of the dataset'
-            )
-        empty = [name for name in sorted(folders) if not self._has_image(name)]
-        if empty:
-            raise ValueError(
-                f'{len(empty)} class folders of {self.img_prefix} have no image '
-                f'({", ".join(empty[:3])}); allowed: {", ".join(sorted(self.extensions))}'
-            )
-
-    def _has_image(self, folder: str) -> bool:
-        files = fileio.list_dir_or_file(
-            fileio.join_path(self.img_prefix, folder), list_dir=False, recursive=True
-        )
-        return any(self.is_valid_file(name) for name in files)

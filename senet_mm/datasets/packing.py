@@ -12,6 +12,9 @@ from PIL import Image
 from .decoding import decode, read_file
 from .transforms.antialiased_crop import resize
 
+# libjpeg's limit, pixels.
+LONGEST = 65500
+
 
 def is_baseline(data: bytes) -> bool:
     """Whether the data are a JPEG that decodes fast: baseline, grey or three channels."""
@@ -30,7 +33,7 @@ def transcode(path: str | PathLike, short_side: int | None = None, quality: int 
         quality: Quality where a JPEG is written.
 
     Raises:
-        ValueError: The image is damaged; the message is the reason.
+        ValueError: The image is damaged or too long for a JPEG; the message is the reason.
     """
     data = read_file(path)
     img = decode(data)
@@ -40,6 +43,10 @@ def transcode(path: str | PathLike, short_side: int | None = None, quality: int 
         img = resize(img, (round(height * scale), round(width * scale)))
     elif is_baseline(data):
         return data
+    if max(img.shape) > LONGEST:
+        raise ValueError(
+            f'{img.shape[1]} x {img.shape[0]} pixels; a JPEG holds at most {LONGEST} a side'
+        )
     done, jpeg = cv2.imencode('.jpg', img, [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert done
     return jpeg.tobytes()

@@ -8,6 +8,7 @@ from senet_mm.registry import DATASETS
 
 from .imagenet import ImageNet
 from .labels import check_labels
+from .names import lines_of, parse_name
 
 
 @DATASETS.register_module()
@@ -15,7 +16,8 @@ class ShardedImageNet(ImageNet):
     """ImageNet that ``tools/dataset_tools/pack.py`` has written; map-style, as the loose files are.
 
     Layout: ``data_root/SPLIT.txt``, a line ``SHARD OFFSET SIZE LABEL NAME`` per image, beside the
-    shards ``data_root/SPLIT-00000.tar``, ... Classes are the data set's, as in ``ImageNet``.
+    shards ``data_root/SPLIT-00000.tar``, ... A name that is not plain is in JSON's quotes. Classes
+    are the data set's, as in ``ImageNet``.
 
     Raises:
         FileNotFoundError: The index or a shard does not exist.
@@ -32,7 +34,7 @@ class ShardedImageNet(ImageNet):
                 'tools/dataset_tools/pack.py has written'
             )
         self.ann_file = str(index)
-        data_list = [_parse(line, root) for line in index.read_text().splitlines()]
+        data_list = [_parse(line, root) for line in lines_of(index)]
         _check_shards(data_list)
         check_labels(data_list, len(self.CLASSES), self.ann_file)
         return data_list
@@ -45,7 +47,7 @@ def _parse(line: str, root: Path) -> dict:
         offset=int(offset),
         size=int(size),
         gt_label=int(label),
-        img_path=f'{root / shard}:{name}',
+        img_path=f'{root / shard}:{parse_name(name)}',
     )
 
 

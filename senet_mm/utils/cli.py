@@ -86,6 +86,9 @@ def reported_errors(show_traceback: bool = False) -> Iterator[None]:
     The traceback comes before that line where it helps: for an error in the middle of a run, and
     for one that is no reply to the user's input.
     """
+    if hasattr(sys.stdout, 'reconfigure'):  # a test may have put something else there
+        # Names of files may hold bytes that are not UTF-8.
+        sys.stdout.reconfigure(errors='backslashreplace')
     try:
         yield
     except KeyboardInterrupt:

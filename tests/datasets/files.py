@@ -60,3 +60,31 @@ def make_files():
 
 
 GOOD, DAMAGED = make_files()
+
+
+def make_kinds():
+    """Bytes of PHOTO by suffix, for every suffix that the decoder reads."""
+    photo = Image.fromarray(PHOTO)
+    jpeg, jp2 = save(photo, 'JPEG', quality=95), save(photo, 'JPEG2000')
+    codestream = save(photo, 'JPEG2000', no_jp2=True)
+    tiff, ppm = save(photo, 'TIFF', compression='tiff_lzw'), save(photo, 'PPM')
+    return {
+        **dict.fromkeys(('.jpg', '.jpeg', '.jpe', '.jfif'), jpeg),
+        '.png': save(photo, 'PNG'),
+        '.webp': save(photo, 'WEBP', quality=95),
+        '.gif': save(photo.quantize(256), 'GIF'),
+        '.bmp': save(photo, 'BMP'),
+        '.dib': save(photo, 'DIB'),
+        **dict.fromkeys(('.tif', '.tiff'), tiff),
+        **dict.fromkeys(('.jp2', '.jpf', '.jpx'), jp2),
+        **dict.fromkeys(('.j2k', '.j2c'), codestream),
+        **dict.fromkeys(('.ppm', '.pnm'), ppm),
+        '.pgm': save(photo.convert('L'), 'PPM'),
+        '.pbm': save(photo.convert('1'), 'PPM'),
+        '.avif': save(photo, 'AVIF', quality=90),
+        '.tga': save(photo, 'TGA'),
+        '.pcx': save(photo, 'PCX'),
+    }
+
+
+KINDS = make_kinds()

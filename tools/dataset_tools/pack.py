@@ -11,6 +11,7 @@ Damaged images are left out and listed in OUT/SPLIT-damaged.txt.
 
 import argparse
 import io
+import os
 import tarfile
 from collections.abc import Iterator
 from functools import partial
@@ -42,6 +43,8 @@ def convert(info: dict, short_side: int | None, quality: int) -> tuple[dict, byt
         return info, transcode(info['img_path'], short_side, quality), ''
     except ValueError as error:
         return info, b'', str(error)
+    except Exception as error:  # one image of a million must not end the run
+        return info, b'', f'{type(error).__name__}: {" ".join(str(error).split())}'
 
 
 class Shards:
@@ -105,22 +108,21 @@ def convert_all(args: argparse.Namespace, infos: list[dict]) -> Iterator[tuple[d
     print()
 
 
-def pack(args: argparse.Namespace, split: str) -> None:
+def pack(args: argparse.Namespace, split: str, infos: list[dict]) -> None:
     """Write the shards and the index of a split."""
+    from senet_mm.datasets.names import printable
     from senet_mm.utils.files import atomic_file
 
-    infos = load_infos(args, split)
     shards, index, damaged = Shards(args.out, split, args.shard_size * 2**20), [], []
     for i, (info, data, reason) in enumerate(convert_all(args, infos)):
-        path = Path(info['img_path'])
         if reason:
-            damaged.append(f'{path}: {reason}')
+            damaged.append(f'{printable(info["img_path"])}: {reason}')
             continue
         shards.begin_sample()
         shard, offset = shards.add(f'{i:09d}.jpg', data)
         shards.add(f'{i:09d}.cls', str(info['gt_label']).encode())
-        name = path.relative_to(args.src / split)
-        index.append(f'{shard} {offset} {len(data)} {info["gt_label"]} {name}')
+        name = os.path.relpath(info['img_path'], args.src / split)
+        index.append(f'{shard} {offset} {len(data)} {info["gt_label"]} {printable(name)}')
     shards.close()
     lists = {f'{split}-damaged.txt': damaged, f'{split}.txt': index}
     for name, lines in lists.items():  # the index last: with it the shards are whole
@@ -137,8 +139,10 @@ def main(args: argparse.Namespace) -> None:
     if args.short_side is not None and args.short_side < 1:
         raise ValueError(f'--short-side {args.short_side}: allowed: from 1')
     args.out.mkdir(parents=True, exist_ok=True)
+    # All splits are read first: a mistake in the last one must not come to light after the first.
+    infos = {split: load_infos(args, split) for split in args.splits}
     for split in args.splits:
-        pack(args, split)
+        pack(args, split, infos.pop(split))
 
 
 if __name__ == '__main__':

@@ -33,52 +33,66 @@ def verify(path: Path) -> tuple[Path, str]:
         decode_strictly(read_file(path))
     except ValueError as error:
         return path, ' '.join(str(error).split())
+    except Exception as error:  # one image of a million must not end the run
+        return path, f'{type(error).__name__}: {" ".join(str(error).split())}'
     return path, ''
 
 
 def find_images(root: Path) -> list[Path]:
-    """All files below a folder whose names are those of images."""
-    from senet_mm.datasets import ImageNet
+    """The files below a folder that data sets take for images; says what is left out."""
+    from senet_mm.datasets.decoding import EXTENSIONS
+    from senet_mm.datasets.listing import describe_left_out, list_files
 
     if not root.is_dir():
         raise FileNotFoundError(f'folder {root} does not exist')
-    extensions = {extension.lower() for extension in ImageNet.IMG_EXTENSIONS}
-    paths = [path for path in sorted(root.rglob('*')) if path.suffix.lower() in extensions]
-    if not paths:
-        raise ValueError(f'{root} has no image; allowed: {", ".join(sorted(extensions))}')
-    return paths
+    names = sorted(list_files(str(root)))
+    images = [name for name in names if name.lower().endswith(EXTENSIONS)]
+    if not images:
+        raise ValueError(f'{root} has no image; allowed: {", ".join(EXTENSIONS)}')
+    if left_out := describe_left_out({*names} - {*images}):
+        print(left_out)
+    return [root / name for name in images]
 
 
 def read_log(log: Path) -> dict[str, str]:
     """What an earlier run found, by the path below the root; a line cut off is taken away."""
-    text = log.read_text() if log.exists() else ''
-    whole = text[: text.rfind('\n') + 1]
-    if whole != text:
-        log.write_text(whole)
-    return dict(line.split('\t', 1) for line in whole.splitlines())
+    from senet_mm.datasets.names import lines_of, parse_name
+
+    data = log.read_bytes() if log.exists() else b''
+    whole = data[: data.rfind(b'\n') + 1]
+    if whole != data:
+        log.write_bytes(whole)
+    pairs = [line.partition('\t') for line in lines_of(log)] if whole else []
+    return {parse_name(name): reason for name, tab, reason in pairs if tab}
 
 
 def run(paths: list[Path], args: argparse.Namespace, results: dict[str, str]) -> None:
     """Verify what is not in ``results``; every result is written down at once."""
     from mmengine import ProgressBar
 
+    from senet_mm.datasets.names import printable
+
     bar = ProgressBar(len(paths))
-    with Pool(args.workers) as pool, args.log.open('a', buffering=1) as log:
+    with Pool(args.workers) as pool, args.log.open('a', buffering=1, encoding='utf-8') as log:
         for path, reason in pool.imap_unordered(verify, paths, chunksize=16):
             name = str(path.relative_to(args.root))
             results[name] = reason
-            log.write(f'{name}\t{reason}\n')
+            log.write(f'{printable(name)}\t{reason}\n')
             bar.update()
     print()
 
 
 def main(args: argparse.Namespace) -> int:
+    from senet_mm.datasets.names import printable
     from senet_mm.utils.files import atomic_file
 
     args.out = args.out or args.root / 'damaged.txt'
     args.log = args.log or args.root / '.verified.txt'
     paths = find_images(args.root)
     results = read_log(args.log)
+    for path in (args.out, args.log):
+        if not path.absolute().parent.is_dir():
+            raise FileNotFoundError(f'folder {path.parent} does not exist')
     # Damaged ones are looked at again: they may have been mended.
     names = {name for name, reason in results.items() if not reason}
     left = [path for path in paths if str(path.relative_to(args.root)) not in names]
@@ -87,7 +101,7 @@ def main(args: argparse.Namespace) -> int:
     if left:
         run(left, args, results)
     results = {name: results[name] for name in (str(path.relative_to(args.root)) for path in paths)}
-    damaged = [f'{name}: {reason}\n' for name, reason in results.items() if reason]
+    damaged = [f'{printable(name)}: {reason}\n' for name, reason in results.items() if reason]
     with atomic_file(args.out) as file:
         file.write(''.join(damaged).encode())
     print(f'{len(damaged)} of {len(paths)} images are damaged, listed in {args.out}')

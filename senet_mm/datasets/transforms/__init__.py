@@ -3,6 +3,7 @@ from .load_image import LoadImage
 from .pack_tensors import PackTensors
 from .pixel_jitter import PixelJitter
 from .random_augment import RandomAugment
+from .resize_edge import ResizeEdge
 from .square_cutout import SquareCutout
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     'PackTensors',
     'PixelJitter',
     'RandomAugment',
+    'ResizeEdge',
     'SquareCutout',
 ]

@@ -4,6 +4,7 @@ from mmcv.transforms import BaseTransform
 
 from senet_mm.datasets.damage import DamagedImageError
 from senet_mm.datasets.decoding import decode, read_file, read_shard
+from senet_mm.datasets.names import printable
 from senet_mm.registry import TRANSFORMS
 
 
@@ -24,7 +25,7 @@ class LoadImage(BaseTransform):
         try:
             img = decode(self.read(results))
         except ValueError as error:
-            raise DamagedImageError(f'{results["img_path"]}: {error}') from error
+            raise DamagedImageError(f'{printable(results["img_path"])}: {error}') from error
         results['img'] = img
         results['img_shape'] = results['ori_shape'] = img.shape[:2]
         return results

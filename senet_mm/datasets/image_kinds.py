@@ -1,0 +1,138 @@
+"""Kinds of image files: which are whole, how large a picture is, which decoder reads it right.
+
+A file cut off may decode to a picture whose rest is grey, by the version of the decoder. JPEG and
+PNG are therefore walked from their start to their end here; what lies behind the end is the
+camera's (a film, a second image) and does not matter. Decoders refuse other kinds that are cut off.
+"""
+
+import warnings
+from collections.abc import Iterator
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+JPEG, PNG = b'\xff\xd8', b'\x89PNG'
+# Largest picture, pixels: 512 MiB as RGB, where Pillow refuses by default. cv2 does from 1.07e9.
+MAX_PIXELS = 178_956_970
+
+# What follows FF in a JPEG's marker. In the data of a scan it is 00, a restart or another FF.
+IS_MARKER = np.ones(256, bool)
+IS_MARKER[[0x00, 0x01, *range(0xD0, 0xD8), 0xFF]] = False
+START, END = 0xD8, 0xD9
+# Markers of a frame's header: C4, C8 and CC in their midst are others.
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+# How files of linear light begin: Radiance, portable float map.
+FLOATS = (b'#?RADIANCE', b'#?RGBE', b'PF', b'Pf')
+# cv2 reads portable grey and pixel maps of another maximum than 255 wrongly.
+PIXEL_MAPS = (b'P2', b'P3', b'P5', b'P6')
+TIFF = (b'II*\0', b'MM\0*', b'II+\0')
+# TIFF's tags, and values of theirs.
+TAGS = BITS, PHOTOMETRIC, EXTRA_SAMPLES, SAMPLE_FORMAT = 258, 262, 338, 339
+RGB, UNASSOCIATED_ALPHA = 2, 2
+SAMPLE_FORMATS = {2: 'signed integer', 3: 'float', 5: 'complex integer', 6: 'complex float'}
+
+
+def check_file(data: bytes) -> None:
+    """Raise a ValueError, the reason, for a file that cannot become a right uint8 picture."""
+    if data.startswith(JPEG):
+        _check_jpeg(data)
+    elif data.startswith(PNG):
+        _check_png(data)
+    elif data.startswith(FLOATS):
+        raise ValueError('float samples; allowed: unsigned integers of at most 16 bits')
+    else:
+        if data.startswith(TIFF):
+            _check_tiff(read_tiff_tags(data))
+        _check_other(data)
+
+
+def _check_jpeg(data: bytes) -> None:
+    behind = len(JPEG)  # the last segment
+    for position in _find_markers(data):
+        if position < behind:
+            continue
+        marker, behind = data[position + 1], position + 2
+        if marker == END:
+            return
+        if marker == START:  # another image begins
+            break
+        if marker in FRAMES:
+            height, width = data[position + 5 : position + 7], data[position + 7 : position + 9]
+            check_size(int.from_bytes(width, 'big'), int.from_bytes(height, 'big'))
+        # A segment, thumbnails included, is skipped by its length.
+        behind += int.from_bytes(data[behind : behind + 2], 'big')
+    raise ValueError('the file is cut off')
+
+
+def _find_markers(data: bytes) -> Iterator[int]:
+    """Where markers may be; NumPy takes half the time of a regular expression."""
+    codes = np.frombuffer(data, np.uint8)
+    places = np.flatnonzero(codes[:-1] == 0xFF)
+    return map(int, places[IS_MARKER[codes[places + 1]]])
+
+
+def _check_png(data: bytes) -> None:
+    check_size(int.from_bytes(data[16:20], 'big'), int.from_bytes(data[20:24], 'big'))
+    position, kind = 8, b''
+    while position < len(data) and kind != b'IEND':
+        length, kind = data[position : position + 4], data[position + 4 : position + 8]
+        position += 12 + int.from_bytes(length, 'big')
+    if kind != b'IEND' or position > len(data):
+        raise ValueError('the file is cut off')
+
+
+def _check_tiff(tags: dict[int, tuple[int, ...]]) -> None:
+    bits, kind = max(tags.get(BITS, (1,))), max(tags.get(SAMPLE_FORMAT, (1,)))
+    if bits > 16 or kind in SAMPLE_FORMATS:
+        raise ValueError(
+            f'{SAMPLE_FORMATS.get(kind, "unsigned integer")} samples of {bits} bits; '
+            'allowed: unsigned integers of at most 16 bits'
+        )
+
+
+def _check_other(data: bytes) -> None:
+    try:
+        # Pillow reads the header alone here.
+        with warnings.catch_warnings(action='ignore'), Image.open(BytesIO(data)) as image:
+            size = image.size
+    except Image.DecompressionBombError as error:
+        raise ValueError(f'too large ({error}); allowed: {MAX_PIXELS} pixels') from error
+    except Exception:  # the decoders say what is wrong
+        return
+    check_size(*size)
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise a ValueError for a picture of more than ``MAX_PIXELS``."""
+    if width * height > MAX_PIXELS:
+        raise ValueError(f'{width} x {height} pixels; allowed: at most {MAX_PIXELS}')
+
+
+def read_tiff_tags(data: bytes) -> dict[int, tuple[int, ...]]:
+    """Numbers of a TIFF's first picture by tag, of those that are asked for here.
+
+    Empty for a damaged file: the decoders say what is wrong.
+    """
+    try:
+        tags = ImageFileDirectory_v2(data[: 16 if data[2:3] == b'+' else 8])
+        file = BytesIO(data)
+        file.seek(tags.next)
+        with warnings.catch_warnings(action='ignore'):
+            tags.load(file)
+            found = {tag: tags[tag] for tag in TAGS if tag in tags}
+        return {tag: tuple(map(int, np.atleast_1d(value))) for tag, value in found.items()}
+    except Exception:
+        return {}
+
+
+def needs_pillow(data: bytes) -> bool:
+    """Whether cv2 reads a whole file wrongly, so that only Pillow may read it."""
+    if data.startswith(TIFF):
+        tags = read_tiff_tags(data)
+        # cv2 multiplies the colours by the alpha in the place of dropping it.
+        extra = tags.get(EXTRA_SAMPLES, ())
+        return UNASSOCIATED_ALPHA in extra and tags.get(PHOTOMETRIC) == (RGB,)
+    return data.startswith(PIXEL_MAPS)
