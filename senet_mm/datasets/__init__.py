@@ -1,4 +1,5 @@
 from .cifar import CIFAR10, CIFAR100
+from .custom import CustomDataset, ImageNet21k
 from .damage import DamagedImageError
 from .digits import Digits
 from .imagenet import ImageNet
@@ -19,9 +20,11 @@ __all__ = [
     'CIFAR10',
     'CIFAR100',
     'AntialiasedResizedCrop',
+    'CustomDataset',
     'DamagedImageError',
     'Digits',
     'ImageNet',
+    'ImageNet21k',
     'LoadImage',
     'PackTensors',
     'PixelJitter',

@@ -1,13 +1,17 @@
 """ImageNet in tar shards, read by offset."""
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from senet_mm.registry import DATASETS
 
+from .classes import number_folders
 from .imagenet import ImageNet
 from .labels import check_labels
+
+CLASSES = '{}-classes.json'
 
 
 @DATASETS.register_module()
@@ -15,7 +19,8 @@ class ShardedImageNet(ImageNet):
     """ImageNet that ``tools/dataset_tools/pack.py`` has written; map-style, as the loose files are.
 
     Layout: ``data_root/SPLIT.txt``, a line ``SHARD OFFSET SIZE LABEL NAME`` per image, beside the
-    shards ``data_root/SPLIT-00000.tar``, ... Classes are the data set's, as in ``ImageNet``.
+    shards ``data_root/SPLIT-00000.tar``, ... Classes are the data set's, as in ``ImageNet``; labels
+    follow them by the names of the packed class folders in ``data_root/SPLIT-classes.json``.
 
     Raises:
         FileNotFoundError: The index or a shard does not exist.
@@ -34,8 +39,19 @@ class ShardedImageNet(ImageNet):
         self.ann_file = str(index)
         data_list = [_parse(line, root) for line in index.read_text().splitlines()]
         _check_shards(data_list)
+        self._use_names(root / CLASSES.format(self.split), data_list)
         check_labels(data_list, len(self.CLASSES), self.ann_file)
         return data_list
+
+    def _use_names(self, file: Path, data_list: Sequence[dict]) -> None:
+        """Number the images by the names of the class folders that were packed, if it was these."""
+        if not file.is_file():
+            return
+        packed = json.loads(file.read_text())
+        self.folder_to_idx = number_folders(packed, self.CLASSES, str(file))
+        self._keep_folder_names()
+        for info in data_list:
+            info['gt_label'] = self.folder_to_idx[packed[info['gt_label']]]
 
 
 def _parse(line: str, root: Path) -> dict:

@@ -27,6 +27,7 @@ from senet_mm.registry import DATA_SAMPLERS, DATASETS, RUNNERS
 from senet_mm.version import __version__
 
 from .checkpoint import get_state_dict, load_strictly, with_own_head
+from .classes import align_validation, compare_checkpoint
 from .config_keys import check_keys
 from .speed import compile_regions, use_channels_last, use_tf32
 
@@ -145,6 +146,12 @@ class Runner(_Runner):
             auto_scale_lr = {**auto_scale_lr, 'base_batch_size': base}
         super().scale_lr(optim_wrapper, auto_scale_lr)
 
+    def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the validation loop; its labels follow the names of the training's classes."""
+        self._val_loop = super().build_val_loop(loop)
+        align_validation(self)
+        return self._val_loop
+
     def load_or_resume(self) -> None:
         """Load or resume; training that starts from ``load_from`` may change the class count."""
         training = isinstance(self._train_loop, BaseLoop)
@@ -179,6 +186,7 @@ class Runner(_Runner):
             checkpoint = {**checkpoint, 'state_dict': state_dict}
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         load_strictly(model, checkpoint, filename)
+        compare_checkpoint(self, checkpoint, filename)
         self._has_loaded = True
         self.logger.info(f'loaded {filename}')
         return checkpoint

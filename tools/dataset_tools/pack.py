@@ -11,6 +11,7 @@ Damaged images are left out and listed in OUT/SPLIT-damaged.txt.
 
 import argparse
 import io
+import json
 import tarfile
 from collections.abc import Iterator
 from functools import partial
@@ -81,15 +82,21 @@ class Shards:
             self.tar.close()
 
 
-def load_infos(args: argparse.Namespace, split: str) -> list[dict]:
-    """All images of a split in a random order."""
+def load_infos(args: argparse.Namespace, split: str) -> tuple[list[dict], list[str] | None]:
+    """All images of a split in a random order, and the names of the class folders, if any."""
     import numpy as np
+    from mmpretrain.datasets.custom import find_folders
 
-    from senet_mm.datasets import ImageNet
+    from senet_mm.datasets import CustomDataset, ImageNet
 
-    dataset = ImageNet(data_root=str(args.src), split=split)
+    if (args.src / f'meta/{split}.txt').exists():
+        folders, dataset = None, ImageNet(data_root=str(args.src), split=split)
+    else:  # all splits have the labels of train, by name
+        training = args.src / 'train'
+        folders, _ = find_folders(str(training if training.is_dir() else args.src / split))
+        dataset = CustomDataset(str(args.src), split, metainfo=dict(classes=folders))
     order = np.random.default_rng(args.seed).permutation(len(dataset))
-    return [dataset.get_data_info(int(i)) for i in order]
+    return [dataset.get_data_info(int(i)) for i in order], folders
 
 
 def convert_all(args: argparse.Namespace, infos: list[dict]) -> Iterator[tuple[dict, bytes, str]]:
@@ -109,7 +116,7 @@ def pack(args: argparse.Namespace, split: str) -> None:
     """Write the shards and the index of a split."""
     from senet_mm.utils.files import atomic_file
 
-    infos = load_infos(args, split)
+    infos, folders = load_infos(args, split)
     shards, index, damaged = Shards(args.out, split, args.shard_size * 2**20), [], []
     for i, (info, data, reason) in enumerate(convert_all(args, infos)):
         path = Path(info['img_path'])
@@ -123,6 +130,8 @@ def pack(args: argparse.Namespace, split: str) -> None:
         index.append(f'{shard} {offset} {len(data)} {info["gt_label"]} {name}')
     shards.close()
     lists = {f'{split}-damaged.txt': damaged, f'{split}.txt': index}
+    if folders is not None:
+        lists = {f'{split}-classes.json': [json.dumps(folders)], **lists}
     for name, lines in lists.items():  # the index last: with it the shards are whole
         with atomic_file(args.out / name) as file:
             file.write(''.join(f'{line}\n' for line in lines).encode())
