@@ -25,11 +25,11 @@ class ImageNet(NamedClasses, _ImageNet):
             missing or empty, or a line of the annotation file is wrong.
     """
 
-    def __init__(self, *args, split: str = '', **kwargs) -> None:
+    def __init__(self, data_root: str = '', split: str = '', *args, **kwargs) -> None:
         self.split = split
         # In training damaged images are replaced, anywhere else they are errors.
         kwargs.setdefault('test_mode', split in ('val', 'test'))
-        super().__init__(*args, split=split, **kwargs)
+        super().__init__(data_root, split, *args, **kwargs)
 
     def _number(self, folders: list[str]) -> dict[str, int]:
         training = fileio.join_path(self.data_root, 'train')

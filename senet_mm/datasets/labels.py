@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from mmengine import fileio
 
 ALLOWED = 'allowed: PATH, then a space, a tab or a comma, then the label'
+NUMBERED = re.compile(r'(.*[^ \t,])[ \t,]+([0-9]+)')
 ENCODINGS = {codecs.BOM_UTF16_LE: 'utf-16', codecs.BOM_UTF16_BE: 'utf-16'}
 
 
@@ -47,7 +48,7 @@ def read_lines(file: str) -> list[tuple[int, str]]:
         raise ValueError(f'{file}:{line}: a zero byte; allowed: text in UTF-8, or UTF-16 with mark')
     # Not splitlines: names of files may hold U+2028 and the like.
     lines = enumerate(re.split(r'\r\n|\n|\r', text), 1)
-    return [(number, line.strip()) for number, line in lines if line.strip()]
+    return [(number, line.strip(' \t')) for number, line in lines if line.strip()]
 
 
 def read_annotations(file: str, classes: Sequence[str] | None) -> list[tuple[str, int]]:
@@ -67,8 +68,9 @@ def read_annotations(file: str, classes: Sequence[str] | None) -> list[tuple[str
     if not lines:
         raise ValueError(f'{file} has no line; {ALLOWED}')
     names = {} if classes is None else {str(name): i for i, name in enumerate(classes)}
-    first = (label for _, label in _splits(lines[0][1]) if _is_number(label) or label in names)
-    if not names or _is_number(next(first, '')):
+    # A name that ends with a number, as in "a.png,cat 1", is a name.
+    named = any(label in names and not label.isdecimal() for _, label in _splits(lines[0][1]))
+    if not names or (NUMBERED.fullmatch(lines[0][1]) and not named):
         return [_read_number(file, *line, classes) for line in lines]
     return [_read_name(file, *line, names) for line in lines]
 
@@ -81,22 +83,19 @@ def _splits(line: str) -> Iterator[tuple[str, str]]:
             yield path.strip(), label.strip()
 
 
-def _is_number(label: str) -> bool:
-    return re.fullmatch(r'[0-9]+', label) is not None
-
-
 def _read_number(
     file: str, number: int, line: str, classes: Sequence[str] | None
 ) -> tuple[str, int]:
     """A line whose label is a number."""
-    split = next((split for split in _splits(line) if _is_number(split[1])), None)
+    split = NUMBERED.fullmatch(line)
     if split is None:
         reason = f'line {line!r} has no label that is a number'
         if classes is None:
             reason += ', and no names of classes are given (metainfo=dict(classes=[...]))'
         raise ValueError(f'{file}:{number}: {reason}; {ALLOWED}')
-    path, label = _unquoted(file, number, line, *split)
-    if re.search(r'[\s,][0-9]+$', path):
+    path, label = split.groups()
+    _check_path(file, number, line, path)
+    if NUMBERED.fullmatch(path):
         raise ValueError(f'{file}:{number}: line {line!r} has more than one label; {ALLOWED}')
     if classes is not None and int(label) >= len(classes):
         raise ValueError(
@@ -115,11 +114,11 @@ def _read_name(file: str, number: int, line: str, labels: dict[str, int]) -> tup
             f'{file}:{number}: line {line!r} does not end with a number or a class ({names}); '
             f'{ALLOWED}, and no header'
         )
-    path, label = _unquoted(file, number, line, *split)
+    path, label = split
+    _check_path(file, number, line, path)
     return path, labels[label]
 
 
-def _unquoted(file: str, number: int, line: str, path: str, label: str) -> tuple[str, str]:
+def _check_path(file: str, number: int, line: str, path: str) -> None:
     if path[0] == path[-1] == '"':
         raise ValueError(f'{file}:{number}: line {line!r} is quoted; {ALLOWED}, without quotes')
-    return path, label
