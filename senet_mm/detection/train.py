@@ -76,15 +76,25 @@ def train(
         lr: Highest learning rate.
         seed: Seed of the order and of the mirroring.
         weight_decay: Weight decay.
+
+    Raises:
+        ValueError: There is no epoch or no batch.
     """
+    if epochs < 1 or not 1 <= batch_size <= len(data):
+        raise ValueError(
+            f'{epochs} epochs of {len(data)} images in batches of {batch_size}; '
+            f'allowed: from 1 epoch, batches of 1 to {len(data)}'
+        )
     device = next(detector.parameters()).device
     torch.manual_seed(seed)
     loader = DataLoader(data, batch_size, shuffle=True, collate_fn=collate, drop_last=True)
     parameters = [parameter for parameter in detector.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(parameters, lr, momentum=0.9, weight_decay=weight_decay)
-    steps = epochs * len(loader)
+    # The schedule divides by the length of each part, which are at least one step.
+    steps = max(epochs * len(loader), 3)
+    warm_up = max(min(1 / epochs, 0.5), 2 / steps)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, lr, total_steps=steps, pct_start=1 / epochs, cycle_momentum=False
+        optimizer, lr, total_steps=steps, pct_start=warm_up, cycle_momentum=False
     )
     means = []
     for epoch in range(epochs):
@@ -124,7 +134,7 @@ def draw(
 
     Args:
         detector: The detector.
-        data: Where the images are from; the first ``count`` are drawn, all of one size.
+        data: Where the images are from; the first ``count`` are drawn.
         path: Image file.
         count: Number of images.
         score: Boxes below this score are left out.
@@ -142,4 +152,9 @@ def draw(
         image = nn.functional.interpolate(image[None], scale_factor=2)[0]
         boxes = 2 * found['boxes'][sure].cpu()
         pictures.append(draw_bounding_boxes(image, boxes, texts, colors='yellow', width=2))
+    height, width = (max(picture.shape[i] for picture in pictures) for i in (1, 2))
+    pictures = [
+        nn.functional.pad(picture, (0, width - picture.shape[2], 0, height - picture.shape[1]))
+        for picture in pictures
+    ]
     save_image(make_grid(pictures, nrow=4), path)
