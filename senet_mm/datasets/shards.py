@@ -38,16 +38,34 @@ class ShardedImageNet(ImageNet):
             )
         self.ann_file = str(index)
         data_list = [_parse(line, root) for line in index.read_text().splitlines()]
-        _check_shards(data_list)
+        self.check_shards(_ends(data_list))
         self._use_names(root / CLASSES.format(self.split), data_list)
         check_labels(data_list, len(self.CLASSES), self.ann_file)
         return data_list
+
+    def check_shards(self, ends: dict[str, int]) -> None:
+        """Raise a ValueError for a shard that is smaller than the index says.
+
+        Args:
+            ends: Bytes that each shard has at least.
+        """
+        for shard, end in ends.items():
+            size = self.size_of(shard)
+            if size < end:
+                raise ValueError(f'{shard} has {size} bytes; its index says at least {end}')
+
+    def size_of(self, shard: str) -> int:
+        """Bytes of a shard."""
+        return os.path.getsize(shard)
 
     def _use_names(self, file: Path, data_list: Sequence[dict]) -> None:
         """Number the images by the names of the class folders that were packed, if it was these."""
         if not file.is_file():
             return
         packed = json.loads(file.read_text())
+        if not isinstance(packed, list) or not all(isinstance(name, str) for name in packed):
+            raise ValueError(f'{file} is no list of names; pack.py writes one')
+        check_labels(data_list, len(packed), self.ann_file)
         self.folder_to_idx = number_folders(packed, self.CLASSES, str(file))
         self._keep_folder_names()
         for info in data_list:
@@ -65,11 +83,9 @@ def _parse(line: str, root: Path) -> dict:
     )
 
 
-def _check_shards(data_list: Sequence[dict]) -> None:
+def _ends(data_list: Sequence[dict]) -> dict[str, int]:
+    """How many bytes each shard has at least, by the index."""
     ends: dict[str, int] = {}
     for info in data_list:
         ends[info['shard']] = max(ends.get(info['shard'], 0), info['offset'] + info['size'])
-    for shard, end in ends.items():
-        size = os.path.getsize(shard)
-        if size < end:
-            raise ValueError(f'{shard} has {size} bytes; its index says at least {end}')
+    return ends
