@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from pathlib import Path
 
+import numpy as np
 from mmengine.logging import print_log
 
 from senet_mm.registry import DATASETS
@@ -97,8 +98,17 @@ class StreamedImageNet(ShardedImageNet):
             logger='current',
         )
 
-    def prepare_data(self, idx: int) -> dict:
-        """The sample, whose shard is fetched if it is not there."""
-        shard = Path(self.get_data_info(idx)['shard'])
-        self.bucket.fetch(shard.name, self.size_of(str(shard)), shard)
-        return super().prepare_data(idx)
+    def get_data_info(self, idx: int) -> dict:
+        """What is known of an image, whose shard is fetched if it is not there."""
+        info = super().get_data_info(idx)
+        shard = Path(info['shard'])
+        self.bucket.fetch(shard.name, self.size_of(info['shard']), shard)
+        return info
+
+    def get_gt_labels(self) -> np.ndarray:
+        """Labels of all images; nothing is fetched."""
+        return np.array([self.get_cat_ids(i)[0] for i in range(len(self))])
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """The label of an image, in a list; nothing is fetched."""
+        return [super().get_data_info(idx)['gt_label']]

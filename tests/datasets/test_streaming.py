@@ -103,7 +103,8 @@ def test_nothing_is_fetched_before_it_is_wanted(store, tmp_path):
     dataset = make(tmp_path)
     assert len(dataset) == len(dataset.get_gt_labels()) == IMAGES
     assert of_shards(store.requests) == {}
-    dataset[0]
+    # Tools read an image from its info alone.
+    assert LoadImage()(dataset.get_data_info(0))['img'].shape == (120, 160, 3)
     assert list(of_shards(store.requests).values()) == [1]
 
 
