@@ -76,25 +76,15 @@ def train(
         lr: Highest learning rate.
         seed: Seed of the order and of the mirroring.
         weight_decay: Weight decay.
-
-    Raises:
-        ValueError: There is no epoch or no batch.
     """
-    if epochs < 1 or not 1 <= batch_size <= len(data):
-        raise ValueError(
-            f'{epochs} epochs of {len(data)} images in batches of {batch_size}; '
-            f'allowed: from 1 epoch, batches of 1 to {len(data)}'
-        )
     device = next(detector.parameters()).device
     torch.manual_seed(seed)
     loader = DataLoader(data, batch_size, shuffle=True, collate_fn=collate, drop_last=True)
     parameters = [parameter for parameter in detector.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(parameters, lr, momentum=0.9, weight_decay=weight_decay)
-    # The schedule divides by the length of each part, which are at least one step.
-    steps = max(epochs * len(loader), 3)
-    warm_up = max(min(1 / epochs, 0.5), 2 / steps)
+    steps = epochs * len(loader)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, lr, total_steps=steps, pct_start=warm_up, cycle_momentum=False
+        optimizer, lr, total_steps=steps, pct_start=1 / epochs, cycle_momentum=False
     )
     means = []
     for epoch in range(epochs):

@@ -184,9 +184,9 @@ class Runner(_Runner):
             state_dict = get_state_dict(checkpoint, filename)
             state_dict = with_own_head(state_dict, model, filename)
             checkpoint = {**checkpoint, 'state_dict': state_dict}
+        compare_checkpoint(self, checkpoint, filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         load_strictly(model, checkpoint, filename)
-        compare_checkpoint(self, checkpoint, filename)
         self._has_loaded = True
         self.logger.info(f'loaded {filename}')
         return checkpoint

@@ -185,28 +185,3 @@ def test_images_of_several_sizes_are_drawn(tmp_path):
     training.draw(Oracle(data), data, tmp_path / 'boxes.png')
     # Two columns of twice the largest image, with a border of 2 around each.
     assert Image.open(tmp_path / 'boxes.png').size == (2 * (160 + 2) + 2, 128 + 4)
-
-
-class Still(Oracle):
-    """A detector that learns nothing."""
-
-    def forward(self, images, targets=None):
-        if self.training:
-            return dict(loss=self.shift**2)
-        return super().forward(images)
-
-
-@pytest.mark.parametrize('epochs', [1, 2])
-@pytest.mark.parametrize('batch_size', [1, 2])
-def test_few_steps(epochs, batch_size, tmp_path):
-    data = CocoData(write(tmp_path, 'train', content()), 'train')
-    losses = training.train(Still(data, 1.0), data, epochs, batch_size, 0.1)
-    assert len(losses) == epochs
-    assert np.isfinite(losses).all()
-
-
-@pytest.mark.parametrize(('epochs', 'batch_size'), [(0, 1), (1, 3), (1, 0)])
-def test_training_without_a_step_is_refused(epochs, batch_size, tmp_path):
-    data = CocoData(write(tmp_path, 'train', content()), 'train')
-    with pytest.raises(ValueError, match='allowed: from 1 epoch, batches of 1 to 2'):
-        training.train(Still(data), data, epochs, batch_size, 0.1)

@@ -2,10 +2,7 @@
 
 import json
 
-import pytest
 from PIL import Image
-
-from ..conftest import load_tool
 
 
 def test_learns(run_tool, sample, tmp_path):
@@ -25,21 +22,3 @@ def test_mistakes_are_one_line(run_tool, sample, tmp_path):
     assert run.stderr.startswith('error: annotations ')
     run = run_tool('tools/train_detector.py', sample, '--out', tmp_path, '--detector', 'yolo')
     assert run.stderr.startswith("error: detector='yolo' is not known; allowed: faster-rcnn, mask")
-
-
-def test_results_are_written_before_pictures_are_drawn(sample, tmp_path, monkeypatch):
-    """What took hours must not depend on a picture."""
-    from senet_mm.detection import coco, train
-
-    def fail(*args):
-        raise RuntimeError('no picture')
-
-    monkeypatch.setattr(train, 'draw', fail)
-    monkeypatch.setattr(train, 'train', lambda *args: [1.0])
-    monkeypatch.setattr(coco, 'evaluate', lambda *args: dict(bbox_AP=50.0))
-    tool = load_tool('tools/train_detector.py')
-    monkeypatch.setattr('sys.argv', ['x', str(sample), '--out', str(tmp_path)])
-    with pytest.raises(RuntimeError, match='no picture'):
-        tool.main(tool.parse_args())
-    assert json.loads((tmp_path / 'metrics.json').read_text()) == dict(losses=[1.0], bbox_AP=50.0)
-    assert (tmp_path / 'detector.pth').exists()
