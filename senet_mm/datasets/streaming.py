@@ -89,11 +89,11 @@ class StreamedImageNet(ShardedImageNet):
         free = shutil.disk_usage(self.data_root).free
         if missing > free:
             raise ValueError(
-                f'cache_dir={str(self.cache_dir)!r} has {free / 1e9:.1f} GB free; the shards that '
-                f'are not there yet need {missing / 1e9:.1f} GB'
+                f'cache_dir={str(self.cache_dir)!r} has {free / 1e9:.3g} GB free; the shards that '
+                f'are not there yet need {missing / 1e9:.3g} GB'
             )
         print_log(
-            f'{self.bucket.address}: {missing / 1e9:.1f} GB of {len(ends)} shards will be fetched '
+            f'{self.bucket.address}: {missing / 1e9:.3g} GB of {len(ends)} shards will be fetched '
             f'into {self.data_root}',
             logger='current',
         )

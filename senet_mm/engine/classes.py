@@ -21,11 +21,12 @@ def align_loop(loop: BaseLoop, reference: object, where: str, where_reference: s
         loop.evaluator.dataset_meta = loop.runner.visualizer.dataset_meta = dataset.metainfo
 
 
-def align_validation(runner: 'Runner') -> None:
-    """Compare the validation set with the training set, if both are there."""
+def align_with_training(runner: 'Runner', loop: BaseLoop, where: str) -> BaseLoop:
+    """Compare the data set of a loop with the training set, if that is there; returns the loop."""
     if isinstance(runner._train_loop, BaseLoop):
         reference = getattr(runner.train_dataloader.dataset, 'metainfo', None)
-        align_loop(runner._val_loop, reference, 'the validation set', 'the training set')
+        align_loop(loop, reference, where, 'the training set')
+    return loop
 
 
 def compare_checkpoint(runner: 'Runner', checkpoint: dict, filename: str) -> None:

@@ -27,7 +27,7 @@ from senet_mm.registry import DATA_SAMPLERS, DATASETS, RUNNERS
 from senet_mm.version import __version__
 
 from .checkpoint import get_state_dict, load_strictly, with_own_head
-from .classes import align_validation, compare_checkpoint
+from .classes import align_with_training, compare_checkpoint
 from .config_keys import check_keys
 from .speed import compile_regions, use_channels_last, use_tf32
 
@@ -148,9 +148,11 @@ class Runner(_Runner):
 
     def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the validation loop; its labels follow the names of the training's classes."""
-        self._val_loop = super().build_val_loop(loop)
-        align_validation(self)
-        return self._val_loop
+        return align_with_training(self, super().build_val_loop(loop), 'the validation set')
+
+    def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the test loop; where the runner has trained, see :meth:`build_val_loop`."""
+        return align_with_training(self, super().build_test_loop(loop), 'the test set')
 
     def load_or_resume(self) -> None:
         """Load or resume; training that starts from ``load_from`` may change the class count."""

@@ -142,6 +142,7 @@ def test_validation_has_the_labels_of_training(kind, names, tmp_path):
     assert accuracy(runner) == 100
     assert len(runner.val_dataloader.dataset) == 2 * len(names)
     assert runner.val_evaluator.dataset_meta['classes'] == NAMES
+    assert runner.test()['accuracy/top1'] == 100
 
     # The test set has the labels of the checkpoint.
     tester = make_runner(tmp_path / 'test', training, validation)
