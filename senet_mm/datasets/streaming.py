@@ -25,9 +25,9 @@ class StreamedImageNet(ShardedImageNet):
     shuffled first epoch wants every shard soon, and the cache must have room for all of them.
 
     Args:
-        input_dir: Address of the folder with the index and the shards, ``s3://BUCKET/PREFIX``.
-        cache_dir: Folder for what was fetched, on a disk of the machine.
+        data_root: Address of the folder with the index and the shards, ``s3://BUCKET/PREFIX``.
         split: ``train`` or ``val``.
+        cache_dir: Folder for what was fetched, on a disk of the machine.
         timeout: Seconds without data after which a connection counts as broken.
         **kwargs: Arguments of ``ImageNet``.
 
@@ -39,16 +39,16 @@ class StreamedImageNet(ShardedImageNet):
 
     def __init__(
         self,
-        input_dir: str,
-        cache_dir: str | None = None,
+        data_root: str,
         split: str = 'train',
+        cache_dir: str | None = None,
         timeout: float = 30,
         **kwargs,
     ) -> None:
-        self.bucket = Bucket(input_dir, timeout)
+        self.bucket = Bucket(data_root, timeout)
         self.cache_dir = Path(cache_dir or CACHE).expanduser()
         self.sizes: dict[str, int] = {}
-        super().__init__(split=split, **kwargs)
+        super().__init__(split=split, **kwargs)  # the shards are read in the cache
 
     def load_data_list(self) -> list[dict]:
         """One dict per image, as of shards in the cache; the shards themselves come later."""

@@ -66,7 +66,7 @@ def _quick(monkeypatch):
 def make(cache, **kwargs):
     options = dict(timeout=0.5, metainfo=dict(classes='0123456789'), pipeline=[LoadImage()])
     options['serialize_data'] = False  # which takes half a second
-    return StreamedImageNet('s3://bucket/in1k', str(cache), **{**options, **kwargs})
+    return StreamedImageNet('s3://bucket/in1k', cache_dir=str(cache), **{**options, **kwargs})
 
 
 def of_shards(counter):
@@ -88,7 +88,7 @@ def test_each_shard_is_fetched_once(workers, store, packed, tmp_path):
     cfg['dataset'] = dict(type='ShardedImageNet', data_root=str(packed), split='train', **common)
     local = load(cfg)
     cfg['dataset'] = dict(
-        type='StreamedImageNet', input_dir='s3://bucket/in1k', cache_dir=str(tmp_path), **common
+        type='StreamedImageNet', data_root='s3://bucket/in1k', cache_dir=str(tmp_path), **common
     )
     for _ in range(2):  # the second run, or epoch, asks for no shard
         inputs, labels, damaged = load(cfg)
@@ -109,7 +109,8 @@ def test_nothing_is_fetched_before_it_is_wanted(store, tmp_path):
     assert list(of_shards(store.requests).values()) == [1]
 
 
-def read_all(dataset, order, results):
+def read_all(dataset, order, results, barrier):
+    barrier.wait()  # no process is begun while another one talks to the server
     for i in order:
         results.put((i, dataset[i]['img'].sum()))
 
@@ -118,11 +119,12 @@ def test_processes_of_a_machine_share_the_cache(store, packed, tmp_path):
     """Four at once, as two ranks of two workers: still one request a shard."""
     store.fault = lambda path: 'late'  # so that all want the shard before it is there
     context = multiprocessing.get_context('fork')
-    results = context.Queue()
+    results, barrier = context.Queue(), context.Barrier(4)
     datasets = [make(tmp_path) for _ in range(2)]
     order = list(range(IMAGES))
     processes = [
-        context.Process(target=read_all, args=(datasets[i % 2], order, results)) for i in range(4)
+        context.Process(target=read_all, args=(datasets[i % 2], order, results, barrier))
+        for i in range(4)
     ]
     for process in processes:
         process.start()
@@ -205,7 +207,7 @@ def test_a_fault_that_stays(fault, store, tmp_path, logged, monkeypatch):
 def test_in_a_worker_the_line_stays_one(store, tmp_path):
     cfg = dict(loader_cfg(tmp_path), num_workers=1)
     cfg['dataset'] = dict(
-        type='StreamedImageNet', input_dir='s3://bucket/in1k', cache_dir=str(tmp_path / 'cache'),
+        type='StreamedImageNet', data_root='s3://bucket/in1k', cache_dir=str(tmp_path / 'cache'),
         timeout=0.2, metainfo=dict(classes='0123456789'), pipeline=PIPELINE,
     )  # fmt: skip
     store.fault = lambda path: 'cut' if path.endswith('.tar') else None
@@ -218,7 +220,7 @@ def test_what_is_said_at_the_start(store, packed, tmp_path):
     with pytest.raises(BucketError, match=r's3://bucket/in1k has no val\.txt; allowed: the addr'):
         make(tmp_path, split='val')
     with pytest.raises(BucketError, match=r's3://nowhere cannot be fetched: .*NoSuchBucket'):
-        StreamedImageNet('s3://nowhere', str(tmp_path))
+        StreamedImageNet('s3://nowhere', cache_dir=str(tmp_path))
     store.client.delete_object(Bucket='bucket', Key='in1k/train-00001.tar')
     with pytest.raises(BucketError, match=r'in1k has no train-00001\.tar, which its index names'):
         make(tmp_path)
@@ -262,7 +264,7 @@ def test_without_boto3(tmp_path):
         patch.dict(sys.modules, boto3=None),
         pytest.raises(ImportError, match=r"needs boto3: pip install 'senet_mm\[streaming\]'"),
     ):
-        StreamedImageNet('s3://nowhere', str(tmp_path))
+        StreamedImageNet('s3://nowhere', cache_dir=str(tmp_path))
 
 
 def test_no_noise_of_boto3(store, tmp_path, caplog):
