@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 
 from senet_mm.utils.cli import reported_errors
+from senet_mm.utils.files import atomic_file
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,8 +40,9 @@ def main(args: argparse.Namespace) -> None:
     from senet_mm.detection.coco import CocoData, evaluate
     from senet_mm.detection.train import build_detector, draw, train
 
-    training = CocoData(args.data, 'train', mirror=True)
-    validation = CocoData(args.data, 'val')
+    masks = args.detector == 'mask-rcnn'
+    training = CocoData(args.data, 'train', mirror=True, masks=masks)
+    validation = CocoData(args.data, 'val', masks=masks, classes=training.classes)
     torch.manual_seed(args.seed)
     pretrained = args.checkpoint is not None
     backbone = torchvision_backbone(
@@ -54,11 +56,13 @@ def main(args: argparse.Namespace) -> None:
     detector.to('cuda' if torch.cuda.is_available() else 'cpu')
     args.out.mkdir(parents=True, exist_ok=True)
     losses = train(detector, training, args.epochs, args.batch_size, args.lr, args.seed)
-    metrics = evaluate(detector, validation)
+    # What took long is written before what comes after it can fail.
     torch.save(detector.state_dict(), args.out / 'detector.pth')
+    metrics = evaluate(detector, validation)
+    with atomic_file(args.out / 'metrics.json') as file:
+        file.write(json.dumps(dict(losses=losses, **metrics), indent=2).encode())
+    print(', '.join(f'{name} {value:.1f}' for name, value in metrics.items()), flush=True)
     draw(detector, validation, args.out / 'boxes.png')
-    (args.out / 'metrics.json').write_text(json.dumps(dict(losses=losses, **metrics), indent=2))
-    print(', '.join(f'{name} {value:.1f}' for name, value in metrics.items()))
 
 
 if __name__ == '__main__':

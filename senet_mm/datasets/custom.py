@@ -1,41 +1,109 @@
-"""mmpretrain's data sets of class folders with our listing."""
+"""Data sets with a folder per class or an annotation file, whose labels follow names."""
 
+from functools import partial
+
+from mmengine import fileio
+from mmengine.fileio import get_file_backend
+from mmengine.logging import print_log
 from mmpretrain.datasets import CustomDataset as _CustomDataset
 from mmpretrain.datasets import ImageNet21k as _ImageNet21k
 
 from senet_mm.registry import DATASETS
 
+from .classes import number_folders
+from .labels import read_annotations, read_lines
 from .listing import ListedImages, find_folders, get_samples
 
 
-class ClassFolders:
-    """A class per folder, numbered in the order of their names."""
+class NamedClasses:
+    """What mmpretrain's data sets of files do otherwise here.
+
+    Class folders that have the names of the given classes get their labels, in whatever order
+    these are given; upstream numbers the folders by the alphabet whatever the names say.
+    Annotation files are read by :func:`read_annotations`.
+
+    Raises:
+        FileNotFoundError: The image folder does not exist.
+        ValueError: The class folders do not fit the classes, or there is no image.
+    """
+
+    def load_data_list(self) -> list[dict]:
+        """One dict per image: ``img_path`` and, with labels, ``gt_label``."""
+        if not fileio.isdir(self.img_prefix):
+            raise FileNotFoundError(
+                f'image folder {self.img_prefix} does not exist; set data_root '
+                f'(now {self.data_root!r}) to the folder that holds it'
+            )
+        if not self.ann_file:
+            return super().load_data_list()
+        # One backend for all: to find it takes longer than to join a path.
+        join = partial(get_file_backend(self.img_prefix).join_path, self.img_prefix)
+        if not self.with_label:
+            return [dict(img_path=join(path)) for _, path in read_lines(self.ann_file)]
+        return [
+            dict(img_path=join(path), gt_label=label)
+            for path, label in read_annotations(self.ann_file, self.CLASSES)
+        ]
 
     def _find_samples(self) -> list:
+        """Paths below the image folder, with labels if the data set has them."""
         if not self.with_label:
             return super()._find_samples()
-        folders, self.folder_to_idx = find_folders(self.img_prefix)
+        folders, _ = find_folders(self.img_prefix)
+        self.folder_to_idx = self._number(folders)
+        numbered = {folder: self.folder_to_idx[folder] for folder in folders}
+        samples, empty = get_samples(self.img_prefix, numbered, self.is_valid_file)
+        if not samples:
+            raise ValueError(
+                f'{self.img_prefix} has no image in its {len(folders)} class folders; '
+                f'allowed: {", ".join(sorted(self.extensions))}'
+            )
+        if empty:
+            self._report_empty(sorted(empty))
         if self.CLASSES is None:
             self._metainfo['classes'] = tuple(folders)
-        elif len(self.CLASSES) != len(folders):
-            raise ValueError(
-                f'{self.img_prefix} has {len(folders)} class folders; '
-                f'allowed: {len(self.CLASSES)}, the number of classes of the dataset'
-            )
-        samples, empty = get_samples(self.img_prefix, self.folder_to_idx, self.is_valid_file)
-        if empty:
-            raise ValueError(
-                f'{len(empty)} class folders of {self.img_prefix} have no image '
-                f'({", ".join(sorted(empty)[:3])}); allowed: {", ".join(sorted(self.extensions))}'
-            )
+        self._keep_folder_names()
         return samples
 
+    def _keep_folder_names(self) -> None:
+        """Note the folders' names where they are others than those of the classes."""
+        names = tuple(sorted(self.folder_to_idx, key=self.folder_to_idx.get))
+        if len(names) != len(self.CLASSES) or set(names) == set(self.CLASSES):
+            return
+        self._metainfo['class_folders'] = names
+        if self.METAINFO.get('classes') != self.CLASSES:
+            pairs = [f'{folder} = {name}' for folder, name in zip(names, self.CLASSES, strict=True)]
+            more = ', ...' if len(pairs) > 3 else ''
+            print_log(
+                f'{self.img_prefix}: the classes name the sorted folders: '
+                f'{", ".join(pairs[:3])}{more}',
+                logger='current',
+            )
+
+    def _number(self, folders: list[str]) -> dict[str, int]:
+        """The labels of the class folders."""
+        return number_folders(folders, self.CLASSES, self.img_prefix)
+
+    def _report_empty(self, empty: list[str]) -> None:
+        """Say that class folders have no image."""
+        print_log(
+            f'{len(empty)} class folders of {self.img_prefix} have no image '
+            f'({", ".join(empty[:3])}); allowed: {", ".join(sorted(self.extensions))}',
+            logger='current',
+        )
+
+    def _compat_classes(self, metainfo: dict | None, classes: str | list | None) -> dict:
+        """Read the names of classes, where ``classes`` is a file, as annotations are read."""
+        if isinstance(classes, str):
+            classes = [name for _, name in read_lines(classes)]
+        return super()._compat_classes(metainfo, classes)
+
 
 @DATASETS.register_module()
-class CustomDataset(ListedImages, ClassFolders, _CustomDataset):
-    """mmpretrain's ``CustomDataset`` of all images that the decoder reads."""
+class CustomDataset(ListedImages, NamedClasses, _CustomDataset):
+    """mmpretrain's ``CustomDataset`` of all images that the decoder reads, with labels by name."""
 
 
 @DATASETS.register_module()
-class ImageNet21k(ListedImages, ClassFolders, _ImageNet21k):
-    """mmpretrain's ``ImageNet21k`` of all images that the decoder reads."""
+class ImageNet21k(ListedImages, NamedClasses, _ImageNet21k):
+    """mmpretrain's ``ImageNet21k`` of all images that the decoder reads, with labels by name."""

@@ -5,38 +5,52 @@ from mmpretrain.datasets import ImageNet as _ImageNet
 
 from senet_mm.registry import DATASETS
 
-from .custom import ClassFolders
-from .labels import check_labels
-from .listing import ListedImages
+from .classes import match
+from .custom import NamedClasses
+from .listing import ListedImages, find_folders
 
 
 @DATASETS.register_module()
-class ImageNet(ListedImages, ClassFolders, _ImageNet):
+class ImageNet(ListedImages, NamedClasses, _ImageNet):
     """mmpretrain's ImageNet that tells a wrong folder from a right one before training starts.
 
-    Layout: ``data_root/{train,val}/CLASS/*.JPEG``, labels from the sorted names of the class
-    folders; or, where ``data_root/meta/{train,val}.txt`` exists, from its lines ``PATH LABEL``.
+    Layout: ``data_root/{train,val}/CLASS/*.JPEG``; or, where ``data_root/meta/{train,val}.txt``
+    exists, from its lines ``PATH LABEL``. Class folders have the names of the classes, or others
+    (WordNet ids), which are then numbered in their order. In ``val`` folders may be missing or
+    empty.
 
     Raises:
         FileNotFoundError: The image folder does not exist.
-        ValueError: The number of class folders is wrong, class folders are empty, or a label of the
-            annotation file is out of range.
+        ValueError: The class folders do not fit the classes, class folders of ``train`` are
+            missing or empty, or a line of the annotation file is wrong.
     """
 
-    def __init__(self, *args, split: str = '', **kwargs) -> None:
+    def __init__(self, data_root: str = '', split: str = '', *args, **kwargs) -> None:
         self.split = split
         # In training damaged images are replaced, anywhere else they are errors.
         kwargs.setdefault('test_mode', split in ('val', 'test'))
-        super().__init__(*args, split=split, **kwargs)
+        super().__init__(data_root, split, *args, **kwargs)
 
-    def load_data_list(self) -> list[dict]:
-        """One dict per image: ``img_path`` and ``gt_label``."""
-        if not fileio.isdir(self.img_prefix):
-            raise FileNotFoundError(
-                f'image folder {self.img_prefix} does not exist; set data_root '
-                f'(now {self.data_root!r}) to the folder that holds train/ and val/'
+    def _number(self, folders: list[str]) -> dict[str, int]:
+        training = fileio.join_path(self.data_root, 'train')
+        if self.split == 'val' and len(folders) < len(self.CLASSES) and fileio.isdir(training):
+            trained, _ = find_folders(training)
+            match(folders, trained, self.img_prefix, f'the class folders of {training}')
+            folders = trained
+        labels = super()._number(folders)
+        if not self.test_mode and len(folders) != len(self.CLASSES):
+            missing = [name for name in self.CLASSES if name not in labels]
+            raise ValueError(
+                f'{self.img_prefix} has no folder for {len(missing)} of {len(self.CLASSES)} '
+                f'classes ({", ".join(missing[:3])})'
             )
-        data_list = super().load_data_list()
-        if self.with_label and self.ann_file:
-            check_labels(data_list, len(self.CLASSES), self.ann_file)
-        return data_list
+        return labels
+
+    def _report_empty(self, empty: list[str]) -> None:
+        if self.test_mode:
+            super()._report_empty(empty)
+            return
+        raise ValueError(
+            f'{len(empty)} class folders of {self.img_prefix} have no image '
+            f'({", ".join(empty[:3])}); allowed: {", ".join(sorted(self.extensions))}'
+        )

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from mmpretrain.datasets import CustomDataset
-
 from senet_mm.registry import DATASETS
 from senet_mm.utils.options import check_option
 
-from .labels import check_labels
+from .custom import CustomDataset
+from .labels import read_annotations
 
 NUM_CLASSES = 365
 CATEGORIES = 'categories_places365.txt'
@@ -60,27 +59,10 @@ class Places365(CustomDataset):
     def load_data_list(self) -> list[dict]:
         """One dict per image: ``img_path`` and ``gt_label``."""
         # The paths of the training images begin with a slash.
-        data_list = [
+        return [
             dict(img_path=f'{self.img_prefix}/{name.lstrip("/")}', gt_label=label)
-            for name, label in read_labels(Path(self.ann_file))
+            for name, label in read_annotations(self.ann_file, self.CLASSES)
         ]
-        check_labels(data_list, NUM_CLASSES, self.ann_file)
-        return data_list
-
-
-def read_labels(file: Path) -> list[tuple[str, int]]:
-    """The lines ``PATH LABEL`` of a file.
-
-    Raises:
-        ValueError: A line is damaged.
-    """
-    labels = []
-    for line in file.read_text().splitlines():
-        name, _, label = line.rpartition(' ')
-        if not (name and label.isdecimal()):
-            raise ValueError(f'{file}: line {line!r}; allowed: PATH LABEL')
-        labels.append((name, int(label)))
-    return labels
 
 
 def read_categories(file: Path) -> tuple[str, ...]:
@@ -89,7 +71,7 @@ def read_categories(file: Path) -> tuple[str, ...]:
     Raises:
         ValueError: There are not 365, or a line is damaged.
     """
-    rows = sorted(read_labels(file), key=lambda row: row[1])
+    rows = sorted(read_annotations(str(file), None), key=lambda row: row[1])
     names = tuple(name[3:] for name, _ in rows)  # without "/a/"
     if len(names) != NUM_CLASSES:
         raise ValueError(f'{file} has {len(names)} categories; allowed: {NUM_CLASSES}')

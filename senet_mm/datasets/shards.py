@@ -1,14 +1,18 @@
 """ImageNet in tar shards, read by offset."""
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from senet_mm.registry import DATASETS
 
+from .classes import number_folders
 from .imagenet import ImageNet
 from .labels import check_labels
 from .names import lines_of, parse_name
+
+CLASSES = '{}-classes.json'
 
 
 @DATASETS.register_module()
@@ -17,7 +21,8 @@ class ShardedImageNet(ImageNet):
 
     Layout: ``data_root/SPLIT.txt``, a line ``SHARD OFFSET SIZE LABEL NAME`` per image, beside the
     shards ``data_root/SPLIT-00000.tar``, ... A name that is not plain is in JSON's quotes. Classes
-    are the data set's, as in ``ImageNet``.
+    are the data set's, as in ``ImageNet``; labels follow them by the names of the packed class
+    folders in ``data_root/SPLIT-classes.json``.
 
     Raises:
         FileNotFoundError: The index or a shard does not exist.
@@ -35,9 +40,38 @@ class ShardedImageNet(ImageNet):
             )
         self.ann_file = str(index)
         data_list = [_parse(line, root) for line in lines_of(index)]
-        _check_shards(data_list)
+        self.check_shards(_ends(data_list))
+        self._use_names(root / CLASSES.format(self.split), data_list)
         check_labels(data_list, len(self.CLASSES), self.ann_file)
         return data_list
+
+    def check_shards(self, ends: dict[str, int]) -> None:
+        """Raise a ValueError for a shard that is smaller than the index says.
+
+        Args:
+            ends: Bytes that each shard has at least.
+        """
+        for shard, end in ends.items():
+            size = self.size_of(shard)
+            if size < end:
+                raise ValueError(f'{shard} has {size} bytes; its index says at least {end}')
+
+    def size_of(self, shard: str) -> int:
+        """Bytes of a shard."""
+        return os.path.getsize(shard)
+
+    def _use_names(self, file: Path, data_list: Sequence[dict]) -> None:
+        """Number the images by the names of the class folders that were packed, if it was these."""
+        if not file.is_file():
+            return
+        packed = json.loads(file.read_text())
+        if not isinstance(packed, list) or not all(isinstance(name, str) for name in packed):
+            raise ValueError(f'{file} is no list of names; pack.py writes one')
+        check_labels(data_list, len(packed), self.ann_file)
+        self.folder_to_idx = number_folders(packed, self.CLASSES, str(file))
+        self._keep_folder_names()
+        for info in data_list:
+            info['gt_label'] = self.folder_to_idx[packed[info['gt_label']]]
 
 
 def _parse(line: str, root: Path) -> dict:
@@ -51,11 +85,9 @@ def _parse(line: str, root: Path) -> dict:
     )
 
 
-def _check_shards(data_list: Sequence[dict]) -> None:
+def _ends(data_list: Sequence[dict]) -> dict[str, int]:
+    """How many bytes each shard has at least, by the index."""
     ends: dict[str, int] = {}
     for info in data_list:
         ends[info['shard']] = max(ends.get(info['shard'], 0), info['offset'] + info['size'])
-    for shard, end in ends.items():
-        size = os.path.getsize(shard)
-        if size < end:
-            raise ValueError(f'{shard} has {size} bytes; its index says at least {end}')
+    return ends

@@ -1,56 +1,114 @@
-"""ImageNet streamed from remote storage by litdata, an optional extra."""
+"""ImageNet in tar shards that lie in an S3 bucket."""
 
-import os
-from functools import cache
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+from mmengine.logging import print_log
 
 from senet_mm.registry import DATASETS
+from senet_mm.utils.files import atomic_file
 
-from .imagenet import ImageNet
+from .bucket import Bucket, BucketError
+from .shards import CLASSES, ShardedImageNet
+
+CACHE = '~/.cache/senet_mm/shards'
 
 
 @DATASETS.register_module()
-class StreamedImageNet(ImageNet):
-    """Images that ``tools/dataset_tools/to_litdata.py`` has written, wherever litdata can read.
+class StreamedImageNet(ShardedImageNet):
+    """What ``tools/dataset_tools/pack.py`` has written, in a bucket.
 
-    What is needed is fetched in chunks and kept in the cache, so that later epochs are local. It is
-    map-style, so that samplers, distribution and exact resume stay as they are; a shuffled first
-    epoch needs every chunk soon, and the cache has room for all of them.
+    A shard is fetched when one of its images is wanted for the first time, once per machine,
+    whatever the number of processes; from then on it is read from the cache, also by later runs. A
+    shuffled first epoch wants every shard soon, and the cache must have room for all of them.
 
     Args:
-        input_dir: Folder or address of a split, ``s3://bucket/imagenet/train``.
-        cache_dir: Folder for what was fetched, by default litdata's.
+        data_root: Address of the folder with the index and the shards, ``s3://BUCKET/PREFIX``.
         split: ``train`` or ``val``.
+        cache_dir: Folder for what was fetched, on a disk of the machine.
+        timeout: Seconds without data after which a connection counts as broken.
         **kwargs: Arguments of ``ImageNet``.
 
     Raises:
-        ImportError: litdata is not installed.
+        ImportError: boto3 is not installed.
+        BucketError: The bucket cannot be read, or lacks the index or a shard.
+        ValueError: The cache's disk has no room for the shards.
     """
 
     def __init__(
-        self, input_dir: str, cache_dir: str | None = None, split: str = 'train', **kwargs
+        self,
+        data_root: str,
+        split: str = 'train',
+        cache_dir: str | None = None,
+        timeout: float = 30,
+        **kwargs,
     ) -> None:
-        self.stream = (input_dir, cache_dir)
-        super().__init__(split=split, **kwargs)
+        self.bucket = Bucket(data_root, timeout)
+        self.cache_dir = Path(cache_dir or CACHE).expanduser()
+        self.sizes: dict[str, int] = {}
+        super().__init__(split=split, **kwargs)  # the shards are read in the cache
 
     def load_data_list(self) -> list[dict]:
-        """One dict per image: its place in the stream and a name for messages."""
-        number = len(open_stream(*self.stream, os.getpid()))
-        return [dict(place=i, img_path=f'{self.stream[0]}:{i}') for i in range(number)]
+        """One dict per image, as of shards in the cache; the shards themselves come later."""
+        self.sizes = self.bucket.list()
+        index, classes = f'{self.split}.txt', CLASSES.format(self.split)
+        if index not in self.sizes:
+            raise BucketError(
+                f'{self.bucket.address} has no {index}; allowed: the address of what '
+                'tools/dataset_tools/pack.py has written'
+            )
+        lines = self.bucket.read(index, self.sizes[index])
+        # Another pack has another index, so that its shards are not mistaken for these.
+        digest = hashlib.sha256(f'{self.bucket.address}\n'.encode() + lines).hexdigest()[:16]
+        folder = self.cache_dir / f'{self.split}-{digest}'
+        folder.mkdir(parents=True, exist_ok=True)
+        files = {index: lines}
+        if classes in self.sizes:
+            files[classes] = self.bucket.read(classes, self.sizes[classes])
+        for name, data in files.items():
+            with atomic_file(folder / name) as file:
+                file.write(data)
+        self.data_root = str(folder)
+        return super().load_data_list()
+
+    def size_of(self, shard: str) -> int:
+        """Bytes of a shard in the bucket."""
+        name = Path(shard).name
+        if Path(shard) != Path(self.data_root, name):
+            raise BucketError(f'the index of {self.bucket.address} leads out of it, to {shard}')
+        if name not in self.sizes:
+            raise BucketError(f'{self.bucket.address} has no {name}, which its index names')
+        return self.sizes[name]
+
+    def check_shards(self, ends: dict[str, int]) -> None:
+        """Compare sizes with the bucket's listing, and with what the disk has room for."""
+        super().check_shards(ends)
+        missing = sum(self.size_of(shard) for shard in ends if not Path(shard).exists())
+        free = shutil.disk_usage(self.data_root).free
+        if missing > free:
+            raise ValueError(
+                f'cache_dir={str(self.cache_dir)!r} has {free / 1e9:.3g} GB free; the shards that '
+                f'are not there yet need {missing / 1e9:.3g} GB'
+            )
+        print_log(
+            f'{self.bucket.address}: {missing / 1e9:.3g} GB of {len(ends)} shards will be fetched '
+            f'into {self.data_root}',
+            logger='current',
+        )
 
     def get_data_info(self, idx: int) -> dict:
-        """The image's ``img_bytes`` and ``gt_label``, fetched where they are not yet here."""
+        """What is known of an image, whose shard is fetched if it is not there."""
         info = super().get_data_info(idx)
-        item = open_stream(*self.stream, os.getpid())[info['place']]
-        return dict(info, img_bytes=item['jpeg'].tobytes(), gt_label=int(item['label']))
+        shard = Path(info['shard'])
+        self.bucket.fetch(shard.name, self.size_of(info['shard']), shard)
+        return info
 
+    def get_gt_labels(self) -> np.ndarray:
+        """Labels of all images; nothing is fetched."""
+        return np.array([self.get_cat_ids(i)[0] for i in range(len(self))])
 
-@cache
-def open_stream(input_dir: str, cache_dir: str | None, process: int) -> object:
-    """litdata's ``StreamingDataset``; one per process, since it does not survive a fork."""
-    try:
-        from litdata import StreamingDataset
-    except ImportError as error:
-        raise ImportError(
-            "StreamedImageNet needs litdata: pip install 'senet_mm[streaming]'"
-        ) from error
-    return StreamingDataset(input_dir, cache_dir=cache_dir, max_cache_size='10000GB')
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """The label of an image, in a list; nothing is fetched."""
+        return [super().get_data_info(idx)['gt_label']]

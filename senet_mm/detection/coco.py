@@ -2,11 +2,11 @@
 
 import contextlib
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from pycocotools.mask import encode
@@ -14,59 +14,92 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from torchvision.transforms.functional import to_tensor
 
+from senet_mm.datasets.classes import match
+from senet_mm.datasets.decoding import decode, read_file
+
+from .annotations import read_coco
+
 
 class CocoData(Dataset):
-    """Images with boxes and masks from ``ROOT/annotations/instances_SPLIT.json``.
+    """Images with boxes from ``ROOT/annotations/instances_SPLIT.json``.
 
     A sample is an image (3, H, W) in the range 0 to 1 and a dict with ``boxes`` (N, 4) as x1, y1,
-    x2, y2, ``labels`` (N,) from 1, ``masks`` (N, H, W) and ``image_id``. Crowds are left out.
+    x2, y2, ``labels`` (N,) from 1, ``image_id`` and perhaps ``masks`` (N, H, W). Crowds are left
+    out.
 
     Args:
         root: Folder of the data set.
         split: Name of the part; its images are in ``ROOT/SPLIT``.
         mirror: Mirror images at random.
+        masks: Whether the samples have masks.
+        classes: Names of the classes in the order of the labels, those of the training set; by
+            default the file's.
 
     Raises:
-        FileNotFoundError: There are no annotations.
+        FileNotFoundError: The annotations or images do not exist.
+        ValueError: The annotations are wrong, or have a class that is not in ``classes``.
     """
 
-    def __init__(self, root: Path, split: str, mirror: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path,
+        split: str,
+        mirror: bool = False,
+        masks: bool = False,
+        classes: Sequence[str] | None = None,
+    ) -> None:
         annotations = root / f'annotations/instances_{split}.json'
-        if not annotations.is_file():
-            raise FileNotFoundError(f'annotations {annotations} do not exist')
-        with contextlib.redirect_stdout(io.StringIO()):
-            self.coco = COCO(annotations)
         self.folder = root / split
+        self.coco = read_coco(annotations, self.folder, masks)
         self.mirror = mirror
+        self.masks = masks
         self.ids = sorted(self.coco.imgs)
-        self.categories = sorted(self.coco.cats)
-
-    @property
-    def classes(self) -> list[str]:
-        """Names of the classes; the label of the first is 1."""
-        return [self.coco.cats[category]['name'] for category in self.categories]
+        names = {number: self.coco.cats[number]['name'] for number in sorted(self.coco.cats)}
+        self.classes = list(names.values() if classes is None else classes)
+        places = match(list(names.values()), self.classes, str(annotations), 'the training data')
+        # COCO's numbers of the categories have gaps, and a file's own order; labels have not.
+        self.labels = {number: i + 1 for number, i in zip(names, places, strict=True)}
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
         info = self.coco.imgs[self.ids[index]]
-        image = to_tensor(Image.open(self.folder / info['file_name']).convert('RGB'))
+        image = self.read_image(info)
         objects = self.coco.loadAnns(self.coco.getAnnIds(info['id'], iscrowd=False))
-        boxes = torch.tensor([item['bbox'] for item in objects]).reshape(-1, 4)
-        masks = [torch.from_numpy(self.coco.annToMask(item)) for item in objects]
+        boxes = torch.tensor([item['bbox'] for item in objects], dtype=torch.float).reshape(-1, 4)
+        labels = [self.labels[item['category_id']] for item in objects]
         target = dict(
             boxes=torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1),
-            labels=torch.tensor(
-                [self.categories.index(item['category_id']) + 1 for item in objects],
-                dtype=torch.int64,
-            ),
-            masks=torch.stack(masks) if masks else torch.zeros(0, *image.shape[1:]),
+            labels=torch.tensor(labels, dtype=torch.int64),
             image_id=info['id'],
         )
+        if self.masks:
+            masks = [torch.from_numpy(self.coco.annToMask(item)) for item in objects]
+            empty = torch.zeros(0, *image.shape[1:], dtype=torch.uint8)
+            target['masks'] = torch.stack(masks) if masks else empty
         if self.mirror and torch.rand(()) < 0.5:
             image, target = mirror(image, target)
         return image, target
+
+    def read_image(self, info: dict) -> Tensor:
+        """The image (3, H, W), RGB in the range 0 to 1.
+
+        Raises:
+            ValueError: It is damaged, or its size is not that of the annotations.
+        """
+        path = self.folder / info['file_name']
+        try:
+            image = to_tensor(decode(read_file(path))[..., ::-1].copy())
+        except ValueError as error:
+            raise ValueError(f'{path}: {error}') from error
+        said = (info.get('height') or image.shape[1], info.get('width') or image.shape[2])
+        if said != image.shape[1:]:
+            raise ValueError(
+                f'{path} is {image.shape[2]} x {image.shape[1]} pixels; '
+                f'its annotations say {said[1]} x {said[0]}'
+            )
+        return image
 
 
 def mirror(image: Tensor, target: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
@@ -74,7 +107,8 @@ def mirror(image: Tensor, target: dict[str, Tensor]) -> tuple[Tensor, dict[str, 
     x1, y1, x2, y2 = target['boxes'].unbind(1)
     width = image.shape[-1]
     boxes = torch.stack([width - x2, y1, width - x1, y2], dim=1)
-    return image.flip(-1), {**target, 'boxes': boxes, 'masks': target['masks'].flip(-1)}
+    masks = {'masks': target['masks'].flip(-1)} if 'masks' in target else {}
+    return image.flip(-1), {**target, 'boxes': boxes, **masks}
 
 
 def collate(samples: list[tuple]) -> tuple[tuple, tuple]:
@@ -92,10 +126,11 @@ def evaluate(detector: nn.Module, data: CocoData) -> dict[str, float]:
     """
     detector.eval()
     device = next(detector.parameters()).device
+    numbers = {label: number for number, label in data.labels.items()}
     found: dict[str, list[dict]] = dict(bbox=[])
     for image, target in data:
         [prediction] = detector([image.to(device)])
-        for kind, results in to_coco(prediction, target['image_id'], data.categories).items():
+        for kind, results in to_coco(prediction, target['image_id'], numbers).items():
             found.setdefault(kind, []).extend(results)
     metrics = {}
     for kind, results in found.items():
@@ -104,12 +139,20 @@ def evaluate(detector: nn.Module, data: CocoData) -> dict[str, float]:
     return metrics
 
 
-def to_coco(prediction: dict[str, Tensor], image_id: int, categories: list[int]) -> dict:
-    """One image's detections in COCO's result format, by kind: ``bbox`` and perhaps ``segm``."""
+def to_coco(prediction: dict[str, Tensor], image_id: int, numbers: dict[int, int]) -> dict:
+    """One image's detections in COCO's result format, by kind: ``bbox`` and perhaps ``segm``.
+
+    Args:
+        prediction: ``boxes``, ``labels``, ``scores`` and perhaps ``masks``.
+        image_id: Number of the image.
+        numbers: Label -> number of its category; detections of other classes are left out.
+    """
+    kept = [i for i, label in enumerate(prediction['labels'].tolist()) if label in numbers]
+    prediction = {key: value[kept] for key, value in prediction.items() if torch.is_tensor(value)}
     boxes, scores = prediction['boxes'].cpu(), prediction['scores'].tolist()
     corners = torch.cat([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], dim=1).tolist()
     common = [
-        dict(image_id=image_id, category_id=categories[label - 1], score=score)
+        dict(image_id=image_id, category_id=numbers[label], score=score)
         for label, score in zip(prediction['labels'].tolist(), scores, strict=True)
     ]
     results = dict(bbox=[{**a, 'bbox': box} for a, box in zip(common, corners, strict=True)])

@@ -124,7 +124,7 @@ def draw(
 
     Args:
         detector: The detector.
-        data: Where the images are from; the first ``count`` are drawn, all of one size.
+        data: Where the images are from; the first ``count`` are drawn.
         path: Image file.
         count: Number of images.
         score: Boxes below this score are left out.
@@ -142,4 +142,9 @@ def draw(
         image = nn.functional.interpolate(image[None], scale_factor=2)[0]
         boxes = 2 * found['boxes'][sure].cpu()
         pictures.append(draw_bounding_boxes(image, boxes, texts, colors='yellow', width=2))
+    height, width = (max(picture.shape[i] for picture in pictures) for i in (1, 2))
+    pictures = [
+        nn.functional.pad(picture, (0, width - picture.shape[2], 0, height - picture.shape[1]))
+        for picture in pictures
+    ]
     save_image(make_grid(pictures, nrow=4), path)

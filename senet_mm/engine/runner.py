@@ -27,6 +27,7 @@ from senet_mm.registry import DATA_SAMPLERS, DATASETS, RUNNERS
 from senet_mm.version import __version__
 
 from .checkpoint import get_state_dict, load_strictly, with_own_head
+from .classes import align_with_training, compare_checkpoint
 from .config_keys import check_keys
 from .speed import compile_regions, use_channels_last, use_tf32, use_threads
 
@@ -146,6 +147,14 @@ class Runner(_Runner):
             auto_scale_lr = {**auto_scale_lr, 'base_batch_size': base}
         super().scale_lr(optim_wrapper, auto_scale_lr)
 
+    def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the validation loop; its labels follow the names of the training's classes."""
+        return align_with_training(self, super().build_val_loop(loop), 'the validation set')
+
+    def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the test loop; where the runner has trained, see :meth:`build_val_loop`."""
+        return align_with_training(self, super().build_test_loop(loop), 'the test set')
+
     def load_or_resume(self) -> None:
         """Load or resume; training that starts from ``load_from`` may change the class count."""
         training = isinstance(self._train_loop, BaseLoop)
@@ -178,6 +187,7 @@ class Runner(_Runner):
             state_dict = get_state_dict(checkpoint, filename)
             state_dict = with_own_head(state_dict, model, filename)
             checkpoint = {**checkpoint, 'state_dict': state_dict}
+        compare_checkpoint(self, checkpoint, filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         load_strictly(model, checkpoint, filename)
         self._has_loaded = True

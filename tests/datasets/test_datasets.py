@@ -47,7 +47,7 @@ def test_imagenet_label_out_of_range(folder):
     (folder / 'meta').mkdir()
     (folder / 'meta' / 'train.txt').write_text('a/0.JPEG 0\nb/0.JPEG 2\n')
     with pytest.raises(
-        ValueError, match=r'label 2 of \S+b/0.JPEG is out of range; allowed: 0 to 1'
+        ValueError, match=r'/meta/train.txt:2: label 2 of b/0.JPEG is out of range; allowed: 0 to 1'
     ):
         imagenet(folder)
 

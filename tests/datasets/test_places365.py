@@ -51,15 +51,15 @@ def test_classes(root):
         ),
         (
             dict(split='val'), 'places365_val.txt', 'a.jpg 365\n', ValueError,
-            'label 365 of .*a.jpg is out of range; allowed: 0 to 364',
+            'val.txt:1: label 365 of a.jpg is out of range; allowed: 0 to 364',
         ),
         (
             dict(split='val'), 'categories_places365.txt', '/a/airfield\n', ValueError,
-            "line '/a/airfield'; allowed: PATH LABEL",
+            "txt:1: line '/a/airfield' has no label that is a number.*; allowed: PATH, then",
         ),
         (
             dict(split='val'), 'places365_val.txt', 'a.jpg\n', ValueError,
-            "line 'a.jpg'; allowed: PATH LABEL",
+            "val.txt:1: line 'a.jpg' does not end with a number or a class",
         ),
     ],
 )  # fmt: skip

@@ -11,6 +11,7 @@ Damaged images are left out and listed in OUT/SPLIT-damaged.txt.
 
 import argparse
 import io
+import json
 import os
 import tarfile
 from collections.abc import Iterator
@@ -84,15 +85,21 @@ class Shards:
             self.tar.close()
 
 
-def load_infos(args: argparse.Namespace, split: str) -> list[dict]:
-    """All images of a split in a random order."""
+def load_infos(args: argparse.Namespace, split: str) -> tuple[list[dict], list[str] | None]:
+    """All images of a split in a random order, and the names of the class folders, if any."""
     import numpy as np
 
-    from senet_mm.datasets import ImageNet
+    from senet_mm.datasets import CustomDataset, ImageNet
+    from senet_mm.datasets.listing import find_folders
 
-    dataset = ImageNet(data_root=str(args.src), split=split)
+    if (args.src / f'meta/{split}.txt').exists():
+        folders, dataset = None, ImageNet(data_root=str(args.src), split=split)
+    else:  # all splits have the labels of train, by name
+        training = args.src / 'train'
+        folders, _ = find_folders(str(training if training.is_dir() else args.src / split))
+        dataset = CustomDataset(str(args.src), split, metainfo=dict(classes=folders))
     order = np.random.default_rng(args.seed).permutation(len(dataset))
-    return [dataset.get_data_info(int(i)) for i in order]
+    return [dataset.get_data_info(int(i)) for i in order], folders
 
 
 def convert_all(args: argparse.Namespace, infos: list[dict]) -> Iterator[tuple[dict, bytes, str]]:
@@ -108,7 +115,9 @@ def convert_all(args: argparse.Namespace, infos: list[dict]) -> Iterator[tuple[d
     print()
 
 
-def pack(args: argparse.Namespace, split: str, infos: list[dict]) -> None:
+def pack(
+    args: argparse.Namespace, split: str, infos: list[dict], folders: list[str] | None
+) -> None:
     """Write the shards and the index of a split."""
     from senet_mm.datasets.names import printable
     from senet_mm.utils.files import atomic_file
@@ -125,6 +134,8 @@ def pack(args: argparse.Namespace, split: str, infos: list[dict]) -> None:
         index.append(f'{shard} {offset} {len(data)} {info["gt_label"]} {printable(name)}')
     shards.close()
     lists = {f'{split}-damaged.txt': damaged, f'{split}.txt': index}
+    if folders is not None:
+        lists = {f'{split}-classes.json': [json.dumps(folders)], **lists}
     for name, lines in lists.items():  # the index last: with it the shards are whole
         with atomic_file(args.out / name) as file:
             file.write(''.join(f'{line}\n' for line in lines).encode())
@@ -142,7 +153,7 @@ def main(args: argparse.Namespace) -> None:
     # All splits are read first: a mistake in the last one must not come to light after the first.
     infos = {split: load_infos(args, split) for split in args.splits}
     for split in args.splits:
-        pack(args, split, infos.pop(split))
+        pack(args, split, *infos.pop(split))
 
 
 if __name__ == '__main__':

@@ -1,0 +1,219 @@
+"""Files of an S3 bucket, fetched whole, once per machine."""
+
+import io
+import os
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+
+from filelock import FileLock
+from mmengine.logging import print_log
+
+ATTEMPTS = 5
+PIECE = 2**14
+# Bytes per second. A connection that is slower for as long as the timeout counts as broken.
+SLOWEST = 10_000
+
+
+class BucketError(OSError):
+    """A file of a bucket that cannot be read; it ends the run.
+
+    Args:
+        message: Address and reason on one line.
+    """
+
+    # No traceback is shown: what the user gave is wrong, or a machine is away.
+    is_reply = True
+
+    def __init__(self, message: str) -> None:
+        # A data loader raises a worker's error anew with the worker's traceback as its message.
+        super().__init__(message.rpartition('BucketError: ')[2].strip())
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Files below an address.
+
+    Region, credentials and the address of the server are boto3's: ``AWS_ENDPOINT_URL``, ...
+
+    Args:
+        address: ``s3://BUCKET/PREFIX``.
+        timeout: Seconds without data after which a connection counts as broken.
+    """
+
+    address: str
+    timeout: float = 30
+
+    def __post_init__(self) -> None:
+        if not self.address.startswith('s3://') or not self.name:
+            raise ValueError(f'address {self.address!r}; allowed: s3://BUCKET/PREFIX')
+        if self.timeout <= 0:
+            raise ValueError(f'timeout={self.timeout}; allowed: seconds, more than 0')
+
+    @property
+    def name(self) -> str:
+        """Name of the bucket."""
+        return self.address.removeprefix('s3://').partition('/')[0]
+
+    @property
+    def prefix(self) -> str:
+        """What the keys of the files begin with."""
+        prefix = self.address.removeprefix('s3://').partition('/')[2].strip('/')
+        return f'{prefix}/' if prefix else ''
+
+    def list(self) -> dict[str, int]:
+        """Sizes of the files in bytes, by their names below the address."""
+
+        sizes: dict[str, int] = {}
+        for attempt in range(1, ATTEMPTS + 1):
+            with _Attempt(self.address, attempt, self.timeout):
+                paginator = self.client.get_paginator('list_objects_v2')
+                for page in paginator.paginate(Bucket=self.name, Prefix=self.prefix):
+                    for item in page.get('Contents', ()):
+                        sizes[item['Key'].removeprefix(self.prefix)] = item['Size']
+                break
+        return sizes
+
+    def read(self, name: str, size: int) -> bytes:
+        """The bytes of a file of this size, see :meth:`fetch`."""
+        file = io.BytesIO()
+        self._download(name, size, file)
+        return file.getvalue()
+
+    def fetch(self, name: str, size: int, path: Path) -> None:
+        """Bring a file to ``path``, unless it is there.
+
+        One process of the machine fetches, others wait for it. The file is whole or not there.
+
+        Args:
+            name: Name below the address.
+            size: Its size in bytes.
+            path: Where it goes; its folder exists.
+
+        Raises:
+            BucketError: It cannot be fetched, after some attempts.
+        """
+        if path.exists():
+            return
+        with FileLock(path.with_name(f'.{path.name}.lock')):
+            if path.exists():
+                return
+            part = path.with_name(f'.{path.name}.part')
+            try:
+                with part.open('wb') as file:
+                    self._download(name, size, file)
+                    os.fsync(file.fileno())
+                os.replace(part, path)
+            finally:
+                part.unlink(missing_ok=True)
+
+    def _download(self, name: str, size: int, file: BinaryIO) -> None:
+        """Write all bytes; a broken connection is resumed where it broke."""
+        where = f'{self.address.rstrip("/")}/{name}'
+        version: dict[str, str] = {}
+        for attempt in range(1, ATTEMPTS + 1):
+            with _Attempt(where, attempt, self.timeout):
+                done = file.tell()
+                given = self.client.get_object(
+                    Bucket=self.name,
+                    Key=self.prefix + name,
+                    **(dict(Range=f'bytes={done}-') if done else {}),
+                    **version,
+                )
+                version = dict(IfMatch=given['ETag'])
+                with closing(given['Body']) as body:
+                    for piece in self._pieces(body, where):
+                        file.write(piece)
+            if file.tell() == size:
+                return
+            if file.tell() > size:
+                break
+        raise BucketError(f'{where} has {file.tell()} bytes; the listing says {size}')
+
+    def _pieces(self, body: BinaryIO, where: str) -> Iterator[bytes]:
+        """What is received; a line where it takes long.
+
+        Raises:
+            TimeoutError: It comes too slowly.
+        """
+        start, received = time.monotonic(), 0
+        while piece := body.read(PIECE):
+            yield piece
+            received += len(piece)
+            seconds = time.monotonic() - start
+            if seconds > self.timeout:
+                rate = received / seconds
+                print_log(f'{where}: {rate / 1e6:.3g} MB/s, a slow connection', logger='current')
+                if rate < SLOWEST:
+                    raise TimeoutError(f'{rate:.0f} bytes per second')
+                start, received = time.monotonic(), 0
+
+    @property
+    def client(self) -> object:
+        """boto3's client, one per process."""
+        return _client(os.getpid(), self.timeout)
+
+
+@dataclass
+class _Attempt:
+    """Lets errors that may pass pass, with a line and a pause; others are the end."""
+
+    where: str
+    number: int
+    timeout: float
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, Exception) or isinstance(error, BucketError):
+            return False
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        if not isinstance(error, BotoCoreError | ClientError | OSError):
+            return False
+        reason = ' '.join(str(error).split())
+        if not _may_pass(error) or self.number == ATTEMPTS:
+            tried = f' ({self.number} attempts)' if self.number > 1 else ''
+            raise BucketError(f'{self.where} cannot be fetched: {reason}{tried}') from error
+        pause = min(2 ** (self.number - 1), self.timeout)
+        print_log(f'{self.where}: {reason}; again in {pause:g} s', logger='current')
+        time.sleep(pause)
+        return True
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether an error is of the connection or of an overloaded server."""
+    from botocore import exceptions
+
+    if isinstance(error, exceptions.ClientError):
+        status = error.response.get('ResponseMetadata', {}).get('HTTPStatusCode', 0)
+        return status >= 500 or status in (408, 429)
+    broken = (
+        exceptions.ConnectionError,
+        exceptions.HTTPClientError,
+        exceptions.IncompleteReadError,
+        TimeoutError,
+        ConnectionError,
+    )
+    return isinstance(error, broken)
+
+
+@cache
+def _client(process: int, timeout: float) -> object:
+    """An S3 client; connections do not survive a fork."""
+    try:
+        import boto3
+        from botocore.config import Config
+    except ImportError as error:
+        raise ImportError(
+            "StreamedImageNet needs boto3: pip install 'senet_mm[streaming]'"
+        ) from error
+    options = Config(
+        connect_timeout=timeout, read_timeout=timeout, retries=dict(total_max_attempts=1)
+    )
+    return boto3.session.Session().client('s3', config=options)
