@@ -1,47 +1,37 @@
-"""Loading of checkpoints: nothing is executed, nothing is skipped in silence."""
+"""State dicts of checkpoints: every tensor fits, or nothing is changed and one line says why."""
 
-import os
-import pickle
+import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from mmengine.logging import print_log
-from mmengine.runner import CheckpointLoader
-from mmengine.runner.checkpoint import get_torch_safe_globals
 from torch import Tensor, nn
 
+from .safe_load import load_from_local
 
-@CheckpointLoader.register_scheme(prefixes='', force=True)
-def load_from_local(filename: str, map_location: str | None = None) -> dict:
-    """Read a checkpoint file as tensors and plain data.
+__all__ = [
+    'check_fits',
+    'describe_misfit',
+    'get_state_dict',
+    'load_from_local',
+    'load_strictly',
+    'plain_names',
+    'with_own_head',
+]
 
-    It replaces mmengine's loader of local files for the whole process, ``init_cfg`` included: that
-    one falls back to full unpickling, which runs whatever code a hostile file holds.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file holds more than data, or is damaged.
-    """
-    filename = os.path.expanduser(filename)
-    if not os.path.isfile(filename):
-        raise FileNotFoundError(f'checkpoint {filename} does not exist')
-    try:
-        with torch.serialization.safe_globals(get_torch_safe_globals()):
-            return torch.load(filename, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        name = re.search(r'GLOBAL (\S+)', str(error))
-        what = f'it refers to {name[1]}' if name else 'it is no checkpoint'
-        raise ValueError(
-            f'checkpoint {filename} is refused: {what}; allowed: tensors and plain data'
-        ) from error
-    except (RuntimeError, EOFError, KeyError, OSError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ValueError(f'checkpoint {filename} is damaged or no checkpoint: {reason}') from error
+# What data parallel wrappers and compiled modules add to names.
+WRAPPERS = re.compile(r'^(module\.|_orig_mod\.)+|(?<=\.)_orig_mod\.')
+# Types that stand for each other: their values are converted.
+KINDS = {
+    **dict.fromkeys(('bfloat16', 'float16', 'float32', 'float64'), 'float'),
+    **dict.fromkeys(('int8', 'int16', 'int32', 'int64'), 'integer'),
+    **dict.fromkeys(('uint8', 'uint16', 'uint32', 'uint64'), 'integer'),
+}
 
 
 def get_state_dict(checkpoint: dict, filename: str) -> dict[str, Tensor]:
-    """The state dict of a checkpoint, without the names that data parallel wrappers add.
+    """The state dict of a checkpoint, without the names that wrappers add.
 
     Args:
         checkpoint: A state dict, or a dict that holds one under ``state_dict``.
@@ -53,13 +43,29 @@ def get_state_dict(checkpoint: dict, filename: str) -> dict[str, Tensor]:
     state_dict = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
     if not isinstance(state_dict, dict):
         raise ValueError(f'checkpoint {filename} holds no state dict')
-    return {str(name).removeprefix('module.'): value for name, value in state_dict.items()}
+    return plain_names(state_dict, filename)
+
+
+def plain_names(state_dict: Mapping[str, object], filename: str) -> dict[str, object]:
+    """A state dict without ``module.`` at the front of its names and ``_orig_mod.`` in them.
+
+    Raises:
+        ValueError: Two names become one.
+    """
+    plain = {WRAPPERS.sub('', str(name)): value for name, value in state_dict.items()}
+    if len(plain) < len(state_dict):
+        raise ValueError(
+            f'checkpoint {filename} holds a tensor twice, with and without module. or _orig_mod.'
+        )
+    return plain
 
 
 def load_strictly(
     model: nn.Module, checkpoint: dict, filename: str, new_head: bool = False
 ) -> None:
     """Fill every parameter and buffer of ``model`` from ``checkpoint``, or change nothing.
+
+    A line in the log names tensors with values that are not finite.
 
     Args:
         model: The model.
@@ -68,14 +74,31 @@ def load_strictly(
         new_head: Leave a head of another class count as it is initialised, with a line in the log.
 
     Raises:
-        ValueError: Names or shapes differ.
+        ValueError: Names, shapes or types differ.
     """
     state_dict = get_state_dict(checkpoint, filename)
     if new_head:
         state_dict = with_own_head(state_dict, model, filename)
-    if said := describe_misfit(state_dict, model.state_dict()):
-        raise ValueError(f'checkpoint {filename} does not fit the model of the config: {said}')
+    check_fits(state_dict, model, filename)
     model.load_state_dict(state_dict)
+    broken = [name for name, value in state_dict.items() if not value.isfinite().all()]
+    if broken:
+        print_log(
+            f'checkpoint {filename}: {_some("tensors with values that are not finite", broken)}',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def check_fits(state_dict: dict[str, Tensor], model: nn.Module, filename: str) -> None:
+    """Raise a ValueError for a state dict that does not fit the model exactly."""
+    for name, value in state_dict.items():
+        if not isinstance(value, Tensor):
+            raise ValueError(
+                f'checkpoint {filename}: {name} is no tensor but {type(value).__name__}'
+            )
+    if misfit := describe_misfit(state_dict, model.state_dict()):
+        raise ValueError(f'checkpoint {filename} does not fit the model of the config: {misfit}')
 
 
 def with_own_head(
@@ -113,28 +136,56 @@ def _other_classes(state_dict: dict[str, Tensor], own: dict[str, Tensor]) -> lis
     ]
 
 
+def describe_misfit(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+    """What stands between the given and the wanted tensors; empty if nothing.
+
+    ``12 missing (a, b, c, ...); 1 unexpected (d); 1 of another shape (e (2, 3) for (3, 2))``.
+    Floats of any 16, 32 or 64 bits stand for each other, and integers of any width.
+
+    Args:
+        given: Tensors or arrays.
+        wanted: Tensors or arrays, of which only ``shape`` and ``dtype`` are read.
+    """
+    common = {name: (given[name], wanted[name]) for name in given if name in wanted}
+    differences: dict[str, Iterable[str]] = {
+        'missing': wanted.keys() - given.keys(),
+        'unexpected': given.keys() - wanted.keys(),
+        'of another shape': _differing(common, _shape),
+        'of another type': _differing(common, _kind),
+        'not dense': [f'{name} {how}' for name in common if (how := _layout(given[name]))],
+    }
+    return '; '.join(_some(what, names) for what, names in differences.items() if names)
+
+
+def _differing(common: dict[str, tuple], aspect: Callable[[object], object]) -> list[str]:
+    """The names for which an aspect of given and wanted differs, with both."""
+    return [
+        f'{name} {aspect(given)} for {aspect(wanted)}'
+        for name, (given, wanted) in common.items()
+        if aspect(given) != aspect(wanted)
+    ]
+
+
 def _shape(value: object) -> tuple[int, ...] | str:
     """Shape of a tensor; the type of anything else, which no shape equals."""
     return tuple(value.shape) if hasattr(value, 'shape') else type(value).__name__
 
 
-def describe_misfit(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
-    """What stands between the given and the wanted tensors, names and shapes; empty if nothing.
+def _kind(value: object) -> str:
+    """Float or integer; the name of any other type, which equals itself alone."""
+    dtype = str(getattr(value, 'dtype', '')).removeprefix('torch.')
+    return KINDS.get(dtype, dtype)
 
-    ``12 missing (a, b, c, ...); 1 unexpected (d); 1 of another shape (e (2, 3) for (3, 2))``. Of a
-    tensor, only ``shape`` is read.
-    """
-    reshaped = [
-        f'{name} {_shape(value)} for {_shape(wanted[name])}'
-        for name, value in given.items()
-        if name in wanted and _shape(value) != _shape(wanted[name])
-    ]
-    differences = {
-        'missing': wanted.keys() - given.keys(),
-        'unexpected': given.keys() - wanted.keys(),
-        'of another shape': reshaped,
-    }
-    return '; '.join(_some(what, names) for what, names in differences.items() if names)
+
+def _layout(value: object) -> str:
+    """How a tensor is stored that is not dense; empty for one that is."""
+    if not isinstance(value, Tensor):
+        return ''
+    if value.is_meta:
+        return 'on the meta device'
+    if value.is_quantized:
+        return 'quantised'
+    return '' if value.layout == torch.strided else str(value.layout).removeprefix('torch.')
 
 
 def _some(what: str, names: Iterable[str], limit: int = 3) -> str:
