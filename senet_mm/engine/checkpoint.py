@@ -92,12 +92,10 @@ def load_strictly(
 
 def check_fits(state_dict: dict[str, Tensor], model: nn.Module, filename: str) -> None:
     """Raise a ValueError for a state dict that does not fit the model exactly."""
-    for name, value in state_dict.items():
-        if not isinstance(value, Tensor):
-            raise ValueError(
-                f'checkpoint {filename}: {name} is no tensor but {type(value).__name__}'
-            )
-    if misfit := describe_misfit(state_dict, model.state_dict()):
+    misfit = describe_misfit(state_dict, model.state_dict())
+    arrays = [name for name, value in state_dict.items() if not isinstance(value, Tensor)]
+    if misfit or arrays:
+        misfit = misfit or _some('no tensors', arrays)
         raise ValueError(f'checkpoint {filename} does not fit the model of the config: {misfit}')
 
 
@@ -147,11 +145,12 @@ def describe_misfit(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -
         wanted: Tensors or arrays, of which only ``shape`` and ``dtype`` are read.
     """
     common = {name: (given[name], wanted[name]) for name in given if name in wanted}
+    arrays = {name: pair for name, pair in common.items() if hasattr(pair[0], 'dtype')}
     differences: dict[str, Iterable[str]] = {
         'missing': wanted.keys() - given.keys(),
         'unexpected': given.keys() - wanted.keys(),
         'of another shape': _differing(common, _shape),
-        'of another type': _differing(common, _kind),
+        'of another type': _differing(arrays, _kind),
         'not dense': [f'{name} {how}' for name in common if (how := _layout(given[name]))],
     }
     return '; '.join(_some(what, names) for what, names in differences.items() if names)
@@ -173,7 +172,7 @@ def _shape(value: object) -> tuple[int, ...] | str:
 
 def _kind(value: object) -> str:
     """Float or integer; the name of any other type, which equals itself alone."""
-    dtype = str(getattr(value, 'dtype', '')).removeprefix('torch.')
+    dtype = str(value.dtype).removeprefix('torch.')
     return KINDS.get(dtype, dtype)
 
 

@@ -26,9 +26,10 @@ from senet_mm.models.recalibration import summarize
 from senet_mm.registry import DATA_SAMPLERS, DATASETS, RUNNERS
 from senet_mm.version import __version__
 
-from .checkpoint import get_state_dict, load_strictly, with_own_head
+from .checkpoint import check_fits, get_state_dict, load_strictly, with_own_head
 from .config_keys import check_keys
 from .speed import compile_regions, use_channels_last, use_tf32
+from .training_state import check_training_state
 
 # Upstream's messages about which a user can do nothing.
 NOISE = re.compile(
@@ -145,6 +146,14 @@ class Runner(_Runner):
             auto_scale_lr = {**auto_scale_lr, 'base_batch_size': base}
         super().scale_lr(optim_wrapper, auto_scale_lr)
 
+    @property
+    def bare_model(self) -> nn.Module:
+        """The model without what wraps it for distributed training or test-time augmentation."""
+        model = self.model
+        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+            model = model.module
+        return model
+
     def load_or_resume(self) -> None:
         """Load or resume; training that starts from ``load_from`` may change the class count."""
         training = isinstance(self._train_loop, BaseLoop)
@@ -170,13 +179,16 @@ class Runner(_Runner):
             **kwargs: Not used; mmengine's signature.
         """
         checkpoint = CheckpointLoader.load_checkpoint(filename, map_location, logger='silent')
-        model = self.model
-        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-            model = model.module
-        if new_head:  # before the hooks, one of which fills the averaged weights
-            state_dict = get_state_dict(checkpoint, filename)
+        model = self.bare_model
+        state_dict = get_state_dict(checkpoint, filename)
+        if new_head:
             state_dict = with_own_head(state_dict, model, filename)
-            checkpoint = {**checkpoint, 'state_dict': state_dict}
+        # All is checked before the hooks, one of which fills the averaged weights.
+        check_fits(state_dict, model, filename)
+        state = checkpoint if 'state_dict' in checkpoint else {}
+        checkpoint = {**state, 'state_dict': state_dict}
+        if self._resume:
+            checkpoint = check_training_state(checkpoint, filename, self)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         load_strictly(model, checkpoint, filename)
         self._has_loaded = True
