@@ -31,7 +31,7 @@ class Dtype:
 
     def __init__(self, code: str, *_: object) -> None:
         if not CODE.fullmatch(code):
-            raise RefusedError(f'it holds an array of {code!r}; allowed: numbers and text')
+            raise RefusedError(f'it holds an array of type {code!r}')
         self.value = np.dtype(code)
 
     def __setstate__(self, state: tuple) -> None:
@@ -118,7 +118,7 @@ def to_plain(value: object) -> object:
         return value.value
     if kind is History:
         return value.build()
-    raise RefusedError(f'it holds {value.__name__ if kind is type else kind.__name__}')
+    raise RefusedError(f'it holds a value of type {kind.__name__}')
 
 
 def _with_attributes(plain: dict, value: dict) -> dict:

@@ -66,14 +66,7 @@ def check_regular_file(path: str | os.PathLike, what: str = 'file') -> None:
         raise ValueError(f'{what} {path} is {kind}; allowed: a regular file')
 
 
-def inside(folder: str | os.PathLike, name: str) -> Path:
-    """The path of a file that a list in ``folder`` names.
-
-    Raises:
-        ValueError: It leads out of the folder, by itself or by a symbolic link.
-    """
-    folder = Path(folder)
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise ValueError(f'{name} leads out of {folder}; allowed: files in it')
-    return path
+def check_inside(path: str | os.PathLike, folder: str | os.PathLike) -> None:
+    """Raise a ValueError for a path that leads out of a folder, also by a symbolic link."""
+    if not Path(path).resolve().is_relative_to(Path(folder).resolve()):
+        raise ValueError(f'{path} leads out of {folder}; allowed: files in it')
