@@ -44,7 +44,7 @@ class Array:
     def __setstate__(self, state: tuple) -> None:
         _, shape, dtype, fortran, data = state
         flat = np.frombuffer(data, dtype.value)
-        self.value = flat.reshape(shape, order='F' if fortran else 'C').copy()
+        self.value = flat.reshape(shape, order='F' if fortran else 'C').copy('K')
 
 
 class History:
@@ -70,6 +70,11 @@ def new_scalar(dtype: Dtype, data: bytes) -> np.generic:
     return value
 
 
+def no_bytes() -> bytes:
+    """Stands for ``bytes``, which pickles for Python 2 name where there are none."""
+    return b''
+
+
 def get_statistic(owner: object, name: str) -> str:
     """Stands for ``getattr``: a method of a ``HistoryBuffer``, of which the name is kept."""
     if owner is not History or name not in STATISTICS:
@@ -78,6 +83,7 @@ def get_statistic(owner: object, name: str) -> str:
 
 
 STAND_INS = [
+    (no_bytes, 'builtins.bytes'),
     (get_statistic, 'builtins.getattr'),
     (History, 'mmengine.logging.history_buffer.HistoryBuffer'),
     (Array, 'numpy.ndarray'),

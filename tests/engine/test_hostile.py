@@ -12,7 +12,7 @@ from torch import nn
 from senet_mm.apis import get_model
 from senet_mm.converters import convert, convert_back
 from senet_mm.detection import torchvision_backbone
-from senet_mm.engine import Runner, load_from_local
+from senet_mm.engine import Runner, load_from_local, pickle_outline
 from senet_mm.registry import MODELS
 
 from ..conftest import load_tool
@@ -65,6 +65,7 @@ HOSTILE = {
     ),
     'a wrapper of tensors': h.call('torch._utils._rebuild_wrapper_subclass', h.NONE),
     'bytes of any number': h.call('builtins.bytearray', h.number(2**31 - 1)),
+    'zeros of any number': h.call('builtins.bytes', h.number(2**31 - 1)),
     'a module': h.call('os.system', h.text('true')),
     'a name from the stack': h.text('os') + h.text('system') + b'\x93',
     'a name by its number': b'\x82\x01',
@@ -226,7 +227,6 @@ BOMBS = {
     'a list in itself': b']q\x00h\x00a',
     'long texts': h.sequence(h.text('x' * 10**6) + b'q\x00', *[b'h\x00'] * 200),
     'many levels': b']' * 10_000 + b'a' * 9_999,
-    'many values': b'(' + b']' * 1_100_000 + b't',
 }
 
 
@@ -235,6 +235,15 @@ def test_bombs_are_refused_before_they_are_built(whole, tmp_path, case):
     """Each takes hours or all memory to print, copy or hash."""
     file = h.splice(whole, tmp_path / 'bomb.pth', BOMBS[case])
     with pytest.raises(ValueError, match=r'bomb.pth is refused: its (data|texts) (unfold|take) '):
+        load_from_local(str(file))
+
+
+def test_a_pickle_of_too_many_steps(whole, tmp_path, monkeypatch):
+    """A byte of a pickle may be an object of 50 bytes or more."""
+    file = h.splice(whole, tmp_path / 'bomb.pth', b'(' + b']' * 10_000 + b't')
+    assert len(load_from_local(str(file))['extra']) == 10_000
+    monkeypatch.setattr(pickle_outline, 'MAX_STEPS', 10_000)
+    with pytest.raises(ValueError, match=r'is refused: its data take more than 10,000 steps to bu'):
         load_from_local(str(file))
 
 
