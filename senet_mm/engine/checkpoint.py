@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from mmengine.logging import print_log
@@ -138,31 +138,31 @@ def describe_misfit(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -
     """What stands between the given and the wanted tensors; empty if nothing.
 
     ``12 missing (a, b, c, ...); 1 unexpected (d); 1 of another shape (e (2, 3) for (3, 2))``.
-    Floats of any 16, 32 or 64 bits stand for each other, and integers of any width.
+    Floats of 16, 32 and 64 bits stand for each other, integers of any width as well, and floats
+    that are whole numbers for integers.
 
     Args:
         given: Tensors or arrays.
         wanted: Tensors or arrays, of which only ``shape`` and ``dtype`` are read.
     """
     common = {name: (given[name], wanted[name]) for name in given if name in wanted}
-    arrays = {name: pair for name, pair in common.items() if hasattr(pair[0], 'dtype')}
+    layouts = {name: _layout(value) for name, (value, _) in common.items()}
     differences: dict[str, Iterable[str]] = {
         'missing': wanted.keys() - given.keys(),
         'unexpected': given.keys() - wanted.keys(),
-        'of another shape': _differing(common, _shape),
-        'of another type': _differing(arrays, _kind),
-        'not dense': [f'{name} {how}' for name in common if (how := _layout(given[name]))],
+        'of another shape': [
+            f'{name} {_shape(value)} for {_shape(own)}'
+            for name, (value, own) in common.items()
+            if _shape(value) != _shape(own)
+        ],
+        'of another type': [
+            f'{name} {_kind(value)} for {_kind(own)}'
+            for name, (value, own) in common.items()
+            if hasattr(value, 'dtype') and not layouts[name] and not _converts(value, own)
+        ],
+        'not dense': [f'{name} {layout}' for name, layout in layouts.items() if layout],
     }
     return '; '.join(_some(what, names) for what, names in differences.items() if names)
-
-
-def _differing(common: dict[str, tuple], aspect: Callable[[object], object]) -> list[str]:
-    """The names for which an aspect of given and wanted differs, with both."""
-    return [
-        f'{name} {aspect(given)} for {aspect(wanted)}'
-        for name, (given, wanted) in common.items()
-        if aspect(given) != aspect(wanted)
-    ]
 
 
 def _shape(value: object) -> tuple[int, ...] | str:
@@ -174,6 +174,17 @@ def _kind(value: object) -> str:
     """Float or integer; the name of any other type, which equals itself alone."""
     dtype = str(value.dtype).removeprefix('torch.')
     return KINDS.get(dtype, dtype)
+
+
+def _converts(value: Tensor, own: Tensor) -> bool:
+    """Whether values can be converted; a network of half precision has floats as counters."""
+    kinds = _kind(value), _kind(own)
+    return kinds[0] == kinds[1] or (kinds == ('float', 'integer') and _is_whole(value))
+
+
+def _is_whole(value: Tensor) -> bool:
+    value = torch.as_tensor(value).double()
+    return bool((value.isfinite() & (value == value.round())).all())
 
 
 def _layout(value: object) -> str:

@@ -11,9 +11,9 @@ from typing import BinaryIO, NamedTuple
 
 import torch
 
-# What a checkpoint of mmengine's runner and a state dict of torch name. Those of numpy and mmengine,
-# `bytes` and `getattr` become stand-ins, see `stand_ins`; the others are torch's own, which build
-# what their names say. `__builtin__` is the name of `builtins` in pickles for Python 2.
+# What a checkpoint of mmengine's runner and a state dict of torch name. Those of numpy and
+# mmengine, `bytes` and `getattr` become stand-ins, see `stand_ins`; the others are torch's own,
+# which build what they say. `__builtin__` is the name of `builtins` in pickles for Python 2.
 NAMES = {
     '__builtin__.bytes',
     '__builtin__.getattr',

@@ -135,7 +135,7 @@ def test_a_tensor_twice():
         ),
         (
             lambda s: s.update(bias=torch.quantize_per_tensor(s['bias'], 0.1, 0, torch.qint8)),
-            r'1 of another type \(bias qint8 for float\); 1 not dense \(bias quantised\)$',
+            r'1 not dense \(bias quantised\)$',
         ),
         (lambda s: s.update(bias=s['bias'].numpy()), r'1 no tensors \(bias\)$'),
         (
@@ -200,14 +200,17 @@ def test_floats_of_another_width_are_converted(dtype):
     assert torch.equal(b.weight, a.weight.to(dtype).float())
 
 
-def test_counters_may_be_of_any_width_but_no_floats():
+def test_counters_are_whole_numbers_of_any_type():
     a, b = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
     a.num_batches_tracked.fill_(7)
     state = a.state_dict()
-    load_strictly(b, {**state, 'num_batches_tracked': torch.tensor(7).int()}, 'a.pth')
-    assert b.num_batches_tracked == 7
-    with pytest.raises(ValueError, match=r'\(num_batches_tracked float for integer\)$'):
-        load_strictly(b, {**state, 'num_batches_tracked': torch.tensor(7.5)}, 'a.pth')
+    for dtype in (torch.int32, torch.uint8, torch.float16):
+        b.num_batches_tracked.zero_()
+        load_strictly(b, {**state, 'num_batches_tracked': torch.tensor(7, dtype=dtype)}, 'a.pth')
+        assert b.num_batches_tracked == 7
+    for value in (7.5, torch.inf, torch.nan):
+        with pytest.raises(ValueError, match=r'\(num_batches_tracked float for integer\)$'):
+            load_strictly(b, {**state, 'num_batches_tracked': torch.tensor(value)}, 'a.pth')
 
 
 def test_weights_that_are_not_finite_are_said(logged):
@@ -272,6 +275,8 @@ def test_whatever_data_come_back_as_they_were(tmp_path):
     )
     for new in (True, False):
         file = tmp_path / f'{new}.pth'
+        if not new:
+            del tensors['uint16']  # torch itself does not read it
         torch.save({**content, 'tensors': tensors}, file, _use_new_zipfile_serialization=new)
         loaded = load_from_local(str(file))
         for name, value in loaded.pop('tensors').items():
