@@ -20,8 +20,8 @@ class ShardedImageNet(ImageNet):
 
     Raises:
         FileNotFoundError: The index or a shard does not exist.
-        ValueError: A shard is smaller than the index says, or lies outside of the folder, or a
-            label is out of range.
+        ValueError: A shard is smaller than the index says or lies outside of the folder, or a label
+            is out of range.
     """
 
     def load_data_list(self) -> list[dict]:
@@ -35,7 +35,8 @@ class ShardedImageNet(ImageNet):
             )
         self.ann_file = str(index)
         data_list = [_parse(line, root) for line in index.read_text().splitlines()]
-        _check_shards(data_list, root)
+        check_places(data_list, root)
+        _check_shards(data_list)
         check_labels(data_list, len(self.CLASSES), self.ann_file)
         return data_list
 
@@ -51,15 +52,20 @@ def _parse(line: str, root: Path) -> dict:
     )
 
 
-def _check_shards(data_list: Sequence[dict], root: Path) -> None:
-    """Every image lies within a shard, and every shard in the folder: others may have packed it."""
-    ends: dict[str, int] = {}
+def check_places(data_list: Sequence[dict], root: Path) -> None:
+    """Raise a ValueError for a shard outside of the folder: a stranger may have packed it."""
     for info in data_list:
         if min(info['offset'], info['size']) < 0:
             raise ValueError(f'{info["img_path"]}: its offset or its size is negative')
+    for shard in {info['shard'] for info in data_list}:
+        check_inside(shard, root)
+
+
+def _check_shards(data_list: Sequence[dict]) -> None:
+    ends: dict[str, int] = {}
+    for info in data_list:
         ends[info['shard']] = max(ends.get(info['shard'], 0), info['offset'] + info['size'])
     for shard, end in ends.items():
-        check_inside(shard, root)
         check_regular_file(shard, 'shard')
         size = os.path.getsize(shard)
         if size < end:

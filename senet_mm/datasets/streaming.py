@@ -7,9 +7,6 @@ from senet_mm.registry import DATASETS
 
 from .imagenet import ImageNet
 
-# litdata's kinds of items that are pickles.
-UNPICKLED = ('graph', 'pickle')
-
 
 @DATASETS.register_module()
 class StreamedImageNet(ImageNet):
@@ -47,14 +44,6 @@ class StreamedImageNet(ImageNet):
         return dict(info, img_bytes=item['jpeg'].tobytes(), gt_label=int(item['label']))
 
 
-class RefusedItem:
-    """Stands for the serializers of litdata that would run the code in a stream."""
-
-    def setup(self, data_format: str) -> None:
-        """Refuse a kind of item; litdata asks before it reads one."""
-        raise ValueError(f'the stream has items of the kind {data_format}, which may hold code')
-
-
 @cache
 def open_stream(input_dir: str, cache_dir: str | None, process: int) -> object:
     """litdata's ``StreamingDataset``; one per process, since it does not survive a fork."""
@@ -64,9 +53,4 @@ def open_stream(input_dir: str, cache_dir: str | None, process: int) -> object:
         raise ImportError(
             "StreamedImageNet needs litdata: pip install 'senet_mm[streaming]'"
         ) from error
-    return StreamingDataset(
-        input_dir,
-        cache_dir=cache_dir,
-        max_cache_size='10000GB',
-        serializers={kind: RefusedItem() for kind in UNPICKLED},
-    )
+    return StreamingDataset(input_dir, cache_dir=cache_dir, max_cache_size='10000GB')

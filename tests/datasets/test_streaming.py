@@ -1,6 +1,5 @@
 """Streaming through litdata from a folder that plays the remote storage."""
 
-import contextlib
 import sys
 from unittest.mock import patch
 
@@ -58,36 +57,3 @@ def test_without_litdata():
         pytest.raises(ImportError, match=r"needs litdata: pip install 'senet_mm\[streaming\]'"),
     ):
         StreamedImageNet('nowhere')
-
-
-class Hostile:
-    """Runs a command when it is unpickled."""
-
-    def __init__(self, proof):
-        self.proof = proof
-
-    def __reduce__(self):
-        return open, (self.proof, 'w')
-
-
-@pytest.mark.parametrize('kind', ['pickle', 'graph:pickle'])
-def test_a_stream_of_pickles_is_not_run(tmp_path, kind):
-    """litdata unpickles items where the index of a stream says so."""
-    from litdata import StreamingDataset
-    from litdata.streaming.writer import BinaryWriter
-
-    folder, proof = str(tmp_path / 'remote'), tmp_path / 'proof'
-    writer = BinaryWriter(folder, chunk_size=1)
-    writer[0] = dict(label=1, jpeg=Hostile(str(proof)))
-    writer.done()
-    writer.merge()
-    index = tmp_path / 'remote/index.json'
-    text = index.read_text()
-    assert '"pickle"' in text
-    index.write_text(text.replace('"pickle"', f'"{kind}"'))
-    with pytest.raises(ValueError, match=f'the stream has items of the kind {kind}, which may'):
-        StreamedImageNet(folder, metainfo=dict(classes='01'))[0]
-    assert not proof.exists()
-    with contextlib.suppress(Exception):
-        StreamingDataset(folder)[0]
-    assert proof.exists()
