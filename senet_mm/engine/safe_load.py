@@ -85,10 +85,9 @@ def _check_legacy(file: BinaryIO) -> None:
 
 
 def _check_meta(content: object, filename: str) -> None:
-    """Raise a ValueError for metadata that are no dict."""
-    if isinstance(content, dict) and 'state_dict' in content:
-        meta = content.get('meta')
-        if not isinstance(meta, dict | None):
-            raise ValueError(
-                f'checkpoint {filename} has a meta of type {type(meta).__name__}; allowed: a dict'
-            )
+    """Raise a ValueError for metadata that are no dict; a state dict may have a tensor ``meta``."""
+    meta = content.get('meta') if isinstance(content, dict) else None
+    if not isinstance(meta, dict | torch.Tensor | None):
+        raise ValueError(
+            f'checkpoint {filename} has a meta of type {type(meta).__name__}; allowed: a dict'
+        )

@@ -12,6 +12,8 @@ from torch import nn
 
 from senet_mm.engine import load_from_local, load_strictly
 
+from .hostile import rewrite
+
 
 class Hostile:
     """Runs a command when it is unpickled."""
@@ -292,6 +294,20 @@ def test_whatever_data_come_back_as_they_were(tmp_path):
         assert [type(value) for value in loaded['scalars']] == [np.float64, np.int32, np.bool_]
         assert loaded == {name: content[name] for name in loaded}
         assert len(loaded) == 5
+
+
+def test_names_of_numpy_1(tmp_path):
+    """It had its functions in ``numpy.core``."""
+    torch.save({'history': HistoryBuffer([0.5], [1]), 'scalar': np.float32(2)}, tmp_path / 'a.pth')
+
+    def rename(_, data):
+        assert data.count(b'numpy._core.multiarray') in (0, 2)
+        return data.replace(b'numpy._core.multiarray', b'numpy.core.multiarray')
+
+    content = load_from_local(str(rewrite(tmp_path / 'a.pth', tmp_path / 'b.pth', rename)))
+    assert b'numpy.core.' in (tmp_path / 'b.pth').read_bytes()
+    assert content['history'].mean() == 0.5
+    assert content['scalar'] == 2
 
 
 def test_versions_of_modules_are_kept(tmp_path):
