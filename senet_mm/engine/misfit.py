@@ -72,8 +72,6 @@ def _layout(value: object) -> str:
         return ''
     if value.is_meta:
         return 'on the meta device'
-    if value.is_quantized:
-        return 'quantised'
     return '' if value.layout == torch.strided else str(value.layout).removeprefix('torch.')
 
 

@@ -135,10 +135,6 @@ def test_a_tensor_twice():
             lambda s: s.update(bias=s['bias'].to_sparse(), weight=s['weight'].to('meta')),
             r'2 not dense \(bias sparse_coo, weight on the meta device\)$',
         ),
-        (
-            lambda s: s.update(bias=torch.quantize_per_tensor(s['bias'], 0.1, 0, torch.qint8)),
-            r'1 not dense \(bias quantised\)$',
-        ),
         (lambda s: s.update(bias=s['bias'].numpy()), r'1 no tensors \(bias\)$'),
         (
             lambda s: [s.update({f'x{i}': s['bias']}) for i in range(5)],
@@ -228,21 +224,15 @@ def test_weights_that_are_not_finite_are_said(logged):
     assert logged.records[0].levelname == 'WARNING'
 
 
-def quantised(tensor):
-    return torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8)
-
-
 def on_meta(tensor):
     return tensor.to('meta')
 
 
-@pytest.mark.filterwarnings('ignore:torch.quantize_per_tensor')
 @pytest.mark.parametrize(
     ('make', 'kind'),
     [
         (torch.Tensor.to_sparse, 'a sparse tensor'),
         (on_meta, 'a tensor on the meta device, without values'),
-        (quantised, 'a quantised tensor'),
     ],
 )
 def test_other_tensors_in_a_file(tmp_path, make, kind):

@@ -63,6 +63,8 @@ HOSTILE = {
     'a call by torch': h.call(
         'torch._tensor._rebuild_from_type_v2', *[h.name('torch.Tensor')] * 2, b')', h.NONE
     ),
+    'a quantised tensor': h.call('torch._utils._rebuild_qtensor', h.NONE),
+    'a nested tensor': h.call('torch._utils._rebuild_nested_tensor', h.NONE),
     'a wrapper of tensors': h.call('torch._utils._rebuild_wrapper_subclass', h.NONE),
     'bytes of any number': h.call('builtins.bytearray', h.number(2**31 - 1)),
     'zeros of any number': h.call('builtins.bytes', h.number(2**31 - 1)),
