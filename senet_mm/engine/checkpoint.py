@@ -13,6 +13,7 @@ from .safe_load import load_from_local
 __all__ = [
     'check_fits',
     'describe_misfit',
+    'fit_checkpoint',
     'get_state_dict',
     'load_from_local',
     'load_strictly',
@@ -54,18 +55,17 @@ def plain_names(state_dict: Mapping[str, object], filename: str) -> dict[str, ob
     return plain
 
 
-def load_strictly(
-    model: nn.Module, checkpoint: dict, filename: str, new_head: bool = False
-) -> None:
-    """Fill every parameter and buffer of ``model`` from ``checkpoint``, or change nothing.
-
-    A line in the log names tensors with values that are not finite.
+def fit_checkpoint(
+    checkpoint: dict, model: nn.Module, filename: str, new_head: bool = False
+) -> dict:
+    """A checkpoint whose ``state_dict`` fits a model, with the model's names; nothing is changed.
 
     Args:
-        model: The model.
         checkpoint: A state dict, or a dict that holds one under ``state_dict``.
-        filename: Where the checkpoint is from, for the message.
-        new_head: Leave a head of another class count as it is initialised, with a line in the log.
+        model: The model.
+        filename: Where the checkpoint is from, for messages.
+        new_head: Put the model's head in the place of one of another class count, with a line in
+            the log.
 
     Raises:
         ValueError: Names, shapes or types differ.
@@ -74,6 +74,19 @@ def load_strictly(
     if new_head:
         state_dict = with_own_head(state_dict, model, filename)
     check_fits(state_dict, model, filename)
+    others = checkpoint if 'state_dict' in checkpoint else {}
+    return {**others, 'state_dict': state_dict}
+
+
+def load_strictly(
+    model: nn.Module, checkpoint: dict, filename: str, new_head: bool = False
+) -> None:
+    """Fill every parameter and buffer of ``model`` from ``checkpoint``, or change nothing.
+
+    A line in the log names tensors with values that are not finite. See :func:`fit_checkpoint` for
+    arguments and errors.
+    """
+    state_dict = fit_checkpoint(checkpoint, model, filename, new_head)['state_dict']
     model.load_state_dict(state_dict)
     broken = [name for name, value in state_dict.items() if not value.isfinite().all()]
     if broken:

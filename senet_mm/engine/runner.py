@@ -26,7 +26,7 @@ from senet_mm.models.recalibration import summarize
 from senet_mm.registry import DATA_SAMPLERS, DATASETS, RUNNERS
 from senet_mm.version import __version__
 
-from .checkpoint import check_fits, get_state_dict, load_strictly, with_own_head
+from .checkpoint import fit_checkpoint, load_strictly
 from .config_keys import check_keys
 from .speed import compile_regions, use_channels_last, use_tf32
 from .training_state import check_training_state
@@ -180,13 +180,8 @@ class Runner(_Runner):
         """
         checkpoint = CheckpointLoader.load_checkpoint(filename, map_location, logger='silent')
         model = self.bare_model
-        state_dict = get_state_dict(checkpoint, filename)
-        if new_head:
-            state_dict = with_own_head(state_dict, model, filename)
         # All is checked before the hooks, one of which fills the averaged weights.
-        check_fits(state_dict, model, filename)
-        state = checkpoint if 'state_dict' in checkpoint else {}
-        checkpoint = {**state, 'state_dict': state_dict}
+        checkpoint = fit_checkpoint(checkpoint, model, filename, new_head)
         if self._resume:
             checkpoint = check_training_state(checkpoint, filename, self)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)

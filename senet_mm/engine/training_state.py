@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mmengine.logging import HistoryBuffer
-from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
 from .checkpoint import check_fits
@@ -45,8 +44,9 @@ def check_training_state(checkpoint: dict, filename: str, runner: 'Runner') -> d
             if not isinstance(history, HistoryBuffer):
                 raise ValueError(f'its message_hub.log_scalars.{key} is no history')
         _check_schedules(checkpoint.get('param_schedulers'), runner.param_schedulers)
-        if not isinstance(runner.optim_wrapper, OptimWrapperDict):
-            _check_optimizer(checkpoint['optimizer'], runner.optim_wrapper.optimizer)
+        # None for a wrapper of several, and for one that is not built yet.
+        if optimizer := getattr(runner.optim_wrapper, 'optimizer', None):
+            _check_optimizer(checkpoint['optimizer'], optimizer)
     except ValueError as error:
         raise ValueError(
             f'checkpoint {filename} {error}, so that a run cannot be resumed from it; allowed: one '
