@@ -7,7 +7,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from senet_mm.engine.checkpoint import load_from_local
+from senet_mm.engine.checkpoint import load_from_local, plain_names
 from senet_mm.utils.files import atomic_file
 
 # Where a training run of timm, mmpretrain or torchvision keeps the weights.
@@ -21,8 +21,6 @@ def read_tensors(path: str | os.PathLike) -> dict[str, Tensor]:
         FileNotFoundError: There is no such file.
         ValueError: The file is damaged or holds something else.
     """
-    if Path(path).suffix == '.safetensors':
-        return tensors_in(_read_safetensors(path), path)
     return tensors_in(load_from_local(str(path), map_location='cpu'), path)
 
 
@@ -41,7 +39,7 @@ def tensors_in(content: object, path: str | os.PathLike) -> dict[str, Tensor]:
     for name, value in state.items():
         if not isinstance(value, Tensor):
             raise ValueError(f'{path} holds no tensors by name: {name} is {type(value).__name__}')
-    return {name.removeprefix('module.'): value for name, value in state.items()}
+    return plain_names(state, str(path))
 
 
 def write_tensors(path: str | os.PathLike, tensors: dict[str, Tensor]) -> None:
@@ -51,12 +49,3 @@ def write_tensors(path: str | os.PathLike, tensors: dict[str, Tensor]) -> None:
             file.write(safetensors.torch.save(tensors, metadata={'format': 'pt'}))
         else:
             torch.save(tensors, file)
-
-
-def _read_safetensors(path: str | os.PathLike) -> dict[str, Tensor]:
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f'{path} does not exist')
-    try:
-        return safetensors.torch.load_file(path)
-    except safetensors.SafetensorError as error:
-        raise ValueError(f'{path} is damaged or no .safetensors: {error}') from error

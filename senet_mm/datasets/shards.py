@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from senet_mm.registry import DATASETS
+from senet_mm.utils.files import check_inside, check_regular_file
 
 from .classes import number_folders
 from .imagenet import ImageNet
@@ -26,7 +27,8 @@ class ShardedImageNet(ImageNet):
 
     Raises:
         FileNotFoundError: The index or a shard does not exist.
-        ValueError: A shard is smaller than the index says, or a label is out of range.
+        ValueError: A shard is smaller than the index says or lies outside of the folder, or a label
+            is out of range.
     """
 
     def load_data_list(self) -> list[dict]:
@@ -40,6 +42,7 @@ class ShardedImageNet(ImageNet):
             )
         self.ann_file = str(index)
         data_list = [_parse(line, root) for line in lines_of(index)]
+        check_places(data_list, root)
         self.check_shards(_ends(data_list))
         self._use_names(root / CLASSES.format(self.split), data_list)
         check_labels(data_list, len(self.CLASSES), self.ann_file)
@@ -58,6 +61,7 @@ class ShardedImageNet(ImageNet):
 
     def size_of(self, shard: str) -> int:
         """Bytes of a shard."""
+        check_regular_file(shard, 'shard')
         return os.path.getsize(shard)
 
     def _use_names(self, file: Path, data_list: Sequence[dict]) -> None:
@@ -91,3 +95,12 @@ def _ends(data_list: Sequence[dict]) -> dict[str, int]:
     for info in data_list:
         ends[info['shard']] = max(ends.get(info['shard'], 0), info['offset'] + info['size'])
     return ends
+
+
+def check_places(data_list: Sequence[dict], root: Path) -> None:
+    """Raise a ValueError for a shard outside of the folder: a stranger may have packed it."""
+    for info in data_list:
+        if min(info['offset'], info['size']) < 0:
+            raise ValueError(f'{info["img_path"]}: its offset or its size is negative')
+    for shard in {info['shard'] for info in data_list}:
+        check_inside(shard, root)

@@ -32,7 +32,10 @@ def make_report(
         k: torch.cat([run(part.contiguous()).cpu() for part in images.split(batch_size)])
         for k, run in runs.items()
     }
-    same = logits['before'].argmax(1) == logits['after'].argmax(1)
+    # An argmax of NaN is a class as well.
+    finite = torch.stack([values.isfinite().all(1) for values in logits.values()]).all(0)
+    same = finite & (logits['before'].argmax(1) == logits['after'].argmax(1))
+    broken = f', {int((~finite).sum())} with logits that are not finite' if not finite.all() else ''
     difference = (logits['before'] - logits['after']).abs().max().item()
     return {
         'latency of one image': {k: str(v) for k, v in latency.items()}
@@ -43,5 +46,5 @@ def make_report(
         'memory beyond the model (MiB)': {k: round(v / 2**20, 1) for k, v in memory.items()},
         'largest logit difference': dict(after=difference),
         'spread of the logits': dict(before=logits['before'].std().item()),
-        'same top-1': dict(after=f'{int(same.sum())} of {len(same)} images'),
+        'same top-1': dict(after=f'{int(same.sum())} of {len(same)} images{broken}'),
     }

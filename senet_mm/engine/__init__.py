@@ -8,6 +8,7 @@ from .optim_wrapper import Bf16OptimWrapper
 from .pretrained import PretrainedInit
 from .result_hook import ResultHook
 from .runner import Runner
+from .schemes import load_from_anywhere
 from .synthetic import SyntheticBatches
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     'ResultHook',
     'Runner',
     'SyntheticBatches',
+    'load_from_anywhere',
     'load_from_local',
     'load_from_url',
     'load_strictly',

@@ -1,47 +1,32 @@
-"""Loading of checkpoints: nothing is executed, nothing is skipped in silence."""
+"""State dicts of checkpoints: every tensor fits, or nothing is changed and one line says why."""
 
-import os
-import pickle
+import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-import torch
 from mmengine.logging import print_log
-from mmengine.runner import CheckpointLoader
-from mmengine.runner.checkpoint import get_torch_safe_globals
 from torch import Tensor, nn
 
+from .misfit import count_names, describe_misfit
+from .safe_load import load_from_local
 
-@CheckpointLoader.register_scheme(prefixes='', force=True)
-def load_from_local(filename: str, map_location: str | None = None) -> dict:
-    """Read a checkpoint file as tensors and plain data.
+__all__ = [
+    'check_fits',
+    'describe_misfit',
+    'fit_checkpoint',
+    'get_state_dict',
+    'load_from_local',
+    'load_strictly',
+    'plain_names',
+    'with_own_head',
+]
 
-    It replaces mmengine's loader of local files for the whole process, ``init_cfg`` included: that
-    one falls back to full unpickling, which runs whatever code a hostile file holds.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file holds more than data, or is damaged.
-    """
-    filename = os.path.expanduser(filename)
-    if not os.path.isfile(filename):
-        raise FileNotFoundError(f'checkpoint {filename} does not exist')
-    try:
-        with torch.serialization.safe_globals(get_torch_safe_globals()):
-            return torch.load(filename, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        name = re.search(r'GLOBAL (\S+)', str(error))
-        what = f'it refers to {name[1]}' if name else 'it is no checkpoint'
-        raise ValueError(
-            f'checkpoint {filename} is refused: {what}; allowed: tensors and plain data'
-        ) from error
-    except (RuntimeError, EOFError, KeyError, OSError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ValueError(f'checkpoint {filename} is damaged or no checkpoint: {reason}') from error
+# What data parallel wrappers and compiled modules add to names.
+WRAPPERS = re.compile(r'^(module\.|_orig_mod\.)+|(?<=\.)_orig_mod\.')
 
 
 def get_state_dict(checkpoint: dict, filename: str) -> dict[str, Tensor]:
-    """The state dict of a checkpoint, without the names that data parallel wrappers add.
+    """The state dict of a checkpoint, without the names that wrappers add.
 
     Args:
         checkpoint: A state dict, or a dict that holds one under ``state_dict``.
@@ -53,7 +38,44 @@ def get_state_dict(checkpoint: dict, filename: str) -> dict[str, Tensor]:
     state_dict = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
     if not isinstance(state_dict, dict):
         raise ValueError(f'checkpoint {filename} holds no state dict')
-    return {str(name).removeprefix('module.'): value for name, value in state_dict.items()}
+    return plain_names(state_dict, filename)
+
+
+def plain_names(state_dict: Mapping[str, object], filename: str) -> dict[str, object]:
+    """A state dict without ``module.`` at the front of its names and ``_orig_mod.`` in them.
+
+    Raises:
+        ValueError: Two names become one.
+    """
+    plain = {WRAPPERS.sub('', str(name)): value for name, value in state_dict.items()}
+    if len(plain) < len(state_dict):
+        raise ValueError(
+            f'checkpoint {filename} holds a tensor twice, with and without module. or _orig_mod.'
+        )
+    return plain
+
+
+def fit_checkpoint(
+    checkpoint: dict, model: nn.Module, filename: str, new_head: bool = False
+) -> dict:
+    """A checkpoint whose ``state_dict`` fits a model, with the model's names; nothing is changed.
+
+    Args:
+        checkpoint: A state dict, or a dict that holds one under ``state_dict``.
+        model: The model.
+        filename: Where the checkpoint is from, for messages.
+        new_head: Put the model's head in the place of one of another class count, with a line in
+            the log.
+
+    Raises:
+        ValueError: Names, shapes or types differ.
+    """
+    state_dict = get_state_dict(checkpoint, filename)
+    if new_head:
+        state_dict = with_own_head(state_dict, model, filename)
+    check_fits(state_dict, model, filename)
+    others = checkpoint if 'state_dict' in checkpoint else {}
+    return {**others, 'state_dict': state_dict}
 
 
 def load_strictly(
@@ -61,21 +83,24 @@ def load_strictly(
 ) -> None:
     """Fill every parameter and buffer of ``model`` from ``checkpoint``, or change nothing.
 
-    Args:
-        model: The model.
-        checkpoint: A state dict, or a dict that holds one under ``state_dict``.
-        filename: Where the checkpoint is from, for the message.
-        new_head: Leave a head of another class count as it is initialised, with a line in the log.
-
-    Raises:
-        ValueError: Names or shapes differ.
+    A line in the log names tensors with values that are not finite. See :func:`fit_checkpoint` for
+    arguments and errors.
     """
-    state_dict = get_state_dict(checkpoint, filename)
-    if new_head:
-        state_dict = with_own_head(state_dict, model, filename)
-    if said := describe_misfit(state_dict, model.state_dict()):
-        raise ValueError(f'checkpoint {filename} does not fit the model of the config: {said}')
+    state_dict = fit_checkpoint(checkpoint, model, filename, new_head)['state_dict']
     model.load_state_dict(state_dict)
+    broken = [name for name, value in state_dict.items() if not value.isfinite().all()]
+    if broken:
+        said = count_names('tensors with values that are not finite', broken)
+        print_log(f'checkpoint {filename}: {said}', logger='current', level=logging.WARNING)
+
+
+def check_fits(state_dict: dict[str, Tensor], model: nn.Module, filename: str) -> None:
+    """Raise a ValueError for a state dict that does not fit the model exactly."""
+    misfit = describe_misfit(state_dict, model.state_dict())
+    arrays = [name for name, value in state_dict.items() if not isinstance(value, Tensor)]
+    if misfit or arrays:
+        misfit = misfit or count_names('no tensors', arrays)
+        raise ValueError(f'checkpoint {filename} does not fit the model of the config: {misfit}')
 
 
 def with_own_head(
@@ -111,34 +136,3 @@ def _other_classes(state_dict: dict[str, Tensor], own: dict[str, Tensor]) -> lis
         and len(given) != len(value)
         and given.shape[1:] == value.shape[1:]
     ]
-
-
-def _shape(value: object) -> tuple[int, ...] | str:
-    """Shape of a tensor; the type of anything else, which no shape equals."""
-    return tuple(value.shape) if hasattr(value, 'shape') else type(value).__name__
-
-
-def describe_misfit(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
-    """What stands between the given and the wanted tensors, names and shapes; empty if nothing.
-
-    ``12 missing (a, b, c, ...); 1 unexpected (d); 1 of another shape (e (2, 3) for (3, 2))``. Of a
-    tensor, only ``shape`` is read.
-    """
-    reshaped = [
-        f'{name} {_shape(value)} for {_shape(wanted[name])}'
-        for name, value in given.items()
-        if name in wanted and _shape(value) != _shape(wanted[name])
-    ]
-    differences = {
-        'missing': wanted.keys() - given.keys(),
-        'unexpected': given.keys() - wanted.keys(),
-        'of another shape': reshaped,
-    }
-    return '; '.join(_some(what, names) for what, names in differences.items() if names)
-
-
-def _some(what: str, names: Iterable[str], limit: int = 3) -> str:
-    """Count and the first names: ``12 missing (a, b, c, ...)``."""
-    names = sorted(names)
-    dots = ', ...' if len(names) > limit else ''
-    return f'{len(names)} {what} ({", ".join(names[:limit])}{dots})'

@@ -10,9 +10,8 @@ from urllib.parse import urldefrag, urlsplit
 import torch
 from filelock import FileLock
 from mmengine.logging import print_log
-from mmengine.runner import CheckpointLoader
 
-from .checkpoint import load_from_local
+from .safe_load import load_from_local
 
 # The file name of torch.hub and of tools/model_converters/publish_model.py: NAME-HASH8.pth.
 HASH_IN_NAME = re.compile(r'-([0-9a-f]{8,64})\.[\w.]+$')
@@ -84,10 +83,6 @@ def _download(address: str, file: Path, digest: str) -> None:
         ) from error
 
 
-@CheckpointLoader.register_scheme(prefixes=('http://', 'https://'), force=True)
 def load_from_url(filename: str, map_location: str | None = None) -> dict:
-    """Read a checkpoint from a URL, see :func:`fetch` and :func:`load_from_local`.
-
-    It replaces mmengine's loader of URLs for the whole process: that one checks no hash.
-    """
+    """Read a checkpoint from a URL, see :func:`fetch` and :func:`load_from_local`."""
     return load_from_local(str(fetch(filename)), map_location)

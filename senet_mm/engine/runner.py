@@ -26,10 +26,11 @@ from senet_mm.models.recalibration import summarize
 from senet_mm.registry import DATA_SAMPLERS, DATASETS, RUNNERS
 from senet_mm.version import __version__
 
-from .checkpoint import get_state_dict, load_strictly, with_own_head
+from .checkpoint import fit_checkpoint, load_strictly
 from .classes import align_with_training, compare_checkpoint
 from .config_keys import check_keys
 from .speed import compile_regions, use_channels_last, use_tf32, use_threads
+from .training_state import check_training_state
 
 # Upstream's messages about which a user can do nothing.
 NOISE = re.compile(
@@ -155,6 +156,14 @@ class Runner(_Runner):
         """Build the test loop; where the runner has trained, see :meth:`build_val_loop`."""
         return align_with_training(self, super().build_test_loop(loop), 'the test set')
 
+    @property
+    def bare_model(self) -> nn.Module:
+        """The model without what wraps it for distributed training or test-time augmentation."""
+        model = self.model
+        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+            model = model.module
+        return model
+
     def load_or_resume(self) -> None:
         """Load or resume; training that starts from ``load_from`` may change the class count."""
         training = isinstance(self._train_loop, BaseLoop)
@@ -180,13 +189,11 @@ class Runner(_Runner):
             **kwargs: Not used; mmengine's signature.
         """
         checkpoint = CheckpointLoader.load_checkpoint(filename, map_location, logger='silent')
-        model = self.model
-        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-            model = model.module
-        if new_head:  # before the hooks, one of which fills the averaged weights
-            state_dict = get_state_dict(checkpoint, filename)
-            state_dict = with_own_head(state_dict, model, filename)
-            checkpoint = {**checkpoint, 'state_dict': state_dict}
+        model = self.bare_model
+        # All is checked before the hooks, one of which fills the averaged weights.
+        checkpoint = fit_checkpoint(checkpoint, model, filename, new_head)
+        if self._resume:
+            checkpoint = check_training_state(checkpoint, filename, self)
         compare_checkpoint(self, checkpoint, filename)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         load_strictly(model, checkpoint, filename)

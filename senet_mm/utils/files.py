@@ -1,11 +1,20 @@
-"""Writing of files and folders."""
+"""Files and folders: safe to write, safe to read."""
 
 import contextlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+KINDS = {
+    stat.S_IFBLK: 'a device',
+    stat.S_IFCHR: 'a device',
+    stat.S_IFDIR: 'a folder',
+    stat.S_IFIFO: 'a fifo',
+    stat.S_IFSOCK: 'a socket',
+}
 
 
 @contextlib.contextmanager
@@ -35,3 +44,29 @@ def check_empty(folder: Path) -> None:
     """Raise a ValueError for a folder to write that holds something already."""
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f'{folder} is not empty; allowed: a new or an empty folder')
+
+
+def check_regular_file(path: str | os.PathLike, what: str = 'file') -> None:
+    """Raise an error for what cannot be read as a file: opening a fifo would wait for ever.
+
+    Args:
+        path: Path that a user gave.
+        what: What it is for, for the message.
+
+    Raises:
+        FileNotFoundError: There is nothing.
+        ValueError: It is something else than a regular file.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(f'{what} {path} does not exist') from error
+    if not stat.S_ISREG(mode):
+        kind = KINDS.get(stat.S_IFMT(mode), 'no file')
+        raise ValueError(f'{what} {path} is {kind}; allowed: a regular file')
+
+
+def check_inside(path: str | os.PathLike, folder: str | os.PathLike) -> None:
+    """Raise a ValueError for a path that leads out of a folder, also by a symbolic link."""
+    if not Path(path).resolve().is_relative_to(Path(folder).resolve()):
+        raise ValueError(f'{path} leads out of {folder}; allowed: files in it')

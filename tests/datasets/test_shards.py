@@ -1,6 +1,7 @@
 """Packing, shards and verifying: by their tools, as a user does."""
 
 import io
+import os
 import subprocess
 import sys
 import tarfile
@@ -129,6 +130,33 @@ def test_wrong_shards(packed, tmp_path):
     (tmp_path / shard).write_bytes((out / shard).read_bytes()[:700])
     with pytest.raises(ValueError, match='has 700 bytes; its index says at least'):
         ShardedImageNet(data_root=str(tmp_path), split='train')
+
+
+@pytest.mark.parametrize(
+    ('shard', 'place', 'message'),
+    [
+        ('../secret.tar', '0 9', r'secret.tar leads out of .*; allowed: files in it$'),
+        ('/etc/passwd', '0 9', r'^/etc/passwd leads out of '),
+        ('link.tar', '0 9', r'link.tar leads out of '),
+        ('fifo.tar', '0 9', r'fifo.tar is a fifo; allowed: a regular file$'),
+        ('.', '0 9', r'is a folder; allowed: a regular file$'),
+        ('none.tar', '0 9', r'none.tar does not exist$'),
+        ('good.tar', '-9 9', r'good.tar:a.JPEG: its offset or its size is negative$'),
+        ('good.tar', '9 -9', r'good.tar:a.JPEG: its offset or its size is negative$'),
+        ('good.tar', '0 2000', r'good.tar has 1000 bytes; its index says at least 2000$'),
+    ],
+)
+def test_an_index_that_leads_elsewhere(tmp_path, shard, place, message):
+    """As a stranger may have packed it: before anything is read."""
+    root = tmp_path / 'set'
+    root.mkdir()
+    for file in (tmp_path / 'secret.tar', root / 'good.tar'):
+        file.write_bytes(bytes(1000))
+    (root / 'link.tar').symlink_to('../secret.tar')
+    os.mkfifo(root / 'fifo.tar')
+    (root / 'train.txt').write_text(f'good.tar 0 9 0 a.JPEG\n{shard} {place} 0 a.JPEG\n')
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        ShardedImageNet(data_root=str(root), split='train')
 
 
 def test_shard_that_was_cut_off_later(packed, tmp_path):

@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 from torch._inductor.utils import run_and_get_code
 
 from senet_mm.apis import get_model
-from senet_mm.deploy import TARGETS, EarlySqueeze, PackedConv, deploy, fold, pack
+from senet_mm.deploy import TARGETS, EarlySqueeze, PackedConv, deploy, fold, make_report, pack
 from senet_mm.models import ImageClassifier
 
 from ..models.plain import disturb
@@ -117,3 +117,21 @@ def test_tool_reports(digits, run_tool, tmp_path, to):
     agreed = int(rows['same top-1'].strip('| ').split()[0])
     assert 18 <= agreed <= 20
     assert Path(run.stdout[: run.stdout.index(':')]).exists()
+
+
+def test_the_report_does_not_call_nan_the_same(digits):
+    """Of four images one has a NaN in both, one in the second alone."""
+    images = torch.rand(4, 1, 8, 8)
+    images[0] = torch.nan
+
+    def after(batch):
+        logits = digits(batch)
+        logits[1:2] = torch.inf
+        return logits
+
+    with torch.no_grad():
+        for run, said in ((digits, '3 of 4 images, 1 with'), (after, '2 of 4 images, 2 with')):
+            report = make_report(digits, run, images, batch_size=4, rounds=2)
+            assert report['same top-1']['after'] == f'{said} logits that are not finite'
+        report = make_report(digits, digits, images[1:], batch_size=4, rounds=2)
+        assert report['same top-1']['after'] == '3 of 3 images'

@@ -1,5 +1,7 @@
 """What can be said of the configs of mmdet's detectors without mmdet."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,19 @@ from ..conftest import ROOT
 from ..test_config_keys import run
 
 CONFIGS = sorted(path.name for path in ROOT.glob('configs/detection/*.py'))
+
+
+def test_checkpoints_are_read_as_data_by_any_tool():
+    """mmdet's own tools import what the config names, and load by mmengine."""
+    code = (
+        'import runpy, importlib\n'
+        "cfg = runpy.run_path('configs/_base_/detection/coco_2x.py')\n"
+        "for name in cfg['custom_imports']['imports']: importlib.import_module(name)\n"
+        'from mmengine.runner import CheckpointLoader\n'
+        'print({f.__module__ for f in CheckpointLoader._schemes.values()})\n'
+    )
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1:] == ["{'senet_mm.engine.schemes'}"], done.stderr
 
 
 @pytest.mark.parametrize('name', CONFIGS)

@@ -132,11 +132,13 @@ def main(args: argparse.Namespace) -> None:
     from mmengine.runner import CheckpointLoader
 
     from senet_mm.apis import find_config, get_config, get_model
+    from senet_mm.utils.files import check_regular_file
 
     model = get_model(args.name, args.src)
     checkpoint = CheckpointLoader.load_checkpoint(args.src, 'cpu', logger='silent')
     meta = dict(checkpoint.get('meta') or {})
     if args.metrics:
+        check_regular_file(args.metrics, '--metrics')
         meta['metrics'] = json.loads(args.metrics.read_text())
     name = Path(find_config(args.name)).stem
     meta = make_meta(meta, get_config(args.name), name, model)

@@ -7,8 +7,8 @@ _base_ = [
 ]
 
 # mmcv's operators where they are not compiled, which must be there before mmdet looks for them;
-# `senet_mm.SEResNet` and `senet_mm.with_se`.
-custom_imports = dict(imports=['senet_mm.detection.mmcv_ops', 'senet_mm.models'])
+# `senet_mm.SEResNet` and `senet_mm.with_se`; checkpoints read as data, by mmdet's tools as well.
+custom_imports = dict(imports=['senet_mm.detection.mmcv_ops', 'senet_mm.models', 'senet_mm.engine'])
 
 # Images of a batch differ in size: they are put together on the device, not stacked.
 # mmdet's batch sampler looks indices up in the data set; ours carry keys of random numbers.

@@ -1,0 +1,82 @@
+"""How tensors that are given differ from those that are wanted, in one line."""
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+# Types that stand for each other: their values are converted.
+KINDS = {
+    **dict.fromkeys(('bfloat16', 'float16', 'float32', 'float64'), 'float'),
+    **dict.fromkeys(('int8', 'int16', 'int32', 'int64'), 'integer'),
+    **dict.fromkeys(('uint8', 'uint16', 'uint32', 'uint64'), 'integer'),
+}
+
+
+def describe_misfit(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+    """What stands between the given and the wanted tensors; empty if nothing.
+
+    ``12 missing (a, b, c, ...); 1 unexpected (d); 1 of another shape (e (2, 3) for (3, 2))``.
+    Floats of 16, 32 and 64 bits stand for each other, integers of any width as well, and floats
+    that are whole numbers for integers.
+
+    Args:
+        given: Tensors or arrays.
+        wanted: Tensors or arrays, of which only ``shape`` and ``dtype`` are read.
+    """
+    common = {name: (given[name], wanted[name]) for name in given if name in wanted}
+    layouts = {name: _layout(value) for name, (value, _) in common.items()}
+    differences: dict[str, Iterable[str]] = {
+        'missing': wanted.keys() - given.keys(),
+        'unexpected': given.keys() - wanted.keys(),
+        'of another shape': [
+            f'{name} {_shape(value)} for {_shape(own)}'
+            for name, (value, own) in common.items()
+            if _shape(value) != _shape(own)
+        ],
+        'of another type': [
+            f'{name} {_kind(value)} for {_kind(own)}'
+            for name, (value, own) in common.items()
+            if hasattr(value, 'dtype') and not layouts[name] and not _converts(value, own)
+        ],
+        'not dense': [f'{name} {layout}' for name, layout in layouts.items() if layout],
+    }
+    return '; '.join(count_names(what, names) for what, names in differences.items() if names)
+
+
+def _shape(value: object) -> tuple[int, ...] | str:
+    """Shape of a tensor; the type of anything else, which no shape equals."""
+    return tuple(value.shape) if hasattr(value, 'shape') else type(value).__name__
+
+
+def _kind(value: object) -> str:
+    """Float or integer; the name of any other type, which equals itself alone."""
+    dtype = str(value.dtype).removeprefix('torch.')
+    return KINDS.get(dtype, dtype)
+
+
+def _converts(value: Tensor, own: Tensor) -> bool:
+    """Whether values can be converted; a network of half precision has floats as counters."""
+    kinds = _kind(value), _kind(own)
+    return kinds[0] == kinds[1] or (kinds == ('float', 'integer') and _is_whole(value))
+
+
+def _is_whole(value: Tensor) -> bool:
+    value = torch.as_tensor(value).double()
+    return bool((value.isfinite() & (value == value.round())).all())
+
+
+def _layout(value: object) -> str:
+    """How a tensor is stored that is not dense; empty for one that is."""
+    if not isinstance(value, Tensor):
+        return ''
+    if value.is_meta:
+        return 'on the meta device'
+    return '' if value.layout == torch.strided else str(value.layout).removeprefix('torch.')
+
+
+def count_names(what: str, names: Iterable[str], limit: int = 3) -> str:
+    """Count and the first names: ``12 missing (a, b, c, ...)``."""
+    names = sorted(names)
+    dots = ', ...' if len(names) > limit else ''
+    return f'{len(names)} {what} ({", ".join(names[:limit])}{dots})'

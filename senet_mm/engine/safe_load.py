@@ -1,0 +1,93 @@
+"""Reading of checkpoint files: as data, whole, and never more than memory holds."""
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+import safetensors.torch
+import torch
+from mmengine.logging import print_log
+
+from senet_mm.utils.files import check_regular_file
+
+from .archive import is_archive, read_archive
+from .pickle_outline import RefusedError, read_outline
+from .stand_ins import only_stand_ins, to_plain
+
+MAGIC = 0x1950A86A20F9469CFC6C
+# The pickles of torch's legacy format: MAGIC, version, system, content, keys of storages.
+LEGACY_PICKLES, LEGACY_CONTENT = 5, 3
+
+
+def load_from_local(filename: str | os.PathLike, map_location: str | None = None) -> dict:
+    """Read a checkpoint, a file of torch or ``.safetensors``, as tensors and plain data.
+
+    Nothing that the file names is called, but for torch's functions that build tensors.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file holds more than data, or is damaged.
+    """
+    filename = os.path.expanduser(filename)
+    check_regular_file(filename, 'checkpoint')
+    try:
+        if Path(filename).suffix == '.safetensors':
+            content = safetensors.torch.load_file(filename, device=str(map_location or 'cpu'))
+        else:
+            content = _load(filename, map_location)
+    except RefusedError as error:
+        raise ValueError(
+            f'checkpoint {filename} is refused: {error}; allowed: tensors and plain data'
+        ) from error
+    except Exception as error:  # whatever torch, pickle and numpy raise for damaged files
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ValueError(f'checkpoint {filename} is damaged or no checkpoint: {reason}') from error
+    _check_meta(content, filename)
+    return content
+
+
+def _load(filename: str, map_location: str | None) -> object:
+    """The content of a file of torch."""
+    with open(filename, 'rb') as file:
+        if is_archive(file):
+            _check_archive(file)
+        else:
+            _check_legacy(file)
+            print_log(
+                f'checkpoint {filename} has the format of torch before 1.6, without checksums; '
+                'compare its SHA-256 with that of its source',
+                logger='current',
+            )
+        file.seek(0)
+        with only_stand_ins():
+            content = torch.load(file, map_location=map_location, weights_only=True, mmap=False)
+    return to_plain(content)
+
+
+def _check_archive(file: BinaryIO) -> None:
+    """Check every byte of an archive; every storage must be as large as its record."""
+    archive = read_archive(file)
+    for key, size in read_outline(archive.pickle).storages.items():
+        if archive.storages.get(key) != size:
+            raise ValueError(f'storage {key} has {archive.storages.get(key)} bytes, not {size}')
+
+
+def _check_legacy(file: BinaryIO) -> None:
+    """Check the pickles of a file of torch before 1.6."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    outlines = [read_outline(file)]
+    if outlines[0].stack != [MAGIC]:
+        raise ValueError('it does not begin as files of torch do')
+    outlines += [read_outline(file) for _ in range(LEGACY_PICKLES - 1)]
+    if sum(outlines[LEGACY_CONTENT].storages.values()) > size:
+        raise ValueError('its storages are larger than the file')
+
+
+def _check_meta(content: object, filename: str) -> None:
+    """Raise a ValueError for metadata that are no dict; a state dict may have a tensor ``meta``."""
+    meta = content.get('meta') if isinstance(content, dict) else None
+    if not isinstance(meta, dict | torch.Tensor | None):
+        raise ValueError(
+            f'checkpoint {filename} has a meta of type {type(meta).__name__}; allowed: a dict'
+        )

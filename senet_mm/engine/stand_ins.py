@@ -1,0 +1,137 @@
+"""What a checkpoint's names of numpy and mmengine become: data, whatever the file asks for.
+
+The names of a pickle are called with what the file gives. numpy's own would build types with
+fields at any place of memory, and ``getattr`` leads from any function to ``eval``. These here keep
+what they are given; :func:`to_plain` makes the real objects of it.
+"""
+
+import contextlib
+import re
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from torch import Tensor, nn
+
+from .pickle_outline import RefusedError
+
+CODE = re.compile(r'[biufcSU]\d{1,4}|\?')
+# The methods of a HistoryBuffer that its pickle names.
+STATISTICS = ('current', 'max', 'mean', 'min')
+LEAVES = (
+    *(bool, bytes, complex, float, int, str, type(None)),
+    *(Tensor, nn.Parameter, torch.Size, torch.device, torch.dtype),
+)
+
+
+class Dtype:
+    """Stands for ``numpy.dtype``: numbers and text of a fixed length."""
+
+    def __init__(self, code: str, *_: object) -> None:
+        if not CODE.fullmatch(code):
+            raise RefusedError(f'it holds an array of type {code!r}')
+        self.value = np.dtype(code)
+
+    def __setstate__(self, state: tuple) -> None:
+        self.value = self.value.newbyteorder(state[1])
+
+
+class Array:
+    """Stands for ``numpy.ndarray``."""
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, dtype, fortran, data = state
+        flat = np.frombuffer(data, dtype.value)
+        self.value = flat.reshape(shape, order='F' if fortran else 'C').copy('K')
+
+
+class History:
+    """Stands for mmengine's ``HistoryBuffer``."""
+
+    def __setstate__(self, state: dict) -> None:
+        self.state = state
+
+    def build(self) -> HistoryBuffer:
+        """The buffer, with mmengine's own statistics."""
+        log, count = (self.state[key].value for key in ('_log_history', '_count_history'))
+        return HistoryBuffer(log, count, self.state['max_length'])
+
+
+def new_array(*_: object) -> Array:
+    """Stands for numpy's ``_reconstruct``."""
+    return Array()
+
+
+def new_scalar(dtype: Dtype, data: bytes) -> np.generic:
+    """Stands for numpy's ``scalar``."""
+    [value] = np.frombuffer(data, dtype.value)
+    return value
+
+
+def no_bytes() -> bytes:
+    """Stands for ``bytes``, which pickles for Python 2 name where there are none."""
+    return b''
+
+
+def get_statistic(owner: object, name: str) -> str:
+    """Stands for ``getattr``: a method of a ``HistoryBuffer``, of which the name is kept."""
+    if owner is not History or name not in STATISTICS:
+        raise RefusedError(f'it takes the attribute {name!r}')
+    return name
+
+
+STAND_INS = [
+    (no_bytes, 'builtins.bytes'),
+    (get_statistic, 'builtins.getattr'),
+    (History, 'mmengine.logging.history_buffer.HistoryBuffer'),
+    (Array, 'numpy.ndarray'),
+    (Dtype, 'numpy.dtype'),
+    *((new_array, f'numpy.{core}.multiarray._reconstruct') for core in ('core', '_core')),
+    *((new_scalar, f'numpy.{core}.multiarray.scalar') for core in ('core', '_core')),
+]
+
+
+@contextlib.contextmanager
+def only_stand_ins() -> Iterator[None]:
+    """Let ``torch.load`` know of these alone, whatever was marked as safe elsewhere."""
+    marked = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
+    torch.serialization.add_safe_globals(STAND_INS)
+    try:
+        yield
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(marked)
+
+
+def to_plain(value: object) -> object:
+    """A value with real objects in the place of stand-ins.
+
+    Raises:
+        RefusedError: There is something else than data in it.
+    """
+    kind = type(value)
+    if kind in LEAVES or isinstance(value, np.generic):
+        return value
+    if kind in (list, tuple, set):
+        return kind(to_plain(item) for item in value)
+    if kind in (dict, Counter, OrderedDict):
+        plain = kind({to_plain(key): to_plain(item) for key, item in dict.items(value)})
+        return _with_attributes(plain, value)
+    if kind is Array:
+        return value.value
+    if kind is History:
+        return value.build()
+    raise RefusedError(f'it holds a value of type {kind.__name__}')
+
+
+def _with_attributes(plain: dict, value: dict) -> dict:
+    """Module versions are an attribute of a state dict; others could hide its methods."""
+    attributes = vars(value) if type(value) is not dict else {}
+    if other := attributes.keys() - {'_metadata'}:
+        raise RefusedError(f'it sets the attribute {min(other)!r} of a dict')
+    for name, item in attributes.items():
+        setattr(plain, name, to_plain(item))
+    return plain
