@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import difflib
+import inspect
 import logging
 import os
 import re
@@ -11,6 +12,8 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from .options import suggest
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -52,31 +55,16 @@ def load_config(args: argparse.Namespace) -> 'Config':
 
     Raises:
         FileNotFoundError: There is no such config.
-        ValueError: An option names a key that the config does not have.
+        ValueError: The config is damaged, or an option has no effect, see ``get_config``.
     """
     from senet_mm.apis import get_config
 
-    cfg = get_config(args.config)
-    check_options(cfg, args.cfg_options)
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = get_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     default = cfg.get('work_dir') or os.path.join('work_dirs', Path(args.config).stem)
     cfg.work_dir = args.work_dir or default
     return cfg
-
-
-def check_options(cfg: 'Config', options: dict) -> None:
-    """Raise a ValueError for an option under a top-level key that nobody reads."""
-    from senet_mm.engine.config_keys import OTHER_KEYS, RUNNER_KEYS
-
-    allowed = RUNNER_KEYS | OTHER_KEYS | set(cfg)
-    for option in options:
-        key = option.partition('.')[0]
-        if key not in allowed:
-            near = difflib.get_close_matches(key, allowed, n=1)
-            hint = f'; did you mean {near[0]!r}?' if near else ''
-            raise ValueError(f'--cfg-options: the config has no key {key!r}{hint}')
 
 
 @contextlib.contextmanager
@@ -120,18 +108,47 @@ def describe(error: Exception) -> str:
     text = re.sub(r'class `\w+` in \S+: ', '', ' '.join(text.split())).strip('"')
     if match := re.match(r'(\S+) is not in the (\S+)::(.+?) registry', text):
         return _unregistered(*match.groups())
+    if match := re.search(
+        r"(?:(\w+)\.)?(\w+)\(\) got an unexpected keyword argument '(\w+)'", text
+    ):
+        cls, function, argument = match.groups()
+        text += _nearest_argument(cls or function, argument)
     return text or type(error).__name__
+
+
+def _registered(kind: str | None = None) -> dict[str, object]:
+    """What is registered, of one kind or of every kind, by name."""
+    from senet_mm import registry
+
+    found: dict[str, object] = {}
+    for candidate in vars(registry).values():
+        while hasattr(candidate, 'module_dict') and candidate.name == (kind or candidate.name):
+            found |= candidate.module_dict
+            candidate = candidate.parent
+    return found
 
 
 def _unregistered(name: str, scope: str, kind: str) -> str:
     """A message for a ``type`` that no registry has."""
-    from senet_mm import registry
-
-    names: set[str] = set()
-    for candidate in vars(registry).values():
-        while getattr(candidate, 'name', None) == kind:
-            names |= set(candidate.module_dict)
-            candidate = candidate.parent
-    near = difflib.get_close_matches(name, names, n=3)
+    near = difflib.get_close_matches(name, _registered(kind), n=3)
     hint = f'; did you mean {" or ".join(near)}?' if near else ''
     return f'type={name!r} is not in the {kind} registry{hint}'
+
+
+def _nearest_argument(name: str, argument: str) -> str:
+    """The nearest argument of a registered class or function with a name, or of its bases."""
+    found = {
+        base
+        for built in _registered().values()
+        for base in getattr(built, '__mro__', (built,))
+        if getattr(base, '__name__', '') == name
+    }
+    functions = {
+        base.__init__ if inspect.isclass(base) else base
+        for one in found
+        for base in getattr(one, '__mro__', (one,))
+    }
+    names: set[str] = set()
+    for function in functions - {object.__init__}:
+        names |= set(inspect.signature(function).parameters)
+    return suggest(argument, names - {'self', 'args', 'kwargs'})

@@ -6,6 +6,7 @@ data_preprocessor = dict(
     mean=[129.304, 124.070, 112.434],
     std=[68.170, 65.392, 70.418],
 )
-train_dataloader = dict(dataset=dict(type='CIFAR100', data_root='data/cifar100'))
-val_dataloader = dict(dataset=dict(type='CIFAR100', data_root='data/cifar100'))
+data_root = 'data/cifar100'
+train_dataloader = dict(dataset=dict(type='CIFAR100', data_root=data_root))
+val_dataloader = dict(dataset=dict(type='CIFAR100', data_root=data_root))
 test_dataloader = val_dataloader
