@@ -83,7 +83,7 @@ class Run:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 pass_fds=[lock],
-                env=_with_module_folders(),
+                env=get_environment(),
             ).returncode
 
     def get_last_words(self) -> str:
@@ -92,7 +92,7 @@ class Run:
         return next((line for line in reversed(lines) if line.strip()), 'nothing was printed')
 
 
-def _with_module_folders() -> dict[str, str]:
+def get_environment() -> dict[str, str]:
     """The environment in which modules beside the configs are found from their frozen copies."""
     from .config_reading import MODULE_FOLDERS
 

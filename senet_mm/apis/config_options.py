@@ -1,6 +1,5 @@
 """Options on a config: which ones act, and where."""
 
-import copy
 import logging
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from mmengine.logging import print_log
 from senet_mm.engine.config_keys import READ_KEYS, check_keys, occurs, walk
 from senet_mm.utils.options import suggest
 
-from .config_reading import ConfigFile, import_modules, read_config, root
+from .config_reading import ConfigFile, apply_option, import_modules, read_config, root
 
 
 def read_with_options(path: str, options: dict) -> Config:
@@ -33,7 +32,7 @@ def _read(path: str, options: dict) -> tuple[Config, list[ConfigFile]]:
     cfg, files = read_config(path, variables)
     for key, value in options.items():
         _check_path(cfg, key)
-        cfg.merge_from_dict(copy.deepcopy({key: value}))
+        apply_option(cfg, key, value)
     return cfg, files
 
 
@@ -63,7 +62,10 @@ def _check_path(cfg: Config, option: str) -> None:
 def _check_effect(path: str, cfg: Config, options: dict, option: str) -> None:
     """Raise a ValueError for an option on a variable that changes nothing of what is read."""
     others = {key: value for key, value in options.items() if key != option}
-    without = _read(path, others)[0].to_dict()
+    try:
+        without = _read(path, others)[0].to_dict()
+    except ValueError:  # the config needs the option
+        return
     changed = {key for key, value in cfg.to_dict().items() if value != without.get(key)}
     if changed and not changed & READ_KEYS:
         hint = suggest(option, _read_paths(cfg), cutoff=0.3)
@@ -95,6 +97,7 @@ def _find_unused(cfg: Config, files: list[ConfigFile]) -> dict[str, Path]:
         used = file.used.union(*(later.used for later in files[number + 1 :]))
         for name in sorted(file.assigned & values.keys() - READ_KEYS - used):
             # A config that was written to a file holds variables beside what was made of them.
-            if not occurs(values[name], effective):
+            value = values[name]
+            if not (isinstance(value, str | list | dict) and occurs(value, effective)):
                 unused[name] = file.path
     return unused

@@ -6,6 +6,7 @@ mmengine executes a config file and copies its variables into the loaders, so th
 
 import ast
 import builtins
+import contextlib
 import copy
 import re
 import sys
@@ -66,13 +67,35 @@ def overridden(name: str, value: object) -> object:
 
     An option that does not fit is left out: another file may assign a value that it fits.
     """
-    options = {key: value for key, value in _OPTIONS.get().items() if root(key) == name}
     cfg = Config({name: value})
-    try:
-        cfg.merge_from_dict(copy.deepcopy(options))
-    except (KeyError, TypeError):
-        return value
+    for option, given in _OPTIONS.get().items():
+        if root(option) == name:
+            with contextlib.suppress(KeyError, TypeError):
+                apply_option(cfg, option, given)
     return cfg[name]
+
+
+def apply_option(cfg: Config, key: str, value: object) -> None:
+    """Set a value by its dotted key; dicts are merged.
+
+    Raises:
+        KeyError: A list has no such index.
+        TypeError: A part of the key is not in a dict or list.
+    """
+    parent, _, last = key.rpartition('.')
+    siblings: object = cfg
+    for part in parent.split('.') if parent else ():
+        is_index = isinstance(siblings, list) and part.isdigit() and int(part) < len(siblings)
+        siblings = siblings[int(part)] if is_index else getattr(siblings, 'get', {}.get)(part)
+    if isinstance(siblings, list) and last.isdigit() and not isinstance(value, dict):
+        # mmengine sets no entry of a list that is not a dict.
+        if int(last) >= len(siblings):
+            raise KeyError(f'{key}: {parent} is a list of {len(siblings)}')
+        siblings = [*siblings]
+        siblings[int(last)] = value
+        apply_option(cfg, parent, siblings)
+    else:
+        cfg.merge_from_dict({key: copy.deepcopy(value)})
 
 
 def root(key: str) -> str:

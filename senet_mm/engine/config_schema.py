@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import torch
 from mmengine.dist import init_dist
+from mmengine.hooks import CheckpointHook
 from mmengine.model import MMDistributedDataParallel
 from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
@@ -83,6 +84,12 @@ def _model_train_cfg(mapping: dict, cfg: dict) -> Keys:
     return {'augments', 'probs'} if is_classifier else None
 
 
+def _hook(mapping: dict, cfg: dict) -> Keys:
+    """mmengine's CheckpointHook takes any argument, which the first checkpoint would not."""
+    is_checkpoint = mapping.get('type') == 'CheckpointHook'
+    return parameters(CheckpointHook) | {'type', 'priority'} if is_checkpoint else None
+
+
 def _exactly(keys: set[str]) -> Callable[[dict, dict], Keys]:
     return lambda mapping, cfg: keys
 
@@ -91,7 +98,9 @@ def _exactly(keys: set[str]) -> Callable[[dict, dict], Keys]:
 CLOSED: dict[str, Callable[[dict, dict], Keys]] = {
     'auto_scale_lr': _exactly({'base_batch_size', 'enable'}),
     'compile': _exactly(parameters(torch.compile, 'model')),
+    'custom_hooks.*': _hook,
     'custom_imports': _exactly(parameters(import_modules_from_strings)),
+    'default_hooks.*': _hook,
     'env_cfg': _exactly({'cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit', 'tf32'}),
     'env_cfg.dist_cfg': _exactly(
         parameters(init_dist, 'launcher')

@@ -40,10 +40,26 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--cfg-options KEY=VALUE ...``, a dict that is empty by default."""
     from mmengine.config import DictAction
 
+    class OptionsAction(DictAction):
+        """mmengine's, whose errors would be raised while the command line is read."""
+
+        def __call__(
+            self,
+            parser: argparse.ArgumentParser,
+            namespace: argparse.Namespace,
+            values: list[str],
+            option_string: str | None = None,
+        ) -> None:
+            for value in values:
+                try:
+                    super().__call__(parser, namespace, [value], option_string)
+                except (ValueError, AssertionError):
+                    parser.error(f'{option_string} {value}: allowed: KEY=VALUE, brackets closed')
+
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionsAction,
         default={},
         metavar='KEY=VALUE',
         help='override keys of the config: a.b=1 a.c="[1,2]" a.d="[(1,2),(3,4)]"',
@@ -55,7 +71,8 @@ def load_config(args: argparse.Namespace) -> 'Config':
 
     Raises:
         FileNotFoundError: There is no such config.
-        ValueError: The config is damaged, or an option has no effect, see ``get_config``.
+        ValueError: The config is damaged or describes no network, an option has no effect (see
+            ``get_config``), or the work directory is a file.
     """
     from senet_mm.apis import get_config
 
@@ -64,6 +81,10 @@ def load_config(args: argparse.Namespace) -> 'Config':
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     default = cfg.get('work_dir') or os.path.join('work_dirs', Path(args.config).stem)
     cfg.work_dir = args.work_dir or default
+    if 'model' not in cfg:
+        raise ValueError(f'config {args.config} has no key model; allowed: one with a network')
+    if Path(cfg.work_dir).is_file():
+        raise ValueError(f'--work-dir {cfg.work_dir} is a file; allowed: a folder')
     return cfg
 
 
@@ -99,11 +120,21 @@ def _is_users(error: Exception) -> bool:
     functions = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
     running = functions & {'run_epoch', 'run_iter'}
     kinds = (ValueError, TypeError, KeyError, OSError, AssertionError, ImportError)
-    return isinstance(error, kinds) and not running
+    return (isinstance(error, kinds) or _missing_key(error) is not None) and not running
+
+
+def _missing_key(error: Exception) -> str | None:
+    """The key of a config that is missing, where that is the error."""
+    match = re.fullmatch(r"'ConfigDict' object has no attribute '(\w+)'", str(error))
+    return match and match.group(1)
 
 
 def describe(error: Exception) -> str:
     """The message of an error on one line, without the places that it passed through."""
+    if key := _missing_key(error):
+        return f'the config has no key {key!r}'
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f'{error.filename}: {error.strerror}'
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     text = re.sub(r'class `\w+` in \S+: ', '', ' '.join(text.split())).strip('"')
     if match := re.match(r'(\S+) is not in the (\S+)::(.+?) registry', text):
@@ -112,43 +143,38 @@ def describe(error: Exception) -> str:
         r"(?:(\w+)\.)?(\w+)\(\) got an unexpected keyword argument '(\w+)'", text
     ):
         cls, function, argument = match.groups()
-        text += _nearest_argument(cls or function, argument)
+        text += _nearest_argument(error, cls or function, argument)
     return text or type(error).__name__
-
-
-def _registered(kind: str | None = None) -> dict[str, object]:
-    """What is registered, of one kind or of every kind, by name."""
-    from senet_mm import registry
-
-    found: dict[str, object] = {}
-    for candidate in vars(registry).values():
-        while hasattr(candidate, 'module_dict') and candidate.name == (kind or candidate.name):
-            found |= candidate.module_dict
-            candidate = candidate.parent
-    return found
 
 
 def _unregistered(name: str, scope: str, kind: str) -> str:
     """A message for a ``type`` that no registry has."""
-    near = difflib.get_close_matches(name, _registered(kind), n=3)
+    from senet_mm import registry
+
+    names: set[str] = set()
+    for candidate in vars(registry).values():
+        while getattr(candidate, 'name', None) == kind:
+            names |= set(candidate.module_dict)
+            candidate = candidate.parent
+    near = difflib.get_close_matches(name, names, n=3)
     hint = f'; did you mean {" or ".join(near)}?' if near else ''
     return f'type={name!r} is not in the {kind} registry{hint}'
 
 
-def _nearest_argument(name: str, argument: str) -> str:
-    """The nearest argument of a registered class or function with a name, or of its bases."""
-    found = {
-        base
-        for built in _registered().values()
-        for base in getattr(built, '__mro__', (built,))
-        if getattr(base, '__name__', '') == name
-    }
-    functions = {
-        base.__init__ if inspect.isclass(base) else base
-        for one in found
-        for base in getattr(one, '__mro__', (one,))
-    }
+def _nearest_argument(error: Exception, name: str, argument: str) -> str:
+    """The nearest argument of the class or function that was called with an unknown one.
+
+    Args:
+        error: The TypeError.
+        name: What was called, which a class may have done in its own constructor.
+        argument: The unknown one.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    built = [frame.f_locals['obj_cls'] for frame in frames if 'obj_cls' in frame.f_locals][-1:]
+    called = [*built, *(frame.f_globals[name] for frame in frames[-1:] if name in frame.f_globals)]
     names: set[str] = set()
-    for function in functions - {object.__init__}:
-        names |= set(inspect.signature(function).parameters)
+    for function in called:
+        for part in inspect.getmro(function) if inspect.isclass(function) else [function]:
+            with contextlib.suppress(ValueError):  # written in C
+                names |= set(inspect.signature(part).parameters)
     return suggest(argument, names - {'self', 'args', 'kwargs'})
