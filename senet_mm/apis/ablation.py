@@ -94,7 +94,7 @@ class Run:
 
 def get_environment() -> dict[str, str]:
     """The environment in which modules beside the configs are found from their frozen copies."""
-    from .config_reading import MODULE_FOLDERS
+    from .config_modules import MODULE_FOLDERS
 
     path = [os.environ.get('PYTHONPATH'), *MODULE_FOLDERS]
     return {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, path))}

@@ -1,6 +1,7 @@
 """Options on a config: which ones act, and where."""
 
 import logging
+import os
 from pathlib import Path
 
 from mmengine.config import Config
@@ -9,7 +10,8 @@ from mmengine.logging import print_log
 from senet_mm.engine.config_keys import READ_KEYS, check_keys, occurs, walk
 from senet_mm.utils.options import suggest
 
-from .config_reading import ConfigFile, apply_option, import_modules, read_config, root
+from .config_modules import import_modules
+from .config_reading import ConfigFile, apply_option, read_config, root
 
 
 def read_with_options(path: str, options: dict) -> Config:
@@ -20,7 +22,7 @@ def read_with_options(path: str, options: dict) -> Config:
             _check_effect(path, cfg, options, option)
     import_modules(cfg, files)
     check_keys(cfg)
-    if unused := _find_unused(cfg, files):
+    if os.environ.get('RANK', '0') == '0' and (unused := _find_unused(cfg, files)):
         names = ', '.join(f'{name} ({file})' for name, file in unused.items())
         print_log(f'config: nobody reads {names}', 'current', logging.WARNING)
     return cfg

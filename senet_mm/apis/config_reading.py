@@ -1,4 +1,4 @@
-"""Reading of config files: bases by name, options on variables, modules beside a config.
+"""Reading of config files: bases by name, options on variables, errors with their line.
 
 mmengine executes a config file and copies its variables into the loaders, so that a later change of
 ``train_pipeline`` reaches nobody. Here an option on a variable acts after every assignment to it.
@@ -9,10 +9,8 @@ import builtins
 import contextlib
 import copy
 import re
-import sys
 import traceback
 from contextvars import ContextVar
-from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
@@ -20,13 +18,10 @@ from unittest import mock
 from mmengine.config import Config
 from mmengine.config import config as mmengine_config
 
-from .configs import CONFIGS, find_project_config
+from .configs import find_project_config
 
 # Options on variables while a config is read.
 _OPTIONS: ContextVar[dict] = ContextVar('options')
-
-# Folders of modules beside configs, in the order in which they were added to ``sys.path``.
-MODULE_FOLDERS: list[str] = []
 
 
 class ConfigFile(NamedTuple):
@@ -54,6 +49,8 @@ class _Overriding(ast.NodeTransformer):
             return node  # its names are its own
         if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
             return self.generic_visit(node)
+        if node.value is None:  # `name: type` assigns nothing
+            return node
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         calls = [
             f"{name} = __import__('{__name__}', fromlist=['_']).overridden({name!r}, {name})"
@@ -189,54 +186,3 @@ def _with_place(error: Exception, path: str) -> str:
 
 def _reads(code: object) -> bool:
     return code.co_name in ('_file2dict', '_parse_lazy_import', '_is_lazy_import')
-
-
-def import_modules(cfg: Config, files: list[ConfigFile]) -> None:
-    """Import ``custom_imports``; modules beside the files of the config are found.
-
-    Their folders stay at the end of ``sys.path``, for workers and for what is imported later.
-
-    Raises:
-        ImportError: A module cannot be imported, or another one of its name was found first.
-    """
-    folders = [file.path.resolve().parent for file in files]
-    folders = [folder for folder in dict.fromkeys(folders) if not folder.is_relative_to(CONFIGS)]
-    if not cfg.get('custom_imports') and not _is_lazy(cfg):
-        return
-    for folder in map(str, folders):
-        if folder not in sys.path:
-            sys.path.append(folder)
-            MODULE_FOLDERS.append(folder)
-    custom = cfg.get('custom_imports') or {}
-    imports = custom.get('imports') or []
-    for name in [imports] if isinstance(imports, str) else imports:
-        try:
-            import_module(name)
-        except ImportError as error:
-            if custom.get('allow_failed_imports'):
-                continue
-            places = ', '.join(map(str, folders))
-            raise ImportError(
-                f'custom_imports: {name} cannot be imported ({error}); '
-                f'allowed: modules in {places}, on PYTHONPATH, or installed'
-            ) from error
-        _check_place(name, folders)
-
-
-def _is_lazy(cfg: Config) -> bool:
-    return bool(getattr(cfg, '_imported_names', None))
-
-
-def _check_place(name: str, folders: list[Path]) -> None:
-    """Raise an ImportError where a module beside the config is not the one that was imported."""
-    top = name.partition('.')[0]
-    found = Path(getattr(sys.modules[top], '__file__', None) or '.').resolve()
-    for folder in folders:
-        beside = [folder / f'{top}.py', folder / top / '__init__.py']
-        if found in beside:
-            return
-        if other := [path for path in beside if path.is_file()]:
-            raise ImportError(
-                f'custom_imports: {name} is {found}, not {other[0]} beside the config; '
-                'allowed: another name for the module'
-            )

@@ -27,6 +27,11 @@ def list_models(pattern: str = '*') -> list[str]:
     )
 
 
+def is_ours(path: Path) -> bool:
+    """Whether a path is in the project's folder of configs."""
+    return path.resolve().is_relative_to(CONFIGS.resolve())
+
+
 def find_project_config(name: str) -> Path | None:
     """A config of the project, None if there is no such one.
 
@@ -34,8 +39,8 @@ def find_project_config(name: str) -> Path | None:
         name: ``seresnet50_8xb32_in1k``, with or without ``.py``, or a path in the folder of
             configs, ``seresnet/seresnet50_8xb32_in1k.py``, with or without ``configs/``.
     """
-    path = (CONFIGS / name.removeprefix('configs/')).resolve()
-    if path.is_file() and path.is_relative_to(CONFIGS):
+    path = CONFIGS / name.removeprefix('configs/')
+    if path.is_file() and is_ours(path):
         return path
     if Path(name).parent != Path('.'):
         return None

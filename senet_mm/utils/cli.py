@@ -77,7 +77,8 @@ def load_config(args: argparse.Namespace) -> 'Config':
     from senet_mm.apis import get_config
 
     cfg = get_config(args.config, args.cfg_options)
-    cfg.launcher = args.launcher
+    if args.launcher != 'none' or 'launcher' not in cfg:
+        cfg.launcher = args.launcher
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     default = cfg.get('work_dir') or os.path.join('work_dirs', Path(args.config).stem)
     cfg.work_dir = args.work_dir or default

@@ -59,6 +59,7 @@ WAYS = {
     'plain': "loader = dict(root=root, file=root + '/a', n=2 * sizes[0])",
     'tuple': "loader, extra = dict(root=root, file=f'{root}/a', n=2 * sizes[0]), sizes",
     'loop': "for i in sizes[:1]:\n    loader = dict(root=root, file=f'{root}/a', n=2 * i)",
+    'annotation': "n: int\nloader: dict = dict(root=root, file=root + '/a', n=2 * sizes[0])",
     'function': "def f(r):\n    root = 1\n    return r + '/a'\n\n\n"
     'loader = dict(root=root, file=f(root), n=2 * sizes[0])',
     'if': "if root == 'new':\n    loader = dict(root=root, file='new/a', n=2 * sizes[0])",

@@ -140,6 +140,13 @@ def test_module_beside_the_base(folder):
     assert type(get_model(config).backbone.layer1[0].se).__name__ == 'MyLayer'
 
 
+def test_module_beside_a_config_that_is_no_python(folder):
+    own_layer(folder / 'a', base=DIGITS)
+    text = 'custom_imports: {imports: [my_layer]}\nmodel: {type: ImageClassifier}\n'
+    get_config(write(folder / 'a/own.yml', text))
+    assert 'my_layer' in sys.modules
+
+
 def test_module_of_a_lazy_config(folder):
     write(folder / 'a/lazy_layer.py', LAYER.format(name='LazyLayer'))
     config = write(
@@ -167,7 +174,7 @@ def test_two_modules_of_one_name_are_told_apart(folder):
 
 def test_frozen_config_of_an_ablation_finds_the_module(folder, monkeypatch):
     """It lies elsewhere, and another process reads it."""
-    monkeypatch.setattr('senet_mm.apis.config_reading.MODULE_FOLDERS', [])
+    monkeypatch.setattr('senet_mm.apis.config_modules.MODULE_FOLDERS', [])
     configs = ablation.resolve([own_layer(folder / 'a', base=DIGITS)], {})
     ablation.freeze(configs, folder / 'work')
     paths = ablation.get_environment()['PYTHONPATH'].split(':')
