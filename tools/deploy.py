@@ -45,6 +45,8 @@ def read_images(cfg: 'Config', model: 'nn.Module', number: int) -> 'Tensor':
 def main(args: argparse.Namespace) -> None:
     if min(args.images, args.batch_size, args.rounds) < 2:
         raise ValueError('--images, --batch-size, --rounds: allowed: 2 and more')
+    if args.threads < 1:
+        raise ValueError(f'--threads {args.threads}: allowed: 1 and more')
     cfg = load_config(args)
 
     import torch

@@ -45,6 +45,8 @@ def use_tta(cfg: 'Config') -> None:
 def main(args: argparse.Namespace) -> None:
     if args.out and args.out_item == 'pred' and not args.out.endswith(('.pkl', '.pickle')):
         raise ValueError(f'--out {args.out}: predictions are written as .pkl or .pickle')
+    if args.out and not args.out.endswith(('.pkl', '.pickle', '.json', '.yml', '.yaml')):
+        raise ValueError(f'--out {args.out}: metrics are written as .json, .yml or .pkl')
     cfg = load_config(args)
     cfg.load_from = args.checkpoint
     if args.amp:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senet_mm.utils.cli import check_options
 from senet_mm.utils.files import atomic_file
 
 from .configs import find_config, get_config
@@ -83,12 +83,21 @@ class Run:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 pass_fds=[lock],
+                env=get_environment(),
             ).returncode
 
     def get_last_words(self) -> str:
         """The last line that the process printed."""
         lines = self.log.read_text(errors='replace').split('\n')
         return next((line for line in reversed(lines) if line.strip()), 'nothing was printed')
+
+
+def get_environment() -> dict[str, str]:
+    """The environment in which modules beside the configs are found from their frozen copies."""
+    from .config_modules import MODULE_FOLDERS
+
+    path = [os.environ.get('PYTHONPATH'), *MODULE_FOLDERS]
+    return {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, path))}
 
 
 def resolve(names: Sequence[str], options: dict) -> dict[str, 'Config']:
@@ -106,9 +115,7 @@ def resolve(names: Sequence[str], options: dict) -> dict[str, 'Config']:
         stem = Path(find_config(name)).stem
         if stem in configs:
             raise ValueError(f'two configs are called {stem}; allowed: one of each name')
-        configs[stem] = get_config(name)
-        check_options(configs[stem], options)
-        configs[stem].merge_from_dict(options)
+        configs[stem] = get_config(name, options)
     return configs
 
 
@@ -142,11 +149,11 @@ def plan(configs: dict[str, 'Config'], seeds: int, work_dir: Path) -> list[Run]:
 
 def check_unchanged(cfg: 'Config', file: Path) -> None:
     """Raise a ValueError if a file holds the config as it was before a change."""
-    from mmengine.config import Config
+    from .config_reading import read_config
 
     if not file.exists():
         return
-    before, now = (_flatten(c.to_dict()) for c in (Config.fromfile(file), cfg))
+    before, now = (_flatten(c.to_dict()) for c in (read_config(str(file))[0], cfg))
     changed = [key for key in sorted(before | now) if before.get(key) != now.get(key)]
     if changed:
         key, more = changed[0], f' and {len(changed) - 1} more' if changed[1:] else ''

@@ -136,10 +136,9 @@ def measure(result: Result, checkpoint: Path, data_root: str, work_dir: str, opt
     """
     from senet_mm.engine import Runner
 
-    cfg = get_config(result.config)
+    options = {'test_dataloader.dataset.data_root': data_root, **options}
+    cfg = get_config(result.config, options)
     cfg.work_dir, cfg.load_from = work_dir, str(checkpoint)
-    cfg.test_dataloader.dataset.data_root = data_root
-    cfg.merge_from_dict(options)
     metrics = Runner.from_cfg(cfg).test()
     for key in ('top1', 'top5'):
         accuracy = metrics[f'accuracy/{key}']

@@ -38,6 +38,7 @@ class SeededSampler(Sampler):
         self.sampler = sampler
         self.seed = seed
         self.epoch = 0
+        self.start = 0  # samples of this rank to leave out at the beginning of the epoch
         self.rank, self.world_size = get_dist_info()
 
     def set_epoch(self, epoch: int) -> None:
@@ -48,7 +49,8 @@ class SeededSampler(Sampler):
 
     def __iter__(self) -> Iterator[Draw]:
         for i, index in enumerate(self.sampler):
-            yield index, (self.seed, self.epoch, i * self.world_size + self.rank)
+            if i >= self.start:
+                yield index, (self.seed, self.epoch, i * self.world_size + self.rank)
 
     def __len__(self) -> int:
         return len(self.sampler)

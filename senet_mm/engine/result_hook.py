@@ -95,5 +95,7 @@ class ResultHook(Hook):
 def _is_validated(loop: BaseLoop) -> bool:
     """Whether a training loop validates at the point where it is, by epoch or by iteration."""
     by_epoch = isinstance(loop, EpochBasedTrainLoop)
+    if by_epoch and loop.iter % len(loop.dataloader):
+        return False
     done, last = (loop.epoch, loop.max_epochs) if by_epoch else (loop.iter, loop.max_iters)
     return done >= loop.val_begin and (done % loop.val_interval == 0 or done == last)

@@ -10,7 +10,6 @@ import mmengine
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
-from mmengine.dist import get_world_size
 from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.optim import OptimWrapper
@@ -22,6 +21,7 @@ from torch.utils.data import DataLoader
 
 from senet_mm.datasets.collate import collate
 from senet_mm.datasets.seeding import SeededDataset, SeededSampler
+from senet_mm.datasets.subset import take_batches
 from senet_mm.models.recalibration import summarize
 from senet_mm.registry import DATA_SAMPLERS, DATASETS, RUNNERS
 from senet_mm.version import __version__
@@ -51,7 +51,7 @@ class Runner(_Runner):
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'Runner':
-        """Build a runner; a misspelt top-level key of the config is a ValueError."""
+        """Build a runner; a key of the config that nobody reads is a ValueError."""
         check_keys(cfg)
         return super().from_cfg(cfg)
 
@@ -105,6 +105,13 @@ class Runner(_Runner):
             warnings.filterwarnings('ignore', '`broadcast_buffers` is deprecated', FutureWarning)
             return super().wrap_model(model_wrapper_cfg, model)
 
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop; one by epochs is :class:`EpochBasedTrainLoop`."""
+        if isinstance(loop, dict) and loop.get('by_epoch') and 'type' not in loop:
+            loop = {'type': 'EpochBasedTrainLoop', **loop}
+            loop.pop('by_epoch')
+        return super().build_train_loop(loop)
+
     @staticmethod
     def build_dataloader(
         dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
@@ -128,8 +135,8 @@ class Runner(_Runner):
         dataset = DATASETS.build(cfg['dataset'])
         if hasattr(dataset, 'full_init'):
             dataset.full_init()
-        if num_batches := cfg.pop('num_batch_per_epoch', None):
-            dataset = dataset.get_subset(num_batches * cfg['batch_size'] * get_world_size())
+        if (num_batches := cfg.pop('num_batch_per_epoch', None)) is not None:
+            dataset = take_batches(dataset, num_batches, cfg['batch_size'])
         sampler = DATA_SAMPLERS.build(
             cfg['sampler'],
             default_args=dict(dataset=dataset, seed=None if diff_rank_seed else seed),
@@ -170,6 +177,11 @@ class Runner(_Runner):
         if training and self._load_from and not self._resume and not self._has_loaded:
             self.load_checkpoint(self._load_from, new_head=True)
         super().load_or_resume()
+        if training:
+            super().dump_config()
+
+    def dump_config(self) -> None:
+        """Write nothing yet: a test must not overwrite the config of the training."""
 
     def load_checkpoint(
         self,

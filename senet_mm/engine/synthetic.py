@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import FUNCTIONS
 from torch.utils.data import Dataset
 
+from senet_mm.datasets.subset import check_batches
 from senet_mm.registry import DATASETS
 
 
@@ -55,12 +56,15 @@ def use_synthetic(cfg: Config, num_batches: int = 100) -> None:
     ``num_batch_per_epoch`` of its loader, or ``num_batches``, is the length of an epoch.
     """
     loader = cfg.train_dataloader
+    if (given := loader.get('num_batch_per_epoch')) is not None:
+        check_batches(given)
+        num_batches = given
     dataset = dict(
         type='SyntheticBatches',
         shape=tuple(cfg.input_shape),
         batch_size=loader.batch_size,
         num_classes=cfg.data_preprocessor.num_classes,
-        num_batches=loader.get('num_batch_per_epoch', num_batches),
+        num_batches=num_batches,
     )
     cfg.data_preprocessor.type = 'BatchPreprocessor'
     cfg.train_dataloader = dict(

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import difflib
+import inspect
 import logging
 import os
 import re
@@ -11,6 +12,8 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from .options import suggest
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -37,10 +40,26 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--cfg-options KEY=VALUE ...``, a dict that is empty by default."""
     from mmengine.config import DictAction
 
+    class OptionsAction(DictAction):
+        """mmengine's, whose errors would be raised while the command line is read."""
+
+        def __call__(
+            self,
+            parser: argparse.ArgumentParser,
+            namespace: argparse.Namespace,
+            values: list[str],
+            option_string: str | None = None,
+        ) -> None:
+            for value in values:
+                try:
+                    super().__call__(parser, namespace, [value], option_string)
+                except (ValueError, AssertionError):
+                    parser.error(f'{option_string} {value}: allowed: KEY=VALUE, brackets closed')
+
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionsAction,
         default={},
         metavar='KEY=VALUE',
         help='override keys of the config: a.b=1 a.c="[1,2]" a.d="[(1,2),(3,4)]"',
@@ -52,31 +71,22 @@ def load_config(args: argparse.Namespace) -> 'Config':
 
     Raises:
         FileNotFoundError: There is no such config.
-        ValueError: An option names a key that the config does not have.
+        ValueError: The config is damaged or describes no network, an option has no effect (see
+            ``get_config``), or the work directory is a file.
     """
     from senet_mm.apis import get_config
 
-    cfg = get_config(args.config)
-    check_options(cfg, args.cfg_options)
-    cfg.merge_from_dict(args.cfg_options)
-    cfg.launcher = args.launcher
+    cfg = get_config(args.config, args.cfg_options)
+    if args.launcher != 'none' or 'launcher' not in cfg:
+        cfg.launcher = args.launcher
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     default = cfg.get('work_dir') or os.path.join('work_dirs', Path(args.config).stem)
     cfg.work_dir = args.work_dir or default
+    if 'model' not in cfg:
+        raise ValueError(f'config {args.config} has no key model; allowed: one with a network')
+    if Path(cfg.work_dir).is_file():
+        raise ValueError(f'--work-dir {cfg.work_dir} is a file; allowed: a folder')
     return cfg
-
-
-def check_options(cfg: 'Config', options: dict) -> None:
-    """Raise a ValueError for an option under a top-level key that nobody reads."""
-    from senet_mm.engine.config_keys import OTHER_KEYS, RUNNER_KEYS
-
-    allowed = RUNNER_KEYS | OTHER_KEYS | set(cfg)
-    for option in options:
-        key = option.partition('.')[0]
-        if key not in allowed:
-            near = difflib.get_close_matches(key, allowed, n=1)
-            hint = f'; did you mean {near[0]!r}?' if near else ''
-            raise ValueError(f'--cfg-options: the config has no key {key!r}{hint}')
 
 
 @contextlib.contextmanager
@@ -114,15 +124,30 @@ def _is_users(error: Exception) -> bool:
     functions = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
     running = functions & {'run_epoch', 'run_iter'}
     kinds = (ValueError, TypeError, KeyError, OSError, AssertionError, ImportError)
-    return isinstance(error, kinds) and not running
+    return (isinstance(error, kinds) or _missing_key(error) is not None) and not running
+
+
+def _missing_key(error: Exception) -> str | None:
+    """The key of a config that is missing, where that is the error."""
+    match = re.fullmatch(r"'ConfigDict' object has no attribute '(\w+)'", str(error))
+    return match and match.group(1)
 
 
 def describe(error: Exception) -> str:
     """The message of an error on one line, without the places that it passed through."""
+    if key := _missing_key(error):
+        return f'the config has no key {key!r}'
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f'{error.filename}: {error.strerror}'
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     text = re.sub(r'class `\w+` in \S+: ', '', ' '.join(text.split())).strip('"')
     if match := re.match(r'(\S+) is not in the (\S+)::(.+?) registry', text):
         return _unregistered(*match.groups())
+    if match := re.search(
+        r"(?:(\w+)\.)?(\w+)\(\) got an unexpected keyword argument '(\w+)'", text
+    ):
+        cls, function, argument = match.groups()
+        text += _nearest_argument(error, cls or function, argument)
     return text or type(error).__name__
 
 
@@ -138,3 +163,22 @@ def _unregistered(name: str, scope: str, kind: str) -> str:
     near = difflib.get_close_matches(name, names, n=3)
     hint = f'; did you mean {" or ".join(near)}?' if near else ''
     return f'type={name!r} is not in the {kind} registry{hint}'
+
+
+def _nearest_argument(error: Exception, name: str, argument: str) -> str:
+    """The nearest argument of the class or function that was called with an unknown one.
+
+    Args:
+        error: The TypeError.
+        name: What was called, which a class may have done in its own constructor.
+        argument: The unknown one.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    built = [frame.f_locals['obj_cls'] for frame in frames if 'obj_cls' in frame.f_locals][-1:]
+    called = [*built, *(frame.f_globals[name] for frame in frames[-1:] if name in frame.f_globals)]
+    names: set[str] = set()
+    for function in called:
+        for part in inspect.getmro(function) if inspect.isclass(function) else [function]:
+            with contextlib.suppress(ValueError):  # written in C
+                names |= set(inspect.signature(part).parameters)
+    return suggest(argument, names - {'self', 'args', 'kwargs'})

@@ -211,9 +211,9 @@ def test_verify_lists_what_is_damaged_and_goes_on(folder, tmp_path):
 
 def test_verify_of_a_good_set(tmp_path):
     (tmp_path / 'a.JPEG').write_bytes(GOOD['jpeg'])
-    done = run('verify.py', tmp_path)
+    done = run('verify.py', tmp_path, '--out', tmp_path / 'list.txt', '--log', tmp_path / 'log.txt')
     assert done.returncode == 0
-    assert (tmp_path / 'damaged.txt').read_text() == ''
+    assert (tmp_path / 'list.txt').read_text() == ''
 
 
 @pytest.mark.parametrize(('name', 'message'), [('none', 'does not exist'), ('', 'has no image')])

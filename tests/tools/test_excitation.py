@@ -49,10 +49,10 @@ def test_chosen_classes_and_blocks(run_tool, tmp_path, checkpoint):
         '--blocks', 'SE_4_1', '--channels', 10, '--thresholds', 0, 0.4,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    rows = read(tmp_path / 'excitation.csv')
+    rows = read(tmp_path / 'excitation/excitation.csv')
     assert list(dict.fromkeys(row['class'] for row in rows)) == ['7', '1', 'all']
     assert len(rows) == (16 + 32 + 64) * 3
-    report = (tmp_path / 'report.md').read_text()
+    report = (tmp_path / 'excitation/report.md').read_text()
     assert 'above 0.4 (high) or below 0.0 (low) for 99% of the images' in report
     assert '- SE_2_1, saturated high: 0, ' in report
 
@@ -65,7 +65,7 @@ def test_processes_share_the_images(run_tool, tmp_path, checkpoint):
         options = ['--work-dir', out, '--cfg-options', 'test_dataloader.dataset.indices=7']
         run = run_tool(*command, DIGITS, checkpoint, *options)
         assert run.returncode == 0, run.stderr
-        rows.append(read(out / 'excitation.csv'))
+        rows.append(read(out / 'excitation/excitation.csv'))
     for one, two in zip(*rows, strict=True):
         assert [one[key] for key in ('block', 'label', 'channel', 'count')] == [
             two[key] for key in ('block', 'label', 'channel', 'count')

@@ -121,7 +121,11 @@ MISTAKES = [
     ),
     (
         ['tools/train.py', DIGITS, '--cfg-options', 'train_dataloader.batchsize=1'],
-        "DataLoader.__init__() got an unexpected keyword argument 'batchsize'",
+        "config key 'train_dataloader.batchsize' is not known; did you mean 'batch_size'?",
+    ),
+    (
+        ['tools/train.py', DIGITS, '--cfg-options', 'model.se.layer.ration=1'],
+        "SELayer.__init__() got an unexpected keyword argument 'ration'; did you mean 'ratio'?",
     ),
     (
         ['tools/train.py', DIGITS, '--resume', 'nowhere.pth'],
@@ -129,7 +133,7 @@ MISTAKES = [
     ),
     (
         ['tools/train.py', 'configs/seresnet/seresnet50_8xb32_in1k.py', '--cfg-options',
-         'train_dataloader.dataset.data_root=nowhere'],
+         'data_root=nowhere'],
         "image folder nowhere/train does not exist; set data_root (now 'nowhere') to the folder",
     ),
     (
@@ -204,11 +208,8 @@ def test_imagenet_recipe_on_real_photographs(run_tool, tmp_path):
 
     config = 'configs/seresnet/seresnet50_8xb32_in1k.py'
     options = ['--cfg-options', 'train_cfg.max_epochs=1', 'train_dataloader.batch_size=4']
-    for split in ('train', 'val', 'test'):
-        options += [
-            f'{split}_dataloader.dataset.data_root={data}',
-            f'{split}_dataloader.num_workers=1',
-        ]
+    options += [f'data_root={data}']
+    options += [f'{split}_dataloader.num_workers=1' for split in ('train', 'val', 'test')]
     run = run_tool('tools/train.py', config, '--work-dir', tmp_path, *options)
     assert run.returncode == 0, run.stderr
     assert 'Epoch(train) [1][4/4]' in run.stdout

@@ -52,7 +52,9 @@ def parse_args() -> argparse.Namespace:
         metavar=('LOW', 'HIGH'),
         help='a gate beyond them is saturated (default: 0.01 0.99)',
     )
-    parser.add_argument('--out', metavar='DIR', help='folder to write to (default: work directory)')
+    parser.add_argument(
+        '--out', metavar='DIR', help='folder to write to (default: WORK_DIR/excitation)'
+    )
     return parser.parse_args()
 
 
@@ -97,7 +99,7 @@ def main(args: argparse.Namespace) -> None:
     names = list(find_gates(runner.model))
     for block in args.blocks or []:
         check_option('block', block, names)
-    out = Path(args.out or cfg.work_dir)
+    out = Path(args.out or Path(cfg.work_dir, 'excitation'))
     hook = ExcitationHook(args.classes, str(out), tuple(args.thresholds))
     runner.register_hook(hook)
     runner.test()

@@ -4,8 +4,8 @@
 python tools/dataset_tools/make_sample.py data/imagenet-sample
 
 Every photograph is a class, its images are random crops. The ImageNet recipes run on it with
-``train_dataloader.dataset.data_root=data/imagenet-sample`` and the same for ``val_dataloader`` and
-``test_dataloader``. It shows that a recipe runs; a score on it means nothing.
+``--cfg-options data_root=data/imagenet-sample``. It shows that a recipe runs; a score on it means
+nothing.
 """
 
 import argparse

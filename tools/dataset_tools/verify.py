@@ -18,8 +18,12 @@ from senet_mm.utils.cli import reported_errors
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('root', type=Path, help='folder of images, with all folders below it')
-    parser.add_argument('--out', type=Path, help='the list to write, by default ROOT/damaged.txt')
-    parser.add_argument('--log', type=Path, help='what is done, by default ROOT/.verified.txt')
+    parser.add_argument(
+        '--out', type=Path, help='the list to write, by default work_dirs/verify/ROOT/damaged.txt'
+    )
+    parser.add_argument(
+        '--log', type=Path, help='what is done, by default work_dirs/verify/ROOT/verified.txt'
+    )
     parser.add_argument('--workers', type=int, default=8, help='processes')
     return parser.parse_args()
 
@@ -86,9 +90,13 @@ def main(args: argparse.Namespace) -> int:
     from senet_mm.datasets.names import printable
     from senet_mm.utils.files import atomic_file
 
-    args.out = args.out or args.root / 'damaged.txt'
-    args.log = args.log or args.root / '.verified.txt'
     paths = find_images(args.root)
+    # The data may be read-only. A folder is that of its whole path: many are called `train`.
+    folder = Path('work_dirs/verify', *args.root.resolve().parts[1:])
+    if args.out is None or args.log is None:
+        folder.mkdir(parents=True, exist_ok=True)
+    args.out = args.out or folder / 'damaged.txt'
+    args.log = args.log or folder / 'verified.txt'
     results = read_log(args.log)
     for path in (args.out, args.log):
         if not path.absolute().parent.is_dir():

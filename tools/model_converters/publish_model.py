@@ -139,7 +139,10 @@ def main(args: argparse.Namespace) -> None:
     meta = dict(checkpoint.get('meta') or {})
     if args.metrics:
         check_regular_file(args.metrics, '--metrics')
-        meta['metrics'] = json.loads(args.metrics.read_text())
+        try:
+            meta['metrics'] = json.loads(args.metrics.read_text())
+        except ValueError as error:
+            raise ValueError(f'--metrics {args.metrics} is no JSON: {error}') from error
     name = Path(find_config(args.name)).stem
     meta = make_meta(meta, get_config(args.name), name, model)
     print(write_pair(args.out_dir, f'{name}_{date}', make_content(model, meta), meta))

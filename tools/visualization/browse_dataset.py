@@ -15,7 +15,9 @@ from senet_mm.utils.cli import load_config, make_parser, reported_errors
 
 def parse_args() -> argparse.Namespace:
     parser = make_parser('Draw the stages of a data pipeline on real images')
-    parser.add_argument('--out', type=Path, default=Path('pipeline.png'), help='PNG to write')
+    parser.add_argument(
+        '--out', type=Path, help='PNG to write, by default pipeline.png in the work directory'
+    )
     parser.add_argument('--split', choices=['train', 'val', 'test'], default='train')
     parser.add_argument('--images', type=int, default=6, help='rows')
     parser.add_argument('--seed', type=int, default=0, help='seed of the run')
@@ -25,7 +27,7 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     if args.images < 1:
         raise ValueError(f'--images {args.images}: allowed: from 1')
-    if args.out.suffix != '.png' or not args.out.parent.is_dir():
+    if args.out and (args.out.suffix != '.png' or not args.out.parent.is_dir()):
         raise ValueError(f'--out {args.out}: allowed: a .png in a folder that exists')
     cfg = load_config(args)
 
@@ -38,8 +40,10 @@ def main(args: argparse.Namespace) -> None:
     rows = get_stages(
         cfg[f'{args.split}_dataloader'], preprocessor, args.images, args.seed, args.split == 'train'
     )
-    draw_grid(rows, args.out)
-    print(f'{args.out}: {len(rows)} images, stages {", ".join(rows[0].pictures)}')
+    out = args.out or Path(cfg.work_dir, 'pipeline.png')
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draw_grid(rows, out)
+    print(f'{out}: {len(rows)} images, stages {", ".join(rows[0].pictures)}')
 
 
 if __name__ == '__main__':

@@ -11,8 +11,7 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
-train_dataloader = dict(
-    dataset=dict(type='CIFAR100', data_root='data/cifar100', pipeline=train_pipeline)
-)
-val_dataloader = dict(dataset=dict(type='CIFAR100', data_root='data/cifar100'))
+data_root = 'data/cifar100'
+train_dataloader = dict(dataset=dict(type='CIFAR100', data_root=data_root, pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(type='CIFAR100', data_root=data_root))
 test_dataloader = val_dataloader

@@ -9,6 +9,7 @@ data_preprocessor = dict(
     to_rgb=False,  # the images are RGB
 )
 
+data_root = 'data/cifar10'
 train_pipeline = [
     dict(type='RandomCrop', crop_size=32, padding=4, pad_val=(125, 123, 114)),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
@@ -20,13 +21,13 @@ train_dataloader = dict(
     batch_size=16,
     num_workers=2,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(type='CIFAR10', data_root='data/cifar10', split='train', pipeline=train_pipeline),
+    dataset=dict(type='CIFAR10', data_root=data_root, split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=100,
     num_workers=2,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='CIFAR10', data_root='data/cifar10', split='test', pipeline=test_pipeline),
+    dataset=dict(type='CIFAR10', data_root=data_root, split='test', pipeline=test_pipeline),
 )
 val_evaluator = [dict(type='Accuracy', topk=(1, 5)), dict(type='CrossEntropy')]
 

@@ -9,6 +9,7 @@ data_preprocessor = dict(
     to_rgb=True,
 )
 
+data_root = 'data/imagenet'
 train_pipeline = [
     dict(type='LoadImage'),
     dict(type='AntialiasedResizedCrop', scale=224),
@@ -26,15 +27,13 @@ train_dataloader = dict(
     batch_size=32,
     num_workers=5,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(
-        type='ImageNet', data_root='data/imagenet', split='train', pipeline=train_pipeline
-    ),
+    dataset=dict(type='ImageNet', data_root=data_root, split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=32,
     num_workers=5,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='ImageNet', data_root='data/imagenet', split='val', pipeline=test_pipeline),
+    dataset=dict(type='ImageNet', data_root=data_root, split='val', pipeline=test_pipeline),
 )
 val_evaluator = [dict(type='Accuracy', topk=(1, 5)), dict(type='CrossEntropy')]
 

@@ -1,7 +1,7 @@
 # The data set of tools/dataset_tools/make_detection_sample.py, and a schedule of minutes.
 _base_ = 'coco_2x.py'
 
-validation = 'data/detection-sample/annotations/instances_val.json'
+data_root = 'data/detection-sample'
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
@@ -19,7 +19,7 @@ test_pipeline = [
     ),
 ]
 dataset = dict(
-    data_root='data/detection-sample/',
+    data_root=data_root,
     metainfo=dict(classes=('disc', 'square', 'triangle')),
 )
 train_dataloader = dict(
@@ -42,7 +42,7 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(ann_file=validation)
+val_evaluator = dict(ann_file=f'{data_root}/annotations/instances_val.json')
 test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=8)

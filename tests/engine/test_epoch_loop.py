@@ -1,0 +1,92 @@
+"""A checkpoint from within an epoch is resumed there; an epoch has the batches that were asked."""
+
+import pytest
+import torch
+
+from senet_mm.datasets.subset import check_batches
+from senet_mm.engine import Runner
+
+from .test_runner import digits
+
+BY_ITER = {'default_hooks.checkpoint.by_epoch': False, 'default_hooks.checkpoint.interval': 7}
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+    """Two epochs of 19 iterations without an interruption; a checkpoint every 7."""
+    work_dir = tmp_path_factory.mktemp('whole')
+    options = {'default_hooks.checkpoint.max_keep_ckpts': -1, **BY_ITER}
+    runner = Runner.from_cfg(digits(work_dir, **options))
+    runner.train()
+    return runner, work_dir
+
+
+def resume(tmp_path, checkpoint, **options):
+    options = {'load_from': str(checkpoint), 'resume': True, **BY_ITER, **options}
+    runner = Runner.from_cfg(digits(tmp_path, **options))
+    runner.train()
+    return runner
+
+
+@pytest.mark.parametrize('iteration', [7, 28, 35, 38])
+def test_resumed_within_an_epoch(whole, tmp_path, iteration):
+    """Same batches, same end, same weights."""
+    runner = resume(tmp_path, whole[1] / f'iter_{iteration}.pth')
+    assert (runner.iter, runner.epoch) == (38, 2)
+    expected = whole[0].model.state_dict()
+    assert all(torch.equal(v, expected[k]) for k, v in runner.model.state_dict().items())
+
+
+def test_the_epoch_after_it_is_whole(whole, tmp_path):
+    runner = resume(tmp_path, whole[1] / 'iter_28.pth', **{'train_cfg.max_epochs': 3})
+    assert (runner.iter, runner.epoch) == (57, 3)
+
+
+def test_rest_of_an_epoch_of_another_length(whole, tmp_path):
+    message = (
+        'saved after 9 of 19 batches of an epoch that has 39 now; allowed: batch size and number'
+    )
+    with pytest.raises(ValueError, match=message):
+        resume(tmp_path, whole[1] / 'iter_28.pth', **{'train_dataloader.batch_size': 32})
+
+
+def test_whole_epochs_of_another_length(tmp_path):
+    """After a checkpoint from the end of an epoch the batch may change."""
+    Runner.from_cfg(digits(tmp_path / 'a', **{'train_cfg.max_epochs': 1})).train()
+    cfg = digits(
+        tmp_path / 'b',
+        **{'train_dataloader.batch_size': 128, 'train_cfg.max_epochs': 3},
+        load_from=str(tmp_path / 'a/epoch_1.pth'),
+        resume=True,
+    )
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert (runner.epoch, runner.iter) == (3, 19 + 2 * 9)
+
+
+@pytest.mark.parametrize('number', [0, -1, True, 1.5, '2'])
+def test_number_that_is_none(tmp_path, number):
+    message = r'num_batch_per_epoch=.*: allowed: None, or an integer from 1'
+    cfg = digits(tmp_path, **{'train_dataloader.num_batch_per_epoch': number})
+    with pytest.raises(ValueError, match=message):
+        Runner.from_cfg(cfg).train()
+    with pytest.raises(ValueError, match=message):
+        check_batches(number)
+
+
+def test_more_batches_than_there_are(tmp_path):
+    cfg = digits(tmp_path, **{'train_dataloader.num_batch_per_epoch': 20})
+    with pytest.raises(ValueError, match='takes 1280 samples, the data set has 1257; allowed: up'):
+        Runner.from_cfg(cfg).train()
+
+
+@pytest.mark.parametrize(('number', 'batches'), [(1, 1), (19, 19), (None, 19)])
+def test_length_of_an_epoch(tmp_path, number, batches):
+    cfg = digits(tmp_path, **{'train_dataloader.num_batch_per_epoch': number})
+    assert len(Runner.from_cfg(cfg).train_dataloader) == batches
+
+
+def test_all_samples_are_allowed(tmp_path):
+    options = {'num_batch_per_epoch': 3, 'batch_size': 419}
+    cfg = digits(tmp_path, **{f'train_dataloader.{key}': value for key, value in options.items()})
+    assert len(Runner.from_cfg(cfg).train_dataloader.dataset) == 1257
