@@ -1,5 +1,6 @@
 """mmengine's runner, with its traps filled in."""
 
+import copy
 import logging
 import re
 import warnings
@@ -28,6 +29,17 @@ from senet_mm.version import __version__
 
 from .checkpoint import get_state_dict, load_strictly, with_own_head
 from .config_keys import check_keys
+from .origin import (
+    Origin,
+    adopt_geometry,
+    adopt_normalisation,
+    check_network,
+    check_normalisation,
+    find_pretrained,
+    load_origin,
+    read_origin,
+)
+from .preprocessing import describe_preprocessing
 from .speed import compile_regions, use_channels_last, use_tf32
 
 # Upstream's messages about which a user can do nothing.
@@ -47,11 +59,29 @@ NOISE = re.compile(
 class Runner(_Runner):
     """mmengine's runner that runs on any device, loads strictly and logs briefly."""
 
+    # Of the checkpoint from which the runner was built.
+    _origin: Origin | None = None
+
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'Runner':
-        """Build a runner; a misspelt top-level key of the config is a ValueError."""
+        """Build a runner; images are normalised as the weights that it starts from want it.
+
+        Raises:
+            ValueError: A top-level key of the config is misspelt, or an option contradicts the
+                weights.
+        """
         check_keys(cfg)
-        return super().from_cfg(cfg)
+        filename = cfg.get('load_from') or find_pretrained(cfg)
+        if not filename:
+            return super().from_cfg(cfg)
+        cfg = copy.deepcopy(cfg)
+        origin = load_origin(filename)
+        lines = adopt_normalisation(cfg, origin)
+        runner = super().from_cfg(cfg)
+        runner._origin = origin if cfg.get('load_from') else None
+        for line in lines:
+            runner.logger.info(line)
+        return runner
 
     def setup_env(self, env_cfg: dict) -> None:
         """Set up processes; without a GPU by gloo, where mmengine would ask for a CUDA device."""
@@ -170,6 +200,9 @@ class Runner(_Runner):
             **kwargs: Not used; mmengine's signature.
         """
         checkpoint = CheckpointLoader.load_checkpoint(filename, map_location, logger='silent')
+        origin = read_origin(checkpoint, filename)
+        check_network(self.cfg, origin, new_head)
+        check_normalisation(self.cfg, origin)
         model = self.model
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module
@@ -182,6 +215,25 @@ class Runner(_Runner):
         self._has_loaded = True
         self.logger.info(f'loaded {filename}')
         return checkpoint
+
+    def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the test; images are resized and cropped as the loaded weights want it.
+
+        Where the runner has trained before, the weights are its own.
+        """
+        if self._origin and not isinstance(self._train_loop, BaseLoop):
+            for line in adopt_geometry(self.cfg, self._origin):
+                self.logger.info(line)
+            self._test_dataloader = self.cfg.test_dataloader
+        return super().build_test_loop(loop)
+
+    def save_checkpoint(self, *args: object, meta: dict | None = None, **kwargs: object) -> None:
+        """Save a checkpoint that says how its images were prepared."""
+        loader = 'val_dataloader' if self.cfg.get('val_dataloader') else 'test_dataloader'
+        preprocessing = describe_preprocessing(self.cfg, loader)
+        super().save_checkpoint(
+            *args, meta={**(meta or {}), 'preprocessing': preprocessing}, **kwargs
+        )
 
     def build_logger(self, *args: object, **kwargs: object) -> MMLogger:
         """A logger that leaves out what the user cannot act on."""

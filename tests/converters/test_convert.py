@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 import timm
 import torch
+from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 
 from senet_mm import __version__
-from senet_mm.apis import find_config
+from senet_mm.apis import find_config, get_config
 from senet_mm.converters import CaffeLayer, read_caffemodel, write_caffemodel
 from senet_mm.converters.caffe import sorted_to_caffe
 from senet_mm.converters.target import Target
 from senet_mm.converters.tensor_files import read_tensors, write_tensors
 from senet_mm.engine import load_from_local
+from senet_mm.engine.config_text import read_config_text
+from senet_mm.engine.preprocessing import describe_preprocessing
 
 from .parity import CONFIGS, NETS, caffe_model, convert
 
@@ -167,7 +170,12 @@ def test_a_contradiction_of_class_orders_is_refused(caffe_50, tmp_path, given, a
 
 def test_meta(caffe_50, tmp_path):
     convert('caffe', caffe_50, tmp_path / 'ours.pth', CAFFE_50)
-    assert load_from_local(str(tmp_path / 'ours.pth'))['meta'] == dict(
+    meta = load_from_local(str(tmp_path / 'ours.pth'))['meta']
+    config = read_config_text(meta.pop('cfg'))
+    assert config['model']['backbone'] == get_config(CAFFE_50).model.backbone
+    assert describe_preprocessing(config) == meta.pop('preprocessing')
+    assert meta.pop('dataset_meta') == {'classes': list(IMAGENET_CATEGORIES)}
+    assert meta == dict(
         config=CAFFE_50,
         source_format='caffe',
         source_file='se.caffemodel',
@@ -475,9 +483,12 @@ def test_the_command(run_tool, timm_50, tmp_path):
     run = run_tool(*command, '--model', PAD1_50)
     assert run.returncode == 0, run.stderr
     assert run.stderr == ''
-    assert run.stdout == (
-        f"{tmp_path}/ours.pth: {PAD1_50}, from today's timm, class order sorted\n"
-    )
+    assert run.stdout.splitlines() == [
+        f"{tmp_path}/ours.pth: {PAD1_50}, from today's timm, class order sorted",
+        'images: mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], channel_order=RGB, '
+        'resize=235, edge=short, backend=pillow, interpolation=bicubic, crop=224, '
+        'input_size=[3, 224, 224]',
+    ]
     run = run_tool(*command, '--model', PAD1_50)
     assert run.returncode == 1
     assert run.stderr == (
