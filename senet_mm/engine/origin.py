@@ -108,15 +108,15 @@ def check_network(cfg: Config, origin: Origin, new_head: bool = False) -> None:
     Args:
         cfg: The config.
         origin: Where the weights are from.
-        new_head: The number of classes may differ.
+        new_head: The head may differ; it is to be trained.
     """
-    if not origin.config.get('model'):
+    if not (origin.config.get('model') and isinstance(cfg.get('model'), Mapping)):
         return
     scopes = tuple(c.get('default_scope') or 'senet_mm' for c in (cfg, origin.config))
     differences = [
         difference
         for difference in compare_networks(get_network(cfg), get_network(origin.config), scopes)
-        if not (new_head and difference.key == 'model.head.num_classes')
+        if not (new_head and difference.key.startswith('model.head.'))
     ]
     if differences:
         raise ValueError(
