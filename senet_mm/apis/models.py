@@ -71,16 +71,17 @@ def _take_over(
     """Let a config prepare images as weights want it; the names of their classes."""
     from mmengine.logging import print_log
 
-    from senet_mm.engine import origin
+    from senet_mm.engine.adopt import adopt_geometry, adopt_normalisation
+    from senet_mm.engine.origin import check_network, read_origin
 
-    made = origin.read_origin(checkpoint, filename)
-    origin.check_network(cfg, made, new_head)
-    lines = origin.adopt_normalisation(cfg, made)
+    origin = read_origin(checkpoint, filename)
+    check_network(cfg, origin, new_head)
+    lines = adopt_normalisation(cfg, origin)
     if cfg.get('test_dataloader'):
-        lines += origin.adopt_geometry(cfg, made)
+        lines += adopt_geometry(cfg, origin)
     for line in lines:
         print_log(line, logger='current')
-    return made.classes
+    return origin.classes
 
 
 def get_model_cfg(cfg: 'Config', num_classes: int | None = None) -> 'ConfigDict':

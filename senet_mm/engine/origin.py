@@ -1,10 +1,9 @@
-"""What weights were made with: read from their file, compared with a config, taken over.
+"""What weights were made with: read from their file, compared with a config.
 
 ``meta`` of a checkpoint has ``cfg``, the text of the config as it was used, ``preprocessing``, see
 :mod:`senet_mm.engine.preprocessing`, and ``dataset_meta`` with the names of the classes.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,15 +11,7 @@ from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 
 from .config_text import read_config_text
-from .preprocessing import (
-    GEOMETRY,
-    NORMALISATION,
-    check_preprocessing,
-    describe_preprocessing,
-    get_network,
-    set_geometry,
-    set_normalisation,
-)
+from .preprocessing import check_preprocessing, describe_preprocessing, get_network
 from .same_network import ABSENT, Difference, compare_networks
 
 
@@ -142,101 +133,3 @@ def _remedy(differences: Sequence[Difference]) -> str:
     if not simple or len(differences) > 3:
         return config
     return f'--cfg-options {_join(differences, "other")}, or {config}'
-
-
-def adopt_normalisation(cfg: Config, origin: Origin) -> list[str]:
-    """Let a config normalise images, and order their channels, as weights want it.
-
-    Args:
-        cfg: The config, changed in place.
-        origin: Where the weights are from.
-
-    Returns:
-        Lines for the log: what was taken from the checkpoint, or what is not known.
-
-    Raises:
-        ValueError: An option says otherwise.
-    """
-    lines = []
-    if origin.unread:
-        lines.append(
-            f'checkpoint {origin.filename}: its config is not compared, it cannot be read '
-            f'({origin.unread})'
-        )
-    if 'mean' not in origin.preprocessing:
-        return [
-            *lines,
-            f'checkpoint {origin.filename} does not say how its images were normalised; the '
-            'config decides',
-        ]
-    given = describe_preprocessing(cfg)
-    names = _differing(given, origin, NORMALISATION)
-    if chosen := [name for name in names if name in _chosen(cfg, given)]:
-        raise ValueError(_contradiction(chosen[0], given, origin))
-    if names:
-        set_normalisation(cfg, origin.preprocessing)
-        lines.append(f'as checkpoint {origin.filename} wants it: {_beside(names, origin, given)}')
-    return lines
-
-
-def check_normalisation(cfg: Config, origin: Origin) -> None:
-    """Raise a ValueError where a config normalises otherwise than weights want it."""
-    given = describe_preprocessing(cfg)
-    for name in _differing(given, origin, NORMALISATION):
-        raise ValueError(_contradiction(name, given, origin))
-
-
-def adopt_geometry(cfg: Config, origin: Origin) -> list[str]:
-    """Let the test of a config resize and crop as weights were made for.
-
-    What was chosen stays: by an option, or by ``keep_test_pipeline=True`` in the config.
-
-    Args:
-        cfg: The config, changed in place.
-        origin: Where the weights are from.
-
-    Returns:
-        Lines for the log: what was taken from the checkpoint, or what was not.
-    """
-    if 'resize' not in origin.preprocessing:
-        return []
-    given = describe_preprocessing(cfg)
-    names = _differing(given, origin, GEOMETRY)
-    if 'resize' not in given:
-        return ['test_dataloader: it is not known how its pipeline resizes; the config decides']
-    if not names:
-        return []
-    if cfg.get('keep_test_pipeline') or _chosen(cfg, given) & set(GEOMETRY):
-        return [f'as chosen, unlike checkpoint {origin.filename}: {_beside(names, origin, given)}']
-    set_geometry(cfg, origin.preprocessing)
-    return [f'as checkpoint {origin.filename} wants it: {_beside(names, origin, given)}']
-
-
-def _differing(given: Mapping, origin: Origin, names: Sequence[str]) -> list[str]:
-    """Those of the names that both have, with another value."""
-    wanted = origin.preprocessing
-    return [n for n in names if n in given and n in wanted and given[n] != wanted[n]]
-
-
-def _chosen(cfg: Config, given: Mapping) -> set[str]:
-    """What options or code changed since the config was read from its file."""
-    filename = getattr(cfg, 'filename', None)
-    if not filename or not os.path.isfile(filename):
-        return set()
-    from senet_mm.apis import get_config  # late, as above
-
-    written = describe_preprocessing(get_config(filename))
-    return {name for name in given if name in written and given[name] != written[name]}
-
-
-def _contradiction(name: str, given: Mapping, origin: Origin) -> str:
-    return (
-        f'checkpoint {origin.filename} was made with {name}={origin.preprocessing[name]}, the '
-        f'config or an option says {name}={given[name]}; allowed: that of the checkpoint'
-    )
-
-
-def _beside(names: Sequence[str], origin: Origin, given: Mapping) -> str:
-    """``crop=224 (config: 320), ...``."""
-    wanted = origin.preprocessing
-    return ', '.join(f'{name}={wanted[name]} (config: {given[name]})' for name in names)

@@ -13,11 +13,13 @@ from typing import Any
 
 from senet_mm.utils.options import check_option
 
+from .geometry import is_inner, is_side, name_of, read_geometry, to_steps
+
 NORMALISATION = ('mean', 'std', 'channel_order')
 GEOMETRY = ('resize', 'edge', 'backend', 'interpolation', 'crop')
 # Their arguments are understood; another preprocessor may do something else with them.
 PREPROCESSORS = ('ClsDataPreprocessor', 'BatchPreprocessor')
-MAX_SIDE = 10_000
+INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'area', 'lanczos', 'box', 'hamming')
 
 
 def _is_numbers(value: object) -> bool:
@@ -28,13 +30,9 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 
-def _is_side(value: object) -> bool:
-    return type(value) is int and 1 <= value <= MAX_SIDE
-
-
 def _is_size(value: object) -> bool:
     sides = value if isinstance(value, list) and len(value) == 2 else [value]
-    return value is None or all(map(_is_side, sides))
+    return value is None or all(map(is_side, sides))
 
 
 # Each with what it may be, in words and as a test.
@@ -48,14 +46,11 @@ FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     'resize': ('a side, [width, height], None', _is_size),
     'edge': ('short, long, width, height', lambda v: v in ('short', 'long', 'width', 'height')),
     'backend': ('cv2, pillow', lambda v: v in ('cv2', 'pillow')),
-    'interpolation': (
-        'nearest, bilinear, bicubic, lanczos',
-        lambda v: v in ('nearest', 'bilinear', 'bicubic', 'lanczos'),
-    ),
+    'interpolation': (', '.join(INTERPOLATIONS), lambda v: v in INTERPOLATIONS),
     'crop': ('a side, [height, width], None', _is_size),
     'input_size': (
         '[channels, height, width]',
-        lambda v: isinstance(v, list) and len(v) == 3 and all(map(_is_side, v)),
+        lambda v: isinstance(v, list) and len(v) == 3 and all(map(is_side, v)),
     ),
 }
 
@@ -96,18 +91,18 @@ def describe_preprocessing(cfg: Mapping, loader: str = 'test_dataloader') -> dic
         cfg: A config, or its values.
         loader: Key of the loader.
     """
-    pipeline = get_pipeline(cfg, loader)
-    described = _describe_normalisation(cfg)
-    if pipeline is not None:
-        described |= _read_geometry(pipeline) or {}
+    parts = [_describe_normalisation(cfg), read_geometry(get_pipeline(cfg, loader)) or {}]
     if cfg.get('input_shape'):
-        described['input_size'] = list(cfg['input_shape'])
-    return described
+        parts.append({'input_size': list(cfg['input_shape'])})
+    fitting = (part for part in parts if all(FIELDS[name][1](part[name]) for name in part))
+    return {name: value for part in fitting for name, value in part.items()}
 
 
 def get_network(cfg: Mapping) -> Mapping:
     """The ``model`` of a config, or the one that test-time augmentation wraps."""
-    model = cfg.get('model') or {}
+    model = cfg.get('model')
+    if not isinstance(model, Mapping):
+        return {}
     return model.get('module') or model
 
 
@@ -125,17 +120,12 @@ def get_pipeline(cfg: Mapping, loader: str) -> list[Mapping] | None:
     return None if dataset is None else dataset['pipeline']
 
 
-def _name(step: Mapping) -> str:
-    """The type of a step without its scope."""
-    return str(step.get('type')).rpartition('.')[2]
-
-
 def _is_decoded(cfg: Mapping) -> bool:
     """Whether images are decoded, to BGR; data sets of arrays are RGB."""
     loaders = ('test_dataloader', 'val_dataloader', 'train_dataloader')
     pipelines = (get_pipeline(cfg, loader) for loader in loaders)
     pipeline = next((p for p in pipelines if p is not None), None)
-    return pipeline is None or any(_name(step).startswith('LoadImage') for step in pipeline)
+    return pipeline is None or any(name_of(step).startswith('LoadImage') for step in pipeline)
 
 
 def _preprocessor(cfg: Mapping) -> Mapping:
@@ -144,7 +134,7 @@ def _preprocessor(cfg: Mapping) -> Mapping:
 
 def _describe_normalisation(cfg: Mapping) -> dict[str, Any]:
     preprocessor = _preprocessor(cfg)
-    if _name({'type': 'ClsDataPreprocessor', **preprocessor}) not in PREPROCESSORS:
+    if name_of({'type': 'ClsDataPreprocessor', **preprocessor}) not in PREPROCESSORS:
         return {}
     mean, std = (
         None if preprocessor.get(key) is None else list(preprocessor[key])
@@ -154,55 +144,6 @@ def _describe_normalisation(cfg: Mapping) -> dict[str, Any]:
     order = 'RGB' if _is_decoded(cfg) == swapped else 'BGR'
     grey = len(mean or []) == 1 or (cfg.get('input_shape') or [3])[0] == 1
     return dict(mean=mean, std=std, channel_order=None if grey else order)
-
-
-def _is_inner(step: Mapping) -> bool:
-    """Whether a step comes between loading and packing."""
-    return not _name(step).startswith(('LoadImage', 'Pack', 'TestTimeAug'))
-
-
-def _read_geometry(pipeline: list[Mapping]) -> dict[str, Any] | None:
-    """``GEOMETRY`` of a pipeline; None where it does anything else."""
-    geometry: dict[str, Any] = dict(resize=None, crop=None)
-    for step in filter(_is_inner, pipeline):
-        name, options = _name(step), {key: step[key] for key in step if key != 'type'}
-        if name == 'CenterCrop' and options.keys() == {'crop_size'} and not geometry['crop']:
-            size = options['crop_size']
-            geometry['crop'] = size if isinstance(size, int) else list(size)
-            continue
-        side = options.pop('scale', None)
-        if (
-            name == 'Resize'
-            and not options.pop('keep_ratio', False)
-            and isinstance(side, (list, tuple))
-        ):
-            options.setdefault('edge', 'short')
-            side = list(side)
-        elif name != 'ResizeEdge':
-            return None
-        if side is None or options.keys() - {'edge', 'backend', 'interpolation'}:
-            return None
-        if geometry['resize'] or geometry['crop']:
-            return None
-        defaults = dict(edge='short', backend='cv2', interpolation='bilinear')
-        geometry |= dict(resize=side, **{**defaults, **options})
-    return geometry
-
-
-def to_steps(described: Mapping) -> list[dict]:
-    """The steps of a pipeline that resize and crop as described."""
-    steps = []
-    if (side := described['resize']) is not None:
-        how = {key: described[key] for key in ('backend', 'interpolation')}
-        if isinstance(side, list):
-            steps.append(dict(type='Resize', scale=tuple(side), **how))
-        else:
-            steps.append(dict(type='ResizeEdge', scale=side, edge=described['edge'], **how))
-    if (crop := described['crop']) is not None:
-        steps.append(
-            dict(type='CenterCrop', crop_size=crop if isinstance(crop, int) else tuple(crop))
-        )
-    return steps
 
 
 def set_normalisation(cfg: Mapping, described: Mapping) -> None:
@@ -220,9 +161,9 @@ def set_geometry(cfg: Mapping, described: Mapping, loader: str = 'test_dataloade
     """Let a loader resize and crop as described; its other steps stay."""
     dataset = _get_dataset(cfg, loader)
     pipeline = dataset['pipeline']
-    inner = [i for i, step in enumerate(pipeline) if _is_inner(step)]
-    first = inner[0] if inner else sum(_name(step).startswith('LoadImage') for step in pipeline)
-    rest = [step for step in pipeline[first:] if not _is_inner(step)]
+    inner = [i for i, step in enumerate(pipeline) if is_inner(step)]
+    first = inner[0] if inner else sum(name_of(step).startswith('LoadImage') for step in pipeline)
+    rest = [step for step in pipeline[first:] if not is_inner(step)]
     dataset['pipeline'] = [*pipeline[:first], *to_steps(described), *rest]
     if described.get('input_size'):
         cfg['input_shape'] = tuple(described['input_size'])
@@ -232,5 +173,5 @@ def set_preprocessing(cfg: Mapping, described: Mapping) -> None:
     """Let a config prepare the images of its validation and its test as described."""
     set_normalisation(cfg, described)
     for loader in ('val_dataloader', 'test_dataloader'):
-        if _read_geometry(get_pipeline(cfg, loader) or [dict(type='unknown')]) is not None:
+        if read_geometry(get_pipeline(cfg, loader)) is not None:
             set_geometry(cfg, described, loader)

@@ -27,18 +27,10 @@ from senet_mm.models.recalibration import summarize
 from senet_mm.registry import DATA_SAMPLERS, DATASETS, RUNNERS
 from senet_mm.version import __version__
 
+from .adopt import adopt_geometry, adopt_normalisation, check_normalisation
 from .checkpoint import get_state_dict, load_strictly, with_own_head
 from .config_keys import check_keys
-from .origin import (
-    Origin,
-    adopt_geometry,
-    adopt_normalisation,
-    check_network,
-    check_normalisation,
-    find_pretrained,
-    load_origin,
-    read_origin,
-)
+from .origin import Origin, check_network, find_pretrained, load_origin, read_origin
 from .preprocessing import describe_preprocessing
 from .speed import compile_regions, use_channels_last, use_tf32
 
