@@ -29,11 +29,8 @@ def adopt_normalisation(cfg: Config, origin: Origin) -> list[str]:
         ValueError: An option says otherwise.
     """
     lines = []
-    if origin.unread:
-        lines.append(
-            f'checkpoint {origin.filename}: its config is not compared, it cannot be read '
-            f'({origin.unread})'
-        )
+    if origin.remark:
+        lines.append(f'checkpoint {origin.filename}: {origin.remark}')
     if 'mean' not in origin.preprocessing:
         return [
             *lines,
@@ -80,7 +77,8 @@ def adopt_geometry(cfg: Config, origin: Origin) -> list[str]:
     if not names:
         return []
     if cfg.get('keep_test_pipeline') or _chosen(cfg, given) & set(GEOMETRY):
-        return [f'as chosen, unlike checkpoint {origin.filename}: {_beside(names, origin, given)}']
+        wanted = _beside(names, origin, given)
+        return [f'the test is as chosen; checkpoint {origin.filename} wants {wanted}']
     set_geometry(cfg, origin.preprocessing)
     return [f'as checkpoint {origin.filename} wants it: {_beside(names, origin, given)}']
 

@@ -11,7 +11,13 @@ from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 
 from .config_text import read_config_text
-from .preprocessing import check_preprocessing, describe_preprocessing, get_network
+from .preprocessing import (
+    GEOMETRY,
+    check_preprocessing,
+    describe_preprocessing,
+    get_network,
+    get_preprocessor,
+)
 from .same_network import ABSENT, Difference, compare_networks
 
 
@@ -23,14 +29,14 @@ class Origin(NamedTuple):
         config: Values of the config.
         preprocessing: How images are prepared.
         classes: Names of the classes, None where it has none.
-        unread: Why the text of its config cannot be read.
+        remark: What is wrong with that, for the log.
     """
 
     filename: str
     config: Mapping
     preprocessing: dict[str, Any]
     classes: tuple[str, ...] | None = None
-    unread: str = ''
+    remark: str = ''
 
 
 def read_origin(checkpoint: object, filename: str) -> Origin:
@@ -41,10 +47,12 @@ def read_origin(checkpoint: object, filename: str) -> Origin:
     """
     meta = checkpoint.get('meta') if isinstance(checkpoint, Mapping) else None
     meta = meta if isinstance(meta, Mapping) else {}
-    config, unread = _read_config(meta)
+    config, remark = _read_config(meta)
     preprocessing = meta.get('preprocessing', _describe(config) if 'cfg' in meta else {})
     preprocessing = check_preprocessing(preprocessing, f'checkpoint {filename}')
-    return Origin(filename, config, preprocessing, _read_classes(meta), unread)
+    if 'source_format' in meta and not preprocessing:
+        remark = 'an older version converted it, which did not note its images; convert it again'
+    return Origin(filename, config, preprocessing, _read_classes(meta), remark)
 
 
 def load_origin(filename: str) -> Origin:
@@ -69,10 +77,10 @@ def _read_config(meta: Mapping) -> tuple[Mapping, str]:
         try:
             config = read_config_text(meta['cfg'])
         except ValueError as error:
-            return {}, str(error)
+            return {}, f'its config is not compared, it cannot be read ({error})'
         if isinstance(config.get('model'), dict):
             return config, ''
-        return {}, 'it has no model'
+        return {}, 'its config is not compared, it has no model'
     # Late: the public names are above the engine. A path would be executed.
     from senet_mm.apis import get_config, list_models
 
@@ -86,11 +94,14 @@ def _read_classes(meta: Mapping) -> tuple[str, ...] | None:
 
 
 def _describe(config: Mapping) -> dict[str, Any]:
-    """How a stranger's config, which may have anything anywhere, prepares images."""
+    """How a config in a file, which may have anything anywhere, prepares images."""
     try:
-        return describe_preprocessing(config, 'val_dataloader')
+        described = describe_preprocessing(config, 'val_dataloader')
+        known = get_preprocessor(config)
     except (AttributeError, KeyError, TypeError, ValueError):
         return {}
+    # Without a preprocessor its data set may have normalised.
+    return {name: value for name, value in described.items() if known or name in GEOMETRY}
 
 
 def check_network(cfg: Config, origin: Origin, new_head: bool = False) -> None:

@@ -128,12 +128,13 @@ def _is_decoded(cfg: Mapping) -> bool:
     return pipeline is None or any(name_of(step).startswith('LoadImage') for step in pipeline)
 
 
-def _preprocessor(cfg: Mapping) -> Mapping:
+def get_preprocessor(cfg: Mapping) -> Mapping:
+    """The ``data_preprocessor`` of a config: its network's, or its own."""
     return get_network(cfg).get('data_preprocessor') or cfg.get('data_preprocessor') or {}
 
 
 def _describe_normalisation(cfg: Mapping) -> dict[str, Any]:
-    preprocessor = _preprocessor(cfg)
+    preprocessor = get_preprocessor(cfg)
     if name_of({'type': 'ClsDataPreprocessor', **preprocessor}) not in PREPROCESSORS:
         return {}
     mean, std = (
