@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mmcv.image.geometric import cv2_interp_codes, pillow_interp_codes
+
 from senet_mm.utils.options import check_option
 
 from .geometry import is_inner, is_side, name_of, read_geometry, to_steps
@@ -19,7 +21,7 @@ NORMALISATION = ('mean', 'std', 'channel_order')
 GEOMETRY = ('resize', 'edge', 'backend', 'interpolation', 'crop')
 # Their arguments are understood; another preprocessor may do something else with them.
 PREPROCESSORS = ('ClsDataPreprocessor', 'BatchPreprocessor')
-INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'area', 'lanczos', 'box', 'hamming')
+INTERPOLATIONS = {'cv2': tuple(cv2_interp_codes), 'pillow': tuple(pillow_interp_codes)}
 
 
 def _is_numbers(value: object) -> bool:
@@ -46,7 +48,10 @@ FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     'resize': ('a side, [width, height], None', _is_size),
     'edge': ('short, long, width, height', lambda v: v in ('short', 'long', 'width', 'height')),
     'backend': ('cv2, pillow', lambda v: v in ('cv2', 'pillow')),
-    'interpolation': (', '.join(INTERPOLATIONS), lambda v: v in INTERPOLATIONS),
+    'interpolation': (
+        'one of the backend: bilinear, bicubic, ...',
+        lambda v: any(v in names for names in INTERPOLATIONS.values()),
+    ),
     'crop': ('a side, [height, width], None', _is_size),
     'input_size': (
         '[channels, height, width]',
@@ -79,7 +84,11 @@ def check_preprocessing(given: object, source: str) -> dict[str, Any]:
         missing = set(group) - checked.keys()
         if missing and missing != set(group):
             raise ValueError(f'{source}: preprocessing lacks {", ".join(sorted(missing))}')
-    if len(checked.get('mean') or []) != len(checked.get('std') or []):
+    if checked.get('resize'):
+        allowed = INTERPOLATIONS[checked['backend']]
+        check_option(f'{source}: preprocessing interpolation', checked['interpolation'], allowed)
+    lengths = {len(checked.get(name) or []) for name in ('mean', 'std')}
+    if len(lengths - {1}) > 1 or (0 in lengths and len(lengths) > 1):
         raise ValueError(f'{source}: preprocessing has mean and std of different lengths')
     return checked
 

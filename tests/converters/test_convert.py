@@ -11,7 +11,7 @@ import torch
 from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 
 from senet_mm import __version__
-from senet_mm.apis import find_config, get_config
+from senet_mm.apis import find_config, get_config, get_model
 from senet_mm.converters import CaffeLayer, read_caffemodel, write_caffemodel
 from senet_mm.converters.caffe import sorted_to_caffe
 from senet_mm.converters.target import Target
@@ -183,6 +183,38 @@ def test_meta(caffe_50, tmp_path):
         class_order='sorted',
         senet_mm_version=__version__,
     )
+
+
+def test_names_of_the_classes_follow_their_order(caffe_50, tmp_path):
+    for order in ('sorted', 'source'):
+        convert('caffe', caffe_50, tmp_path / f'{order}.pth', CAFFE_50, order=order)
+    by_wnid, by_caffe = (
+        get_model(CAFFE_50, tmp_path / f'{order}.pth').dataset_meta['classes']
+        for order in ('sorted', 'source')
+    )
+    assert by_wnid[0].startswith('tench')
+    assert by_caffe[448] == by_wnid[0]
+    assert by_caffe[0].startswith('kit fox')
+
+
+def test_a_converted_file_is_of_its_config_alone(caffe_50, tmp_path):
+    """The other one has the same tensors; the way back is refused as well."""
+    convert('caffe', caffe_50, tmp_path / 'ours.pth', CAFFE_50)
+    message = r'made with .*style=caffe, the config has .*style=pytorch; allowed: the config that'
+    with pytest.raises(ValueError, match=message):
+        get_model(PAD1_50, tmp_path / 'ours.pth')
+    refused(ValueError, message, 'timm', tmp_path / 'ours.pth', tmp_path, PAD1_50, '--reverse')
+
+
+def test_stated_preprocessing(timm_50, tmp_path):
+    stated = ('--preprocessing', 'resize=321', 'crop=288', 'mean=[1,2,3]')
+    convert('timm', timm_50, tmp_path / 'ours.pth', PAD1_50, *stated)
+    model = get_model(PAD1_50, tmp_path / 'ours.pth')
+    assert model.data_preprocessor.mean.flatten().tolist() == [1, 2, 3]
+    edge, crop = model.cfg.test_dataloader.dataset.pipeline[1:3]
+    assert (edge.scale, crop.crop_size) == (321, 288)
+    for options in (('--preprocessing', 'resize=0'), (*stated, '--reverse')):
+        refused(ValueError, '--preprocessing', 'timm', timm_50, tmp_path, PAD1_50, *options)
 
 
 def test_a_factor_of_0_stands_for_statistics_of_0(caffe_50, tmp_path):
