@@ -19,8 +19,8 @@ from senet_mm.version import __version__
 
 from .caffe import from_caffe, reorder_classes, sorted_to_caffe, to_caffe
 from .caffemodel import read_caffemodel, write_caffemodel
-from .formats import CAFFE, FORMATS, Format, fitting, recognise
-from .images import find_preprocessing
+from .formats import CAFFE, FORMATS, MMPRETRAIN, Format, fitting, recognise
+from .images import find_preprocessing, with_style
 from .state_dicts import from_state_dict, to_state_dict
 from .target import Target
 from .tensor_files import read_tensors, tensors_in, write_tensors
@@ -174,6 +174,8 @@ def _read_theirs(
     """Our state dict of a file of another project."""
     theirs = read_caffemodel(src) if kind == 'caffe' else read_tensors(src)
     form = CAFFE if kind == 'caffe' else recognise(kind, theirs)
+    if form is MMPRETRAIN:
+        form = with_style(form, src)
     target.check_pairing(form)
     try:
         if kind != 'caffe':

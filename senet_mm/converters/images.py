@@ -1,4 +1,4 @@
-"""How other projects prepare the images of their networks."""
+"""What other projects note of their networks beside the tensors: images, stride placement."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from typing import Any
 
 import torchvision
 
-from senet_mm.engine.origin import load_origin
+from senet_mm.engine.origin import Origin, load_origin
 from senet_mm.engine.preprocessing import check_preprocessing
 
 from .formats import CAFFE, MMPRETRAIN, TIMM, TIMM_LEGACY, TORCHVISION, Format
@@ -18,7 +18,6 @@ from .formats import CAFFE, MMPRETRAIN, TIMM, TIMM_LEGACY, TORCHVISION, Format
 IMAGENET = dict(
     mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], channel_order='RGB',
     resize=256, edge='short', backend='pillow', interpolation='bilinear', crop=224,
-    input_size=[3, 224, 224],
 )  # fmt: skip
 
 # By title of the format, where neither the file nor what lies beside it says more.
@@ -63,7 +62,10 @@ def find_preprocessing(
     default = DEFAULTS[form.title] | BY_NETWORK.get((form.title, network), {})
     finder = FINDERS.get(form.title)
     found = finder(Path(src), digest) if finder else {}
-    return check_preprocessing({**default, **found, **stated}, '--preprocessing')
+    prepared = {**default, **found, **stated}
+    if isinstance(prepared['crop'], int):
+        prepared = dict(input_size=[3, prepared['crop'], prepared['crop']]) | prepared
+    return check_preprocessing(prepared, '--preprocessing')
 
 
 def _from_hub(src: Path, digest: str) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def _from_hub(src: Path, digest: str) -> dict[str, Any]:
         )
     return dict(
         mean=mean, std=std, resize=math.floor(size[1] / share), crop=size[1],
-        interpolation=interpolation, input_size=size,
+        interpolation=interpolation,
     )  # fmt: skip
 
 
@@ -105,13 +107,29 @@ def _from_transforms(transforms: Any) -> dict[str, Any]:
         mean=[round(255 * value, 6) for value in transforms.mean],
         std=[round(255 * value, 6) for value in transforms.std],
         resize=resize, crop=crop, interpolation=transforms.interpolation.value,
-        input_size=[3, crop, crop],
     )  # fmt: skip
 
 
 def _from_checkpoint(src: Path, digest: str) -> dict[str, Any]:
     """What the config in a checkpoint of mmpretrain says."""
-    return {} if src.suffix == '.safetensors' else load_origin(str(src)).preprocessing
+    return _load_origin(src).preprocessing
+
+
+def with_style(form: Format, src: str | os.PathLike) -> Format:
+    """The format with the stride placement that the config in a checkpoint of mmpretrain says."""
+    model = _load_origin(Path(src)).config.get('model', {})
+    backbone = model.get('backbone')
+    if not isinstance(backbone, Mapping):
+        return form
+    style = str(backbone.get('style', 'pytorch'))
+    return form._replace(style=style, grouped_style=style)
+
+
+def _load_origin(src: Path) -> Origin:
+    """What a checkpoint says of its origin; of bare tensors nothing is known."""
+    if src.suffix == '.safetensors':
+        return Origin(str(src), {}, {})
+    return load_origin(str(src))
 
 
 FINDERS = {

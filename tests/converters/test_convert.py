@@ -213,6 +213,7 @@ def test_stated_preprocessing(timm_50, tmp_path):
     assert model.data_preprocessor.mean.flatten().tolist() == [1, 2, 3]
     edge, crop = model.cfg.test_dataloader.dataset.pipeline[1:3]
     assert (edge.scale, crop.crop_size) == (321, 288)
+    assert model.cfg.input_shape == (3, 288, 288)
     for options in (('--preprocessing', 'resize=0'), (*stated, '--reverse')):
         refused(ValueError, '--preprocessing', 'timm', timm_50, tmp_path, PAD1_50, *options)
 
@@ -441,6 +442,25 @@ def test_a_wrong_pairing_names_the_right_one(request, tmp_path, kind, src, confi
     refused(ValueError, message, kind, request.getfixturevalue(src), tmp_path, config)
 
 
+def test_mmpretrains_config_tells_the_stride_placement(tmp_path):
+    """Of which its networks have either."""
+    convert_from = partial(refused, ValueError, r"for stem.pool='pad1' and style='caffe': the sh")
+    text = "model = dict(type='ImageClassifier', backbone=dict(type='SEResNet', style='caffe'))"
+    state = mmpretrain_state(tmp_path)
+    torch.save(dict(state_dict=state, meta=dict(cfg=text)), tmp_path / 'net.pth')
+    convert_from('mmpretrain', tmp_path / 'net.pth', tmp_path, PAD1_50)
+    text = text.replace(", style='caffe'", '')
+    torch.save(dict(state_dict=state, meta=dict(cfg=text)), tmp_path / 'net.pth')
+    convert('mmpretrain', tmp_path / 'net.pth', tmp_path / 'ours.pth', PAD1_50)
+
+
+def mmpretrain_state(folder):
+    """Weights of mmpretrain's SEResNet-50, made of ours."""
+    torch.save(get_model(PAD1_50).state_dict(), folder / 'a.pth')
+    convert('mmpretrain', folder / 'a.pth', folder / 'b.pth', PAD1_50, '--reverse')
+    return read_tensors(folder / 'b.pth')
+
+
 def test_a_wrong_pairing_back(timm_50, tmp_path):
     convert('timm', timm_50, tmp_path / 'ours.pth', PAD1_50)
     with pytest.raises(ValueError, match=f'such as {CAFFE_50}$'):
@@ -517,9 +537,8 @@ def test_the_command(run_tool, timm_50, tmp_path):
     assert run.stderr == ''
     assert run.stdout.splitlines() == [
         f"{tmp_path}/ours.pth: {PAD1_50}, from today's timm, class order sorted",
-        'images: mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], channel_order=RGB, '
-        'resize=235, edge=short, backend=pillow, interpolation=bicubic, crop=224, '
-        'input_size=[3, 224, 224]',
+        'images: input_size=[3, 224, 224], mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], channel_order=RGB, '
+        'resize=235, edge=short, backend=pillow, interpolation=bicubic, crop=224',
     ]
     run = run_tool(*command, '--model', PAD1_50)
     assert run.returncode == 1

@@ -82,6 +82,9 @@ def use_deploy(call, checkpoint, folder, options):
     """To ONNX, which is as exact as the network."""
     arguments = ['--to', 'onnx', '--images', 8, '--rounds', 2]
     call('deploy.py', NAME, checkpoint, '--work-dir', folder, *arguments)
+    beside = mmengine.load(folder / 'model.json')
+    assert beside['preprocessing']['mean'] == [60]
+    assert beside['classes'] == list('0123456789')
     session = onnxruntime.InferenceSession(folder / 'model.onnx')
     cfg = get_config(NAME)
     cfg.merge_from_dict({**options, **IMAGES})
