@@ -11,7 +11,7 @@ from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 from torch import Tensor
 
 from senet_mm.engine.checkpoint import describe_misfit, load_from_local
-from senet_mm.engine.origin import check_network, read_origin
+from senet_mm.engine.origin import Origin, check_network, read_origin
 from senet_mm.engine.preprocessing import set_preprocessing
 from senet_mm.utils.files import atomic_file
 from senet_mm.utils.options import check_option
@@ -132,7 +132,7 @@ def convert_back(
     _check_destination(dst, THEIR_SUFFIXES.get(kind, TENSOR_SUFFIXES), force)
     target = Target(model)
     form = fitting(kind, target.geometry.pool)
-    state = _read_ours(src, target, class_order)
+    state, origin = _read_ours(src, target, class_order)
     target.check_pairing(form)
     if kind == 'caffe':
         if class_order == 'sorted':
@@ -140,7 +140,7 @@ def convert_back(
         write_caffemodel(dst, to_caffe(state, target))
     else:
         write_tensors(dst, to_state_dict(state, form, target))
-    return Conversion(form, [])
+    return Conversion(form, [], origin.preprocessing)
 
 
 def _class_names(target: Target, form: Format, class_order: str) -> list[str] | None:
@@ -189,11 +189,14 @@ def _read_theirs(
         raise ValueError(f'{src}: {error}') from error
 
 
-def _read_ours(src: str | os.PathLike, target: Target, class_order: str) -> dict[str, Tensor]:
-    """The state dict of a checkpoint of the target."""
+def _read_ours(
+    src: str | os.PathLike, target: Target, class_order: str
+) -> tuple[dict[str, Tensor], Origin]:
+    """The state dict of a checkpoint of the target, and what it says of its origin."""
     checkpoint = load_from_local(str(src), map_location='cpu')
     state = tensors_in(checkpoint, src)
-    check_network(target.cfg, read_origin(checkpoint, str(src)))
+    origin = read_origin(checkpoint, str(src))
+    check_network(target.cfg, origin)
     if misfit := describe_misfit(state, target.tensors):
         raise ValueError(f'{src} does not fit config {target.config}: {misfit}')
     given = (checkpoint.get('meta') or {}).get('class_order', class_order)
@@ -202,4 +205,4 @@ def _read_ours(src: str | os.PathLike, target: Target, class_order: str) -> dict
             f'{src} has the class order {given!r}, not {class_order!r}; '
             f'allowed: --class-order {given}'
         )
-    return {key: state[key].to(own.dtype) for key, own in target.tensors.items()}
+    return {key: state[key].to(own.dtype) for key, own in target.tensors.items()}, origin

@@ -461,6 +461,16 @@ def mmpretrain_state(folder):
     return read_tensors(folder / 'b.pth')
 
 
+def test_the_way_back_says_what_images_the_weights_want(timm_50, tmp_path, capsys):
+    """The other project's file cannot."""
+    stated = ('--preprocessing', 'mean=[1,2,3]')
+    convert('timm', timm_50, tmp_path / 'ours.pth', PAD1_50, *stated)
+    capsys.readouterr()
+    convert('timm', tmp_path / 'ours.pth', tmp_path / 'theirs.pth', PAD1_50, '--reverse')
+    [_, line] = capsys.readouterr().out.splitlines()
+    assert line.startswith('images: input_size=[3, 224, 224], mean=[1, 2, 3], std=')
+
+
 def test_a_wrong_pairing_back(timm_50, tmp_path):
     convert('timm', timm_50, tmp_path / 'ours.pth', PAD1_50)
     with pytest.raises(ValueError, match=f'such as {CAFFE_50}$'):
@@ -537,7 +547,8 @@ def test_the_command(run_tool, timm_50, tmp_path):
     assert run.stderr == ''
     assert run.stdout.splitlines() == [
         f"{tmp_path}/ours.pth: {PAD1_50}, from today's timm, class order sorted",
-        'images: input_size=[3, 224, 224], mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], channel_order=RGB, '
+        'images: input_size=[3, 224, 224], mean=[123.675, 116.28, 103.53], '
+        'std=[58.395, 57.12, 57.375], channel_order=RGB, '
         'resize=235, edge=short, backend=pillow, interpolation=bicubic, crop=224',
     ]
     run = run_tool(*command, '--model', PAD1_50)
