@@ -102,7 +102,7 @@ def use_publish(call, checkpoint, folder, options):
 
 
 def use_excitation(call, checkpoint, folder, options):
-    arguments = ['--work-dir', folder, '--channels', 5, '--blocks', 'SE_4_1']
+    arguments = ['--work-dir', folder, '--out', folder, '--channels', 5, '--blocks', 'SE_4_1']
     call('analysis_tools/excitation.py', NAME, checkpoint, *arguments)
     with open(folder / 'excitation.csv') as file:
         assert min(float(row['mean']) for row in csv.DictReader(file)) < 0
