@@ -160,6 +160,24 @@ def test_training_normalises_as_its_start(weights, tmp_path, logged, load):
     assert cfg.data_preprocessor.mean == [78]  # the caller's is left alone
 
 
+def test_the_runner_tests_at_the_size_of_the_weights_it_loaded(weights, tmp_path):
+    """Not at that of the weights from which it trained."""
+    saved = load_from_local(weights)
+    saved['meta']['preprocessing'] = {**GREY, 'crop': 6}
+    torch.save(saved, tmp_path / 'cropped.pth')
+    for train in (False, True):
+        changes = {'load_from': str(tmp_path / 'cropped.pth'), 'train_cfg.max_epochs': 1}
+        runner = Runner.from_cfg(digits(tmp_path / str(train), **changes))
+        if train:
+            runner.train()
+        runner.test_evaluator  # noqa: B018 - as tools/test.py does, it builds the loop
+        runner.test()
+        [*crop, _] = runner.cfg.test_dataloader.dataset.pipeline
+        assert [step.type for step in crop] == ([] if train else ['CenterCrop'])
+        [sample] = next(iter(runner.test_dataloader))['inputs'][:1]
+        assert sample.shape == ((1, 8, 8) if train else (1, 6, 6))
+
+
 def test_fine_tuned_weights_carry_what_they_took_over(weights, tmp_path):
     """They may be of a network with another number of classes."""
     cfg = digits(tmp_path, **{'model.head.num_classes': 12})
