@@ -3,10 +3,12 @@
 
 python tools/deploy.py configs/seresnet/seresnet50_8xb32_in1k.py seresnet50.pth --to fold
 
-The images of the report are those of the config's test set.
+The images of the report are those of the config's test set. A JSON file beside the deployed one
+says how images are prepared and what the classes are.
 """
 
 import argparse
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +44,14 @@ def read_images(cfg: 'Config', model: 'nn.Module', number: int) -> 'Tensor':
     return model.data_preprocessor(batch)['inputs']
 
 
+def describe(model: 'nn.Module') -> dict:
+    """What a user of the deployed file must know."""
+    from senet_mm.engine.preprocessing import describe_preprocessing
+
+    preprocessing = describe_preprocessing(model.cfg)
+    return dict(preprocessing=preprocessing, classes=model.dataset_meta.get('classes'))
+
+
 def main(args: argparse.Namespace) -> None:
     if min(args.images, args.batch_size, args.rounds) < 2:
         raise ValueError('--images, --batch-size, --rounds: allowed: 2 and more')
@@ -60,9 +70,10 @@ def main(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     init_default_scope('senet_mm')
     device = get_device()
-    model = get_model(args.config, args.checkpoint, device=device)
-    images = read_images(cfg, model, args.images)
+    model = get_model(cfg, args.checkpoint, device=device)
+    images = read_images(model.cfg, model, args.images)
     deployed = deploy(model, args.to, images[:2], Path(cfg.work_dir))
+    deployed.path.with_suffix('.json').write_text(json.dumps(describe(model), indent=2))
     model.to(device)
     report = make_report(torch.no_grad()(model), deployed.run, images, args.batch_size, args.rounds)
     print(f'{deployed.path}: {deployed.how}; torch {torch.__version__}, {device},')

@@ -1,6 +1,8 @@
 """Networks by name."""
 
+import copy
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .configs import get_config
@@ -13,15 +15,20 @@ if TYPE_CHECKING:
 
 
 def get_model(
-    name: str,
+    name: 'str | Config',
     checkpoint: str | os.PathLike | None = None,
     num_classes: int | None = None,
     device: 'str | torch.device | None' = None,
 ) -> 'ImageClassifier':
     """A classifier by name, in eval mode: ``get_model('seresnet50_8xb32_in1k', 'weights.pth')``.
 
+    The checkpoint must have been made for the network of the config. How its images are prepared
+    comes from it: ``data_preprocessor`` normalises so, and the test pipeline of ``model.cfg``, the
+    config, resizes and crops so. ``model.dataset_meta['classes']`` has the names of the classes,
+    where the checkpoint has them.
+
     Args:
-        name: Name of a config of the project (see :func:`list_models`), or path of one.
+        name: Name of a config of the project (see :func:`list_models`), path of one, or a config.
         checkpoint: Path, or URL with a hash (see :func:`senet_mm.engine.download.fetch`); nothing
             is fetched that is not given here. Without it the weights are initialised.
         num_classes: Number of classes, by default the config's. With it the checkpoint may have a
@@ -39,16 +46,42 @@ def get_model(
     from senet_mm.engine import load_strictly
     from senet_mm.registry import MODELS
 
+    cfg = get_config(name) if isinstance(name, str) else copy.deepcopy(name)
+    classes = None
+    if checkpoint is not None:
+        checkpoint = str(checkpoint)
+        loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu', logger='silent')
+        classes = _take_over(cfg, loaded, checkpoint, new_head=num_classes is not None)
     with DefaultScope.overwrite_default_scope('senet_mm'):
-        model = MODELS.build(get_model_cfg(get_config(name), num_classes))
+        model = MODELS.build(get_model_cfg(cfg, num_classes))
         if checkpoint is None:
             model.init_weights()
         else:
             model.head.init_weights()
-            checkpoint = str(checkpoint)
-            loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu', logger='silent')
             load_strictly(model, loaded, checkpoint, new_head=num_classes is not None)
+    # The names that OpenMMLab's packages have for them.
+    model.cfg = cfg
+    model.dataset_meta = {'classes': classes} if classes and num_classes is None else {}
     return model.to(device).eval()
+
+
+def _take_over(
+    cfg: 'Config', checkpoint: dict, filename: str, new_head: bool
+) -> Sequence[str] | None:
+    """Let a config prepare images as weights want it; the names of their classes."""
+    from mmengine.logging import print_log
+
+    from senet_mm.engine.adopt import adopt_geometry, adopt_normalisation
+    from senet_mm.engine.origin import check_network, read_origin
+
+    origin = read_origin(checkpoint, filename)
+    check_network(cfg, origin, new_head)
+    lines = adopt_normalisation(cfg, origin)
+    if cfg.get('test_dataloader'):
+        lines += adopt_geometry(cfg, origin)
+    for line in lines:
+        print_log(line, logger='current')
+    return origin.classes
 
 
 def get_model_cfg(cfg: 'Config', num_classes: int | None = None) -> 'ConfigDict':

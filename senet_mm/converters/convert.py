@@ -2,20 +2,25 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 from torch import Tensor
 
 from senet_mm.engine.checkpoint import describe_misfit, load_from_local
+from senet_mm.engine.origin import Origin, check_network, read_origin
+from senet_mm.engine.preprocessing import set_preprocessing
 from senet_mm.utils.files import atomic_file
 from senet_mm.utils.options import check_option
 from senet_mm.version import __version__
 
 from .caffe import from_caffe, reorder_classes, sorted_to_caffe, to_caffe
 from .caffemodel import read_caffemodel, write_caffemodel
-from .formats import CAFFE, FORMATS, Format, fitting, recognise
+from .formats import CAFFE, FORMATS, MMPRETRAIN, Format, fitting, recognise
+from .images import find_preprocessing, with_style
 from .state_dicts import from_state_dict, to_state_dict
 from .target import Target
 from .tensor_files import read_tensors, tensors_in, write_tensors
@@ -27,10 +32,17 @@ TENSOR_SUFFIXES = ('.pth', '.safetensors')
 
 
 class Conversion(NamedTuple):
-    """What was done: the format of the other project, and which of our tensors it did not give."""
+    """What was done.
+
+    Attributes:
+        form: The format of the other project.
+        initialised: Those of our tensors that it did not give.
+        preprocessing: How images are prepared for the weights.
+    """
 
     form: Format
     initialised: list[str]
+    preprocessing: Mapping = {}
 
 
 def convert(
@@ -40,6 +52,7 @@ def convert(
     model: str,
     class_order: str = 'sorted',
     force: bool = False,
+    preprocessing: Mapping | None = None,
 ) -> Conversion:
     """Write the checkpoint of ours with the weights of a file of another project.
 
@@ -55,6 +68,8 @@ def convert(
         class_order: ``sorted`` has the classes of a Caffe network sorted by WordNet id, as all
             others have them; ``source`` leaves them as they are.
         force: Overwrite ``dst``.
+        preprocessing: How images are prepared, fields of :mod:`senet_mm.engine.preprocessing`,
+            where it is not as the file, what lies beside it, or the project says.
 
     Raises:
         FileNotFoundError: There is no such file, config, or folder for ``dst``.
@@ -66,17 +81,23 @@ def convert(
     _check_destination(dst, CHECKPOINT_SUFFIXES, force)
     target = Target(model)
     state, done = _read_theirs(kind, src, target, class_order)
+    digest = sha256(src)
+    prepared = find_preprocessing(done.form, src, digest, model, preprocessing or {})
+    set_preprocessing(target.cfg, prepared)
     meta = dict(
         config=model,
+        cfg=target.cfg.pretty_text,
+        preprocessing=prepared,
+        dataset_meta=dict(classes=_class_names(target, done.form, class_order)),
         source_format=kind,
         source_file=Path(src).name,
-        source_sha256=sha256(src),
+        source_sha256=digest,
         class_order=class_order,
         senet_mm_version=__version__,
     )
     with atomic_file(dst) as file:
         torch.save(dict(state_dict=state, meta=meta), file)
-    return done
+    return done._replace(preprocessing=prepared)
 
 
 def convert_back(
@@ -111,7 +132,7 @@ def convert_back(
     _check_destination(dst, THEIR_SUFFIXES.get(kind, TENSOR_SUFFIXES), force)
     target = Target(model)
     form = fitting(kind, target.geometry.pool)
-    state = _read_ours(src, target, class_order)
+    state, origin = _read_ours(src, target, class_order)
     target.check_pairing(form)
     if kind == 'caffe':
         if class_order == 'sorted':
@@ -119,7 +140,16 @@ def convert_back(
         write_caffemodel(dst, to_caffe(state, target))
     else:
         write_tensors(dst, to_state_dict(state, form, target))
-    return Conversion(form, [])
+    return Conversion(form, [], origin.preprocessing)
+
+
+def _class_names(target: Target, form: Format, class_order: str) -> list[str] | None:
+    """The names of the classes of ImageNet; None for a head of another class count."""
+    if target.model.head.num_classes != len(IMAGENET_CATEGORIES):
+        return None
+    if form is CAFFE and class_order == 'source':
+        return [IMAGENET_CATEGORIES[i] for i in sorted_to_caffe().argsort()]
+    return list(IMAGENET_CATEGORIES)
 
 
 def sha256(path: str | os.PathLike) -> str:
@@ -144,6 +174,8 @@ def _read_theirs(
     """Our state dict of a file of another project."""
     theirs = read_caffemodel(src) if kind == 'caffe' else read_tensors(src)
     form = CAFFE if kind == 'caffe' else recognise(kind, theirs)
+    if form is MMPRETRAIN:
+        form = with_style(form, src)
     target.check_pairing(form)
     try:
         if kind != 'caffe':
@@ -157,10 +189,14 @@ def _read_theirs(
         raise ValueError(f'{src}: {error}') from error
 
 
-def _read_ours(src: str | os.PathLike, target: Target, class_order: str) -> dict[str, Tensor]:
-    """The state dict of a checkpoint of the target."""
+def _read_ours(
+    src: str | os.PathLike, target: Target, class_order: str
+) -> tuple[dict[str, Tensor], Origin]:
+    """The state dict of a checkpoint of the target, and what it says of its origin."""
     checkpoint = load_from_local(str(src), map_location='cpu')
     state = tensors_in(checkpoint, src)
+    origin = read_origin(checkpoint, str(src))
+    check_network(target.cfg, origin)
     if misfit := describe_misfit(state, target.tensors):
         raise ValueError(f'{src} does not fit config {target.config}: {misfit}')
     given = (checkpoint.get('meta') or {}).get('class_order', class_order)
@@ -169,4 +205,4 @@ def _read_ours(src: str | os.PathLike, target: Target, class_order: str) -> dict
             f'{src} has the class order {given!r}, not {class_order!r}; '
             f'allowed: --class-order {given}'
         )
-    return {key: state[key].to(own.dtype) for key, own in target.tensors.items()}
+    return {key: state[key].to(own.dtype) for key, own in target.tensors.items()}, origin

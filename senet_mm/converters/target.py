@@ -30,7 +30,7 @@ class Target:
 
     def __init__(self, config: str) -> None:
         self.config = config
-        cfg = get_config(config)
+        self.cfg = cfg = get_config(config)
         init_default_scope(cfg.get('default_scope', 'senet_mm'))
         # How to train is no part of the network.
         self.model_cfg = {key: value for key, value in cfg.model.items() if key != 'train_cfg'}

@@ -64,8 +64,9 @@ def torchvision_backbone(
 
     Args:
         name: Name of a config of the project (see :func:`senet_mm.list_models`), or path of one.
-        checkpoint: Checkpoint of the classifier or of the backbone alone; without it the weights
-            are initialised, and ``frozen_stages=-1, norm_eval=False`` is what one wants.
+        checkpoint: Checkpoint of the classifier or of the backbone alone, which says how images are
+            normalised; without it the weights are initialised, and ``frozen_stages=-1,
+            norm_eval=False`` is what one wants.
         out_indices: Outputs of the backbone that go into the pyramid, from 0.
         frozen_stages: -1 freezes nothing, 0 the stem, k the stem and k stages.
         norm_eval: Keep the batch norms on their running statistics in training.
@@ -74,17 +75,26 @@ def torchvision_backbone(
 
     Raises:
         FileNotFoundError: There is no such config or checkpoint.
-        ValueError: The checkpoint does not fit.
+        ValueError: The checkpoint does not fit, or was made for another network.
     """
     # Late: they take seconds, and import mmdet where it is installed.
+    from mmengine.logging import print_log
     from mmengine.registry import DefaultScope
 
     from senet_mm.apis import get_config
     from senet_mm.apis.models import get_model_cfg
+    from senet_mm.engine.adopt import adopt_normalisation
+    from senet_mm.engine.origin import check_network, load_origin
+    from senet_mm.engine.preprocessing import describe_preprocessing
     from senet_mm.registry import MODELS
     from senet_mm.utils.meta import run_on_meta
 
     config = get_config(name)
+    if checkpoint is not None:
+        origin = load_origin(str(checkpoint))
+        check_network(config, origin, new_head=True)
+        for line in adopt_normalisation(config, origin):
+            print_log(line, logger='current')
     cfg = get_model_cfg(config)
     cfg.backbone.update(
         out_indices=tuple(out_indices), frozen_stages=frozen_stages, norm_eval=norm_eval
@@ -96,11 +106,7 @@ def torchvision_backbone(
         classifier.init_weights()
     body = classifier.backbone
     channels = [level.shape[1] for level in run_on_meta(body, (3, 224, 224))]
-    # Images are decoded to BGR; data sets that come as arrays are RGB.
-    preprocessor, pipeline = cfg.data_preprocessor, config.test_dataloader.dataset.pipeline
-    decoded = any(transform.type.startswith('LoadImage') for transform in pipeline)
-    bgr = decoded and not preprocessor.to_rgb
-    mean, std = (
-        [value / 255 for value in preprocessor[key]][:: -1 if bgr else 1] for key in ('mean', 'std')
-    )
+    images = describe_preprocessing(config)
+    bgr = images['channel_order'] == 'BGR'
+    mean, std = ([v / 255 for v in images[key]][:: -1 if bgr else 1] for key in ('mean', 'std'))
     return FPNBackbone(body, channels, out_channels, extra_blocks, mean, std, bgr)

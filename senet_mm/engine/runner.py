@@ -1,5 +1,6 @@
 """mmengine's runner, with its traps filled in."""
 
+import copy
 import logging
 import re
 import warnings
@@ -26,9 +27,12 @@ from senet_mm.models.recalibration import summarize
 from senet_mm.registry import DATA_SAMPLERS, DATASETS, RUNNERS
 from senet_mm.version import __version__
 
+from .adopt import adopt_geometry, adopt_normalisation, check_normalisation
 from .checkpoint import fit_checkpoint, load_strictly
 from .classes import align_with_training, compare_checkpoint
 from .config_keys import check_keys
+from .origin import Origin, check_network, find_pretrained, load_origin, read_origin
+from .preprocessing import describe_preprocessing
 from .speed import compile_regions, use_channels_last, use_tf32, use_threads
 from .training_state import check_training_state
 
@@ -49,11 +53,28 @@ NOISE = re.compile(
 class Runner(_Runner):
     """mmengine's runner that runs on any device, loads strictly and logs briefly."""
 
+    # Of the checkpoint from which the runner was built.
+    _origin: Origin | None = None
+
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'Runner':
-        """Build a runner; a key of the config that nobody reads is a ValueError."""
+        """Build a runner; images are normalised as the weights that it starts from want it.
+
+        Raises:
+            ValueError: Nobody reads a key of the config, or an option contradicts the weights.
+        """
         check_keys(cfg)
-        return super().from_cfg(cfg)
+        filename = cfg.get('load_from') or find_pretrained(cfg)
+        if not filename:
+            return super().from_cfg(cfg)
+        cfg = copy.deepcopy(cfg)
+        origin = load_origin(filename)
+        lines = adopt_normalisation(cfg, origin)
+        runner = super().from_cfg(cfg)
+        runner._origin = origin if cfg.get('load_from') else None
+        for line in lines:
+            runner.logger.info(line)
+        return runner
 
     def setup_env(self, env_cfg: dict) -> None:
         """Set up processes; without a GPU by gloo, where mmengine would ask for a CUDA device."""
@@ -160,7 +181,15 @@ class Runner(_Runner):
         return align_with_training(self, super().build_val_loop(loop), 'the validation set')
 
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
-        """Build the test loop; where the runner has trained, see :meth:`build_val_loop`."""
+        """Build the test loop; images are resized and cropped as the loaded weights want it.
+
+        Where the runner has trained before, the weights are its own, and labels follow the
+        training's classes.
+        """
+        if self._origin and not isinstance(self._train_loop, BaseLoop):
+            for line in adopt_geometry(self.cfg, self._origin):
+                self.logger.info(line)
+            self._test_dataloader = self.cfg.test_dataloader
         return align_with_training(self, super().build_test_loop(loop), 'the test set')
 
     @property
@@ -201,6 +230,9 @@ class Runner(_Runner):
             **kwargs: Not used; mmengine's signature.
         """
         checkpoint = CheckpointLoader.load_checkpoint(filename, map_location, logger='silent')
+        origin = read_origin(checkpoint, filename)
+        check_network(self.cfg, origin, new_head)
+        check_normalisation(self.cfg, origin)
         model = self.bare_model
         # All is checked before the hooks, one of which fills the averaged weights.
         checkpoint = fit_checkpoint(checkpoint, model, filename, new_head)
@@ -212,6 +244,14 @@ class Runner(_Runner):
         self._has_loaded = True
         self.logger.info(f'loaded {filename}')
         return checkpoint
+
+    def save_checkpoint(self, *args: object, meta: dict | None = None, **kwargs: object) -> None:
+        """Save a checkpoint that says how its images were prepared."""
+        loader = 'val_dataloader' if self.cfg.get('val_dataloader') else 'test_dataloader'
+        preprocessing = describe_preprocessing(self.cfg, loader)
+        super().save_checkpoint(
+            *args, meta={**(meta or {}), 'preprocessing': preprocessing}, **kwargs
+        )
 
     def build_logger(self, *args: object, **kwargs: object) -> MMLogger:
         """A logger that leaves out what the user cannot act on."""

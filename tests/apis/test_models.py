@@ -103,8 +103,7 @@ def test_another_class_count_is_an_error_unless_asked_for(weights, logged):
     with pytest.raises(ValueError, match=r'2 of another shape \(head.fc.bias \(7,\) for \(10,\)'):
         get_model(NAME, weights)
     model = get_model(NAME, weights, num_classes=4)
-    (line,) = logged.messages
-    assert line.endswith(
+    assert logged.messages[-1].endswith(
         'has a head of 7 classes; the head of 4 classes is newly initialised '
         '(head.fc.weight, head.fc.bias)'
     )
@@ -116,7 +115,7 @@ def test_another_class_count_is_an_error_unless_asked_for(weights, logged):
 
 def test_same_class_count_keeps_the_head(weights, logged):
     model = get_model(NAME, weights, num_classes=10)
-    assert logged.messages == []
+    assert not any('initialised' in message for message in logged.messages)
     expected = torch.load(weights, weights_only=True)['state_dict']
     assert torch.equal(model.head.fc.weight, expected['head.fc.weight'])
 

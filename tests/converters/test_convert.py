@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 import timm
 import torch
+from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 
 from senet_mm import __version__
-from senet_mm.apis import find_config
+from senet_mm.apis import find_config, get_config, get_model
 from senet_mm.converters import CaffeLayer, read_caffemodel, write_caffemodel
 from senet_mm.converters.caffe import sorted_to_caffe
 from senet_mm.converters.target import Target
 from senet_mm.converters.tensor_files import read_tensors, write_tensors
 from senet_mm.engine import load_from_local
+from senet_mm.engine.config_text import read_config_text
+from senet_mm.engine.preprocessing import describe_preprocessing
 
 from .parity import CONFIGS, NETS, caffe_model, convert
 
@@ -167,7 +170,12 @@ def test_a_contradiction_of_class_orders_is_refused(caffe_50, tmp_path, given, a
 
 def test_meta(caffe_50, tmp_path):
     convert('caffe', caffe_50, tmp_path / 'ours.pth', CAFFE_50)
-    assert load_from_local(str(tmp_path / 'ours.pth'))['meta'] == dict(
+    meta = load_from_local(str(tmp_path / 'ours.pth'))['meta']
+    config = read_config_text(meta.pop('cfg'))
+    assert config['model']['backbone'] == get_config(CAFFE_50).model.backbone
+    assert describe_preprocessing(config) == meta.pop('preprocessing')
+    assert meta.pop('dataset_meta') == {'classes': list(IMAGENET_CATEGORIES)}
+    assert meta == dict(
         config=CAFFE_50,
         source_format='caffe',
         source_file='se.caffemodel',
@@ -175,6 +183,39 @@ def test_meta(caffe_50, tmp_path):
         class_order='sorted',
         senet_mm_version=__version__,
     )
+
+
+def test_names_of_the_classes_follow_their_order(caffe_50, tmp_path):
+    for order in ('sorted', 'source'):
+        convert('caffe', caffe_50, tmp_path / f'{order}.pth', CAFFE_50, order=order)
+    by_wnid, by_caffe = (
+        get_model(CAFFE_50, tmp_path / f'{order}.pth').dataset_meta['classes']
+        for order in ('sorted', 'source')
+    )
+    assert by_wnid[0].startswith('tench')
+    assert by_caffe[448] == by_wnid[0]
+    assert by_caffe[0].startswith('kit fox')
+
+
+def test_a_converted_file_is_of_its_config_alone(caffe_50, tmp_path):
+    """The other one has the same tensors; the way back is refused as well."""
+    convert('caffe', caffe_50, tmp_path / 'ours.pth', CAFFE_50)
+    message = r'made with .*style=caffe, the config has .*style=pytorch; allowed: the config that'
+    with pytest.raises(ValueError, match=message):
+        get_model(PAD1_50, tmp_path / 'ours.pth')
+    refused(ValueError, message, 'timm', tmp_path / 'ours.pth', tmp_path, PAD1_50, '--reverse')
+
+
+def test_stated_preprocessing(timm_50, tmp_path):
+    stated = ('--preprocessing', 'resize=321', 'crop=288', 'mean=[1,2,3]')
+    convert('timm', timm_50, tmp_path / 'ours.pth', PAD1_50, *stated)
+    model = get_model(PAD1_50, tmp_path / 'ours.pth')
+    assert model.data_preprocessor.mean.flatten().tolist() == [1, 2, 3]
+    edge, crop = model.cfg.test_dataloader.dataset.pipeline[1:3]
+    assert (edge.scale, crop.crop_size) == (321, 288)
+    assert model.cfg.input_shape == (3, 288, 288)
+    for options in (('--preprocessing', 'resize=0'), (*stated, '--reverse')):
+        refused(ValueError, '--preprocessing', 'timm', timm_50, tmp_path, PAD1_50, *options)
 
 
 def test_a_factor_of_0_stands_for_statistics_of_0(caffe_50, tmp_path):
@@ -401,6 +442,35 @@ def test_a_wrong_pairing_names_the_right_one(request, tmp_path, kind, src, confi
     refused(ValueError, message, kind, request.getfixturevalue(src), tmp_path, config)
 
 
+def test_mmpretrains_config_tells_the_stride_placement(tmp_path):
+    """Of which its networks have either."""
+    convert_from = partial(refused, ValueError, r"for stem.pool='pad1' and style='caffe': the sh")
+    text = "model = dict(type='ImageClassifier', backbone=dict(type='SEResNet', style='caffe'))"
+    state = mmpretrain_state(tmp_path)
+    torch.save(dict(state_dict=state, meta=dict(cfg=text)), tmp_path / 'net.pth')
+    convert_from('mmpretrain', tmp_path / 'net.pth', tmp_path, PAD1_50)
+    text = text.replace(", style='caffe'", '')
+    torch.save(dict(state_dict=state, meta=dict(cfg=text)), tmp_path / 'net.pth')
+    convert('mmpretrain', tmp_path / 'net.pth', tmp_path / 'ours.pth', PAD1_50)
+
+
+def mmpretrain_state(folder):
+    """Weights of mmpretrain's SEResNet-50, made of ours."""
+    torch.save(get_model(PAD1_50).state_dict(), folder / 'a.pth')
+    convert('mmpretrain', folder / 'a.pth', folder / 'b.pth', PAD1_50, '--reverse')
+    return read_tensors(folder / 'b.pth')
+
+
+def test_the_way_back_says_what_images_the_weights_want(timm_50, tmp_path, capsys):
+    """The other project's file cannot."""
+    stated = ('--preprocessing', 'mean=[1,2,3]')
+    convert('timm', timm_50, tmp_path / 'ours.pth', PAD1_50, *stated)
+    capsys.readouterr()
+    convert('timm', tmp_path / 'ours.pth', tmp_path / 'theirs.pth', PAD1_50, '--reverse')
+    [_, line] = capsys.readouterr().out.splitlines()
+    assert line.startswith('images: input_size=[3, 224, 224], mean=[1, 2, 3], std=')
+
+
 def test_a_wrong_pairing_back(timm_50, tmp_path):
     convert('timm', timm_50, tmp_path / 'ours.pth', PAD1_50)
     with pytest.raises(ValueError, match=f'such as {CAFFE_50}$'):
@@ -475,9 +545,12 @@ def test_the_command(run_tool, timm_50, tmp_path):
     run = run_tool(*command, '--model', PAD1_50)
     assert run.returncode == 0, run.stderr
     assert run.stderr == ''
-    assert run.stdout == (
-        f"{tmp_path}/ours.pth: {PAD1_50}, from today's timm, class order sorted\n"
-    )
+    assert run.stdout.splitlines() == [
+        f"{tmp_path}/ours.pth: {PAD1_50}, from today's timm, class order sorted",
+        'images: input_size=[3, 224, 224], mean=[123.675, 116.28, 103.53], '
+        'std=[58.395, 57.12, 57.375], channel_order=RGB, '
+        'resize=235, edge=short, backend=pillow, interpolation=bicubic, crop=224',
+    ]
     run = run_tool(*command, '--model', PAD1_50)
     assert run.returncode == 1
     assert run.stderr == (

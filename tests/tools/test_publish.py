@@ -42,8 +42,7 @@ def publish():
         monkeypatch.setattr(sys, 'argv', [TOOL, *map(str, arguments)])
         capfd.readouterr()
         tool['main'](tool['parse_args']())
-        (line,) = capfd.readouterr().out.splitlines()
-        return Path(line)
+        return Path(capfd.readouterr().out.splitlines()[-1])
 
     return run
 

@@ -11,6 +11,8 @@ from senet_mm.utils.cli import reported_errors
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
+    from mmengine.config import DictAction
+
     parser = argparse.ArgumentParser(
         description='Convert weights of other projects into checkpoints of ours, and back'
     )
@@ -31,6 +33,15 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         help='sorted: the classes of the Caffe networks come into (with --reverse: from) the order '
         'of WordNet ids that all others have; source: they stay as they are',
     )
+    parser.add_argument(
+        '--preprocessing',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='how images are prepared, where it is not as the file, a config.json of timm beside '
+        'it, or the project says: resize=232 crop=224 interpolation=bicubic mean="[0,0,0]"',
+    )
     parser.add_argument('--reverse', action='store_true', help='from ours to theirs')
     parser.add_argument('--force', action='store_true', help='overwrite DST')
     parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
@@ -40,10 +51,15 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     from senet_mm.converters import convert, convert_back
 
-    function = convert_back if args.reverse else convert
-    done = function(args.kind, args.src, args.dst, args.model, args.class_order, args.force)
+    options = (args.kind, args.src, args.dst, args.model, args.class_order, args.force)
+    if args.reverse and args.preprocessing:
+        raise ValueError('--preprocessing is recorded in a checkpoint; allowed: without --reverse')
+    done = convert_back(*options) if args.reverse else convert(*options, args.preprocessing)
     way = 'to' if args.reverse else 'from'
     print(f'{args.dst}: {args.model}, {way} {done.form.title}, class order {args.class_order}')
+    if done.preprocessing:
+        fields = (f'{name}={value}' for name, value in done.preprocessing.items())
+        print(f'images: {", ".join(fields)}')
     if done.initialised:
         print(
             f'{len(done.initialised)} tensors that {done.form.title} does not have (SE) keep the '

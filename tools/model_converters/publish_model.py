@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senet_mm.utils.cli import reported_errors
+from senet_mm.utils.cli import add_cfg_options, check_options, reported_errors
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -38,6 +38,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--metrics', type=Path, help='JSON of the scores: tools/test.py --out --out-item metrics'
     )
+    add_cfg_options(parser)
     parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
     return parser.parse_args()
 
@@ -69,6 +70,7 @@ def make_meta(meta: dict, cfg: 'Config', name: str, model: 'nn.Module') -> dict:
     from mmengine.config import Config
 
     from senet_mm import __version__
+    from senet_mm.engine.preprocessing import describe_preprocessing
     from senet_mm.utils.complexity import get_complexity
 
     new = {
@@ -76,6 +78,7 @@ def make_meta(meta: dict, cfg: 'Config', name: str, model: 'nn.Module') -> dict:
         'cfg': Config(without_folders(cfg.to_dict())).pretty_text,
         'senet_mm_version': __version__,
         'torch_version': torch.__version__,
+        'preprocessing': describe_preprocessing(cfg),
         'complexity': get_complexity(model, cfg.input_shape).to_dict(),
         **{key: meta[key] for key in KEPT if key in meta},
     }
@@ -134,7 +137,10 @@ def main(args: argparse.Namespace) -> None:
     from senet_mm.apis import find_config, get_config, get_model
     from senet_mm.utils.files import check_regular_file
 
-    model = get_model(args.name, args.src)
+    cfg = get_config(args.name)
+    check_options(cfg, args.cfg_options)
+    cfg.merge_from_dict(args.cfg_options)
+    model = get_model(cfg, args.src)
     checkpoint = CheckpointLoader.load_checkpoint(args.src, 'cpu', logger='silent')
     meta = dict(checkpoint.get('meta') or {})
     if args.metrics:
@@ -144,7 +150,7 @@ def main(args: argparse.Namespace) -> None:
         except ValueError as error:
             raise ValueError(f'--metrics {args.metrics} is no JSON: {error}') from error
     name = Path(find_config(args.name)).stem
-    meta = make_meta(meta, get_config(args.name), name, model)
+    meta = make_meta(meta, model.cfg, name, model)
     print(write_pair(args.out_dir, f'{name}_{date}', make_content(model, meta), meta))
 
 

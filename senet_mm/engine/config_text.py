@@ -1,0 +1,64 @@
+"""Configs that files of weights carry as text: read as data, never executed."""
+
+import ast
+from collections.abc import Mapping
+
+# Our longest config has 12 kB.
+MAX_LENGTH = 1_000_000
+
+
+def read_config_text(text: str) -> dict:
+    """The values of a config in the form in which mmengine writes it (``Config.pretty_text``).
+
+    Args:
+        text: Assignments ``name = value``; a value is a literal or a call of ``dict``. mmengine
+            itself would execute the text, which a stranger may have written.
+
+    Raises:
+        ValueError: The text is anything else, or too long.
+    """
+    if len(text) > MAX_LENGTH:
+        raise ValueError(f'{len(text)} characters; allowed: {MAX_LENGTH}')
+    try:
+        return dict(_assignment(statement) for statement in ast.parse(text).body)
+    except (SyntaxError, TypeError, RecursionError, MemoryError) as error:
+        raise ValueError(f'no text of a config: {error}') from error
+
+
+def _assignment(statement: ast.stmt) -> tuple[str, object]:
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            return name, _value(value)
+    raise ValueError(f'line {statement.lineno} is no assignment of a value to a name')
+
+
+def _value(node: ast.expr) -> object:
+    """The value of an expression of literals, containers and ``dict(...)``."""
+    match node:
+        case ast.Call(func=ast.Name(id='dict'), args=[ast.Dict()] | [] as args, keywords=keywords):
+            named = {str(keyword.arg): _value(keyword.value) for keyword in keywords}
+            return {**(_value(args[0]) if args else {}), **named}
+        case ast.Dict(keys=keys, values=values):
+            pairs = zip(keys, values, strict=True)
+            return {ast.literal_eval(key): _value(value) for key, value in pairs}
+        case ast.List(elts=items):
+            return [_value(item) for item in items]
+        case ast.Tuple(elts=items):
+            return tuple(_value(item) for item in items)
+        case ast.Set(elts=items):
+            return {ast.literal_eval(item) for item in items}
+        # How Python writes numbers that have no literal.
+        case ast.Name(id='inf' | 'nan' as name):
+            return float(name)
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Name(id='inf')):
+            return float('-inf')
+    return ast.literal_eval(node)
+
+
+def to_plain(value: object) -> object:
+    """A value with all its mappings as ``dict`` and its tuples as lists, to be compared."""
+    if isinstance(value, Mapping):
+        return {key: to_plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(item) for item in value]
+    return value

@@ -1,0 +1,75 @@
+"""The steps of a test pipeline that resize and crop, as plain data and back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+MAX_SIDE = 10_000
+
+
+def name_of(step: Mapping) -> str:
+    """The type of a step without its scope."""
+    return str(step.get('type')).rpartition('.')[2]
+
+
+def is_side(value: object) -> bool:
+    """Whether a value is the side of an image that can be, in pixels."""
+    return type(value) is int and 1 <= value <= MAX_SIDE
+
+
+def is_inner(step: Mapping) -> bool:
+    """Whether a step comes between loading and packing."""
+    return not name_of(step).startswith(('LoadImage', 'Pack', 'TestTimeAug'))
+
+
+def read_geometry(pipeline: list[Mapping] | None) -> dict[str, Any] | None:
+    """``GEOMETRY`` of a pipeline; None where it does anything else."""
+    if pipeline is None:
+        return None
+    readers = {'ResizeEdge': _read_resize_edge, 'Resize': _read_resize, 'CenterCrop': _read_crop}
+    geometry: dict[str, Any] = {}
+    for step in filter(is_inner, pipeline):
+        read = readers.get(name_of(step))
+        done = read({key: step[key] for key in step if key != 'type'}) if read else None
+        # Once each, the crop last.
+        if done is None or done.keys() & geometry.keys() or 'crop' in geometry:
+            return None
+        geometry |= done
+    return dict(resize=None, crop=None) | geometry
+
+
+def _read_resize_edge(options: dict) -> dict[str, Any] | None:
+    defaults = dict(edge='short', backend='cv2', interpolation='bilinear')
+    if not options.keys() <= {'scale', *defaults}:
+        return None
+    return dict(resize=options.pop('scale', None)) | defaults | options
+
+
+def _read_resize(options: dict) -> dict[str, Any] | None:
+    """mmcv's, to a width and a height."""
+    side = options.pop('scale', None)
+    if options.pop('keep_ratio', False) or 'edge' in options or side is None:
+        return None
+    return _read_resize_edge(dict(scale=[side, side] if is_side(side) else list(side), **options))
+
+
+def _read_crop(options: dict) -> dict[str, Any] | None:
+    if options.keys() != {'crop_size'}:
+        return None
+    size = options['crop_size']
+    return dict(crop=size if is_side(size) else list(size))
+
+
+def to_steps(described: Mapping) -> list[dict]:
+    """The steps of a pipeline that resize and crop as described."""
+    steps = []
+    if (side := described['resize']) is not None:
+        how = {key: described[key] for key in ('backend', 'interpolation')}
+        if isinstance(side, list):
+            steps.append(dict(type='Resize', scale=tuple(side), **how))
+        else:
+            steps.append(dict(type='ResizeEdge', scale=side, edge=described['edge'], **how))
+    if (crop := described['crop']) is not None:
+        steps.append(
+            dict(type='CenterCrop', crop_size=crop if isinstance(crop, int) else tuple(crop))
+        )
+    return steps

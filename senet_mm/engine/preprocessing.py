@@ -1,0 +1,187 @@
+"""How images are prepared for a network, as plain data that travels with its weights.
+
+``mean`` and ``std`` in the order of the channels that the network sees (None: not normalised),
+``channel_order`` of what it sees (None for grey images), ``resize`` to a side (``edge``) or to
+[width, height], by ``backend`` and ``interpolation``, then the central ``crop``, a side or
+[height, width]; ``resize`` and ``crop`` are None where nothing is done. ``input_size`` is
+[channels, height, width]. What a config does not tell is left out.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mmcv.image.geometric import cv2_interp_codes, pillow_interp_codes
+
+from senet_mm.utils.options import check_option
+
+from .geometry import is_inner, is_side, name_of, read_geometry, to_steps
+
+NORMALISATION = ('mean', 'std', 'channel_order')
+GEOMETRY = ('resize', 'edge', 'backend', 'interpolation', 'crop')
+# Their arguments are understood; another preprocessor may do something else with them.
+PREPROCESSORS = ('ClsDataPreprocessor', 'BatchPreprocessor')
+INTERPOLATIONS = {'cv2': tuple(cv2_interp_codes), 'pillow': tuple(pillow_interp_codes)}
+
+
+def _is_numbers(value: object) -> bool:
+    return isinstance(value, list) and 1 <= len(value) <= 4 and all(map(_is_number, value))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _is_size(value: object) -> bool:
+    sides = value if isinstance(value, list) and len(value) == 2 else [value]
+    return value is None or all(map(is_side, sides))
+
+
+# Each with what it may be, in words and as a test.
+FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    'mean': ('a number per channel', lambda v: v is None or _is_numbers(v)),
+    'std': (
+        'a positive number per channel',
+        lambda v: v is None or (_is_numbers(v) and min(v) > 0),
+    ),
+    'channel_order': ('RGB, BGR, None', lambda v: v in ('RGB', 'BGR', None)),
+    'resize': ('a side, [width, height], None', _is_size),
+    'edge': ('short, long, width, height', lambda v: v in ('short', 'long', 'width', 'height')),
+    'backend': ('cv2, pillow', lambda v: v in ('cv2', 'pillow')),
+    'interpolation': (
+        'one of the backend: bilinear, bicubic, ...',
+        lambda v: any(v in names for names in INTERPOLATIONS.values()),
+    ),
+    'crop': ('a side, [height, width], None', _is_size),
+    'input_size': (
+        '[channels, height, width]',
+        lambda v: isinstance(v, list) and len(v) == 3 and all(map(is_side, v)),
+    ),
+}
+
+
+def check_preprocessing(given: object, source: str) -> dict[str, Any]:
+    """The fields of a description that somebody else wrote, tuples as lists.
+
+    Args:
+        given: The description.
+        source: Where it is from, for the message.
+
+    Raises:
+        ValueError: A field is not known or cannot have its value.
+    """
+    if not isinstance(given, Mapping):
+        raise ValueError(f'{source}: preprocessing is {type(given).__name__}; allowed: a dict')
+    checked = {}
+    for name, value in given.items():
+        check_option(f'{source}: preprocessing', name, FIELDS)
+        value = list(value) if isinstance(value, tuple) else value
+        allowed, fits = FIELDS[name]
+        if not fits(value):
+            raise ValueError(f'{source}: preprocessing {name}={value!r}; allowed: {allowed}')
+        checked[name] = value
+    for group in (NORMALISATION, GEOMETRY if checked.get('resize') else ('resize', 'crop')):
+        missing = set(group) - checked.keys()
+        if missing and missing != set(group):
+            raise ValueError(f'{source}: preprocessing lacks {", ".join(sorted(missing))}')
+    if checked.get('resize'):
+        allowed = INTERPOLATIONS[checked['backend']]
+        check_option(f'{source}: preprocessing interpolation', checked['interpolation'], allowed)
+    lengths = {len(checked.get(name) or []) for name in ('mean', 'std')}
+    if len(lengths - {1}) > 1 or (0 in lengths and len(lengths) > 1):
+        raise ValueError(f'{source}: preprocessing has mean and std of different lengths')
+    return checked
+
+
+def describe_preprocessing(cfg: Mapping, loader: str = 'test_dataloader') -> dict[str, Any]:
+    """What a config does to the images of a loader; steps that are not known are left out.
+
+    Args:
+        cfg: A config, or its values.
+        loader: Key of the loader.
+    """
+    parts = [_describe_normalisation(cfg), read_geometry(get_pipeline(cfg, loader)) or {}]
+    if cfg.get('input_shape'):
+        parts.append({'input_size': list(cfg['input_shape'])})
+    fitting = (part for part in parts if all(FIELDS[name][1](part[name]) for name in part))
+    return {name: value for part in fitting for name, value in part.items()}
+
+
+def get_network(cfg: Mapping) -> Mapping:
+    """The ``model`` of a config, or the one that test-time augmentation wraps."""
+    model = cfg.get('model')
+    if not isinstance(model, Mapping):
+        return {}
+    return model.get('module') or model
+
+
+def _get_dataset(cfg: Mapping, loader: str) -> Mapping | None:
+    """The data set of a loader that has the pipeline; None where there is no single one."""
+    dataset = (cfg.get(loader) or {}).get('dataset')
+    while isinstance(dataset, Mapping) and 'pipeline' not in dataset:
+        dataset = dataset.get('dataset')
+    return dataset if isinstance(dataset, Mapping) else None
+
+
+def get_pipeline(cfg: Mapping, loader: str) -> list[Mapping] | None:
+    """The pipeline of a loader; None where there is no single one."""
+    dataset = _get_dataset(cfg, loader)
+    return None if dataset is None else dataset['pipeline']
+
+
+def _is_decoded(cfg: Mapping) -> bool:
+    """Whether images are decoded, to BGR; data sets of arrays are RGB."""
+    loaders = ('test_dataloader', 'val_dataloader', 'train_dataloader')
+    pipelines = (get_pipeline(cfg, loader) for loader in loaders)
+    pipeline = next((p for p in pipelines if p is not None), None)
+    return pipeline is None or any(name_of(step).startswith('LoadImage') for step in pipeline)
+
+
+def get_preprocessor(cfg: Mapping) -> Mapping:
+    """The ``data_preprocessor`` of a config: its network's, or its own."""
+    return get_network(cfg).get('data_preprocessor') or cfg.get('data_preprocessor') or {}
+
+
+def _describe_normalisation(cfg: Mapping) -> dict[str, Any]:
+    preprocessor = get_preprocessor(cfg)
+    if name_of({'type': 'ClsDataPreprocessor', **preprocessor}) not in PREPROCESSORS:
+        return {}
+    mean, std = (
+        None if preprocessor.get(key) is None else list(preprocessor[key])
+        for key in ('mean', 'std')
+    )
+    swapped = bool(preprocessor.get('to_rgb', False))
+    order = 'RGB' if _is_decoded(cfg) == swapped else 'BGR'
+    grey = len(mean or []) == 1 or (cfg.get('input_shape') or [3])[0] == 1
+    return dict(mean=mean, std=std, channel_order=None if grey else order)
+
+
+def set_normalisation(cfg: Mapping, described: Mapping) -> None:
+    """Let a config normalise as described."""
+    network = get_network(cfg)
+    owner = network if network.get('data_preprocessor') else cfg
+    preprocessor = dict(owner.get('data_preprocessor') or {})
+    preprocessor |= {key: described[key] for key in ('mean', 'std')}
+    if order := described['channel_order']:
+        preprocessor['to_rgb'] = _is_decoded(cfg) == (order == 'RGB')
+    owner['data_preprocessor'] = preprocessor
+
+
+def set_geometry(cfg: Mapping, described: Mapping, loader: str = 'test_dataloader') -> None:
+    """Let a loader resize and crop as described; its other steps stay."""
+    dataset = _get_dataset(cfg, loader)
+    pipeline = dataset['pipeline']
+    inner = [i for i, step in enumerate(pipeline) if is_inner(step)]
+    first = inner[0] if inner else sum(name_of(step).startswith('LoadImage') for step in pipeline)
+    rest = [step for step in pipeline[first:] if not is_inner(step)]
+    dataset['pipeline'] = [*pipeline[:first], *to_steps(described), *rest]
+    if described.get('input_size'):
+        cfg['input_shape'] = tuple(described['input_size'])
+
+
+def set_preprocessing(cfg: Mapping, described: Mapping) -> None:
+    """Let a config prepare the images of its validation and its test as described."""
+    set_normalisation(cfg, described)
+    for loader in ('val_dataloader', 'test_dataloader'):
+        if read_geometry(get_pipeline(cfg, loader)) is not None:
+            set_geometry(cfg, described, loader)
