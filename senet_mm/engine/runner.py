@@ -3,31 +3,26 @@
 import logging
 import re
 import warnings
-from collections.abc import Callable
-from functools import partial
 
 import mmengine
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
-from mmengine.dist import get_world_size
 from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.optim import OptimWrapper
-from mmengine.registry import FUNCTIONS
 from mmengine.runner import BaseLoop, CheckpointLoader
 from mmengine.runner import Runner as _Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from senet_mm.datasets.collate import collate
-from senet_mm.datasets.seeding import SeededDataset, SeededSampler
 from senet_mm.models.recalibration import summarize
-from senet_mm.registry import DATA_SAMPLERS, DATASETS, RUNNERS
+from senet_mm.registry import RUNNERS
 from senet_mm.version import __version__
 
 from .checkpoint import get_state_dict, load_strictly, with_own_head
 from .config_keys import check_keys
+from .data_loader import build_data_loader, check_batches
 from .speed import compile_regions, use_channels_last, use_tf32
 
 # Upstream's messages about which a user can do nothing.
@@ -106,36 +101,11 @@ class Runner(_Runner):
     def build_dataloader(
         dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
     ) -> DataLoader:
-        """Build a loader whose random numbers follow from seed, epoch and position.
-
-        Defaults are those of OpenMMLab's image classification: samples are stacked, workers
-        persist if there are any, memory is pinned if there is a GPU.
-        """
-        if isinstance(dataloader, DataLoader):
-            return dataloader
-        cfg = {
-            'num_workers': 0,
-            'collate_fn': dict(type=collate),
-            'pin_memory': torch.cuda.is_available(),
-            **dataloader,
-        }
-        cfg.setdefault('persistent_workers', cfg['num_workers'] > 0)
-        if cfg['num_workers'] == 0:
-            cfg['persistent_workers'] = False
-        dataset = DATASETS.build(cfg['dataset'])
-        if hasattr(dataset, 'full_init'):
-            dataset.full_init()
-        if num_batches := cfg.pop('num_batch_per_epoch', None):
-            dataset = dataset.get_subset(num_batches * cfg['batch_size'] * get_world_size())
-        sampler = DATA_SAMPLERS.build(
-            cfg['sampler'],
-            default_args=dict(dataset=dataset, seed=None if diff_rank_seed else seed),
-        )
-        # The dataset hands out whole batches, so that it can say what it replaced in them.
-        cfg['dataset'] = SeededDataset(dataset, build_collate(**cfg['collate_fn']))
-        cfg['collate_fn'] = dict(type=as_it_is)
-        cfg['sampler'] = SeededSampler(sampler, seed or 0)
-        return _Runner.build_dataloader(cfg, seed, diff_rank_seed)
+        """Build a loader, see :func:`build_data_loader`."""
+        if not isinstance(dataloader, DataLoader):
+            return build_data_loader(dataloader, seed, diff_rank_seed)
+        check_batches(dataloader)
+        return dataloader
 
     def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None) -> None:
         """Scale the learning rate to the real batch size, gradient accumulation included."""
@@ -206,16 +176,6 @@ class Runner(_Runner):
             f'{device}, {self.world_size} process(es), seed {self.seed}; '
             f'config, log and checkpoints in {self.work_dir}'
         )
-
-
-def build_collate(type: str | Callable, **kwargs: object) -> Callable[[list], object]:
-    """The function that makes a batch of samples, by its name or itself, with its arguments."""
-    return partial(FUNCTIONS.get(type) if isinstance(type, str) else type, **kwargs)
-
-
-def as_it_is(batch: object) -> object:
-    """What a loader does to a batch that the dataset has built."""
-    return batch
 
 
 def is_useful(record: logging.LogRecord) -> bool:
