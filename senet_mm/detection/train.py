@@ -87,7 +87,7 @@ def train(
     loader = DataLoader(data, batch_size, shuffle=True, collate_fn=collate, drop_last=True)
     if not len(loader):
         raise ValueError(
-            f'batch size {batch_size} of {len(data)} images; allowed: 1 to {len(data)}'
+            f'batch size {batch_size}; allowed for {len(data)} images: 1 to {len(data)}'
         )
     parameters = [parameter for parameter in detector.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(parameters, lr, momentum=0.9, weight_decay=weight_decay)

@@ -30,7 +30,7 @@ def test_any_number_of_steps_trains(epochs, images):
 
 
 def test_an_epoch_has_a_batch():
-    with pytest.raises(ValueError, match='batch size 4 of 3 images; allowed: 1 to 3'):
+    with pytest.raises(ValueError, match='batch size 4; allowed for 3 images: 1 to 3'):
         train(Toy(), [(torch.zeros(3, 8, 8), {})] * 3, 1, batch_size=4, lr=0.1)
 
 
