@@ -8,6 +8,7 @@ the epoch), which the sampler sends along with the index.
 import contextlib
 import random
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -45,8 +46,8 @@ class SeededSampler(Sampler):
         self.epoch = 0
         self.start = 0
         self.rank, self.world_size = get_dist_info()
-        if hasattr(sampler, 'skip'):  # mmengine asks whether there is such a method
-            self.skip = self._skip
+        if hasattr(sampler, 'skip'):  # mmengine asks whether an endless sampler has it
+            self.skip = self.begin_at
 
     def set_epoch(self, epoch: int) -> None:
         """Move to another epoch: other order, other random numbers."""
@@ -54,13 +55,13 @@ class SeededSampler(Sampler):
         if hasattr(self.sampler, 'set_epoch'):
             self.sampler.set_epoch(epoch)
 
-    def _skip(self, num_samples: int) -> None:
-        """Begin after so many samples of this rank; they are not loaded."""
-        self.sampler.skip(num_samples)
+    def begin_at(self, num_samples: int) -> None:
+        """Leave out so many samples of this rank, once; they are not loaded."""
         self.start = num_samples
 
     def __iter__(self) -> Iterator[Draw]:
-        for i, index in enumerate(self.sampler, self.start):
+        start, self.start = self.start, 0
+        for i, index in islice(enumerate(self.sampler), start, None):
             yield index, (self.seed, self.epoch, i * self.world_size + self.rank)
 
     def __len__(self) -> int:

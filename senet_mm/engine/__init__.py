@@ -4,6 +4,7 @@ from .damage_hook import DamagedImagesHook
 from .download import load_from_url
 from .excitation_hook import ExcitationHook
 from .freeze_norm_hook import FreezeNormHook
+from .one_cycle import OneCycleLR
 from .optim_wrapper import Bf16OptimWrapper
 from .pretrained import PretrainedInit
 from .result_hook import ResultHook
@@ -16,6 +17,7 @@ __all__ = [
     'DamagedImagesHook',
     'ExcitationHook',
     'FreezeNormHook',
+    'OneCycleLR',
     'PretrainedInit',
     'ResultHook',
     'Runner',

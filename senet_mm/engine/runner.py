@@ -23,6 +23,8 @@ from senet_mm.version import __version__
 from .checkpoint import get_state_dict, load_strictly, with_own_head
 from .config_keys import check_keys
 from .data_loader import build_data_loader, check_batches
+from .replay import EPOCH_LENGTH, follow_config, get_epoch_length, get_plan
+from .resume import Resumed, check_resumable, get_seed, open_checkpoint, relocate
 from .speed import compile_regions, use_channels_last, use_tf32
 
 # Upstream's messages about which a user can do nothing.
@@ -42,6 +44,20 @@ NOISE = re.compile(
 class Runner(_Runner):
     """mmengine's runner that runs on any device, loads strictly and logs briefly."""
 
+    # What a resumed run goes on from, until it is loaded.
+    _resumed: Resumed | None = None
+
+    def __init__(
+        self,
+        *args: object,
+        load_from: str | None = None,
+        resume: bool | str = False,
+        **kwargs: object,
+    ) -> None:
+        # Upstream sets them after the seed, which hangs on them.
+        self._load_from, self._resume = load_from, resume
+        super().__init__(*args, load_from=load_from, resume=resume, **kwargs)
+
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'Runner':
         """Build a runner; a misspelt top-level key of the config is a ValueError."""
@@ -58,6 +74,15 @@ class Runner(_Runner):
             dist.init_process_group('gloo')
         use_tf32(env_cfg.get('tf32', False))
         super().setup_env(env_cfg)
+
+    def set_randomness(self, seed: int | None = None, **kwargs: object) -> None:
+        """Seed all generators; a run that is resumed keeps the seed with which it began."""
+        if self._resume and not hasattr(self, '_seed'):
+            self._resumed = open_checkpoint(self)
+            if self._resumed:
+                seed = get_seed(self._resumed, seed)
+                self._randomness_cfg = {**self._randomness_cfg, 'seed': seed}
+        super().set_randomness(seed, **kwargs)
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:
         """Build the model; a line per stage says which layers were put into it."""
@@ -118,9 +143,25 @@ class Runner(_Runner):
     def load_or_resume(self) -> None:
         """Load or resume; training that starts from ``load_from`` may change the class count."""
         training = isinstance(self._train_loop, BaseLoop)
+        if self._resumed:
+            self._load_from = self._resumed.filename
+        elif self._resume and not self._has_loaded:
+            self.logger.info(f'no checkpoint in {self.work_dir} yet: training starts')
+        # Testing has nothing to resume, whatever the config says.
+        self._resume = training and self._resumed is not None
+        if training:
+            self.message_hub.update_info(EPOCH_LENGTH, get_epoch_length(self))
         if training and self._load_from and not self._resume and not self._has_loaded:
             self.load_checkpoint(self._load_from, new_head=True)
         super().load_or_resume()
+        self._resumed = None
+
+    def resume(self, filename: str, *args: object, **kwargs: object) -> None:
+        """Go on from a checkpoint, by the config of today."""
+        plan = get_plan(self)
+        super().resume(filename, *args, **kwargs)
+        relocate(self)
+        follow_config(self, plan)
 
     def load_checkpoint(
         self,
@@ -139,7 +180,10 @@ class Runner(_Runner):
             new_head: Let a head of another class count be as it is initialised.
             **kwargs: Not used; mmengine's signature.
         """
-        checkpoint = CheckpointLoader.load_checkpoint(filename, map_location, logger='silent')
+        if self._resumed:
+            checkpoint = self._resumed.checkpoint
+        else:
+            checkpoint = CheckpointLoader.load_checkpoint(filename, map_location, logger='silent')
         model = self.model
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module
@@ -149,6 +193,8 @@ class Runner(_Runner):
             checkpoint = {**checkpoint, 'state_dict': state_dict}
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         load_strictly(model, checkpoint, filename)
+        if self._resume:
+            check_resumable(checkpoint, filename, self.optim_wrapper)
         self._has_loaded = True
         self.logger.info(f'loaded {filename}')
         return checkpoint
