@@ -8,7 +8,6 @@ the epoch), which the sampler sends along with the index.
 import contextlib
 import random
 from collections.abc import Callable, Iterator
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -44,10 +43,10 @@ class SeededSampler(Sampler):
         self.sampler = sampler
         self.seed = seed
         self.epoch = 0
-        self.start = 0
+        self.start = 0  # samples of this rank to leave out at the beginning of the epoch
         self.rank, self.world_size = get_dist_info()
         if hasattr(sampler, 'skip'):  # mmengine asks whether an endless sampler has it
-            self.skip = self.begin_at
+            self.skip = self._skip
 
     def set_epoch(self, epoch: int) -> None:
         """Move to another epoch: other order, other random numbers."""
@@ -55,14 +54,14 @@ class SeededSampler(Sampler):
         if hasattr(self.sampler, 'set_epoch'):
             self.sampler.set_epoch(epoch)
 
-    def begin_at(self, num_samples: int) -> None:
-        """Leave out so many samples of this rank, once; they are not loaded."""
+    def _skip(self, num_samples: int) -> None:
+        """Begin an endless sampler after so many samples of this rank."""
         self.start = num_samples
 
     def __iter__(self) -> Iterator[Draw]:
-        start, self.start = self.start, 0
-        for i, index in islice(enumerate(self.sampler), start, None):
-            yield index, (self.seed, self.epoch, i * self.world_size + self.rank)
+        for i, index in enumerate(self.sampler):
+            if i >= self.start:
+                yield index, (self.seed, self.epoch, i * self.world_size + self.rank)
 
     def __len__(self) -> int:
         return len(self.sampler)

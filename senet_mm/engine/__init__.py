@@ -2,6 +2,7 @@ from .checkpoint import load_from_local, load_strictly
 from .complexity_hook import ComplexityHook
 from .damage_hook import DamagedImagesHook
 from .download import load_from_url
+from .epoch_loop import EpochBasedTrainLoop
 from .excitation_hook import ExcitationHook
 from .freeze_norm_hook import FreezeNormHook
 from .one_cycle import OneCycleLR
@@ -15,6 +16,7 @@ __all__ = [
     'Bf16OptimWrapper',
     'ComplexityHook',
     'DamagedImagesHook',
+    'EpochBasedTrainLoop',
     'ExcitationHook',
     'FreezeNormHook',
     'OneCycleLR',

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from senet_mm.datasets.collate import collate
 from senet_mm.datasets.seeding import SeededDataset, SeededSampler
+from senet_mm.datasets.subset import count_samples
 from senet_mm.registry import DATA_SAMPLERS, DATASETS
 
 
@@ -41,7 +42,9 @@ def build_data_loader(
         cfg['persistent_workers'] = False
     dataset = build_dataset(cfg['dataset'])
     # The dataset hands out whole batches, so that it can say what it replaced in them.
-    served = SeededDataset(dataset, build_collate(cfg['collate_fn']), get_length(cfg, dataset))
+    served = SeededDataset(dataset, build_collate(cfg['collate_fn']))
+    if (number := cfg.pop('num_batch_per_epoch', None)) is not None:
+        served.length = count_samples(len(dataset), number, cfg['batch_size'])
     sampler = cfg['sampler']
     if isinstance(sampler, dict):
         defaults = dict(dataset=served, seed=None if diff_rank_seed else seed)
@@ -52,7 +55,7 @@ def build_data_loader(
     cfg['sampler'] = dict(type=lambda **_: seeded)
     cfg['collate_fn'] = dict(type=as_it_is)
     loader = Runner.build_dataloader(cfg, seed, diff_rank_seed)
-    check_batches(loader)
+    check_has_batch(loader)
     return loader
 
 
@@ -77,25 +80,7 @@ def build_dataset(cfg: dict | Dataset) -> Dataset:
     return dataset
 
 
-def get_length(cfg: dict, dataset: Dataset) -> int | None:
-    """Number of samples that are used; None for all. Takes ``num_batch_per_epoch`` out of ``cfg``.
-
-    Raises:
-        ValueError: ``num_batch_per_epoch`` is out of range.
-    """
-    batches = cfg.pop('num_batch_per_epoch', None)
-    if batches is None:
-        return None
-    samples = cfg['batch_size'] * get_world_size()
-    if not 1 <= batches <= len(dataset) / samples:
-        raise ValueError(
-            f'num_batch_per_epoch={batches}; allowed: 1 to {len(dataset) // samples}, '
-            f'from {len(dataset)} images in batches of {samples}'
-        )
-    return batches * samples
-
-
-def check_batches(loader: DataLoader) -> None:
+def check_has_batch(loader: DataLoader) -> None:
     """Raise a ValueError for a loader without a batch."""
     if len(loader):
         return

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from mmengine.optim import OptimWrapper, OptimWrapperDict, _ParamScheduler
 from mmengine.runner import EpochBasedTrainLoop
 
+from .epoch_loop import BATCHES
+
 if TYPE_CHECKING:
     from .runner import Runner
 
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 STATE = {
     '_global_step', '_last_value', 'best', 'cooldown_counter', 'last_step', 'num_bad_epochs',
 }  # fmt: skip
-EPOCH_LENGTH = 'epoch_length'
 
 
 class Plan(NamedTuple):
@@ -89,28 +90,22 @@ def get_epoch_length(runner: 'Runner') -> int | None:
 
 
 def move_to_epoch(runner: 'Runner') -> bool:
-    """Count iterations by the epochs done, if an epoch has another length than before.
+    """At the end of an epoch, count iterations by epochs if these have another length than before.
 
-    In the middle of an epoch of the same length, the run goes on behind the images it has seen.
+    Within an epoch, :class:`EpochBasedTrainLoop` decides whether its rest can be trained.
     """
-    length, loop = get_epoch_length(runner), runner.train_loop
-    before = runner.message_hub.runtime_info.get(EPOCH_LENGTH)
-    if before is None and loop.epoch and loop.iter % loop.epoch == 0:
-        before = loop.iter // loop.epoch  # an older checkpoint
-    runner.message_hub.update_info(EPOCH_LENGTH, length)
-    if length is None or before is None:
-        return False
-    if length == before:
-        rest = loop.iter - loop.epoch * length
-        sampler, batch_size = loop.dataloader.sampler, loop.dataloader.batch_size
-        if 0 < rest < length and batch_size and hasattr(sampler, 'begin_at'):
-            sampler.begin_at(rest * batch_size)
+    length, loop, hub = get_epoch_length(runner), runner.train_loop, runner.message_hub
+    before = hub.runtime_info.get(BATCHES)
+    if before is None and loop.epoch:  # a checkpoint of another project
+        before = loop.iter / loop.epoch
+    if length is None or not before or before == length or loop.iter != loop.epoch * before:
         return False
     runner.logger.info(
-        f'resumed with another config: {length} iterations in an epoch, {before} before; epoch '
+        f'resumed with another config: {length} iterations in an epoch, {before:g} before; epoch '
         f'{loop.epoch} ends at iteration {loop.epoch * length}'
     )
     loop._iter = loop.epoch * length
+    hub.update_info(BATCHES, length)
     return True
 
 

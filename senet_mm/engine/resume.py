@@ -1,12 +1,11 @@
 """Resuming: which checkpoint, with which seed, and whether it has what a run needs."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmengine.dist import all_gather_object
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import CheckpointLoader
 
 if TYPE_CHECKING:
@@ -99,31 +98,13 @@ def get_seed(resumed: Resumed, given: int | None) -> int | None:
     return seed
 
 
-def check_resumable(checkpoint: dict, filename: str, optim_wrapper: OptimWrapper) -> None:
-    """Raise a ValueError for a checkpoint that holds weights alone, or of another optimizer."""
-    meta = checkpoint.get('meta') or {}
-    missing = [key for key in ('optimizer', 'message_hub') if key not in checkpoint]
-    missing += [f'meta.{key}' for key in ('epoch', 'iter') if key not in meta]
-    if missing:
-        raise ValueError(
-            f'checkpoint {filename} has no {", ".join(missing)}, so that a run cannot be resumed '
-            'from it; allowed: one of the run itself, or as weights to start from (load_from)'
-        )
-    saved = checkpoint['optimizer'].get('param_groups')
-    if isinstance(saved, list) and saved and hasattr(optim_wrapper, 'optimizer'):
-        _check_groups(saved, optim_wrapper.optimizer.param_groups, filename)
-
-
-def _check_groups(saved: list[Mapping], own: list[Mapping], filename: str) -> None:
-    sizes = [[len(group['params']) for group in groups] for groups in (saved, own)]
-    if sizes[0] != sizes[1]:
-        raise ValueError(
-            f'checkpoint {filename} has {len(saved)} group(s) of {sum(sizes[0])} parameters in its '
-            f'optimizer, the config makes {len(own)} of {sum(sizes[1])}; allowed: the same '
-            'optim_wrapper.paramwise_cfg and trainable parameters'
-        )
-    known = {name for name in saved[0] if not name.startswith('initial_')}
-    if unknown := sorted(known - own[0].keys()):
+def check_optimizer(checkpoint: dict, filename: str, optim_wrapper: OptimWrapper) -> None:
+    """Raise a ValueError for a checkpoint of another optimizer, whose state has other parts."""
+    if isinstance(optim_wrapper, OptimWrapperDict):
+        return
+    saved, own = checkpoint['optimizer']['param_groups'][0], optim_wrapper.optimizer.param_groups[0]
+    known = {name for name in saved if not name.startswith('initial_')}
+    if unknown := sorted(known - own.keys()):
         raise ValueError(
             f'checkpoint {filename} is of another optimizer, with {", ".join(unknown)}; allowed: '
             'the same optim_wrapper.optimizer.type, or the checkpoint as load_from'

@@ -22,9 +22,9 @@ from senet_mm.version import __version__
 
 from .checkpoint import get_state_dict, load_strictly, with_own_head
 from .config_keys import check_keys
-from .data_loader import build_data_loader, check_batches
-from .replay import EPOCH_LENGTH, follow_config, get_epoch_length, get_plan
-from .resume import Resumed, check_resumable, get_seed, open_checkpoint, relocate
+from .data_loader import build_data_loader, check_has_batch
+from .replay import follow_config, get_plan
+from .resume import Resumed, check_optimizer, get_seed, open_checkpoint, relocate
 from .speed import compile_regions, use_channels_last, use_tf32
 
 # Upstream's messages about which a user can do nothing.
@@ -122,6 +122,13 @@ class Runner(_Runner):
             warnings.filterwarnings('ignore', '`broadcast_buffers` is deprecated', FutureWarning)
             return super().wrap_model(model_wrapper_cfg, model)
 
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop; one by epochs is :class:`EpochBasedTrainLoop`."""
+        if isinstance(loop, dict) and loop.get('by_epoch') and 'type' not in loop:
+            loop = {'type': 'EpochBasedTrainLoop', **loop}
+            loop.pop('by_epoch')
+        return super().build_train_loop(loop)
+
     @staticmethod
     def build_dataloader(
         dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
@@ -129,7 +136,7 @@ class Runner(_Runner):
         """Build a loader, see :func:`build_data_loader`."""
         if not isinstance(dataloader, DataLoader):
             return build_data_loader(dataloader, seed, diff_rank_seed)
-        check_batches(dataloader)
+        check_has_batch(dataloader)
         return dataloader
 
     def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None) -> None:
@@ -149,8 +156,6 @@ class Runner(_Runner):
             self.logger.info(f'no checkpoint in {self.work_dir} yet: training starts')
         # Testing has nothing to resume, whatever the config says.
         self._resume = training and self._resumed is not None
-        if training:
-            self.message_hub.update_info(EPOCH_LENGTH, get_epoch_length(self))
         if training and self._load_from and not self._resume and not self._has_loaded:
             self.load_checkpoint(self._load_from, new_head=True)
         super().load_or_resume()
@@ -194,7 +199,7 @@ class Runner(_Runner):
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         load_strictly(model, checkpoint, filename)
         if self._resume:
-            check_resumable(checkpoint, filename, self.optim_wrapper)
+            check_optimizer(checkpoint, filename, self.optim_wrapper)
         self._has_loaded = True
         self.logger.info(f'loaded {filename}')
         return checkpoint

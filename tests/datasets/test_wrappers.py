@@ -169,9 +169,15 @@ def test_the_first_batches_alone():
     assert loader.dataset.get_data_info(7)['img_path'] == 'image 7'
 
 
-@pytest.mark.parametrize('given', [0, -1, 6])
-def test_batches_that_are_not_there(given):
-    message = rf'num_batch_per_epoch={given}; allowed: 1 to 5, from 20 images in batches of 4'
+@pytest.mark.parametrize(
+    ('given', 'message'),
+    [
+        (0, 'num_batch_per_epoch=0: allowed: None, or an integer from 1'),
+        (-1, 'num_batch_per_epoch=-1: allowed'),
+        (6, 'num_batch_per_epoch=6 takes 24 samples, the data set has 20; allowed: up to 5'),
+    ],
+)
+def test_batches_that_are_not_there(given, message):
     with pytest.raises(ValueError, match=message):
         Runner.build_dataloader(make_loader(INNER, num_batch_per_epoch=given), seed=0)
 

@@ -241,28 +241,9 @@ def test_a_new_folder_starts_and_says_so(whole, tmp_path):
     assert f'no checkpoint in {tmp_path} yet: training starts' in log_of(tmp_path)
 
 
-def test_weights_alone_cannot_be_resumed(whole, tmp_path):
-    state_dict = torch.load(whole.work_dir / 'epoch_1.pth', weights_only=False)['state_dict']
-    torch.save({'state_dict': state_dict, 'meta': {}}, tmp_path / 'weights.pth')
-    runner = make(tmp_path, resume=True, load_from=str(tmp_path / 'weights.pth'))
-    with pytest.raises(ValueError, match=r'has no optimizer, message_hub, meta.epoch, meta.i'):
-        runner.train()
-
-
-@pytest.mark.parametrize(
-    ('options', 'message'),
-    [
-        (
-            {'optim_wrapper.paramwise_cfg': dict(bias_lr_mult=2.0)},
-            r'has 1 group\(s\) of 35 parameters in its optimizer, the config makes 35 of 35; allow',
-        ),
-        (
-            {'optim_wrapper.optimizer': dict(_delete_=True, type='Adam', lr=0.1)},
-            'is of another optimizer, with dampening, momentum, nesterov; allowed: the same',
-        ),
-    ],
-)
-def test_another_optimizer_is_refused(whole, tmp_path, options, message):
+def test_another_optimizer_is_refused(whole, tmp_path):
     copy = copy_after_first_epoch(whole.work_dir, tmp_path / 'copy')
+    adam = dict(_delete_=True, type='Adam', lr=0.1)
+    message = 'is of another optimizer, with dampening, momentum, nesterov; allowed: the same'
     with pytest.raises(ValueError, match=message):
-        make(copy, resume=True, **options).train()
+        make(copy, resume=True, **{'optim_wrapper.optimizer': adam}).train()
