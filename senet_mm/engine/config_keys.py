@@ -10,8 +10,9 @@ RUNNER_KEYS = set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg
 
 # Top-level keys that a config may have, besides the arguments of the runner.
 OTHER_KEYS = {
-    'auto_scale_lr', 'channels_last', 'compile', 'custom_imports', 'find_unused_parameters',
-    'input_shape', 'model_wrapper_cfg', 'sync_bn', 'tta_model', 'tta_pipeline',
+    'auto_scale_lr', 'channels_last', 'compile', 'custom_imports', 'dry_evaluation',
+    'find_unused_parameters', 'input_shape', 'model_wrapper_cfg', 'sync_bn', 'tta_model',
+    'tta_pipeline',
 }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from senet_mm.version import __version__
 from .checkpoint import get_state_dict, load_strictly, with_own_head
 from .config_keys import check_keys
 from .data_loader import build_data_loader, check_has_batch
+from .preflight import check_loop, check_run
 from .replay import follow_config, get_plan
 from .resume import Resumed, check_optimizer, get_seed, open_checkpoint, relocate
 from .speed import compile_regions, use_channels_last, use_tf32
@@ -38,6 +39,11 @@ NOISE = re.compile(
     r'|Checkpoints will be saved to'
     r'|The previous best checkpoint'
 )
+
+# Hooks of every runner; mmengine takes None for these names alone.
+UPSTREAM_HOOKS = {
+    'checkpoint', 'logger', 'param_scheduler', 'runtime_info', 'sampler_seed', 'timer',
+}  # fmt: skip
 
 
 @RUNNERS.register_module()
@@ -127,7 +133,21 @@ class Runner(_Runner):
         if isinstance(loop, dict) and loop.get('by_epoch') and 'type' not in loop:
             loop = {'type': 'EpochBasedTrainLoop', **loop}
             loop.pop('by_epoch')
-        return super().build_train_loop(loop)
+        loop = super().build_train_loop(loop)
+        check_loop(loop)
+        return loop
+
+    def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop of validation."""
+        loop = super().build_val_loop(loop)
+        check_loop(loop)
+        return loop
+
+    def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop of testing."""
+        loop = super().build_test_loop(loop)
+        check_loop(loop)
+        return loop
 
     @staticmethod
     def build_dataloader(
@@ -147,6 +167,14 @@ class Runner(_Runner):
             auto_scale_lr = {**auto_scale_lr, 'base_batch_size': base}
         super().scale_lr(optim_wrapper, auto_scale_lr)
 
+    @property
+    def bare_model(self) -> nn.Module:
+        """The model without what wraps it for distributed training or test-time augmentation."""
+        model = self.model
+        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+            model = model.module
+        return model
+
     def load_or_resume(self) -> None:
         """Load or resume; training that starts from ``load_from`` may change the class count."""
         training = isinstance(self._train_loop, BaseLoop)
@@ -160,6 +188,7 @@ class Runner(_Runner):
             self.load_checkpoint(self._load_from, new_head=True)
         super().load_or_resume()
         self._resumed = None
+        check_run(self)
 
     def resume(self, filename: str, *args: object, **kwargs: object) -> None:
         """Go on from a checkpoint, by the config of today."""
@@ -189,9 +218,7 @@ class Runner(_Runner):
             checkpoint = self._resumed.checkpoint
         else:
             checkpoint = CheckpointLoader.load_checkpoint(filename, map_location, logger='silent')
-        model = self.model
-        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-            model = model.module
+        model = self.bare_model
         if new_head:  # before the hooks, one of which fills the averaged weights
             state_dict = get_state_dict(checkpoint, filename)
             state_dict = with_own_head(state_dict, model, filename)
@@ -210,6 +237,15 @@ class Runner(_Runner):
         for handler in logger.handlers:
             handler.addFilter(is_useful)
         return logger
+
+    def register_default_hooks(self, hooks: dict | None = None) -> None:
+        """Register hooks by name; None leaves out one of mmengine's, or one of a config's."""
+        hooks = {
+            name: hook
+            for name, hook in (hooks or {}).items()
+            if hook is not None or name in UPSTREAM_HOOKS
+        }
+        super().register_default_hooks(hooks)
 
     def get_hooks_info(self) -> str:
         """The hooks in the order of their priority, on one line."""
