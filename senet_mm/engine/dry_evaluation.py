@@ -27,8 +27,10 @@ class Dry(NamedTuple):
 
 
 @torch.no_grad()
-def evaluate_dry(runner: 'Runner', name: str) -> dict[str, Any]:
-    """The scores of a few images, spread over the data set.
+def evaluate_dry(runner: 'Runner', name: str) -> dict[str, Any] | None:
+    """The scores of a few images, spread over the data set; None if a metric had nothing to say.
+
+    A detector that is not trained finds nothing, of which COCO's metric computes nothing.
 
     Nothing of the run changes: random numbers and modes are set back, metrics are built anew where
     they are from a config, and no hook is called.
@@ -107,8 +109,8 @@ def describe_mismatch(model: nn.Module, shape: tuple[int, ...], error: RuntimeEr
     return f'the network fails on images of {"x".join(map(str, shape))}: {reason}'
 
 
-def score(evaluator: Evaluator, dry: Dry, outputs: list) -> dict[str, Any]:
-    """The scores of all metrics, and the names of the losses that the network gave."""
+def score(evaluator: Evaluator, dry: Dry, outputs: list) -> dict[str, Any] | None:
+    """The scores of all metrics, and the names of the losses; None if a metric gives none."""
     losses = {}
     if outputs[-1].keys() == ['loss']:
         losses = {**dict.fromkeys(outputs[-1].loss, 0.0), f'{dry.name}_loss': 0.0}
@@ -122,7 +124,10 @@ def score(evaluator: Evaluator, dry: Dry, outputs: list) -> dict[str, Any]:
         check_topk(metric, dry, outputs)
         alone = Evaluator([metric])
         alone.dataset_meta = evaluator.dataset_meta
-        scores |= _score(alone, dry, outputs, type(metric).__name__)
+        own = _score(alone, dry, outputs, type(metric).__name__)
+        if not own:
+            return None
+        scores |= own
     return scores | losses
 
 

@@ -47,7 +47,7 @@ def check_run(runner: 'Runner') -> None:
         for name in ('val', 'test'):
             if is_checkable(getattr(runner, f'_{name}_loop')):
                 scores = evaluate_dry(runner, name)
-                if training and name == 'val':
+                if training and name == 'val' and scores is not None:
                     check_scores(runner, scores)
 
 
@@ -109,9 +109,7 @@ def check_save_best(hook: CheckpointHook, scores: dict[str, Any]) -> None:
         if name != 'auto':
             check_score(f'save_best={name!r}', name, scores)
             continue
-        if not scores:
-            raise ValueError("save_best='auto', and the validation gives no score; allowed: None")
-        first = next(iter(scores))
+        first = next(iter(scores), 'nothing')
         check_score(f"save_best='auto', which is {first!r},", first, scores)
         try:
             copy.copy(hook)._init_rule(hook.rules, [first])

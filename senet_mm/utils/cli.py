@@ -117,6 +117,8 @@ def _is_users(error: Exception) -> bool:
 def describe(error: Exception) -> str:
     """The message of an error on one line, without the places that it passed through."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    # A data loader raises a worker's error anew, with the traceback as its message.
+    text = re.sub(r'(?s)^Caught \w+ in DataLoader worker process .*\n[\w.]+: ', '', text.strip())
     text = re.sub(r'class `\w+` in \S+: ', '', ' '.join(text.split())).strip('"')
     if match := re.match(r'(\S+) is not in the (\S+)::(.+?) registry', text):
         return _unregistered(*match.groups())

@@ -20,11 +20,12 @@ from ..conftest import ROOT
 
 @METRICS.register_module()
 class Listing(BaseMetric):
-    """A metric of the user's with a list first, or one that fails."""
+    """A metric of the user's with a list first, one that fails, or one without a result."""
 
-    def __init__(self, fails=False):
+    def __init__(self, fails=False, silent=False):
         super().__init__()
         self.fails = fails
+        self.silent = silent
 
     def process(self, data_batch, data_samples):
         self.results.extend(data_samples)
@@ -32,6 +33,8 @@ class Listing(BaseMetric):
     def compute_metrics(self, results):
         if self.fails:
             raise RuntimeError('no such axis')
+        if self.silent:
+            return {}
         return {'by_class': [1.0, 2.0], 'images': len(results)}
 
 
@@ -193,6 +196,13 @@ def test_scores_that_are_lists_are_results(tmp_path):
     make(tmp_path, **options).train()
     text = (tmp_path / 'result.json').read_text()
     assert '"single-label/precision_classwise": [' in text
+
+
+def test_a_metric_may_have_nothing_to_say_of_a_batch(tmp_path):
+    """As COCO's of a detector that finds nothing: which scores there are is not known then."""
+    runner = make(tmp_path, val_evaluator=[dict(type='Listing', silent=True)])
+    runner.train()
+    assert runner.iter == 2
 
 
 def test_a_hook_of_the_config_can_be_left_out(tmp_path):
