@@ -92,6 +92,8 @@ class SeededDataset(Dataset):
         if name == 'dataset':  # not there yet while a worker unpickles it
             raise AttributeError(name)
         owners = find_owners(self.dataset, name)
+        if name == 'CLASSES' and not owners:  # mmpretrain's hook asks every dataset for it
+            return getattr(self, 'metainfo', {}).get('classes')
         return getattr(owners[0] if owners else self.dataset, name)
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -40,6 +40,9 @@ def check_run(runner: 'Runner') -> None:
         ValueError: It would fail later, or a name that the config gives has no meaning in it.
     """
     training = isinstance(runner._train_loop, BaseLoop)
+    for loop in (runner._val_loop, runner._test_loop):
+        if isinstance(loop, BaseLoop):
+            check_loop(loop)
     if training:
         check_mixed_labels(runner.bare_model)
         check_last_batch(runner)

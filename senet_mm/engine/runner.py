@@ -137,18 +137,6 @@ class Runner(_Runner):
         check_loop(loop)
         return loop
 
-    def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
-        """Build the loop of validation."""
-        loop = super().build_val_loop(loop)
-        check_loop(loop)
-        return loop
-
-    def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
-        """Build the loop of testing."""
-        loop = super().build_test_loop(loop)
-        check_loop(loop)
-        return loop
-
     @staticmethod
     def build_dataloader(
         dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False

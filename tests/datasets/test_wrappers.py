@@ -163,6 +163,14 @@ def test_a_method_that_takes_an_index_is_not_that_of_the_dataset_inside():
         loader.dataset.get_data_info(0)
 
 
+def test_classes_of_other_datasets():
+    """mmpretrain's hook wants the attribute; mmengine's have it in metainfo, torch's have none."""
+    data = torch.utils.data.TensorDataset(torch.zeros(5, 1))
+    assert Runner.build_dataloader(make_loader(data), seed=0).dataset.CLASSES is None
+    data.metainfo = dict(classes=('a', 'b'))
+    assert Runner.build_dataloader(make_loader(data), seed=0).dataset.CLASSES == ('a', 'b')
+
+
 def test_the_first_batches_alone():
     loader = Runner.build_dataloader(make_loader(INNER, num_batch_per_epoch=2), seed=0)
     assert len(loader) == len(list(loader)) == 2
