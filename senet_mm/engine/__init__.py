@@ -7,6 +7,7 @@ from .excitation_hook import ExcitationHook
 from .freeze_norm_hook import FreezeNormHook
 from .one_cycle import OneCycleLR
 from .optim_wrapper import Bf16OptimWrapper
+from .param_scheduler_hook import ParamSchedulerHook
 from .pretrained import PretrainedInit
 from .result_hook import ResultHook
 from .runner import Runner
@@ -20,6 +21,7 @@ __all__ = [
     'ExcitationHook',
     'FreezeNormHook',
     'OneCycleLR',
+    'ParamSchedulerHook',
     'PretrainedInit',
     'ResultHook',
     'Runner',

@@ -33,10 +33,15 @@ def get_groups(optim_wrapper: OptimWrapper) -> list[dict]:
 
 
 def get_schedulers(schedulers: list | dict | None) -> list[_ParamScheduler]:
-    """The schedulers of one optimizer or several."""
-    if isinstance(schedulers, dict):
-        return [scheduler for one in schedulers.values() for scheduler in one]
-    return list(schedulers or [])
+    """The schedulers of one optimizer or several; none where they are not built."""
+    lists = schedulers.values() if isinstance(schedulers, dict) else [schedulers]
+    return [
+        scheduler
+        for schedulers in lists
+        if isinstance(schedulers, list)
+        for scheduler in schedulers
+        if isinstance(scheduler, _ParamScheduler)
+    ]
 
 
 def get_plan(runner: 'Runner') -> Plan:

@@ -190,8 +190,33 @@ def test_a_schedule_that_follows_the_validation_keeps_its_state(tmp_path):
     rates = train(runner)
     [scheduler], [state] = runner.param_schedulers, saved['param_schedulers']
     assert scheduler.patience == 9
-    assert scheduler.last_step == state['last_step'] + 1
+    # The last validation of the shorter run, which came after its schedule's end, and the fourth.
+    assert scheduler.last_step == state['last_step'] + 2
     assert rates[12] == pytest.approx([2 * saved['optimizer']['param_groups'][0]['lr']])
+
+
+@pytest.mark.parametrize(
+    ('begun', 'stopped', 'hooks'),
+    [(2, 2, []), (4, 1, []), (4, 3, []), (4, 2, [dict(type='ResultHook')])],
+)
+def test_a_schedule_sees_each_validation_once(tmp_path, begun, stopped, hooks):
+    """Whether or not the checkpoint was written again after it; whether or not it was the last."""
+    options = {
+        'validate': True,
+        'val_dataloader.dataset.indices': 100,
+        'randomness.seed': 0,
+        'custom_hooks': hooks,
+        'default_hooks.checkpoint.max_keep_ckpts': -1,
+        'param_scheduler': dict(
+            type='ReduceOnPlateauLR', monitor='accuracy/top1', rule='less', patience=0
+        ),
+    }
+    long = train(make(tmp_path / 'a', 4, **options))
+    begin = make(tmp_path / 'b', begun, **options)
+    begin.train()
+    checkpoint = str(tmp_path / 'b' / f'epoch_{stopped}.pth')
+    rates = train(make(tmp_path / 'c', 4, resume=True, load_from=checkpoint, **options))
+    assert rates == {i: rate for i, rate in long.items() if i >= 4 * stopped}
 
 
 def test_another_batch_size_counts_by_epochs(whole, tmp_path):
