@@ -91,11 +91,13 @@ def get_model_cfg(cfg: 'Config', num_classes: int | None = None) -> 'ConfigDict'
         cfg: The config; its ``model`` is changed.
         num_classes: Number of classes, by default the config's.
     """
+    from senet_mm.models.num_classes import set_num_classes
+
     model = cfg.model
     if cfg.get('data_preprocessor'):
         model.setdefault('data_preprocessor', cfg.data_preprocessor)
     if num_classes is not None:
-        model.head.num_classes = num_classes
+        set_num_classes(model, num_classes)
         preprocessor = model.get('data_preprocessor') or {}
         model.data_preprocessor = dict(preprocessor, num_classes=num_classes)
     return model

@@ -103,7 +103,7 @@ def augment(img: np.ndarray, numbers: Numbers, augmentation: Augmentation) -> np
     if augmentation.angle:
         img = warp(img, get_warp(numbers), augmentation.fill)
     elif numbers.mirror:
-        img = cv2.flip(img, 1)
+        img = cv2.flip(img, 1).reshape(img.shape)
     if augmentation.jitter:
         img = add_noise(img, numbers.noise, augmentation)
     return img
@@ -116,14 +116,15 @@ def warp(img: np.ndarray, matrix: np.ndarray, fill: Sequence[float]) -> np.ndarr
     x, y = (width - 1) / 2, (height - 1) / 2
     matrix = np.array([[a, b, x - a * x - b * y], [c, d, y - c * x - d * y]])
     # cv2 warps four channels in half the time that it needs for three.
-    img = cv2.warpAffine(
-        cv2.cvtColor(img, cv2.COLOR_BGR2BGRA),
+    is_color = img.shape[2] == 3
+    out = cv2.warpAffine(
+        cv2.cvtColor(img, cv2.COLOR_BGR2BGRA) if is_color else img,
         matrix,
         (width, height),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderValue=(*fill, 0),
     )
-    return cv2.cvtColor(img, cv2.COLOR_BGRA2BGR)
+    return cv2.cvtColor(out, cv2.COLOR_BGRA2BGR) if is_color else out.reshape(img.shape)
 
 
 def add_noise(img: np.ndarray, noise: tuple[int, int], augmentation: Augmentation) -> np.ndarray:
@@ -142,7 +143,7 @@ def add_noise(img: np.ndarray, noise: tuple[int, int], augmentation: Augmentatio
     # Up, then down, one of the two by 0; all of cv2's sums saturate.
     zero = np.full_like(values, augmentation.jitter)
     up, down = cv2.subtract(values, zero), cv2.subtract(zero, values)
-    return cv2.subtract(cv2.add(img, up), down)
+    return cv2.subtract(cv2.add(img, up), down).reshape(img.shape)
 
 
 def combine(first: np.ndarray, second: np.ndarray, jitter: int) -> np.ndarray:

@@ -20,6 +20,11 @@ from .damage import DamagedImageError
 # A folder that went away is told from single damaged images after so many.
 MAX_DRAWS = 10
 
+# Attributes that wrappers leave to the dataset inside. All others may depend on the index, which a
+# wrapper changes.
+SHARED = ('CLASSES', 'class_to_idx', 'metainfo', 'pipeline', 'test_mode')
+# What a dataset may keep under the name `dataset` without being a wrapper.
+PLAIN = (str, bytes, dict, list, tuple, np.ndarray)
 
 # An index of the dataset and the key of its random numbers; plain, since every one is sent to a
 # worker, and a class of its own would take five times as long.
@@ -40,12 +45,18 @@ class SeededSampler(Sampler):
         self.epoch = 0
         self.start = 0  # samples of this rank to leave out at the beginning of the epoch
         self.rank, self.world_size = get_dist_info()
+        if hasattr(sampler, 'skip'):  # mmengine asks whether an endless sampler has it
+            self.skip = self._skip
 
     def set_epoch(self, epoch: int) -> None:
         """Move to another epoch: other order, other random numbers."""
         self.epoch = epoch
         if hasattr(self.sampler, 'set_epoch'):
             self.sampler.set_epoch(epoch)
+
+    def _skip(self, num_samples: int) -> None:
+        """Begin an endless sampler after so many samples of this rank."""
+        self.start = num_samples
 
     def __iter__(self) -> Iterator[Draw]:
         for i, index in enumerate(self.sampler):
@@ -59,25 +70,41 @@ class SeededSampler(Sampler):
 class SeededDataset(Dataset):
     """Serves whole batches under the random numbers of their samples; all else is the dataset's.
 
+    Attributes are read from, and set on, the dataset; see :func:`find_owners` for those of a
+    dataset inside a wrapper.
+
     A damaged image of a data set that is not in ``test_mode`` is replaced by one that is drawn from
     the sample's own generator; the batch says so (key ``damaged``, a list of ``PATH: REASON``).
 
     Args:
         dataset: Serves samples by index.
         collate: Makes a batch of a list of samples.
+        length: Number of samples that are used, from the first; by default all.
     """
 
-    def __init__(self, dataset: Dataset, collate: Callable[[list], Any]) -> None:
-        self.dataset = dataset
-        self.collate = collate
+    def __init__(
+        self, dataset: Dataset, collate: Callable[[list], Any], length: int | None = None
+    ) -> None:
+        # Past __setattr__, which is for the dataset's attributes.
+        vars(self).update(dataset=dataset, collate=collate, length=length)
 
     def __getattr__(self, name: str) -> Any:
         if name == 'dataset':  # not there yet while a worker unpickles it
             raise AttributeError(name)
-        return getattr(self.dataset, name)
+        owners = find_owners(self.dataset, name)
+        if name == 'CLASSES' and not owners:  # mmpretrain's hook asks every dataset for it
+            return getattr(self, 'metainfo', {}).get('classes')
+        return getattr(owners[0] if owners else self.dataset, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in vars(self):
+            vars(self)[name] = value
+            return
+        for owner in find_owners(self.dataset, name) or [self.dataset]:
+            setattr(owner, name, value)
 
     def __len__(self) -> int:
-        return len(self.dataset)
+        return len(self.dataset) if self.length is None else self.length
 
     def __getitems__(self, draws: list[Draw]) -> Any:
         damaged: list[str] = []
@@ -101,12 +128,32 @@ class SeededDataset(Dataset):
             try:
                 return self.dataset[index]
             except DamagedImageError as error:
-                if getattr(self.dataset, 'test_mode', False):
+                if is_evaluated(self.dataset):
                     raise
                 damaged.append(str(error))
         raise DamagedImageError(
             f'{MAX_DRAWS} images in a row are damaged, the last of them {damaged[-1]}'
         )
+
+
+def get_wrapped(dataset: Dataset) -> list[Dataset]:
+    """The datasets that a wrapper of mmengine, mmpretrain or torch holds; else none."""
+    held = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    return [one for one in held if hasattr(type(one), '__getitem__') and not isinstance(one, PLAIN)]
+
+
+def find_owners(dataset: Dataset, name: str) -> list[Dataset]:
+    """Who has an attribute: the dataset; else, of what is one for all samples, those inside it."""
+    if hasattr(dataset, name):
+        return [dataset]
+    inner = get_wrapped(dataset) if name in SHARED else []
+    return [owner for one in inner for owner in find_owners(one, name)]
+
+
+def is_evaluated(dataset: Dataset) -> bool:
+    """Whether a dataset, or any inside it, is in ``test_mode``."""
+    inner = map(is_evaluated, get_wrapped(dataset))
+    return getattr(dataset, 'test_mode', False) or any(inner)
 
 
 def seed_generators(key: tuple[int, ...]) -> None:

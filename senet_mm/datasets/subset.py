@@ -1,7 +1,6 @@
 """The first batches of a data set."""
 
 from mmengine.dist import get_world_size
-from torch.utils.data import Dataset
 
 
 def check_batches(number: object) -> None:
@@ -10,11 +9,11 @@ def check_batches(number: object) -> None:
         raise ValueError(f'num_batch_per_epoch={number!r}: allowed: None, or an integer from 1')
 
 
-def take_batches(dataset: Dataset, number: int, batch_size: int) -> Dataset:
-    """The samples of the first batches, those of all processes.
+def count_samples(available: int, number: int, batch_size: int) -> int:
+    """How many samples the first batches have, those of all processes.
 
     Args:
-        dataset: The data set.
+        available: Samples of the data set.
         number: ``num_batch_per_epoch`` of a loader.
         batch_size: Samples of a batch of one process.
 
@@ -23,9 +22,9 @@ def take_batches(dataset: Dataset, number: int, batch_size: int) -> Dataset:
     """
     check_batches(number)
     samples = number * batch_size * get_world_size()
-    if samples > len(dataset):
+    if samples > available:
         raise ValueError(
             f'num_batch_per_epoch={number} takes {samples} samples, the data set has '
-            f'{len(dataset)}; allowed: up to {len(dataset) * number // samples}'
+            f'{available}; allowed: up to {available * number // samples}'
         )
-    return dataset if samples == len(dataset) else dataset.get_subset(samples)
+    return samples

@@ -68,6 +68,8 @@ def train(
 ) -> list[float]:
     """Train by SGD: warm-up over an epoch, then a cosine; returns the mean loss of each epoch.
 
+    A single epoch, and epochs of a single batch, are trained without the warm-up.
+
     Args:
         detector: Maps images and targets to a dict of losses, as torchvision's detectors.
         data: The training data.
@@ -76,15 +78,23 @@ def train(
         lr: Highest learning rate.
         seed: Seed of the order and of the mirroring.
         weight_decay: Weight decay.
+
+    Raises:
+        ValueError: An epoch has no batch.
     """
     device = next(detector.parameters()).device
     torch.manual_seed(seed)
     loader = DataLoader(data, batch_size, shuffle=True, collate_fn=collate, drop_last=True)
+    if not len(loader):
+        raise ValueError(
+            f'batch size {batch_size}; allowed for {len(data)} images: 1 to {len(data)}'
+        )
     parameters = [parameter for parameter in detector.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(parameters, lr, momentum=0.9, weight_decay=weight_decay)
     steps = epochs * len(loader)
+    warm_up = len(loader) if 1 < len(loader) < steps else 0
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, lr, total_steps=steps, pct_start=1 / epochs, cycle_momentum=False
+        optimizer, lr, total_steps=steps, pct_start=warm_up / steps, cycle_momentum=False
     )
     means = []
     for epoch in range(epochs):

@@ -5,7 +5,9 @@ from .download import load_from_url
 from .epoch_loop import EpochBasedTrainLoop
 from .excitation_hook import ExcitationHook
 from .freeze_norm_hook import FreezeNormHook
+from .one_cycle import OneCycleLR
 from .optim_wrapper import Bf16OptimWrapper
+from .param_scheduler_hook import ParamSchedulerHook
 from .pretrained import PretrainedInit
 from .result_hook import ResultHook
 from .runner import Runner
@@ -19,6 +21,8 @@ __all__ = [
     'EpochBasedTrainLoop',
     'ExcitationHook',
     'FreezeNormHook',
+    'OneCycleLR',
+    'ParamSchedulerHook',
     'PretrainedInit',
     'ResultHook',
     'Runner',

@@ -7,6 +7,8 @@ from mmengine.runner import Runner
 from senet_mm.registry import HOOKS
 from senet_mm.utils.complexity import Complexity, get_complexity
 
+from .dry_evaluation import describe_mismatch
+
 
 @HOOKS.register_module()
 class ComplexityHook(Hook):
@@ -32,7 +34,12 @@ class ComplexityHook(Hook):
         model = runner.model
         while is_model_wrapper(model) or not hasattr(model, 'backbone'):
             model = model.module
-        self.complexity = get_complexity(model, runner.cfg.input_shape)
+        shape = tuple(runner.cfg.input_shape)
+        try:
+            self.complexity = get_complexity(model, shape)
+        except RuntimeError as error:
+            reason = describe_mismatch(model, shape, error)
+            raise ValueError(f'input_shape={shape}: {reason}') from error
         numbers = self.complexity
         runner.logger.info(
             f'{type(model.backbone).__name__}: '

@@ -33,8 +33,8 @@ RUNNER_KEYS = parameters(Runner.__init__, 'cfg')
 # Top-level keys that are read besides the arguments of the runner.
 OTHER_KEYS = {
     'activation_checkpointing', 'auto_scale_lr', 'channels_last', 'compile', 'custom_imports',
-    'efficient_conv_bn_eval', 'find_unused_parameters', 'input_shape', 'keep_test_pipeline',
-    'model_wrapper_cfg', 'sync_bn', 'tta_model', 'tta_pipeline',
+    'dry_evaluation', 'efficient_conv_bn_eval', 'find_unused_parameters', 'input_shape',
+    'keep_test_pipeline', 'model_wrapper_cfg', 'sync_bn', 'tta_model', 'tta_pipeline',
 }  # fmt: skip
 
 LOADER = parameters(DataLoader) | {'num_batch_per_epoch', 'disable_subprocess_warning'}

@@ -60,7 +60,7 @@ class ResultHook(Hook):
         self._mark = now
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        values = {name: float(value) for name, value in metrics.items()}
+        values = {name: to_plain(value) for name, value in metrics.items()}
         place = {'epoch': runner.epoch, 'iter': runner.iter}
         earlier = runner.message_hub.get_info('validations')
         earlier = [validation for validation in earlier if validation['iter'] < runner.iter]
@@ -90,6 +90,11 @@ class ResultHook(Hook):
             'senet_mm': __version__,
             'validations': runner.message_hub.get_info('validations'),
         }
+
+
+def to_plain(score: object) -> object:
+    """A score as numbers and lists of them, which JSON can hold."""
+    return score.tolist() if hasattr(score, 'tolist') else score
 
 
 def _is_validated(loop: BaseLoop) -> bool:

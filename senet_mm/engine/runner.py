@@ -4,8 +4,6 @@ import copy
 import logging
 import re
 import warnings
-from collections.abc import Callable
-from functools import partial
 
 import mmengine
 import torch
@@ -14,25 +12,25 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.optim import OptimWrapper
-from mmengine.registry import FUNCTIONS
 from mmengine.runner import BaseLoop, CheckpointLoader
 from mmengine.runner import Runner as _Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from senet_mm.datasets.collate import collate
-from senet_mm.datasets.seeding import SeededDataset, SeededSampler
-from senet_mm.datasets.subset import take_batches
 from senet_mm.models.recalibration import summarize
-from senet_mm.registry import DATA_SAMPLERS, DATASETS, RUNNERS
+from senet_mm.registry import RUNNERS
 from senet_mm.version import __version__
 
 from .adopt import adopt_geometry, adopt_normalisation, check_normalisation
 from .checkpoint import fit_checkpoint, load_strictly
 from .classes import align_with_training, compare_checkpoint
 from .config_keys import check_keys
+from .data_loader import build_data_loader, check_has_batch
 from .origin import Origin, check_network, find_pretrained, load_origin, read_origin
+from .preflight import check_loop, check_run
 from .preprocessing import describe_preprocessing
+from .replay import follow_config, get_plan
+from .resume import Resumed, get_seed, open_checkpoint, relocate
 from .speed import compile_regions, use_channels_last, use_tf32, use_threads
 from .training_state import check_training_state
 
@@ -48,6 +46,11 @@ NOISE = re.compile(
     r'|The previous best checkpoint'
 )
 
+# Hooks of every runner; mmengine takes None for these names alone.
+UPSTREAM_HOOKS = {
+    'checkpoint', 'logger', 'param_scheduler', 'runtime_info', 'sampler_seed', 'timer',
+}  # fmt: skip
+
 
 @RUNNERS.register_module()
 class Runner(_Runner):
@@ -55,6 +58,19 @@ class Runner(_Runner):
 
     # Of the checkpoint from which the runner was built.
     _origin: Origin | None = None
+    # What a resumed run goes on from, until it is loaded.
+    _resumed: Resumed | None = None
+
+    def __init__(
+        self,
+        *args: object,
+        load_from: str | None = None,
+        resume: bool | str = False,
+        **kwargs: object,
+    ) -> None:
+        # Upstream sets them after the seed, which hangs on them.
+        self._load_from, self._resume = load_from, resume
+        super().__init__(*args, load_from=load_from, resume=resume, **kwargs)
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'Runner':
@@ -87,6 +103,15 @@ class Runner(_Runner):
         use_tf32(env_cfg.get('tf32', False))
         use_threads(env_cfg.get('num_threads'))
         super().setup_env(env_cfg)
+
+    def set_randomness(self, seed: int | None = None, **kwargs: object) -> None:
+        """Seed all generators; a run that is resumed keeps the seed with which it began."""
+        if self._resume and not hasattr(self, '_seed'):
+            self._resumed = open_checkpoint(self)
+            if self._resumed:
+                seed = get_seed(self._resumed, seed)
+                self._randomness_cfg = {**self._randomness_cfg, 'seed': seed}
+        super().set_randomness(seed, **kwargs)
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:
         """Build the model; a line per stage says which layers were put into it."""
@@ -131,42 +156,19 @@ class Runner(_Runner):
         if isinstance(loop, dict) and loop.get('by_epoch') and 'type' not in loop:
             loop = {'type': 'EpochBasedTrainLoop', **loop}
             loop.pop('by_epoch')
-        return super().build_train_loop(loop)
+        loop = super().build_train_loop(loop)
+        check_loop(loop)
+        return loop
 
     @staticmethod
     def build_dataloader(
         dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
     ) -> DataLoader:
-        """Build a loader whose random numbers follow from seed, epoch and position.
-
-        Defaults are those of OpenMMLab's image classification: samples are stacked, workers
-        persist if there are any, memory is pinned if there is a GPU.
-        """
-        if isinstance(dataloader, DataLoader):
-            return dataloader
-        cfg = {
-            'num_workers': 0,
-            'collate_fn': dict(type=collate),
-            'pin_memory': torch.cuda.is_available(),
-            **dataloader,
-        }
-        cfg.setdefault('persistent_workers', cfg['num_workers'] > 0)
-        if cfg['num_workers'] == 0:
-            cfg['persistent_workers'] = False
-        dataset = DATASETS.build(cfg['dataset'])
-        if hasattr(dataset, 'full_init'):
-            dataset.full_init()
-        if (num_batches := cfg.pop('num_batch_per_epoch', None)) is not None:
-            dataset = take_batches(dataset, num_batches, cfg['batch_size'])
-        sampler = DATA_SAMPLERS.build(
-            cfg['sampler'],
-            default_args=dict(dataset=dataset, seed=None if diff_rank_seed else seed),
-        )
-        # The dataset hands out whole batches, so that it can say what it replaced in them.
-        cfg['dataset'] = SeededDataset(dataset, build_collate(**cfg['collate_fn']))
-        cfg['collate_fn'] = dict(type=as_it_is)
-        cfg['sampler'] = SeededSampler(sampler, seed or 0)
-        return _Runner.build_dataloader(cfg, seed, diff_rank_seed)
+        """Build a loader, see :func:`build_data_loader`."""
+        if not isinstance(dataloader, DataLoader):
+            return build_data_loader(dataloader, seed, diff_rank_seed)
+        check_has_batch(dataloader)
+        return dataloader
 
     def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None) -> None:
         """Scale the learning rate to the real batch size, gradient accumulation included."""
@@ -203,14 +205,29 @@ class Runner(_Runner):
     def load_or_resume(self) -> None:
         """Load or resume; training that starts from ``load_from`` may change the class count."""
         training = isinstance(self._train_loop, BaseLoop)
+        if self._resumed:
+            self._load_from = self._resumed.filename
+        elif self._resume and not self._has_loaded:
+            self.logger.info(f'no checkpoint in {self.work_dir} yet: training starts')
+        # Testing has nothing to resume, whatever the config says.
+        self._resume = training and self._resumed is not None
         if training and self._load_from and not self._resume and not self._has_loaded:
             self.load_checkpoint(self._load_from, new_head=True)
         super().load_or_resume()
+        self._resumed = None
+        check_run(self)
         if training:
             super().dump_config()
 
     def dump_config(self) -> None:
         """Write nothing yet: a test must not overwrite the config of the training."""
+
+    def resume(self, filename: str, *args: object, **kwargs: object) -> None:
+        """Resume from a checkpoint, by the config of today."""
+        plan = get_plan(self)
+        super().resume(filename, *args, **kwargs)
+        relocate(self)
+        follow_config(self, plan)
 
     def load_checkpoint(
         self,
@@ -229,7 +246,10 @@ class Runner(_Runner):
             new_head: Let a head of another class count be as it is initialised.
             **kwargs: Not used; mmengine's signature.
         """
-        checkpoint = CheckpointLoader.load_checkpoint(filename, map_location, logger='silent')
+        if self._resumed:
+            checkpoint = self._resumed.checkpoint
+        else:
+            checkpoint = CheckpointLoader.load_checkpoint(filename, map_location, logger='silent')
         origin = read_origin(checkpoint, filename)
         check_network(self.cfg, origin, new_head)
         check_normalisation(self.cfg, origin)
@@ -260,6 +280,15 @@ class Runner(_Runner):
             handler.addFilter(is_useful)
         return logger
 
+    def register_default_hooks(self, hooks: dict | None = None) -> None:
+        """Register hooks by name; None leaves out one of mmengine's, or one of a config's."""
+        hooks = {
+            name: hook
+            for name, hook in (hooks or {}).items()
+            if hook is not None or name in UPSTREAM_HOOKS
+        }
+        super().register_default_hooks(hooks)
+
     def get_hooks_info(self) -> str:
         """The hooks in the order of their priority, on one line."""
         return ', '.join(type(hook).__name__ for hook in self.hooks)
@@ -276,16 +305,6 @@ class Runner(_Runner):
             f'{device}, {self.world_size} process(es), seed {self.seed}; '
             f'config, log and checkpoints in {self.work_dir}'
         )
-
-
-def build_collate(type: str | Callable, **kwargs: object) -> Callable[[list], object]:
-    """The function that makes a batch of samples, by its name or itself, with its arguments."""
-    return partial(FUNCTIONS.get(type) if isinstance(type, str) else type, **kwargs)
-
-
-def as_it_is(batch: object) -> object:
-    """What a loader does to a batch that the dataset has built."""
-    return batch
 
 
 def is_useful(record: logging.LogRecord) -> bool:

@@ -86,6 +86,9 @@ def _check_optimizer(saved: dict, optimizer: 'Optimizer') -> None:
     groups, states = saved.get('param_groups'), saved.get('state')
     if not isinstance(states, dict) or not _are_groups(groups):
         raise ValueError('has an optimizer without param_groups and state')
+    known = {name for name in groups[0] if not name.startswith('initial_')} if groups else set()
+    if unknown := sorted(known - optimizer.param_groups[0].keys()):
+        raise ValueError(f'is of another optimizer, with {", ".join(unknown)}')
     own = [group['params'] for group in optimizer.param_groups]
     if [len(group['params']) for group in groups] != [len(params) for params in own]:
         raise ValueError(

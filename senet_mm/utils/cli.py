@@ -140,6 +140,8 @@ def describe(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f'{error.filename}: {error.strerror}'
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    # A data loader raises a worker's error anew, with the traceback as its message.
+    text = re.sub(r'(?s)^Caught \w+ in DataLoader worker process .*\n[\w.]+: ', '', text.strip())
     text = re.sub(r'class `\w+` in \S+: ', '', ' '.join(text.split())).strip('"')
     if match := re.match(r'(\S+) is not in the (\S+)::(.+?) registry', text):
         return _unregistered(*match.groups())

@@ -20,17 +20,20 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def run_on_meta(model: nn.Module, shape: tuple[int, int, int]) -> object:
-    """The output of a model in eval mode for one image, on the meta device: shapes, no numbers.
+def run_on_meta(model: nn.Module, shape: tuple[int, int, int], training: bool = False) -> object:
+    """The output of a model for one image, on the meta device: shapes, no numbers.
 
     Weights, statistics and modes are left as they are.
 
     Args:
         model: The model, on any device.
         shape: Shape of the image, (C, H, W).
+        training: Whether the model is in train mode.
     """
     state = model.state_dict(keep_vars=True) | dict(model.named_buffers())
     meta_state = {name: tensor.to('meta') for name, tensor in state.items()}
     image = torch.empty(1, *shape, device='meta')
     with evaluating(model), torch.no_grad():
+        if training:
+            model.train()
         return torch.func.functional_call(model, meta_state, image)

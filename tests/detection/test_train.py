@@ -2,7 +2,36 @@
 
 import json
 
+import pytest
+import torch
 from PIL import Image
+
+from senet_mm.detection.train import train
+
+
+class Toy(torch.nn.Module):
+    """A detector whose loss is its parameter."""
+
+    def __init__(self):
+        super().__init__()
+        self.value = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, images, targets):
+        return {'loss': self.value.square().sum()}
+
+
+@pytest.mark.parametrize('images', [2, 3, 5])
+@pytest.mark.parametrize('epochs', [1, 2, 3])
+def test_any_number_of_steps_trains(epochs, images):
+    data = [(torch.zeros(3, 8, 8), {})] * images
+    losses = train(Toy(), data, epochs, batch_size=2, lr=0.1)
+    assert len(losses) == epochs
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_an_epoch_has_a_batch():
+    with pytest.raises(ValueError, match='batch size 4; allowed for 3 images: 1 to 3'):
+        train(Toy(), [(torch.zeros(3, 8, 8), {})] * 3, 1, batch_size=4, lr=0.1)
 
 
 def test_learns(run_tool, sample, tmp_path):

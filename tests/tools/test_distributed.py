@@ -73,6 +73,29 @@ def test_two_times_32_is_one_times_64(train):
         torch.testing.assert_close(value, two[name], rtol=1e-4, atol=1e-5)
 
 
+def test_a_drawn_seed_is_kept_by_all_processes(run_tool, tmp_path):
+    """Two epochs are two epochs, interrupted or not."""
+    whole, copy = tmp_path / 'whole', tmp_path / 'copy'
+    options = ['train_cfg.max_epochs=2', 'train_dataloader.num_batch_per_epoch=3', 'val_cfg=None']
+    options += ['val_dataloader=None', 'val_evaluator=None']
+    options += ['default_hooks.checkpoint.save_best=None']
+
+    def train(work_dir, *more):
+        command = ['tools/dist_train.sh', DIGITS, 2, '--work-dir', work_dir, *more]
+        run = run_tool(*command, '--cfg-options', *options)
+        assert run.returncode == 0, run.stderr
+        return torch.load(work_dir / 'epoch_2.pth', weights_only=False)
+
+    expected = train(whole)
+    copy.mkdir()
+    (whole / 'epoch_1.pth').rename(copy / 'epoch_1.pth')
+    (copy / 'last_checkpoint').write_text(str(whole / 'epoch_1.pth'))
+    resumed = train(copy, '--resume')
+    assert resumed['meta']['seed'] == expected['meta']['seed']
+    for name, value in expected['state_dict'].items():
+        assert torch.equal(value, resumed['state_dict'][name]), name
+
+
 def test_eight_processes_run_an_epoch(train):
     models, *_ = train(8, 'train_dataloader.batch_size=8')
     for model in models[1:]:

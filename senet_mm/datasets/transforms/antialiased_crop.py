@@ -7,9 +7,11 @@ from mmpretrain.datasets.transforms import RandomResizedCrop
 
 from senet_mm.registry import TRANSFORMS
 
+from .channels import with_channels
+
 
 def resize(img: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Antialiased bilinear resize like Pillow's, uint8 (H, W, 3) to (*size, 3)."""
+    """Antialiased bilinear resize like Pillow's, uint8 (H, W, C) to (*size, C)."""
     # The fast kernel is for images whose channels lie together and rows without gaps.
     batch = torch.from_numpy(np.ascontiguousarray(img))[None].permute(0, 3, 1, 2)
     out = F.interpolate(batch, size, mode='bilinear', antialias=True)
@@ -22,7 +24,7 @@ class AntialiasedResizedCrop(RandomResizedCrop):
 
     cv2's bilinear resize, the parent's, takes four pixels however far it shrinks a crop.
 
-    Required and modified key: ``img``, uint8 (H, W, 3).
+    Required and modified key: ``img``, uint8 (H, W, C).
 
     Args:
         scale: Side of the result, or (height, width).
@@ -44,6 +46,6 @@ class AntialiasedResizedCrop(RandomResizedCrop):
         """Crop and resize ``results['img']``."""
         top, left, height, width = self.rand_crop_params(results['img'])
         crop = results['img'][top : top + height, left : left + width]
-        results['img'] = resize(crop, tuple(self.scale))
+        results['img'] = resize(with_channels(crop), tuple(self.scale))
         results['img_shape'] = results['img'].shape[:2]
         return results

@@ -1,11 +1,13 @@
 """Loading of images, from files, shards or bytes."""
 
+import cv2
 from mmcv.transforms import BaseTransform
 
 from senet_mm.datasets.damage import DamagedImageError
 from senet_mm.datasets.decoding import decode, read_file, read_shard
 from senet_mm.datasets.names import printable
 from senet_mm.registry import TRANSFORMS
+from senet_mm.utils.options import check_option
 
 
 @TRANSFORMS.register_module()
@@ -15,10 +17,17 @@ class LoadImage(BaseTransform):
     Added keys: ``img``, uint8 BGR (H, W, 3), ``img_shape`` and ``ori_shape``, (H, W). See
     :mod:`senet_mm.datasets.decoding` for what becomes of each kind of file.
 
+    Args:
+        color_type: ``color``, or ``grayscale`` for uint8 (H, W, 1), the luma of a colour image.
+
     Raises:
         DamagedImageError: The image cannot be read or is not whole. In training another one is
             drawn in its place.
     """
+
+    def __init__(self, color_type: str = 'color') -> None:
+        check_option('color_type', color_type, ('color', 'grayscale'))
+        self.color_type = color_type
 
     def transform(self, results: dict) -> dict:
         """Load the image."""
@@ -26,6 +35,8 @@ class LoadImage(BaseTransform):
             img = decode(self.read(results))
         except ValueError as error:
             raise DamagedImageError(f'{printable(results["img_path"])}: {error}') from error
+        if self.color_type == 'grayscale':
+            img = cv2.cvtColor(img, cv2.COLOR_BGR2GRAY)[..., None]
         results['img'] = img
         results['img_shape'] = results['ori_shape'] = img.shape[:2]
         return results
@@ -40,4 +51,4 @@ class LoadImage(BaseTransform):
         return read_file(results['img_path'])
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}()'
+        return f'{type(self).__name__}(color_type={self.color_type!r})'

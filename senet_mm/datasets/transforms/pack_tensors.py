@@ -6,6 +6,8 @@ from mmcv.transforms import BaseTransform
 
 from senet_mm.registry import TRANSFORMS
 
+from .channels import with_channels
+
 
 @TRANSFORMS.register_module()
 class PackTensors(BaseTransform):
@@ -13,15 +15,17 @@ class PackTensors(BaseTransform):
 
     Metrics and visualisers need ``PackInputs``; this is for training, with ``BatchPreprocessor``.
 
-    Result: ``inputs``, uint8 (C, H, W) whose channels lie together in memory; ``gt_label``;
+    Result: ``inputs``, uint8 (C, H, W) whose channels lie together in memory; ``gt_label``, of an
+    image of several classes an array;
     ``seed``, a random number for what is done to the batch; ``augment`` where one was drawn.
     """
 
     def transform(self, results: dict) -> dict:
         """Pack ``img``, ``gt_label`` and ``augment``."""
+        img = with_channels(results['img'])
         packed = dict(
-            inputs=torch.from_numpy(np.ascontiguousarray(results['img'])).permute(2, 0, 1),
-            gt_label=int(results['gt_label']),
+            inputs=torch.from_numpy(np.ascontiguousarray(img)).permute(2, 0, 1),
+            gt_label=get_label(results),
             seed=int(np.random.randint(2**31)),
         )
         if 'augment' in results:
@@ -30,3 +34,15 @@ class PackTensors(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}()'
+
+
+def get_label(results: dict) -> int | np.ndarray:
+    """The class of an image; of one with a list of classes an array, int64 (number of classes,).
+
+    Raises:
+        ValueError: There is none.
+    """
+    if 'gt_label' not in results:
+        raise ValueError(f'{results.get("img_path")} has no gt_label; training needs one')
+    label = np.asarray(results['gt_label'], dtype=np.int64)
+    return label if label.ndim else int(label)

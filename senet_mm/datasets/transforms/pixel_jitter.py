@@ -7,6 +7,8 @@ from senet_mm.datasets.augmentation import NOISE_SHAPES
 from senet_mm.registry import TRANSFORMS
 from senet_mm.utils.options import check_option
 
+from .channels import with_channels
+
 
 @TRANSFORMS.register_module()
 class PixelJitter(BaseTransform):
@@ -31,7 +33,7 @@ class PixelJitter(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Jitter ``results['img']``."""
-        img = results['img']
+        img = with_channels(results['img'])
         shape = NOISE_SHAPES[self.per](img.shape)
         noise = np.random.randint(-self.magnitude, self.magnitude + 1, shape, dtype=np.int16)
         results['img'] = np.clip(img + noise, 0, 255).astype(np.uint8)

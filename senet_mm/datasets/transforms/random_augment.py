@@ -15,6 +15,8 @@ from senet_mm.datasets.augmentation import (
 from senet_mm.registry import TRANSFORMS
 from senet_mm.utils.options import check_option
 
+from .channels import with_channels
+
 
 @TRANSFORMS.register_module()
 class RandomAugment(BaseTransform):
@@ -26,7 +28,7 @@ class RandomAugment(BaseTransform):
 
     Source: the README of the released networks (rotation +-10 degrees, pixel jitter +-20).
 
-    Required and modified key: ``img``, uint8 (H, W, 3).
+    Required and modified key: ``img``, uint8 (H, W, C).
 
     Args:
         mirror: Probability of exchanging left and right.
@@ -60,11 +62,17 @@ class RandomAugment(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Draw; change ``results['img']`` or add ``results['augment']``."""
+        img = results['img'] = with_channels(results['img'])
+        fill = self.augmentation.fill
+        if self.augmentation.angle and len(fill) != img.shape[2]:
+            raise ValueError(
+                f'fill={fill} for images of {img.shape[2]} channel(s); allowed: a value per channel'
+            )
         numbers = draw_numbers(self.mirror, self.augmentation.angle)
         if self.on_device:
             results['augment'] = (self.augmentation, numbers)
         else:
-            results['img'] = augment(results['img'], numbers, self.augmentation)
+            results['img'] = augment(img, numbers, self.augmentation)
         return results
 
     def __repr__(self) -> str:

@@ -7,6 +7,8 @@ from mmcv.transforms import BaseTransform
 
 from senet_mm.registry import TRANSFORMS
 
+from .channels import with_channels
+
 
 @TRANSFORMS.register_module()
 class SquareCutout(BaseTransform):
@@ -34,7 +36,7 @@ class SquareCutout(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Cut a square out of a copy of ``results['img']``."""
-        img = results['img'].copy()
+        img = with_channels(results['img']).copy()
         top, left = np.random.randint(img.shape[:2]) - self.side // 2
         rows = slice(max(top, 0), max(top + self.side, 0))
         columns = slice(max(left, 0), max(left + self.side, 0))

@@ -1,8 +1,12 @@
 """The classifier: backbone, neck, head, and SE by one line."""
 
-from mmpretrain.models import ImageClassifier as _ImageClassifier
-from torch import nn
+from collections.abc import Sequence
 
+from mmpretrain.models import ImageClassifier as _ImageClassifier
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+
+from senet_mm.models.heads.cls_head import TensorTargets
 from senet_mm.models.layers import own_initialisation
 from senet_mm.models.recalibration import insert_se
 from senet_mm.models.scoped_init import ScopedInit, loads_checkpoint
@@ -47,6 +51,14 @@ class ImageClassifier(ScopedInit, _ImageClassifier):
         if se is not None:
             insert_se(self.backbone, **se)
 
+    def loss(
+        self, inputs: Tensor, data_samples: Tensor | Sequence[DataSample]
+    ) -> dict[str, Tensor]:
+        """The head's losses; heads that want an object per image get them."""
+        if isinstance(data_samples, Tensor) and not isinstance(self.head, TensorTargets):
+            data_samples = to_samples(data_samples)
+        return super().loss(inputs, data_samples)
+
     def init_weights(self) -> None:
         """Initialise; the recalibration layers last, by their own rule.
 
@@ -56,3 +68,14 @@ class ImageClassifier(ScopedInit, _ImageClassifier):
             return super().init_weights()
         with own_initialisation(self.backbone):
             return super().init_weights()
+
+
+def to_samples(targets: Tensor) -> list[DataSample]:
+    """An object per image.
+
+    Args:
+        targets: Labels (N,) or scores (N, classes).
+    """
+    if targets.ndim == 1:
+        return [DataSample().set_gt_label(label) for label in targets]
+    return [DataSample().set_gt_score(score) for score in targets]

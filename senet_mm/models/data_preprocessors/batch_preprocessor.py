@@ -1,5 +1,6 @@
 """From the batch of a loader to the input of the network, batched on the device."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from mmpretrain.models.utils import ClsDataPreprocessor
@@ -40,17 +41,37 @@ class BatchPreprocessor(ClsDataPreprocessor):
             augmentation, numbers = data['augment']
             inputs = augment_batch(inputs, numbers, augmentation)
         inputs = super().forward(dict(inputs=inputs))['inputs']
-        labels = torch.as_tensor(data['gt_label']).to(self.device, non_blocking=True)
+        labels = data['gt_label']
         if not training:
+            labels = [torch.as_tensor(label, device=self.device) for label in labels]
             samples = [DataSample().set_gt_label(label) for label in labels]
             return dict(inputs=inputs, data_samples=samples)
+        if isinstance(labels, list):
+            labels = self.get_scores(labels)
+        labels = torch.as_tensor(labels).to(self.device, non_blocking=True)
         if self.batch_augments is None:
             return dict(inputs=inputs, data_samples=labels)
         return self.mix(inputs, labels, data['seed'])
 
+    def get_scores(self, labels: list[np.ndarray]) -> Tensor:
+        """1 for each class of an image, 0 for all others, float32 (N, num_classes).
+
+        Args:
+            labels: The classes of each image.
+
+        Raises:
+            ValueError: The number of classes is not given.
+        """
+        if self.num_classes is None:
+            raise ValueError('images of several classes; data_preprocessor.num_classes is missing')
+        scores = torch.zeros(len(labels), self.num_classes)
+        for row, classes in zip(scores, labels, strict=True):
+            row[torch.as_tensor(classes)] = 1
+        return scores
+
     def mix(self, inputs: Tensor, labels: Tensor, seed: Tensor) -> dict:
         """Apply the batch augmentation; its random numbers follow from the samples'."""
-        scores = F.one_hot(labels, self.num_classes).float()
+        scores = labels if labels.ndim > 1 else F.one_hot(labels, self.num_classes).float()
         with own_random_numbers():
             seed_generators(tuple(map(int, seed)))
             inputs, scores = self.batch_augments(inputs, scores)

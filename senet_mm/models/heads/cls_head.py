@@ -24,6 +24,11 @@ class TensorTargets:
         if not isinstance(data_samples, Tensor):
             return super()._get_loss(cls_score, data_samples, **kwargs)
         target = data_samples
+        if self.cal_acc and target.ndim > 1:
+            raise ValueError(
+                f'{type(self).__name__}(cal_acc=True) with images of several classes, as of mixup; '
+                'allowed: cal_acc=False'
+            )
         losses = dict(loss=self.loss_module(cls_score, target, avg_factor=len(target), **kwargs))
         if self.cal_acc:
             accuracy = Accuracy.calculate(cls_score, target, topk=self.topk)

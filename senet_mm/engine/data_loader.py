@@ -1,0 +1,106 @@
+"""Data loaders whose random numbers follow from seed, epoch and position."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from mmengine.dist import get_world_size
+from mmengine.registry import FUNCTIONS
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from senet_mm.datasets.collate import collate
+from senet_mm.datasets.seeding import SeededDataset, SeededSampler
+from senet_mm.datasets.subset import count_samples
+from senet_mm.registry import DATA_SAMPLERS, DATASETS
+
+
+def build_data_loader(
+    cfg: dict, seed: int | None = None, diff_rank_seed: bool = False
+) -> DataLoader:
+    """Build a loader; what is given as an object, or built here, is not copied.
+
+    Defaults are those of OpenMMLab's image classification: samples are stacked, workers persist if
+    there are any, memory is pinned if there is a GPU.
+
+    Args:
+        cfg: Config as of mmengine's ``build_dataloader``.
+        seed: Seed of the run.
+        diff_rank_seed: Let the sampler draw a seed that all ranks share.
+
+    Raises:
+        ValueError: An epoch has no batch, or ``num_batch_per_epoch`` is out of range.
+    """
+    cfg = {
+        'num_workers': 0,
+        'collate_fn': dict(type=collate),
+        'pin_memory': torch.cuda.is_available(),
+        **cfg,
+    }
+    cfg.setdefault('persistent_workers', cfg['num_workers'] > 0)
+    if cfg['num_workers'] == 0:
+        cfg['persistent_workers'] = False
+    dataset = build_dataset(cfg['dataset'])
+    # The dataset hands out whole batches, so that it can say what it replaced in them.
+    served = SeededDataset(dataset, build_collate(cfg['collate_fn']))
+    if (number := cfg.pop('num_batch_per_epoch', None)) is not None:
+        served.length = count_samples(len(dataset), number, cfg['batch_size'])
+    sampler = cfg['sampler']
+    if isinstance(sampler, dict):
+        defaults = dict(dataset=served, seed=None if diff_rank_seed else seed)
+        sampler = DATA_SAMPLERS.build(sampler, default_args=defaults)
+    seeded = SeededSampler(sampler, seed or 0)
+    # mmengine copies its argument deeply, open files and generators included, but not functions.
+    cfg['dataset'] = dict(type=lambda: served)
+    cfg['sampler'] = dict(type=lambda **_: seeded)
+    cfg['collate_fn'] = dict(type=as_it_is)
+    loader = Runner.build_dataloader(cfg, seed, diff_rank_seed)
+    check_has_batch(loader)
+    return loader
+
+
+def build_dataset(cfg: dict | Dataset) -> Dataset:
+    """The dataset of a config, or the one that is given, with its annotations read.
+
+    Raises:
+        ValueError: It has no sample, or cannot give one by its index.
+    """
+    try:
+        dataset = DATASETS.build(cfg) if isinstance(cfg, dict) else cfg
+        if hasattr(dataset, 'full_init'):
+            dataset.full_init()
+    except ValueError as error:
+        if 'need at least one array to concatenate' in str(error):  # mmengine's, of no annotation
+            raise ValueError(f'the dataset has no image: {cfg}') from error
+        raise
+    if isinstance(dataset, IterableDataset):
+        raise ValueError(
+            f'{type(dataset).__name__} has no samples by index; allowed: datasets that have'
+        )
+    return dataset
+
+
+def check_has_batch(loader: DataLoader) -> None:
+    """Raise a ValueError for a loader without a batch."""
+    if len(loader):
+        return
+    images, own = len(loader.dataset), len(loader.sampler)
+    raise ValueError(
+        f'{images} images, batch_size={loader.batch_size}, {get_world_size()} process(es), '
+        f'drop_last={loader.drop_last}: an epoch has no batch; '
+        + (f'allowed: batch_size up to {own}, or drop_last=False' if own else 'there is no image')
+    )
+
+
+def build_collate(cfg: dict | Callable) -> Callable[[list], object]:
+    """The function that makes a batch of samples, of a config or itself."""
+    if not isinstance(cfg, dict):
+        return cfg
+    kwargs = dict(cfg)
+    function = kwargs.pop('type')
+    return partial(FUNCTIONS.get(function) if isinstance(function, str) else function, **kwargs)
+
+
+def as_it_is(batch: object) -> object:
+    """What a loader does to a batch that the dataset has built."""
+    return batch

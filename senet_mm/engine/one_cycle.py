@@ -1,0 +1,17 @@
+"""A schedule whose checkpoint can be read again."""
+
+from mmengine.optim import OneCycleLR as _OneCycleLR
+
+from senet_mm.registry import PARAM_SCHEDULERS
+
+
+@PARAM_SCHEDULERS.register_module()
+class OneCycleLR(_OneCycleLR):
+    """mmengine's one-cycle schedule without a method in its state.
+
+    With it a checkpoint holds the optimizer as an object, which no loader of plain data takes.
+    """
+
+    def state_dict(self) -> dict:
+        """All attributes that are data."""
+        return {name: value for name, value in super().state_dict().items() if not callable(value)}

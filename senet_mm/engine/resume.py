@@ -1,0 +1,108 @@
+"""Resuming: which checkpoint, with which seed, and whether it has what a run needs."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from mmengine.dist import all_gather_object
+from mmengine.runner import CheckpointLoader
+
+if TYPE_CHECKING:
+    from .runner import Runner
+
+
+class Resumed(NamedTuple):
+    """A checkpoint that a run goes on from; it is read once."""
+
+    filename: str
+    checkpoint: dict
+
+
+def open_checkpoint(runner: 'Runner') -> Resumed | None:
+    """The checkpoint that a runner resumes from; None where there is none yet.
+
+    ``resume=True`` takes ``load_from``, or without one the last checkpoint of the work directory;
+    ``resume='auto'`` the latter, and ``load_from`` only if there is none.
+
+    Raises:
+        FileNotFoundError: The last checkpoint is not there.
+        ValueError: The processes find different ones.
+    """
+    given = runner._load_from if runner._resume != 'auto' else None
+    filename = given or find_last_checkpoint(runner.work_dir, get_checkpoint_folder(runner))
+    found = {filename and os.path.basename(filename) for filename in all_gather_object(filename)}
+    if len(found) > 1:
+        raise ValueError(
+            f'the processes resume from {" and ".join(sorted(map(str, found)))}; allowed: a work '
+            'directory that all nodes share'
+        )
+    if filename is None:
+        return None
+    return Resumed(filename, CheckpointLoader.load_checkpoint(filename, 'cpu', logger='silent'))
+
+
+def get_checkpoint_folder(runner: 'Runner') -> Path:
+    """Where a runner's checkpoints lie: the work directory, or a folder in ``out_dir``."""
+    hooks = runner.cfg.get('default_hooks') or {}
+    out_dir = (hooks.get('checkpoint') or {}).get('out_dir')
+    return Path(out_dir) / Path(runner.work_dir).name if out_dir else Path(runner.work_dir)
+
+
+def find_last_checkpoint(work_dir: str | os.PathLike, folder: Path | None = None) -> str | None:
+    """The checkpoint that was written last into a work directory; None for a new one.
+
+    Of the path in ``last_checkpoint`` only the name counts, since a folder may be a copy.
+
+    Args:
+        work_dir: The work directory.
+        folder: Where its checkpoints lie, by default there.
+
+    Raises:
+        FileNotFoundError: ``last_checkpoint`` or the file that it names is not there.
+    """
+    folder = Path(work_dir) if folder is None else folder
+    record = Path(work_dir) / 'last_checkpoint'
+    others = sorted(path.name for path in folder.glob('*.pth') if path.name[:5] != 'best_')
+    if not record.is_file():
+        if not others:
+            return None
+        wrong = f'{record} does not exist, and {folder} holds {", ".join(others)}'
+    else:
+        file = folder / Path(record.read_text().strip()).name
+        if file.is_file():
+            return str(file)
+        wrong = f'{record} names {file.name}, which is not in {folder}'
+    raise FileNotFoundError(f'{wrong}; allowed: --resume CHECKPOINT, with the path of one')
+
+
+def get_seed(resumed: Resumed, given: int | None) -> int | None:
+    """The seed with which a resumed run began.
+
+    Args:
+        resumed: Where it is from.
+        given: The seed of the config.
+
+    Raises:
+        ValueError: The config gives another one.
+    """
+    meta = resumed.checkpoint.get('meta')
+    seed = meta.get('seed') if isinstance(meta, dict) else None
+    if seed is None:
+        return given
+    if given not in (None, seed):
+        raise ValueError(
+            f'randomness.seed={given}, and checkpoint {resumed.filename} is of a run with seed '
+            f'{seed}; allowed: {seed} or None'
+        )
+    return seed
+
+
+def relocate(runner: 'Runner') -> None:
+    """Let the paths that a run remembers lie in its own folder.
+
+    After a copied folder was resumed, a new best checkpoint would delete the original's.
+    """
+    folder = get_checkpoint_folder(runner)
+    for key, value in list(runner.message_hub.runtime_info.items()):
+        if key.startswith(('best_ckpt', 'last_ckpt')) and isinstance(value, str):
+            runner.message_hub.update_info(key, str(folder / Path(value).name))

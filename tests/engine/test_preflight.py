@@ -1,0 +1,271 @@
+"""What would end a run late is said at its start; a sound run is left as it is."""
+
+import copy
+import random
+from uuid import uuid4
+
+import numpy as np
+import pytest
+import torch
+from mmcv.transforms import BaseTransform
+from mmengine import Config
+from mmengine.evaluator import BaseMetric
+
+from senet_mm.engine import Runner
+from senet_mm.engine.preflight import check_run
+from senet_mm.registry import METRICS, TRANSFORMS
+
+from ..conftest import ROOT
+
+
+@METRICS.register_module()
+class Listing(BaseMetric):
+    """A metric of the user's with a list first, one that fails, or one without a result."""
+
+    def __init__(self, fails=False, silent=False):
+        super().__init__()
+        self.fails = fails
+        self.silent = silent
+
+    def process(self, data_batch, data_samples):
+        random.random(), np.random.rand(), torch.rand(1)
+        self.results.extend(data_samples)
+
+    def compute_metrics(self, results):
+        if self.fails:
+            raise RuntimeError('no such axis')
+        if self.silent:
+            return {}
+        return {'by_class': [1.0, 2.0], 'images': len(results)}
+
+
+@TRANSFORMS.register_module()
+class DropLabel(BaseTransform):
+    def transform(self, results):
+        return {key: value for key, value in results.items() if key != 'gt_label'}
+
+
+UNLABELLED = [dict(type='DropLabel'), dict(type='PackInputs')]
+FEW = {
+    'train_dataloader.num_batch_per_epoch': 2,
+    'val_dataloader.dataset.indices': 100,
+    'test_dataloader.dataset.indices': 100,
+    'train_cfg.max_epochs': 1,
+}
+MIXUP = dict(augments=[dict(type='Mixup', alpha=0.2)])
+BY_ITER = dict(_delete_=True, by_epoch=False, max_iters=3, val_interval=3)
+ENDLESS = dict(_delete_=True, type='InfiniteSampler', shuffle=True)
+
+
+def make(work_dir, **options):
+    cfg = Config.fromfile(ROOT / 'configs/digits/seresnet8_1xb64_digits.py')
+    few = {key: value for key, value in FEW.items() if key.partition('.')[0] not in options}
+    cfg.merge_from_dict(
+        {'work_dir': str(work_dir), 'experiment_name': uuid4().hex, **few, **copy.deepcopy(options)}
+    )
+    return Runner.from_cfg(cfg)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (
+            {'val_evaluator': [dict(type='Accuracy', topk=(1, 11))]},
+            r'val_evaluator: Accuracy\(topk=\(1, 11\)\) of 10 classes; allowed: 1 to 10',
+        ),
+        (
+            {'default_hooks.checkpoint.save_best': 'accuracy/top2'},
+            "save_best='accuracy/top2' is not computed; allowed: accuracy/top1, accuracy/top5, lo",
+        ),
+        (
+            {'val_evaluator': [dict(type='Listing')]},
+            "save_best='auto', which is 'by_class', is no single number; allowed: images",
+        ),
+        (
+            {
+                'val_evaluator': [dict(type='Listing')],
+                'default_hooks.checkpoint.save_best': ['images', 'by_class'],
+                'default_hooks.checkpoint.rule': 'greater',
+            },
+            "save_best='by_class' is no single number; allowed: images",
+        ),
+        (
+            {'val_evaluator': [dict(type='Listing', fails=True)]},
+            'val_evaluator: Listing fails on 100 images, .*: RuntimeError: no such axis ',
+        ),
+        (
+            {'val_dataloader.dataset.pipeline': UNLABELLED},
+            "Accuracy asks for 'gt_label', which no sample of val_dataloader has, as of images",
+        ),
+        (
+            {
+                'param_scheduler': dict(
+                    type='ReduceOnPlateauLR', monitor='loss', rule='less', _delete_=True
+                )
+            },
+            "param_scheduler.monitor='loss' is not computed; allowed: accuracy/top1",
+        ),
+        (
+            {'custom_hooks': [dict(type='EarlyStoppingHook', monitor='acc')]},
+            r"EarlyStoppingHook\(monitor='acc'\) is not computed; allowed: accuracy/top1",
+        ),
+        (
+            {
+                'train_dataloader.dataset.indices': 65,
+                'train_dataloader.num_batch_per_epoch': None,
+                'train_dataloader.drop_last': False,
+                'model.backbone.strides': (2, 2, 2),
+            },
+            r'the last batch of an epoch has one image \(65 in batches of 64\), on which a batch',
+        ),
+        (
+            {'model.backbone.in_channels': 3},
+            r'val_dataloader: images of 1 channel\(s\), and the network takes 3 .*LoadImage\(c',
+        ),
+        (
+            {'model.backbone.in_channels': 3, 'dry_evaluation': False},
+            r'input_shape=\(1, 8, 8\): images of 1 channel\(s\), and the network takes 3',
+        ),
+        ({'model.head.cal_acc': True, 'model.train_cfg': MIXUP}, 'cal_acc=True with model.train'),
+        ({'train_cfg.max_epochs': 0}, 'max_epochs or max_iters of train_cfg is 0; allowed: from 1'),
+        ({'train_dataloader.sampler': ENDLESS}, 'InfiniteSampler never ends an epoch; allowed: De'),
+        ({'val_dataloader.sampler': ENDLESS}, 'InfiniteSampler never ends an epoch; allowed: De'),
+        ({'val_dataloader.dataset.indices': []}, 'the dataset has no image'),
+        ({'train_dataloader.dataset.indices': 18}, 'takes 128 samples, the data set has 18'),
+        (
+            {
+                'train_dataloader.dataset.indices': 18,
+                'train_dataloader.num_batch_per_epoch': None,
+            },
+            r'18 images, batch_size=64, 1 process\(es\), drop_last=True: an epoch has no batch',
+        ),
+        (
+            {
+                'train_cfg': BY_ITER,
+                'train_dataloader.dataset.indices': 18,
+                'train_dataloader.num_batch_per_epoch': None,
+            },
+            r'18 images, batch_size=64, 1 process\(es\), drop_last=True: an epoch has no batch',
+        ),
+    ],
+)
+def test_said_before_the_first_iteration(tmp_path, options, message):
+    runner = make(tmp_path, **options)
+    with pytest.raises(ValueError, match=message):
+        runner.train()
+    assert getattr(runner._train_loop, '_iter', 0) == 0
+    assert not list(tmp_path.glob('*.pth'))
+
+
+@pytest.mark.parametrize('run', ['val', 'test'])
+def test_evaluations_are_checked(tmp_path, run):
+    options = {
+        f'{run}_dataloader.dataset.pipeline': UNLABELLED,
+        f'{run}_dataloader.num_workers': 1,
+        'load_from': None,
+    }
+    with pytest.raises(ValueError, match=f"{run}_evaluator: Accuracy asks for 'gt_label'"):
+        getattr(make(tmp_path, **options), run)()
+
+
+def test_nothing_of_a_run_is_changed(tmp_path):
+    """Random numbers, weights, statistics, modes."""
+    options = {
+        'val_evaluator': [dict(type='Listing')],
+        'default_hooks.checkpoint.save_best': 'images',
+        'default_hooks.checkpoint.rule': 'greater',
+    }
+    runner = make(tmp_path, **options)
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    runner._val_loop = runner.build_val_loop(runner._val_loop)
+    runner.param_schedulers = []
+    runner.model.train()
+    runner.model.backbone.layer1.eval()
+
+    def state():
+        numbers = random.getstate(), np.random.get_state()[1].tolist()
+        modes = [module.training for module in runner.model.modules()]
+        return numbers, modes, [value.tolist() for value in runner.model.state_dict().values()]
+
+    before, generator = state(), torch.get_rng_state()
+    check_run(runner)
+    assert state() == before
+    assert torch.equal(torch.get_rng_state(), generator)
+
+
+def test_scores_that_are_lists_are_results(tmp_path):
+    """Where no best one is looked for."""
+    options = {
+        'val_evaluator': [dict(type='Accuracy'), dict(type='SingleLabelMetric', average=None)],
+        'custom_hooks': [dict(type='ResultHook')],
+    }
+    make(tmp_path, **options).train()
+    text = (tmp_path / 'result.json').read_text()
+    assert '"single-label/precision_classwise": [' in text
+
+
+def test_a_metric_may_have_nothing_to_say_of_a_batch(tmp_path):
+    """As COCO's of a detector that finds nothing: which scores there are is not known then."""
+    runner = make(tmp_path, val_evaluator=[dict(type='Listing', silent=True)])
+    runner.train()
+    assert runner.iter == 2
+
+
+def test_a_hook_of_the_config_can_be_left_out(tmp_path):
+    runner = make(tmp_path, **{'default_hooks.class_num_check': None})
+    assert 'ClassNumCheckHook' not in runner.get_hooks_info()
+
+
+def test_an_endless_sampler_trains_by_iteration_and_resumes(tmp_path):
+    options = {
+        'train_cfg': BY_ITER,
+        'train_dataloader.sampler': ENDLESS,
+        'train_dataloader.num_batch_per_epoch': None,
+        'default_hooks.checkpoint.by_epoch': False,
+        'default_hooks.checkpoint.interval': 1,
+        'randomness.seed': 0,
+        'param_scheduler': dict(type='PolyLR', by_epoch=False, _delete_=True),
+    }
+    whole = make(tmp_path, **options)
+    whole.train()
+    resumed = make(tmp_path, resume=True, load_from=str(tmp_path / 'iter_1.pth'), **options)
+    resumed.train()
+    expected = whole.model.state_dict()
+    assert all(torch.equal(v, expected[name]) for name, v in resumed.model.state_dict().items())
+
+
+@pytest.mark.parametrize('color_type', ['ours', 'mmcv'])
+def test_a_network_of_one_channel_trains_on_grey_images(tmp_path, color_type):
+    """ImageNet's recipe on files, colour images included."""
+    import cv2
+
+    for split in ('train', 'val'):
+        for name in ('a', 'b'):
+            (tmp_path / split / name).mkdir(parents=True)
+            for i in range(2):
+                image = np.random.RandomState(i).randint(0, 256, (40, 40, 3), np.uint8)
+                cv2.imwrite(str(tmp_path / split / name / f'{i}.png'), image)
+    loader = dict(type='LoadImage' if color_type == 'ours' else 'LoadImageFromFile')
+    loader['color_type'] = 'grayscale'
+    cfg = Config.fromfile(ROOT / 'configs/seresnet/seresnet18_8xb32_in1k.py')
+    data = dict(data_root=str(tmp_path), metainfo=dict(classes=['a', 'b']))
+    for part in (cfg.train_dataloader, cfg.val_dataloader):
+        part.update(batch_size=2, num_workers=0)
+        part.dataset.update(data)
+        part.dataset.pipeline = [loader, *part.dataset.pipeline[1:]]
+    cfg.train_dataloader.dataset.pipeline[2].fill = (114,)
+    cfg.merge_from_dict(
+        {
+            'work_dir': str(tmp_path / 'work_dir'),
+            'experiment_name': uuid4().hex,
+            'input_shape': (1, 224, 224),
+            'model.backbone.in_channels': 1,
+            'model.head.num_classes': 2,
+            'data_preprocessor': dict(num_classes=2, mean=[114.5], std=[57.0], to_rgb=False),
+            'val_evaluator': [dict(type='Accuracy')],
+            'train_cfg.max_epochs': 1,
+        }
+    )
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.iter == 2
