@@ -59,7 +59,7 @@ def check_normalisation(cfg: Config, origin: Origin) -> None:
 def adopt_geometry(cfg: Config, origin: Origin) -> list[str]:
     """Let the test of a config resize and crop as weights were made for.
 
-    What was chosen stays: by an option, or by ``keep_test_pipeline=True`` in the config.
+    What was chosen stays: by an option, or by ``keep_resolution=True`` in the config.
 
     Args:
         cfg: The config, changed in place.
@@ -76,7 +76,7 @@ def adopt_geometry(cfg: Config, origin: Origin) -> list[str]:
         return ['test_dataloader: it is not known how its pipeline resizes; the config decides']
     if not names:
         return []
-    if cfg.get('keep_test_pipeline') or _chosen(cfg, given) & set(GEOMETRY):
+    if cfg.get('keep_resolution') or _chosen(cfg, given) & set(GEOMETRY):
         wanted = _beside(names, origin, given)
         return [f'the test is as chosen; checkpoint {origin.filename} wants {wanted}']
     set_geometry(cfg, origin.preprocessing)

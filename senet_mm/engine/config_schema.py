@@ -34,7 +34,7 @@ RUNNER_KEYS = parameters(Runner.__init__, 'cfg')
 OTHER_KEYS = {
     'activation_checkpointing', 'auto_scale_lr', 'channels_last', 'compile', 'custom_imports',
     'dry_evaluation', 'efficient_conv_bn_eval', 'find_unused_parameters', 'input_shape',
-    'keep_test_pipeline', 'model_wrapper_cfg', 'sync_bn', 'tta_model', 'tta_pipeline',
+    'keep_resolution', 'model_wrapper_cfg', 'sync_bn', 'tta_model', 'tta_pipeline',
 }  # fmt: skip
 
 LOADER = parameters(DataLoader) | {'num_batch_per_epoch', 'disable_subprocess_warning'}
@@ -101,7 +101,9 @@ CLOSED: dict[str, Callable[[dict, dict], Keys]] = {
     'custom_hooks.*': _hook,
     'custom_imports': _exactly(parameters(import_modules_from_strings)),
     'default_hooks.*': _hook,
-    'env_cfg': _exactly({'cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit', 'tf32'}),
+    'env_cfg': _exactly(
+        {'cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'num_threads', 'resource_limit', 'tf32'}
+    ),
     'env_cfg.dist_cfg': _exactly(
         parameters(init_dist, 'launcher')
         | parameters(init_process_group, 'rank', 'world_size')

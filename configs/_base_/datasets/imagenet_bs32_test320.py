@@ -4,7 +4,7 @@ _base_ = 'imagenet_bs32_mean.py'
 
 input_shape = (3, 320, 320)
 # Weights that were trained at 224 pixels say so; here they are tested at 320 all the same.
-keep_test_pipeline = True
+keep_resolution = True
 test_pipeline = [
     dict(type='LoadImage'),
     dict(type='ResizeEdge', scale=366, edge='short', backend='pillow'),
