@@ -17,6 +17,7 @@ TRAINING = [
     dict(type='SquareCutout', side=4, fill=7),
     dict(type='RandomCrop', crop_size=24, padding=2),
     dict(type='ResizeEdge', scale=24),
+    dict(type='ResizeEdge', scale=24, backend='pillow'),
 ]
 LOADERS = {
     'ours': dict(type='LoadImage', color_type='grayscale'),

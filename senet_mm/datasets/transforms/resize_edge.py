@@ -5,6 +5,8 @@ from mmpretrain.datasets.transforms import ResizeEdge as _ResizeEdge
 
 from senet_mm.registry import TRANSFORMS
 
+from .channels import with_channels
+
 # Longer side / shorter side. No photograph is as long; a picture of 10,000 x 1 pixels would become
 # 2.6 million pixels long, in 22 s and 2.8 GB.
 LONGEST = 16
@@ -22,8 +24,12 @@ class ResizeEdge(_ResizeEdge):
 
     def transform(self, results: dict) -> dict:
         """Resize ``results['img']``."""
-        results['img'] = cut_ends(results['img'])
-        return super().transform(results)
+        img = cut_ends(results['img'])
+        # Pillow takes grey images as (H, W) alone.
+        results['img'] = img[..., 0] if img.shape[2:] == (1,) else img
+        results = super().transform(results)
+        results['img'] = with_channels(results['img'])
+        return results
 
 
 def cut_ends(img: np.ndarray) -> np.ndarray:
