@@ -1,6 +1,7 @@
 """What is deployed computes what was trained."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import onnxruntime
@@ -116,7 +117,9 @@ def test_tool_reports(digits, run_tool, tmp_path, to):
     assert float(rows['largest logit difference'].strip('| ')) < TOLERANCES[to] * spread
     agreed = int(rows['same top-1'].strip('| ').split()[0])
     assert 18 <= agreed <= 20
-    assert Path(run.stdout[: run.stdout.index(':')]).exists()
+    written = re.search(r'^(\S+): .*torch ', run.stdout, re.MULTILINE)[1]
+    assert Path(written).exists()
+    assert Path(written).with_suffix('.json').exists()
 
 
 def test_the_report_does_not_call_nan_the_same(digits):

@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senet_mm.utils.cli import add_cfg_options, check_options, reported_errors
+from senet_mm.utils.cli import add_cfg_options, reported_errors
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -137,9 +137,7 @@ def main(args: argparse.Namespace) -> None:
     from senet_mm.apis import find_config, get_config, get_model
     from senet_mm.utils.files import check_regular_file
 
-    cfg = get_config(args.name)
-    check_options(cfg, args.cfg_options)
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = get_config(args.name, args.cfg_options)
     model = get_model(cfg, args.src)
     checkpoint = CheckpointLoader.load_checkpoint(args.src, 'cpu', logger='silent')
     meta = dict(checkpoint.get('meta') or {})
