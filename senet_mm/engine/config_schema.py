@@ -101,7 +101,9 @@ CLOSED: dict[str, Callable[[dict, dict], Keys]] = {
     'custom_hooks.*': _hook,
     'custom_imports': _exactly(parameters(import_modules_from_strings)),
     'default_hooks.*': _hook,
-    'env_cfg': _exactly({'cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit', 'tf32'}),
+    'env_cfg': _exactly(
+        {'cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'num_threads', 'resource_limit', 'tf32'}
+    ),
     'env_cfg.dist_cfg': _exactly(
         parameters(init_dist, 'launcher')
         | parameters(init_process_group, 'rank', 'world_size')
