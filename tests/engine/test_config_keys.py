@@ -115,7 +115,7 @@ def build_all(cfg):
     runner.build_param_scheduler(runner.param_schedulers)
 
 
-@pytest.mark.parametrize('path', filter(is_read, get_paths()))
+@pytest.mark.parametrize('path', list(filter(is_read, get_paths())))
 def test_key_that_nobody_reads(path, tmp_path):
     """In every dict of a config, by us or by what is built of it."""
     cfg = load()
