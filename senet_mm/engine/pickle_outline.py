@@ -134,7 +134,7 @@ def _run(
             _check_call(*values)
         elif name == 'BINPERSID':
             _, kind, key, _, number, *_ = values[0]
-            outline.storages[key] = number * STORAGES[kind]
+            outline.storages.setdefault(key, number * STORAGES[kind])  # the first is read
         stack.append(values)
     elif name in CHANGE:
         values = _pop(stack, instruction)

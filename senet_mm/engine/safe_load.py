@@ -14,8 +14,9 @@ from .archive import is_archive, read_archive
 from .pickle_outline import RefusedError, read_outline
 from .stand_ins import only_stand_ins, to_plain
 
-MAGIC = 0x1950A86A20F9469CFC6C
-# The pickles of torch's legacy format: MAGIC, version, system, content, keys of storages.
+# The pickled number with which torch's legacy format begins.
+MAGIC = b'\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.'
+# The pickles of torch's legacy format: the number, version, system, content, keys of storages.
 LEGACY_PICKLES, LEGACY_CONTENT = 5, 3
 
 
@@ -76,10 +77,10 @@ def _check_legacy(file: BinaryIO) -> None:
     """Check the pickles of a file of torch before 1.6."""
     size = file.seek(0, 2)
     file.seek(0)
-    outlines = [read_outline(file)]
-    if outlines[0].stack != [MAGIC]:
-        raise ValueError('it does not begin as files of torch do')
-    outlines += [read_outline(file) for _ in range(LEGACY_PICKLES - 1)]
+    if MAGIC not in file.read(64):
+        raise RefusedError('it is no checkpoint')
+    file.seek(0)
+    outlines = [read_outline(file) for _ in range(LEGACY_PICKLES)]
     if sum(outlines[LEGACY_CONTENT].storages.values()) > size:
         raise ValueError('its storages are larger than the file')
 
