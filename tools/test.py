@@ -48,7 +48,7 @@ def main(args: argparse.Namespace) -> None:
     if args.out and not args.out.endswith(('.pkl', '.pickle', '.json', '.yml', '.yaml')):
         raise ValueError(f'--out {args.out}: metrics are written as .json, .yml or .pkl')
     cfg = load_config(args)
-    cfg.load_from = args.checkpoint
+    cfg.load_from, cfg.resume = args.checkpoint, False
     if args.amp:
         cfg.test_cfg.fp16 = True
     if args.tta:

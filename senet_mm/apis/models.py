@@ -61,7 +61,8 @@ def get_model(
             load_strictly(model, loaded, checkpoint, new_head=num_classes is not None)
     # The names that OpenMMLab's packages have for them.
     model.cfg = cfg
-    model.dataset_meta = {'classes': classes} if classes and num_classes is None else {}
+    kept = classes and num_classes in (None, len(classes))
+    model.dataset_meta = {'classes': classes} if kept else {}
     return model.to(device).eval()
 
 

@@ -138,7 +138,7 @@ def measure(result: Result, checkpoint: Path, data_root: str, work_dir: str, opt
 
     options = {'test_dataloader.dataset.data_root': data_root, **options}
     cfg = get_config(result.config, options)
-    cfg.work_dir, cfg.load_from = work_dir, str(checkpoint)
+    cfg.work_dir, cfg.load_from, cfg.resume = work_dir, str(checkpoint), False
     metrics = Runner.from_cfg(cfg).test()
     for key in ('top1', 'top5'):
         accuracy = metrics[f'accuracy/{key}']

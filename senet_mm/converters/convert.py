@@ -20,7 +20,7 @@ from senet_mm.version import __version__
 from .caffe import from_caffe, reorder_classes, sorted_to_caffe, to_caffe
 from .caffemodel import read_caffemodel, write_caffemodel
 from .formats import CAFFE, FORMATS, MMPRETRAIN, Format, fitting, recognise
-from .images import find_preprocessing, with_style
+from .images import find_classes, find_preprocessing, with_style
 from .state_dicts import from_state_dict, to_state_dict
 from .target import Target
 from .tensor_files import read_tensors, tensors_in, write_tensors
@@ -88,7 +88,7 @@ def convert(
         config=model,
         cfg=target.cfg.pretty_text,
         preprocessing=prepared,
-        dataset_meta=dict(classes=_class_names(target, done.form, class_order)),
+        dataset_meta=dict(classes=_class_names(src, target, done.form, class_order)),
         source_format=kind,
         source_file=Path(src).name,
         source_sha256=digest,
@@ -143,9 +143,20 @@ def convert_back(
     return Conversion(form, [], origin.preprocessing)
 
 
-def _class_names(target: Target, form: Format, class_order: str) -> list[str] | None:
-    """The names of the classes of ImageNet; None for a head of another class count."""
-    if target.model.head.num_classes != len(IMAGENET_CATEGORIES):
+def _class_names(
+    src: str | os.PathLike, target: Target, form: Format, class_order: str
+) -> list[str] | None:
+    """The names of the classes: the file's, else ImageNet's; None for another class count.
+
+    Raises:
+        ValueError: The file has another number of names than of classes.
+    """
+    number = target.model.head.num_classes
+    if names := find_classes(src):
+        if len(names) != number:
+            raise ValueError(f'{src} has {len(names)} names of classes; allowed: {number}')
+        return list(names)
+    if number != len(IMAGENET_CATEGORIES):
         return None
     if form is CAFFE and class_order == 'source':
         return [IMAGENET_CATEGORIES[i] for i in sorted_to_caffe().argsort()]

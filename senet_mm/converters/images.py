@@ -125,9 +125,14 @@ def with_style(form: Format, src: str | os.PathLike) -> Format:
     return form._replace(style=style, grouped_style=style)
 
 
+def find_classes(src: str | os.PathLike) -> tuple[str, ...] | None:
+    """The names of the classes in a checkpoint of another project; None where it has none."""
+    return _load_origin(Path(src)).classes
+
+
 def _load_origin(src: Path) -> Origin:
     """What a checkpoint says of its origin; of bare tensors nothing is known."""
-    if src.suffix == '.safetensors':
+    if src.suffix in ('.caffemodel', '.safetensors'):
         return Origin(str(src), {}, {})
     return load_origin(str(src))
 

@@ -89,7 +89,8 @@ def _read_config(meta: Mapping) -> tuple[Mapping, str]:
 
 def _read_classes(meta: Mapping) -> tuple[str, ...] | None:
     dataset_meta = meta.get('dataset_meta')
-    classes = dataset_meta.get('classes') if isinstance(dataset_meta, Mapping) else None
+    dataset_meta = dataset_meta if isinstance(dataset_meta, Mapping) else {}
+    classes = dataset_meta.get('classes', meta.get('CLASSES'))  # the latter is mmcls's
     return tuple(map(str, classes)) if isinstance(classes, (list, tuple)) else None
 
 

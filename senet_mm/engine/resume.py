@@ -1,6 +1,7 @@
 """Resuming: which checkpoint, with which seed, and whether it has what a run needs."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,18 +19,30 @@ class Resumed(NamedTuple):
     checkpoint: dict
 
 
-def open_checkpoint(runner: 'Runner') -> Resumed | None:
-    """The checkpoint that a runner resumes from; None where there is none yet.
+def find_resumed(cfg: Mapping) -> str | None:
+    """The checkpoint that a run of a config resumes from; None where there is none yet.
 
     ``resume=True`` takes ``load_from``, or without one the last checkpoint of the work directory;
-    ``resume='auto'`` the latter, and ``load_from`` only if there is none.
+    ``resume='auto'`` the latter; ``load_from`` is then where a new run starts.
+
+    Raises:
+        FileNotFoundError: The last checkpoint is not there.
+    """
+    resume = cfg.get('resume')
+    if not resume:
+        return None
+    given = cfg.get('load_from') if resume != 'auto' else None
+    return given or find_last_checkpoint(cfg['work_dir'], get_checkpoint_folder(cfg))
+
+
+def open_checkpoint(cfg: Mapping) -> Resumed | None:
+    """Read the checkpoint of :func:`find_resumed`.
 
     Raises:
         FileNotFoundError: The last checkpoint is not there.
         ValueError: The processes find different ones.
     """
-    given = runner._load_from if runner._resume != 'auto' else None
-    filename = given or find_last_checkpoint(runner.work_dir, get_checkpoint_folder(runner))
+    filename = find_resumed(cfg)
     found = {filename and os.path.basename(filename) for filename in all_gather_object(filename)}
     if len(found) > 1:
         raise ValueError(
@@ -41,11 +54,11 @@ def open_checkpoint(runner: 'Runner') -> Resumed | None:
     return Resumed(filename, CheckpointLoader.load_checkpoint(filename, 'cpu', logger='silent'))
 
 
-def get_checkpoint_folder(runner: 'Runner') -> Path:
-    """Where a runner's checkpoints lie: the work directory, or a folder in ``out_dir``."""
-    hooks = runner.cfg.get('default_hooks') or {}
+def get_checkpoint_folder(cfg: Mapping) -> Path:
+    """Where a run's checkpoints lie: the work directory, or a folder in ``out_dir``."""
+    hooks = cfg.get('default_hooks') or {}
     out_dir = (hooks.get('checkpoint') or {}).get('out_dir')
-    return Path(out_dir) / Path(runner.work_dir).name if out_dir else Path(runner.work_dir)
+    return Path(out_dir) / Path(cfg['work_dir']).name if out_dir else Path(cfg['work_dir'])
 
 
 def find_last_checkpoint(work_dir: str | os.PathLike, folder: Path | None = None) -> str | None:
@@ -102,7 +115,7 @@ def relocate(runner: 'Runner') -> None:
 
     After a copied folder was resumed, a new best checkpoint would delete the original's.
     """
-    folder = get_checkpoint_folder(runner)
+    folder = get_checkpoint_folder({**runner.cfg, 'work_dir': runner.work_dir})
     for key, value in list(runner.message_hub.runtime_info.items()):
         if key.startswith(('best_ckpt', 'last_ckpt')) and isinstance(value, str):
             runner.message_hub.update_info(key, str(folder / Path(value).name))

@@ -30,7 +30,7 @@ from .origin import Origin, check_network, find_pretrained, load_origin, read_or
 from .preflight import check_loop, check_run
 from .preprocessing import describe_preprocessing
 from .replay import follow_config, get_plan
-from .resume import Resumed, get_seed, open_checkpoint, relocate
+from .resume import Resumed, find_resumed, get_seed, open_checkpoint, relocate
 from .speed import compile_regions, use_channels_last, use_tf32, use_threads
 from .training_state import check_training_state
 
@@ -80,14 +80,14 @@ class Runner(_Runner):
             ValueError: Nobody reads a key of the config, or an option contradicts the weights.
         """
         check_keys(cfg)
-        filename = cfg.get('load_from') or find_pretrained(cfg)
+        filename = find_resumed(cfg) or cfg.get('load_from') or find_pretrained(cfg)
         if not filename:
             return super().from_cfg(cfg)
         cfg = copy.deepcopy(cfg)
         origin = load_origin(filename)
         lines = adopt_normalisation(cfg, origin)
         runner = super().from_cfg(cfg)
-        runner._origin = origin if cfg.get('load_from') else None
+        runner._origin = origin if filename == cfg.get('load_from') else None
         for line in lines:
             runner.logger.info(line)
         return runner
@@ -107,7 +107,8 @@ class Runner(_Runner):
     def set_randomness(self, seed: int | None = None, **kwargs: object) -> None:
         """Seed all generators; a run that is resumed keeps the seed with which it began."""
         if self._resume and not hasattr(self, '_seed'):
-            self._resumed = open_checkpoint(self)
+            given = dict(work_dir=self.work_dir, load_from=self._load_from, resume=self._resume)
+            self._resumed = open_checkpoint({**self.cfg, **given})
             if self._resumed:
                 seed = get_seed(self._resumed, seed)
                 self._randomness_cfg = {**self._randomness_cfg, 'seed': seed}
@@ -205,12 +206,13 @@ class Runner(_Runner):
     def load_or_resume(self) -> None:
         """Load or resume; training that starts from ``load_from`` may change the class count."""
         training = isinstance(self._train_loop, BaseLoop)
+        if not training:  # there is nothing to resume, whatever the config says
+            self._resume, self._resumed = False, None
         if self._resumed:
             self._load_from = self._resumed.filename
         elif self._resume and not self._has_loaded:
             self.logger.info(f'no checkpoint in {self.work_dir} yet: training starts')
-        # Testing has nothing to resume, whatever the config says.
-        self._resume = training and self._resumed is not None
+        self._resume = self._resumed is not None
         if training and self._load_from and not self._resume and not self._has_loaded:
             self.load_checkpoint(self._load_from, new_head=True)
         super().load_or_resume()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mmengine.hooks import EMAHook
 from mmengine.logging import HistoryBuffer
 from torch import Tensor
 
@@ -53,6 +54,11 @@ def check_training_state(checkpoint: dict, filename: str, runner: 'Runner') -> d
             'of the run itself, or as weights to start from (load_from)'
         ) from error
     if 'ema_state_dict' in checkpoint:
+        if not any(isinstance(hook, EMAHook) for hook in runner.hooks):
+            raise ValueError(
+                f'checkpoint {filename} has averaged weights in the place of the trained ones; '
+                'allowed: to resume with EMAHook among the custom_hooks, as the run began'
+            )
         _check_averaged(checkpoint['ema_state_dict'], runner, filename)
     meta = {key: value for key, value in checkpoint['meta'].items() if key != 'config'}
     return {**checkpoint, 'meta': meta}

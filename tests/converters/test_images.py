@@ -8,7 +8,7 @@ import torch
 import torchvision
 
 from senet_mm.converters.formats import CAFFE, MMPRETRAIN, TIMM, TIMM_LEGACY, TORCHVISION
-from senet_mm.converters.images import find_preprocessing
+from senet_mm.converters.images import find_classes, find_preprocessing
 from senet_mm.engine.preprocessing import check_preprocessing
 
 SOME_DIGEST = 'a' * 64
@@ -118,3 +118,11 @@ def test_mmpretrain_without_a_config(tmp_path):
     ):
         found = find(MMPRETRAIN, tmp_path / 'net.pth', config=config)
         assert (found['backend'], found['resize'], found['crop']) == (backend, 256, 224)
+
+
+@pytest.mark.parametrize(
+    'meta', [dict(dataset_meta=dict(classes=['b', 'a'])), dict(CLASSES=('b', 'a')), {}]
+)
+def test_names_of_classes_in_the_file(meta, tmp_path):
+    torch.save(dict(state_dict={}, meta=meta), tmp_path / 'x.pth')
+    assert find_classes(tmp_path / 'x.pth') == (('b', 'a') if meta else None)

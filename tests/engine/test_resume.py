@@ -272,3 +272,27 @@ def test_another_optimizer_is_refused(whole, tmp_path):
     message = 'is of another optimizer, with dampening, momentum, nesterov, so'
     with pytest.raises(ValueError, match=message):
         make(copy, resume=True, **{'optim_wrapper.optimizer': adam}).train()
+
+
+@pytest.mark.parametrize('resume', [True, 'auto'])
+def test_a_test_measures_what_is_given(whole, tmp_path, resume):
+    """Whatever the config of a resumed run says, whose folder has a later checkpoint."""
+    copy = tmp_path / 'copy'
+    shutil.copytree(whole.work_dir, copy)
+    given = str(copy / 'epoch_1.pth')
+    runner = make(copy, load_from=given, resume=resume, validate=True)
+    runner.test()
+    assert f'loaded {given}' in log_of(copy)
+    weights = torch.load(given, weights_only=False)['state_dict']
+    assert torch.equal(runner.model.state_dict()['head.fc.bias'], weights['head.fc.bias'])
+
+
+def test_normalisation_follows_the_resumed_checkpoint(whole, tmp_path):
+    """Of a run that took it over from its ``load_from``, which is gone since."""
+    copy = copy_after_first_epoch(whole.work_dir, tmp_path / 'copy')
+    saved = torch.load(copy / 'epoch_1.pth', weights_only=False)
+    saved['meta']['preprocessing'] |= dict(mean=[60], std=[120])
+    torch.save(saved, copy / 'epoch_1.pth')
+    runner = make(copy, resume='auto', load_from=str(tmp_path / 'gone.pth'))
+    runner.train()
+    assert runner.model.data_preprocessor.mean.item() == 60

@@ -145,3 +145,10 @@ def test_a_state_may_lack_axes(whole, tmp_path):
     runner.train()
     parameter = runner.optim_wrapper.optimizer.param_groups[0]['params'][0]
     assert runner.optim_wrapper.optimizer.state[parameter].keys() >= {'step', 'row', 'column'}
+
+
+def test_averaged_weights_need_their_hook(whole, tmp_path):
+    """The file has the averaged weights in the place of the trained ones."""
+    runner = Runner.from_cfg(digits(tmp_path, load_from=str(whole[0]), resume=True))
+    with pytest.raises(ValueError, match=r'allowed: to resume with EMAHook among'):
+        runner.train()

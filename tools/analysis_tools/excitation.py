@@ -89,7 +89,7 @@ def main(args: argparse.Namespace) -> None:
     if args.channels < 1:
         raise ValueError(f'--channels {args.channels}: allowed: 1 or more')
     cfg = load_config(args)
-    cfg.load_from = args.checkpoint
+    cfg.load_from, cfg.resume = args.checkpoint, False
 
     from senet_mm.analysis import examine, find_gates, paper_blocks, to_markdown
     from senet_mm.engine import ExcitationHook, Runner
