@@ -37,7 +37,7 @@ def number_folders(folders: Sequence[str], classes: Sequence[str] | None, where:
     exact = set(map(_norm, classes)) & set(map(_norm, folders))
     given, own = list(map(_fold, classes)), list(map(_fold, folders))
     if exact or (set(given) & set(own) and given != own):
-        labels = match(folders, classes, where, 'the given classes')
+        labels = match(folders, classes, where, 'the classes of the data set (metainfo.classes)')
         return dict(zip(folders, labels, strict=True))
     if len(folders) != len(classes):
         raise ValueError(
