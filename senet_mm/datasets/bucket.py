@@ -10,8 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from filelock import FileLock
 from mmengine.logging import print_log
+
+from senet_mm.utils.files import locked
 
 ATTEMPTS = 5
 PIECE = 2**14
@@ -99,7 +100,7 @@ class Bucket:
         """
         if path.exists():
             return
-        with FileLock(path.with_name(f'.{path.name}.lock')):
+        with locked(path.with_name(f'.{path.name}.lock')):
             if path.exists():
                 return
             part = path.with_name(f'.{path.name}.part')
