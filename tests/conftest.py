@@ -10,6 +10,7 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
+from mmengine.utils import manager
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,6 +28,14 @@ def pytest_addoption(parser):
 def _scope_and_seed():
     init_default_scope('senet_mm')
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _free_lock():
+    """mmengine keeps its lock where an instance cannot be made; other threads would wait."""
+    yield
+    while manager._lock._is_owned():
+        manager._lock.release()
 
 
 @pytest.fixture
