@@ -10,9 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
+from filelock import FileLock
 from mmengine.logging import print_log
-
-from senet_mm.utils.files import locked
 
 ATTEMPTS = 5
 PIECE = 2**14
@@ -100,7 +99,7 @@ class Bucket:
         """
         if path.exists():
             return
-        with locked(path.with_name(f'.{path.name}.lock')):
+        with FileLock(path.with_name(f'.{path.name}.lock')):
             if path.exists():
                 return
             part = path.with_name(f'.{path.name}.part')

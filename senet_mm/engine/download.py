@@ -8,9 +8,8 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urldefrag, urlsplit
 
 import torch
+from filelock import FileLock
 from mmengine.logging import print_log
-
-from senet_mm.utils.files import locked
 
 from .safe_load import load_from_local
 
@@ -55,7 +54,7 @@ def fetch(url: str) -> Path:
     if _fits(file, digest):
         return file
     file.parent.mkdir(parents=True, exist_ok=True)
-    with locked(f'{file}.lock'):
+    with FileLock(f'{file}.lock'):
         if not _fits(file, digest):
             _download(address, file, digest)
     return file

@@ -40,22 +40,6 @@ def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def locked(path: str | os.PathLike) -> Iterator[None]:
-    """Let one thread of one process of the machine in at a time; the others wait.
-
-    The file stays. A process that ends, however it does, lets the next one in.
-
-    Args:
-        path: File of the lock; its folder exists.
-    """
-    import fcntl  # not on Windows
-
-    with open(path, 'wb') as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def check_empty(folder: Path) -> None:
     """Raise a ValueError for a folder to write that holds something already."""
     if folder.exists() and any(folder.iterdir()):

@@ -1,12 +1,10 @@
 import os
 import socket
 import stat
-import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from senet_mm.utils.files import atomic_file, check_inside, check_regular_file, locked
+from senet_mm.utils.files import atomic_file, check_inside, check_regular_file
 
 
 def test_file_is_new_or_replaced(tmp_path):
@@ -85,18 +83,3 @@ def test_paths_in_a_folder(tmp_path):
     for name in ('../a', 'sub/../../a', '/etc/passwd', 'outer/a', '../folder2/a'):
         with pytest.raises(ValueError, match=r'leads out of .*folder; allowed: files in it$'):
             check_inside(folder / name, folder)
-
-
-def test_a_lock_lets_one_in_at_a_time(tmp_path):
-    inside, seen = [], []
-
-    def work(number):
-        with locked(tmp_path / 'x.lock'):
-            inside.append(number)
-            time.sleep(0.005)
-            seen.append(len(inside))
-            inside.remove(number)
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(work, range(20)))
-    assert seen == [1] * 20
