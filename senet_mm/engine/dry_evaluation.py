@@ -7,6 +7,7 @@ import torch
 from mmengine.evaluator import DumpResults, Evaluator
 from mmengine.runner import BaseLoop, TestLoop, ValLoop
 from mmengine.runner.amp import autocast
+from mmengine.structures import BaseDataElement
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -112,7 +113,8 @@ def describe_mismatch(model: nn.Module, shape: tuple[int, ...], error: RuntimeEr
 def score(evaluator: Evaluator, dry: Dry, outputs: list) -> dict[str, Any] | None:
     """The scores of all metrics, and the names of the losses; None if a metric gives none."""
     losses = {}
-    if outputs[-1].keys() == ['loss']:
+    # A network may predict anything; mmengine's loops append losses as such an element.
+    if isinstance(outputs[-1], BaseDataElement) and outputs[-1].keys() == ['loss']:
         losses = {**dict.fromkeys(outputs[-1].loss, 0.0), f'{dry.name}_loss': 0.0}
         outputs = outputs[:-1]
     if type(evaluator) is not Evaluator:
@@ -133,7 +135,8 @@ def score(evaluator: Evaluator, dry: Dry, outputs: list) -> dict[str, Any] | Non
 
 def check_topk(metric: object, dry: Dry, outputs: list) -> None:
     """Raise a ValueError for a metric of more classes than the network has."""
-    topk, scores = getattr(metric, 'topk', ()), outputs[0].get('pred_score')
+    topk, first = getattr(metric, 'topk', ()), outputs[0]
+    scores = first.get('pred_score') if isinstance(first, BaseDataElement) else None
     if scores is None or not isinstance(topk, (tuple, list)):
         return
     if topk and max(topk) > (classes := scores.shape[-1]):

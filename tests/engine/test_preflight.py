@@ -13,7 +13,8 @@ from mmengine.evaluator import BaseMetric
 
 from senet_mm.engine import Runner
 from senet_mm.engine.preflight import check_run
-from senet_mm.registry import METRICS, TRANSFORMS
+from senet_mm.models import ImageClassifier
+from senet_mm.registry import METRICS, MODELS, TRANSFORMS
 
 from ..conftest import ROOT
 
@@ -43,6 +44,27 @@ class Listing(BaseMetric):
 class DropLabel(BaseTransform):
     def transform(self, results):
         return {key: value for key, value in results.items() if key != 'gt_label'}
+
+
+@MODELS.register_module()
+class Plain(ImageClassifier):
+    """Predicts plain tensors, as networks outside of OpenMMLab's packages do."""
+
+    def predict(self, inputs, data_samples=None, **kwargs):
+        scores = self.head.fc(self.extract_feat(inputs)[-1])
+        return scores, torch.tensor([int(sample.gt_label) for sample in data_samples])
+
+
+@METRICS.register_module()
+class PlainAccuracy(BaseMetric):
+    topk = (1,)
+
+    def process(self, data_batch, data_samples):
+        scores, labels = data_samples
+        self.results.extend((scores.argmax(1) == labels).tolist())
+
+    def compute_metrics(self, results):
+        return {'right': float(np.mean(results))}
 
 
 UNLABELLED = [dict(type='DropLabel'), dict(type='PackInputs')]
@@ -269,3 +291,17 @@ def test_a_network_of_one_channel_trains_on_grey_images(tmp_path, color_type):
     runner = Runner.from_cfg(cfg)
     runner.train()
     assert runner.iter == 2
+
+
+def test_predictions_may_be_plain_tensors(tmp_path):
+    runner = make(
+        tmp_path,
+        **{
+            'model.type': 'Plain',
+            'val_evaluator': [dict(type='PlainAccuracy')],
+            'default_hooks.checkpoint.save_best': 'right',
+            'default_hooks.checkpoint.rule': 'greater',
+        },
+    )
+    runner.train()
+    assert 0 <= runner.message_hub.get_scalar('val/right').current() <= 1
