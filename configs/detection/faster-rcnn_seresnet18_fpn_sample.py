@@ -4,7 +4,14 @@
 _base_ = ['../_base_/detection/faster-rcnn_seresnet50_fpn.py', '../_base_/detection/sample.py']
 
 model = dict(
-    backbone=dict(depth=18, frozen_stages=-1, norm_eval=False, init_cfg=None),
+    backbone=dict(
+        depth=18,
+        se=dict(layer=dict(type='SELayer', ratio=16)),
+        frozen_stages=-1,
+        norm_eval=False,
+        zero_init_residual=False,
+        init_cfg=None,
+    ),
     neck=dict(in_channels=[64, 128, 256, 512], out_channels=64),
     rpn_head=dict(in_channels=64, feat_channels=64, anchor_generator=dict(scales=[4])),
     roi_head=dict(

@@ -5,7 +5,7 @@ Source: the deploy files of hujie-frank/SENet.
 
 from collections.abc import Iterator
 
-from senet_mm.models.backbones import Inception, SEBNInception, SEResNet
+from senet_mm.models.backbones import BNInception, Inception, ResNet
 
 # The tables below: convolution in Caffe -> convolution and norm in our backbone. The norm is two
 # layers in Caffe, `<convolution>/bn` and `<convolution>/bn/scale`; None where there is none.
@@ -42,7 +42,7 @@ INCEPTION_3X3 = {
 INCEPTION_PROJ = {'/pool_proj': ('.branch_pool.conv', '.branch_pool.bn')}
 
 
-def caffe_names(backbone: SEResNet | SEBNInception) -> dict[str, str]:
+def caffe_names(backbone: ResNet | BNInception) -> dict[str, str]:
     """Every layer with blobs of a Caffe network -> prefix in the state dict of our classifier.
 
     Args:
@@ -53,7 +53,7 @@ def caffe_names(backbone: SEResNet | SEBNInception) -> dict[str, str]:
         'conv1/7x7_s2/bn/scale': 'backbone.bn1', ..., 'classifier': 'head.fc'}``.
     """
     names = {}
-    rows = _inception(backbone) if isinstance(backbone, SEBNInception) else _resnet(backbone)
+    rows = _inception(backbone) if isinstance(backbone, BNInception) else _resnet(backbone)
     for layer, conv, norm in rows:
         names[layer] = f'backbone.{conv}'
         if norm is not None:
@@ -61,23 +61,23 @@ def caffe_names(backbone: SEResNet | SEBNInception) -> dict[str, str]:
     return {**names, 'classifier': 'head.fc'}
 
 
-def _resnet(backbone: SEResNet) -> Iterator[tuple[str, str, str | None]]:
+def _resnet(backbone: ResNet) -> Iterator[tuple[str, str, str | None]]:
     yield from _rows(SENET_STEM if backbone.deep_stem else RESNET_STEM)
     for stage, [blocks] in enumerate(backbone.stages, start=1):
         for i, block in enumerate(blocks):
-            se = {} if block.se is None else SE
+            se = SE if block.has_se else {}
             shortcut = {} if block.downsample is None else RESNET_SHORTCUT
             names = f'conv{stage + 1}_{i + 1}', f'layer{stage}.{i}'
             yield from _rows(RESNET_BLOCK | se | shortcut, *names)
 
 
-def _inception(backbone: SEBNInception) -> Iterator[tuple[str, str, str | None]]:
+def _inception(backbone: BNInception) -> Iterator[tuple[str, str, str | None]]:
     yield from _rows(INCEPTION_STEM)
     for name, module in backbone.named_children():
         if isinstance(module, Inception):
             conv1x1 = {} if module.branch1x1 is None else INCEPTION_1X1
             proj = {} if module.branch_pool is None else INCEPTION_PROJ
-            se = {} if module.se is None else SE
+            se = SE if module.has_se else {}
             yield from _rows(conv1x1 | INCEPTION_3X3 | proj | se, name, name)
 
 

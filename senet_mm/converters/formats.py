@@ -9,7 +9,7 @@ class Geometry(NamedTuple):
     """Where a network looks, which neither a name nor a shape of its tensors tells.
 
     Attributes:
-        pool: Pooling of the stem, see ``SEResNet``.
+        pool: Pooling of the stem, see ``ResNet``.
         style: ``style`` of the bottlenecks; None where there are none, or where either will do.
     """
 

@@ -8,7 +8,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from senet_mm.apis import get_config, list_models
-from senet_mm.models.backbones import Bottleneck, SEBNInception, SEResNet
+from senet_mm.models.backbones import BNInception, Bottleneck, ResNet
 from senet_mm.registry import MODELS
 
 from .formats import CAFFE, Format, Geometry
@@ -35,10 +35,10 @@ class Target:
         # How to train is no part of the network.
         self.model_cfg = {key: value for key, value in cfg.model.items() if key != 'train_cfg'}
         kind = type(self.model.backbone)
-        if not issubclass(kind, (SEResNet, SEBNInception)):
+        if not issubclass(kind, (ResNet, BNInception)):
             raise ValueError(
                 f'config {config} has the backbone {kind.__name__}; '
-                'allowed: SEResNet, SEResNeXt, SENet, SEBNInception'
+                'allowed: ResNet, ResNeXt, BNInception and their forms with SE'
             )
 
     @cached_property
@@ -64,7 +64,7 @@ class Target:
     def geometry(self) -> Geometry:
         """What the network does."""
         backbone = self.model.backbone
-        if isinstance(backbone, SEBNInception):
+        if isinstance(backbone, BNInception):
             return Geometry('ceil', None)
         ceil_mode = getattr(backbone.maxpool, 'ceil_mode', None)
         pool = None if ceil_mode is None else 'ceil' if ceil_mode else 'pad1'
@@ -87,9 +87,9 @@ class Target:
 
     def check_pairing(self, form: Format) -> None:
         """Raise a ValueError unless weights of another project give their results here, too."""
-        if isinstance(self.model.backbone, SEBNInception) and form is not CAFFE:
+        if isinstance(self.model.backbone, BNInception) and form is not CAFFE:
             raise ValueError(
-                f'config {self.config} has the backbone SEBNInception, which is none of '
+                f'config {self.config} has the backbone BNInception, which is none of '
                 f'{form.title}; allowed: caffe'
             )
         needs = self.geometry_in(form)

@@ -6,8 +6,8 @@ import torch
 from mmcv.cnn.utils import fuse_conv_bn
 from torch import Tensor, nn
 
-from senet_mm.models.backbones.res_blocks import ResBlock
-from senet_mm.ops.tail import has_hooks
+from senet_mm.models.backbones import BasicBlock, Bottleneck
+from senet_mm.ops import conv_norm_pairs, has_hooks
 
 
 class EarlySqueeze(nn.Module):
@@ -20,9 +20,9 @@ class EarlySqueeze(nn.Module):
         block: The block, norms folded; see :meth:`fits`.
     """
 
-    def __init__(self, block: ResBlock) -> None:
+    def __init__(self, block: BasicBlock | Bottleneck) -> None:
         super().__init__()
-        *convs, self.last = [conv for conv, _ in block.branch]
+        *convs, self.last = [conv for conv, _ in conv_norm_pairs(block)]
         self.branch = nn.Sequential(*(nn.Sequential(conv, nn.ReLU(inplace=True)) for conv in convs))
         self.se = block.se
         self.downsample = block.downsample
@@ -30,10 +30,12 @@ class EarlySqueeze(nn.Module):
     @staticmethod
     def fits(module: nn.Module) -> bool:
         """Whether a module is such a block."""
-        if not isinstance(module, ResBlock) or not getattr(module.se, 'gates_average', False):
+        is_block = isinstance(module, (BasicBlock, Bottleneck))
+        if not is_block or not getattr(module.se, 'gates_average', False):
             return False
-        conv = module.branch[-1][0]
-        folded = all(isinstance(norm, nn.Identity) for _, norm in module.branch)
+        pairs = conv_norm_pairs(module)
+        conv = pairs[-1][0]
+        folded = all(isinstance(norm, nn.Identity) for _, norm in pairs)
         pointwise = conv.kernel_size == conv.stride == (1, 1) and conv.padding == (0, 0)
         watched = any(has_hooks(part) for part in (module, module.se, conv))
         return folded and pointwise and not watched

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
 
+from senet_mm.models.backbones import BlockSpec
 from senet_mm.models.recalibration import insert_se
 from senet_mm.registry import MODELS
 
@@ -14,12 +15,12 @@ from .config_text import to_plain
 # starts, how it computes the same.
 IRRELEVANT = {
     'backward_mode', 'cal_acc', 'data_preprocessor', 'drop_path_rate', 'drop_rate', 'dropout',
-    'forward_mode', 'frozen_stages', 'init_cfg', 'label_smooth', 'lean', 'loss', 'norm_eval',
-    'pretrained', 'requires_grad', 'tail', 'topk', 'train_cfg', 'with_cp', 'zero_init_residual',
+    'forward_mode', 'frozen_stages', 'init_cfg', 'label_smooth', 'loss', 'norm_eval',
+    'pretrained', 'requires_grad', 'topk', 'train_cfg', 'with_cp', 'zero_init_residual',
 }  # fmt: skip
 SYNCED = {'SyncBN': 'BN', 'MMSyncBN': 'BN', 'naiveSyncBN': 'BN'}
 # Arguments of a function, in a config without `type`.
-FUNCTIONS = {'se': insert_se}
+FUNCTIONS = {'se': insert_se, 'block': BlockSpec}
 ABSENT = object()
 
 

@@ -6,7 +6,7 @@ import torch
 from mmengine.device import get_device
 from torch import nn
 
-from senet_mm.models.backbones.base import SlotBlock
+from senet_mm.models.backbones.base import Block
 from senet_mm.utils.options import check_option
 
 
@@ -66,9 +66,9 @@ def compile_regions(model: nn.Module, **options) -> int:
         **options: Arguments of ``torch.compile``.
 
     Returns:
-        Number of regions: the blocks with a slot for SE, or the backbone that has none.
+        Number of regions: the blocks with a place for SE, or the backbone that has none.
     """
-    regions = [module for module in model.modules() if isinstance(module, SlotBlock)]
+    regions = [module for module in model.modules() if isinstance(module, Block)]
     if not regions:
         regions = [getattr(getattr(model, 'module', model), 'backbone', model)]
     # Each shape, dtype and mode is a variant of the same code; the default of 8 is for accidents.

@@ -1,13 +1,12 @@
 from .backbones import (
     VGG,
+    BNInception,
     InceptionResNetV2,
     InceptionV4,
     MobileNetV1,
     PreActResNet,
-    SEBNInception,
-    SENet,
-    SEResNet,
-    SEResNeXt,
+    ResNet,
+    ResNeXt,
     ShakeShake,
     SmallCNN,
     WideResNet,
@@ -27,10 +26,12 @@ from .layers import (
     SpatialSELayer,
 )
 from .recalibration import insert_se, with_se
+from .se_networks import SEBNInception, SENet, SEResNet, SEResNeXt
 
 __all__ = [
     'VGG',
     'AvgSqueeze',
+    'BNInception',
     'BatchPreprocessor',
     'ClsHead',
     'ECALayer',
@@ -43,6 +44,8 @@ __all__ = [
     'MobileNetV1',
     'NoSqueeze',
     'PreActResNet',
+    'ResNeXt',
+    'ResNet',
     'SCSELayer',
     'SEBNInception',
     'SELayer',

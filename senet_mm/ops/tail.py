@@ -16,46 +16,33 @@ from .fused import backend, fused_norm_relu, fused_tail
 from .lean import recomputed
 from .norms import accumulation_dtype
 
-IMPLEMENTATIONS = ('auto', 'reference', 'algebra', 'fused')
-
 
 def se_tail(
     z: Tensor,
     shortcut: Tensor,
     norm: nn.Module,
     se: nn.Module | None = None,
-    drop_path: nn.Module | None = None,
-    implementation: str = 'auto',
+    implementation: str = 'reference',
 ) -> Tensor:
-    """``relu(drop_path(se(norm(z))) + shortcut)``.
+    """``relu(se(norm(z)) + shortcut)``.
 
     Args:
         z: Output of the block's last convolution, (N, C, H, W).
         shortcut: The block's shortcut, (N, C, H, W).
         norm: Normalisation of ``z``.
         se: Recalibration layer, None in a plain network.
-        drop_path: Stochastic depth, acts on the residual branch alone.
-        implementation: One of ``IMPLEMENTATIONS``; ``auto`` is ``algebra`` in the training of a
-            compiled network, ``fused`` on a GPU with Triton and in 16-bit training on a CPU, else
-            ``reference``, so that float32 on a CPU is equal to ordinary code to the bit. What does
-            not fit the others (see :func:`fits`) is computed by the reference.
+        implementation: A key of ``IMPLEMENTATIONS``, see :func:`choose`.
     """
-    if implementation == 'auto' and se is None and backend(z) is plain:
-        implementation = 'reference'  # without a gate there is nothing to save on a CPU
-    chosen = choose(implementation, z)
-    plain_branch = drop_path is None and shortcut.dtype == z.dtype
-    if chosen == 'reference' or not (plain_branch and fits(z, norm, se)):
-        return reference_tail(z, shortcut, norm, se, drop_path)
-    if chosen == 'fused':
-        return fused_tail(z, shortcut, norm, se)
-    return algebra_tail(z, shortcut, norm, se)
+    if shortcut.dtype != z.dtype:
+        implementation = 'reference'
+    return IMPLEMENTATIONS[choose(implementation, z, norm, se)](z, shortcut, norm, se)
 
 
 def norm_relu_conv(
     z: Tensor,
     norm: nn.Module,
     conv: nn.Module,
-    implementation: str = 'auto',
+    implementation: str = 'reference',
     lean: bool = False,
 ) -> Tensor:
     """``conv(relu(norm(z)))``, by the means of :func:`se_tail`.
@@ -72,7 +59,7 @@ def norm_relu_conv(
     """
     # PyTorch's own batch norm and ReLU on a CPU are faster than the passes put together there.
     pays = lean or backend(z) is not plain
-    if not (pays and choose(implementation, z) == 'fused' and fits(z, norm)):
+    if not pays or choose(implementation, z, norm) != 'fused':
         return conv(F.relu(norm(z), inplace=True))
     y, again = fused_norm_relu(z, norm)
     if not lean:
@@ -81,30 +68,28 @@ def norm_relu_conv(
         return conv(y)
 
 
-def reference_tail(
-    z: Tensor, shortcut: Tensor, norm: nn.Module, se: nn.Module | None, drop_path: nn.Module | None
-) -> Tensor:
+def reference_tail(z: Tensor, shortcut: Tensor, norm: nn.Module, se: nn.Module | None) -> Tensor:
     """The tail as it is written down."""
     residual = norm(z)
     if se is not None:
         residual = se(residual)
-    if drop_path is not None:
-        residual = drop_path(residual)
     return F.relu(residual + shortcut, inplace=True)
 
 
-def choose(implementation: str, z: Tensor) -> str:
-    """The implementation for a map that fits all of them."""
+IMPLEMENTATIONS = dict(reference=reference_tail, algebra=algebra_tail, fused=fused_tail)
+
+
+def choose(wanted: str, z: Tensor, norm: nn.Module, se: nn.Module | None = None) -> str:
+    """The implementation for a map: the one that is wanted, where it can be had and pays."""
     training = torch.is_grad_enabled() and z.requires_grad
-    if torch.jit.is_tracing():
+    if wanted == 'reference' or torch.jit.is_tracing() or not fits(z, norm, se):
         return 'reference'
     if torch.compiler.is_compiling():
         # A compiler takes the nodes apart only to fuse less; inference folds the norm away.
-        return 'algebra' if training and implementation != 'reference' else 'reference'
-    if implementation == 'auto':
-        short = training and z.element_size() == 2 and z.device.type == 'cpu'
-        return 'fused' if short or backend(z) is not plain else 'reference'
-    return implementation
+        return 'algebra' if training else 'reference'
+    if z.device.type == 'cpu' and not training:
+        return 'reference'
+    return wanted
 
 
 def fits(z: Tensor, norm: nn.Module, se: nn.Module | None = None) -> bool:

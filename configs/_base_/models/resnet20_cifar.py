@@ -1,6 +1,6 @@
 model = dict(
     type='ImageClassifier',
-    backbone=dict(type='SEResNet', depth=20, se=None),
+    backbone=dict(type='ResNet', depth=20),
     neck=dict(type='GlobalAveragePooling'),
     head=dict(type='LinearClsHead', num_classes=10, in_channels=64, topk=(1, 5)),
 )

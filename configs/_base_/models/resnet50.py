@@ -1,6 +1,6 @@
 model = dict(
     type='ImageClassifier',
-    backbone=dict(type='SEResNet', depth=50, se=None),
+    backbone=dict(type='ResNet', depth=50),
     neck=dict(type='GlobalAveragePooling'),
     head=dict(
         type='LinearClsHead',

@@ -5,4 +5,4 @@ init_cfg = [
     dict(type='Kaiming', layer='Conv2d'),
     dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']),
 ]
-model = dict(backbone=dict(init_cfg=init_cfg, zero_init_residual=True))
+model = dict(backbone=dict(init_cfg=init_cfg, block=dict(zero_init_residual=True)))

@@ -1,6 +1,6 @@
 _base_ = 'resnet20_cifar.py'
 
 model = dict(
-    backbone=dict(_delete_=True, type='SEResNeXt', depth=29, groups=8, width_per_group=64, se=None),
+    backbone=dict(_delete_=True, type='ResNeXt', depth=29),
     head=dict(in_channels=1024),
 )

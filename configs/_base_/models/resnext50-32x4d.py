@@ -1,3 +1,3 @@
 _base_ = 'resnet50.py'
 
-model = dict(backbone=dict(type='SEResNeXt'))
+model = dict(backbone=dict(type='ResNeXt'))

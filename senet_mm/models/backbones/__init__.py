@@ -1,18 +1,20 @@
-from .base import SlotBlock, StagedBackbone
-from .bn_inception import Inception, SEBNInception
+from .base import Block, StagedBackbone
+from .blocks import BasicBlock, BlockSpec, Bottleneck
+from .bn_inception import BNInception, Inception
 from .inception import InceptionBlock, InceptionResNetBlock, InceptionResNetV2, InceptionV4
 from .layered import LayeredBackbone
 from .mobilenet_v1 import DepthwiseSeparable, MobileNetV1
 from .preact_resnet import PreActBlock, PreActResNet, WideResNet
-from .res_blocks import BasicBlock, BlockSpec, Bottleneck, ResBlock
-from .se_resnet import SENet, SEResNet, SEResNeXt
+from .resnet import ResNet, ResNeXt
 from .shake_shake import ShakeBlock, ShakeShake
 from .small_cnn import ConvBlock, SmallCNN
 from .vgg import VGG
 
 __all__ = [
     'VGG',
+    'BNInception',
     'BasicBlock',
+    'Block',
     'BlockSpec',
     'Bottleneck',
     'ConvBlock',
@@ -26,14 +28,10 @@ __all__ = [
     'MobileNetV1',
     'PreActBlock',
     'PreActResNet',
-    'ResBlock',
-    'SEBNInception',
-    'SENet',
-    'SEResNeXt',
-    'SEResNet',
+    'ResNeXt',
+    'ResNet',
     'ShakeBlock',
     'ShakeShake',
-    'SlotBlock',
     'SmallCNN',
     'StagedBackbone',
     'WideResNet',

@@ -1,4 +1,4 @@
-"""What the backbones share: blocks with an ``se`` slot, a stem and stages that can be frozen."""
+"""What the backbones share: blocks with a place for SE, a stem and stages that can be frozen."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -9,7 +9,7 @@ from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from senet_mm.models.layers import build_layer, own_initialisation
+from senet_mm.models.layers import own_initialisation
 from senet_mm.models.scoped_init import ScopedInit
 from senet_mm.utils.options import check_option
 
@@ -37,14 +37,13 @@ def buffers_kept(module: nn.Module) -> Iterator[None]:
             part._buffers.update(buffers)
 
 
-class SlotBlock(nn.Module):
-    """A block with a slot ``se`` for a recalibration layer, empty until :meth:`add_se` fills it.
+class Block(nn.Module):
+    """A block with a place for a recalibration layer: ``se``, an ``Identity`` until it is filled.
 
-    A subclass registers the empty slot where the layer's names belong in its state dict:
-    ``self.register_module('se', None)``.
+    A subclass sets the place where the layer's names belong in its state dict.
 
     Args:
-        out_channels: Channels at the slot.
+        out_channels: Channels of the output, and at the place.
         with_cp: Recompute the block in the backward pass instead of storing its activations.
     """
 
@@ -53,33 +52,21 @@ class SlotBlock(nn.Module):
         self.out_channels = out_channels
         self.with_cp = with_cp
 
-    def add_se(self, layer: dict) -> None:
-        """Put a recalibration layer, built with ``channels=out_channels``, into the slot.
+    @property
+    def has_se(self) -> bool:
+        """Whether the place is filled."""
+        return type(self.se) is not nn.Identity
 
-        Raises:
-            ValueError: The slot is taken.
-        """
-        if self.se is not None:
-            raise ValueError(
-                f'the block has a {type(self.se).__name__} already; '
-                'allowed: one of backbone.se and model.se'
-            )
-        self.se = build_layer(layer, self.out_channels)
-
-    def forward(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Tensor) -> Tensor:
         if self.with_cp and torch.is_grad_enabled():
             # A compiler takes no such contexts; it repeats what it needs, and never a side effect.
             contexts = {} if torch.compiler.is_compiling() else {'context_fn': self._contexts}
-            return checkpoint(self._forward, x, use_reentrant=False, **contexts)
-        return self._forward(x)
+            return checkpoint(super().__call__, x, use_reentrant=False, **contexts)
+        return super().__call__(x)
 
     def _contexts(self) -> tuple[AbstractContextManager, AbstractContextManager]:
         """Contexts of the forward pass and of its repetition in the backward pass."""
         return nullcontext(), buffers_kept(self)
-
-    def _forward(self, x: Tensor) -> Tensor:
-        """The block, (N, C, H, W) -> (N, C', H', W')."""
-        raise NotImplementedError
 
 
 class StagedBackbone(ScopedInit, BaseModule):

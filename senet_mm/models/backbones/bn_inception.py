@@ -1,4 +1,4 @@
-"""SE-BN-Inception: the ten modules are rows of a table."""
+"""BN-Inception: the ten modules are rows of a table."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
 
-from .base import HE_FAN_IN, SlotBlock, StagedBackbone
+from .base import HE_FAN_IN, Block, StagedBackbone
 from .layered import conv_bn
 
 # All are Caffe's at the sizes that the modules accept; `avg` counts the padding.
@@ -60,7 +60,7 @@ STAGES: tuple[dict[str, Row], ...] = (
 )
 
 
-class Inception(SlotBlock):
+class Inception(Block):
     """A module of BN-Inception: ``se(concat(branches))``, no activation after the gate.
 
     Ioffe and Szegedy, arXiv:1502.03167, figure 5. The names of the branches are torchvision's.
@@ -87,33 +87,32 @@ class Inception(SlotBlock):
         self.branch3x3dbl_3 = conv(width, width, 3, stride=stride)
         self.pool = POOLS[row.pool]()
         self.branch_pool = conv(in_channels, row.proj, 1) if row.proj else None
-        self.register_module('se', None)
+        self.se = nn.Identity()
 
-    def _forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
+        """The module, (N, C, H, W) -> (N, C', H/s, W/s)."""
         branch1x1 = [] if self.branch1x1 is None else [self.branch1x1(x)]
         branch3x3 = self.branch3x3_2(self.branch3x3_1(x))
         branch3x3dbl = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
         pool = self.pool(x)
         if self.branch_pool is not None:
             pool = self.branch_pool(pool)
-        out = torch.cat([*branch1x1, branch3x3, branch3x3dbl, pool], 1)
-        return out if self.se is None else self.se(out)
+        return self.se(torch.cat([*branch1x1, branch3x3, branch3x3dbl, pool], 1))
 
 
 @MODELS.register_module()
-class SEBNInception(StagedBackbone):
-    """BN-Inception with a recalibration layer on the output of each of its ten modules.
+class BNInception(StagedBackbone):
+    """BN-Inception with a place for SE at the output of each of its ten modules.
 
-    The released SE-BN-Inception (Hu et al., arXiv:1709.01507, table 2), every pooling included. Its
-    three stages have stride 8 (modules 3a, 3b; 320 channels), 16 (3c to 4d; 608) and 32 (4e to 5b;
-    1024). The state dict follows the layers of the Caffe network: ``conv1``, ``conv2_reduce``,
-    ``conv2``, then ``inception_3a`` to ``inception_5b`` with the branches ``branch1x1``,
-    ``branch3x3_1/2``, ``branch3x3dbl_1/2/3``, ``branch_pool``, all of them with ``conv`` and
-    ``bn``, and with ``se``.
+    The network of the released SE-BN-Inception (Hu et al., arXiv:1709.01507, table 2), every
+    pooling included. Its three stages have stride 8 (modules 3a, 3b; 320 channels), 16 (3c to 4d;
+    608) and 32 (4e to 5b; 1024). The state dict follows the layers of the Caffe network:
+    ``conv1``, ``conv2_reduce``, ``conv2``, then ``inception_3a`` to ``inception_5b`` with the
+    branches ``branch1x1``, ``branch3x3_1/2``, ``branch3x3dbl_1/2/3``, ``branch_pool``, all of them
+    with ``conv`` and ``bn``.
 
     Args:
         in_channels: Channels of the input image.
-        se: Recalibration layer of the modules, built with ``channels``; None is the plain network.
         norm_cfg: Normalisation layer.
         out_indices: Stages whose output is returned, from 0.
         frozen_stages: -1 freezes nothing, 0 the stem, k the stem and k stages.
@@ -128,7 +127,6 @@ class SEBNInception(StagedBackbone):
     def __init__(
         self,
         in_channels: int = 3,
-        se: dict | None = dict(type='SELayer', ratio=16),
         norm_cfg: dict = dict(type='BN'),
         out_indices: tuple[int, ...] = (-1,),
         frozen_stages: int = -1,
@@ -146,8 +144,6 @@ class SEBNInception(StagedBackbone):
         for rows in STAGES:
             for name, row in rows.items():
                 module = Inception(channels, row, norm_cfg, with_cp)
-                if se is not None:
-                    module.add_se(se)
                 self.add_module(name, module)
                 channels = module.out_channels
         self._freeze()

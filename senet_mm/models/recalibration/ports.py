@@ -41,9 +41,9 @@ TWO_BRANCHES = dict(
 # port. A name means the network of that library: others build the same one of other blocks.
 PORTS: dict[str, dict[str, dict[str, Port | str]]] = {
     'senet_mm.models.backbones': {
-        'base.SlotBlock': dict(standard=SLOT),
-        'res_blocks.BasicBlock': dict(standard=SLOT) | PRE_POST | IDENTITY,
-        'res_blocks.Bottleneck': dict(standard=SLOT) | PRE_POST | IDENTITY | CONV3X3,
+        'base.Block': dict(standard=SLOT),
+        'blocks.BasicBlock': dict(standard=SLOT) | PRE_POST | IDENTITY,
+        'blocks.Bottleneck': dict(standard=SLOT) | PRE_POST | IDENTITY | CONV3X3,
         'inception.InceptionBlock': BLOCK_OUTPUT,
         'inception.InceptionResNetBlock': RESIDUAL,
         'mobilenet_v1.DepthwiseSeparable': BLOCK_OUTPUT,
@@ -101,7 +101,7 @@ PORTS_OF_BACKBONE: dict[str, dict[str, dict[str, Port]]] = {
 REMEDIES = {
     ('torchvision.models.resnet', 'standard'): (
         "the residual branch of torchvision's ResNet ends with a batch norm, which cannot keep a "
-        "layer: take senet_mm.models.SEResNet or SEResNeXt (torchvision's names, and its weights "
+        "layer: take senet_mm.models.ResNet or ResNeXt (torchvision's names, and its weights "
         "fit), or timm's resnet"
     ),
 }

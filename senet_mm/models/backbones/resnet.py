@@ -1,6 +1,7 @@
-"""The SE-ResNet family: every variant is data."""
+"""The ResNet family without SE: every variant is data."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from senet_mm.registry import MODELS
 from senet_mm.utils.options import check_option
 
 from .base import HE_FAN_IN, StagedBackbone
-from .res_blocks import BasicBlock, BlockSpec, Bottleneck, ResBlock
+from .blocks import BasicBlock, BlockSpec, Bottleneck
 
 # `pad1` is torchvision's, `ceil` Caffe's: the same output shape, windows shifted by one pixel.
 POOLS = {
@@ -38,20 +39,32 @@ class Stem(NamedTuple):
         return stem
 
 
-class Arch(NamedTuple):
-    """What the depth of a network stands for."""
+# Of networks for small images.
+SMALL_STEM = Stem(kernel_size=3, stride=1, pool=None)
 
-    block: type[ResBlock]
+
+class Arch(NamedTuple):
+    """What the depth of a network stands for.
+
+    Attributes:
+        block: Class of the blocks.
+        num_blocks: Blocks of every stage.
+        planes: Base width of the first stage; it doubles from stage to stage.
+        stem: The stem.
+        spec: Fields of :class:`BlockSpec` that differ from their defaults.
+    """
+
+    block: type[BasicBlock | Bottleneck]
     num_blocks: tuple[int, ...]
     planes: int = 64
     stem: Stem = Stem()
-    downsample: str = 'conv1x1'
+    spec: dict = {}
 
 
 def small_arch(depth: int) -> Arch:
     """A CIFAR ResNet of depth 6n + 2 (He et al., arXiv:1512.03385, section 4.2)."""
-    stem = Stem(channels=(16,), kernel_size=3, stride=1, pool=None)
-    return Arch(BasicBlock, ((depth - 2) // 6,) * 3, 16, stem, 'pad')
+    stem = SMALL_STEM._replace(channels=(16,))
+    return Arch(BasicBlock, ((depth - 2) // 6,) * 3, 16, stem, dict(downsample='pad'))
 
 
 def per_stage(name: str, given: Sequence[int] | None, default: Sequence[int]) -> tuple[int, ...]:
@@ -64,40 +77,35 @@ def per_stage(name: str, given: Sequence[int] | None, default: Sequence[int]) ->
     return values
 
 
-def dilate(block: ResBlock, dilation: int, first: int | None = None) -> None:
-    """Dilate the 3x3 convolutions of a block, the first of them by ``first`` where that is given.
-
-    The first one is where a stage would stride: it still sees the map of the stage before.
-    """
-    convs = [conv for conv in block.children() if isinstance(conv, nn.Conv2d)]
-    convs = [conv for conv in convs if conv.kernel_size == (3, 3)]
-    for i, conv in enumerate(convs):
-        value = first if i == 0 and first is not None else dilation
-        conv.dilation = conv.padding = (value, value)
+def make_spec(arch: Arch, given: dict, norm_cfg: dict) -> BlockSpec:
+    """What the blocks share: the depth's own, but for what is given; a ValueError otherwise."""
+    own = dict(base_planes=arch.planes, norm_cfg=norm_cfg)
+    allowed = [field.name for field in fields(BlockSpec) if field.name not in own]
+    for name in given:
+        check_option('block field', name, allowed)
+    return BlockSpec(**{**arch.spec, **given}, **own)
 
 
 @MODELS.register_module()
-class SEResNet(StagedBackbone):
-    """ResNet with a recalibration layer in every block (Hu et al., arXiv:1709.01507, table 1).
+class ResNet(StagedBackbone):
+    """ResNet (He et al., arXiv:1512.03385), with a place for SE in every block.
 
     Depths 18 to 152 are the ImageNet networks, 8 to 110 (6n + 2) those for small images. The
-    state dict has torchvision's names plus ``layerL.i.se.*``; a deep stem has ``stem.k.conv/bn``.
+    state dict has torchvision's names; a deep stem has ``stem.k.conv/bn``.
 
     Args:
-        depth: Depth of the network, a key of ``arch_settings``.
+        depth: Depth of the network, a key of ``arch_settings``, or an :class:`Arch` of one's own.
         in_channels: Channels of the input image.
         stem: Fields of :class:`Stem` that differ from the depth's own: ``channels`` (more than one
             makes a deep stem), ``kernel_size``, ``stride``, ``pool`` (``pad1``, ``ceil``, None).
-        groups, width_per_group, halve_conv1, style, with_cp, tail, lean: See :class:`BlockSpec`.
-        downsample: See :class:`BlockSpec`; None is the depth's own.
+        block: Fields of :class:`BlockSpec` that differ from the depth's own: ``groups``,
+            ``width_per_group``, ``style``, ``downsample``, ``zero_init_residual``, ``with_cp``, ...
         strides: Stride of each stage, by default 2 but for the first.
         dilations: Dilation of the 3x3 convolutions of each stage, by default 1.
             ``strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4)`` gives maps of stride 8, every fourth
-            value of which is that of the strided plain network.
-        se: Recalibration layer of the blocks, built with ``channels``; None is the plain network.
+            value of which is that of the strided network.
         norm_cfg: Normalisation layer.
         drop_path_rate: Stochastic depth: rate of the last block, growing linearly from 0.
-        zero_init_residual: Start with a zero gain in the last norm of every block.
         out_indices: Stages whose output is returned, from 0.
         frozen_stages: -1 freezes nothing, 0 the stem, k the stem and k stages.
         norm_eval: Keep the batch norms on their running statistics in training.
@@ -118,62 +126,39 @@ class SEResNet(StagedBackbone):
 
     def __init__(
         self,
-        depth: int,
+        depth: int | Arch,
         in_channels: int = 3,
-        stem: dict | None = None,
-        groups: int = 1,
-        width_per_group: int = 64,
-        halve_conv1: bool = False,
-        style: str = 'pytorch',
-        downsample: str | None = None,
+        stem: dict = dict(),
+        block: dict = dict(),
         strides: Sequence[int] | None = None,
         dilations: Sequence[int] | None = None,
-        se: dict | None = dict(type='SELayer', ratio=16),
         norm_cfg: dict = dict(type='BN'),
         drop_path_rate: float = 0.0,
-        zero_init_residual: bool = False,
         out_indices: tuple[int, ...] = (-1,),
         frozen_stages: int = -1,
         norm_eval: bool = False,
-        with_cp: bool = False,
-        tail: str = 'auto',
-        lean: bool = False,
         init_cfg: dict | Sequence[dict] | None = HE_FAN_IN,
     ) -> None:
-        check_option('depth', depth, sorted(self.arch_settings))
-        arch = self.arch_settings[depth]
+        if not isinstance(depth, Arch):
+            check_option('depth', depth, sorted(self.arch_settings))
+        arch = depth if isinstance(depth, Arch) else self.arch_settings[depth]
         num_stages = len(arch.num_blocks)
+        super().__init__(num_stages, out_indices, frozen_stages, norm_eval, init_cfg)
+        self.spec = make_spec(arch, block, norm_cfg)
         strides = per_stage('strides', strides, (1,) + (2,) * (num_stages - 1))
         dilations = per_stage('dilations', dilations, (1,) * num_stages)
-        super().__init__(num_stages, out_indices, frozen_stages, norm_eval, init_cfg)
-        spec = BlockSpec(
-            groups=groups,
-            width_per_group=width_per_group,
-            halve_conv1=halve_conv1,
-            style=style,
-            downsample=downsample or arch.downsample,
-            norm_cfg=norm_cfg,
-            with_cp=with_cp,
-            tail=tail,
-            lean=lean,
-        )
-        self.zero_init_residual = zero_init_residual
-
-        channels = self._make_stem(in_channels, arch.stem.replace(stem or {}), spec)
-        drop_path_rates = iter(np.linspace(0, drop_path_rate, sum(arch.num_blocks)).tolist())
+        rates = iter(np.linspace(0, drop_path_rate, sum(arch.num_blocks)).tolist())
+        channels = self._make_stem(in_channels, arch.stem.replace(stem))
         for i, num_blocks in enumerate(arch.num_blocks):
-            planes = arch.planes * 2**i
+            planes, dilation = arch.planes * 2**i, dilations[i]
+            stride, first = strides[i], self.spec.first_dilation(dilations, i)
             blocks = []
-            for stride in [strides[i]] + [1] * (num_blocks - 1):
-                blocks.append(arch.block(channels, planes, stride, spec, next(drop_path_rates)))
-                channels = blocks[-1].out_channels
-                dilate(blocks[-1], dilations[i])
-            if style == 'pytorch':  # `caffe` strides in the 1x1 before
-                dilate(blocks[0], dilations[i], first=dilations[max(i - 1, 0)])
+            for _ in range(num_blocks):
+                blocks.append(
+                    arch.block(channels, planes, stride, self.spec, dilation, first, next(rates))
+                )
+                channels, stride, first = blocks[-1].out_channels, 1, dilation
             self.add_module(f'layer{i + 1}', nn.Sequential(*blocks))
-        if se is not None:
-            for block in self.blocks:
-                block.add_se(se)
         self._freeze()
 
     @property
@@ -182,17 +167,17 @@ class SEResNet(StagedBackbone):
         return [[module] for name, module in self.named_children() if name.startswith('layer')]
 
     @property
-    def blocks(self) -> list[ResBlock]:
+    def blocks(self) -> list[BasicBlock | Bottleneck]:
         """All blocks in order."""
         return [block for [layer] in self.stages for block in layer]
 
-    def _make_stem(self, in_channels: int, stem: Stem, spec: BlockSpec) -> int:
+    def _make_stem(self, in_channels: int, stem: Stem) -> int:
         """Create the stem; returns its number of output channels."""
         layers = []
         for i, channels in enumerate(stem.channels):
             stride, padding = (1 if i else stem.stride), stem.kernel_size // 2
             conv = nn.Conv2d(in_channels, channels, stem.kernel_size, stride, padding, bias=False)
-            layers.append(nn.ModuleDict(dict(conv=conv, bn=spec.norm(channels))))
+            layers.append(nn.ModuleDict(dict(conv=conv, bn=self.spec.norm(channels))))
             in_channels = channels
         self.deep_stem = len(layers) > 1
         if self.deep_stem:
@@ -218,7 +203,7 @@ class SEResNet(StagedBackbone):
     def init_weights(self) -> None:
         """Initialise, unless ``init_cfg`` loads a checkpoint (which nothing may overwrite)."""
         super().init_weights()
-        if self.zero_init_residual and not loads_checkpoint(self):
+        if self.spec.zero_init_residual and not loads_checkpoint(self):
             for block in self.blocks:
                 nn.init.zeros_(block.last_norm.weight)
 
@@ -230,52 +215,24 @@ class SEResNet(StagedBackbone):
 
 
 @MODELS.register_module()
-class SEResNeXt(SEResNet):
-    """SE-ResNeXt, 32x4d unless said otherwise (table 1); arguments as :class:`SEResNet`.
+class ResNeXt(ResNet):
+    """ResNeXt (Xie et al., arXiv:1611.05431); arguments as :class:`ResNet`.
 
-    Depth 29 is the network for small images, 8x64d or 16x64d (Xie et al., arXiv:1611.05431,
-    section 5.3).
+    Depths 50 to 152 are 32x4d. Depth 29 is the network for small images, 8x64d unless said
+    otherwise (section 5.3). Depth 154 is SENet-154 without its SE: 64x4d, deep stem, halved first
+    1x1, 3x3 projections (Hu et al., arXiv:1709.01507, appendix).
     """
 
     arch_settings = {
-        29: Arch(
-            Bottleneck, (3, 3, 3), stem=Stem(channels=(64,), kernel_size=3, stride=1, pool=None)
-        ),
-        **{depth: SEResNet.arch_settings[depth] for depth in (50, 101, 152)},
-    }
-
-    def __init__(self, depth: int, groups: int = 32, width_per_group: int = 4, **kwargs) -> None:
-        super().__init__(depth, groups=groups, width_per_group=width_per_group, **kwargs)
-
-
-@MODELS.register_module()
-class SENet(SEResNet):
-    """SENet-154: 64x4d, deep stem, halved first 1x1, 3x3 projections (paper, appendix).
-
-    Arguments as :class:`SEResNet`.
-    """
-
-    arch_settings = {
+        29: Arch(Bottleneck, (3, 3, 3), stem=SMALL_STEM, spec=dict(groups=8, width_per_group=64)),
+        **{
+            depth: ResNet.arch_settings[depth]._replace(spec=dict(groups=32, width_per_group=4))
+            for depth in (50, 101, 152)
+        },
         154: Arch(
             Bottleneck,
             (3, 8, 36, 3),
             stem=Stem(channels=(64, 64, 128), kernel_size=3),
-            downsample='conv3x3',
-        )
+            spec=dict(groups=64, width_per_group=4, halve_conv1=True, downsample='conv3x3'),
+        ),
     }
-
-    def __init__(
-        self,
-        depth: int = 154,
-        groups: int = 64,
-        width_per_group: int = 4,
-        halve_conv1: bool = True,
-        **kwargs,
-    ) -> None:
-        super().__init__(
-            depth,
-            groups=groups,
-            width_per_group=width_per_group,
-            halve_conv1=halve_conv1,
-            **kwargs,
-        )

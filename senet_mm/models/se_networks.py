@@ -1,0 +1,155 @@
+"""The networks with SE by their usual names: a plain network and :func:`.insert_se`.
+
+Configs of ours take a plain backbone and ``model.se``. These names are for Python, and for configs
+of mmpretrain, whose arguments and defaults they have: a fan-out initialisation, a zero gain in the
+last norm of every block, hidden widths of SE that are multiples of 8.
+"""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from senet_mm.models.backbones import BNInception, ResNet, ResNeXt
+from senet_mm.models.recalibration import insert_se
+from senet_mm.registry import MODELS
+from senet_mm.utils.options import check_option
+
+# Kaiming with fan-out, which mmpretrain takes for the layers of SE as well.
+FAN_OUT = dict(type='Kaiming', layer='Conv2d')
+MMPRETRAIN_INIT = (FAN_OUT, dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']))
+
+
+def add_se(backbone: nn.Module, layer: dict, se: dict | None) -> None:
+    """Put SE into a network of this module; what is frozen stays so.
+
+    Args:
+        backbone: The plain network.
+        layer: Config of the layer, unless ``se`` has one.
+        se: Arguments of :func:`.insert_se`.
+    """
+    insert_se(backbone, **{'layer': layer, **(se or {})})
+    backbone._freeze()
+
+
+@MODELS.register_module()
+class SEResNet(ResNet):
+    """SE-ResNet with mmpretrain's arguments and defaults (Hu et al., arXiv:1709.01507, table 1).
+
+    Args:
+        depth: Depth of the network, a key of ``arch_settings``.
+        se_ratio: Reduction ratio of the layers.
+        se: Arguments of :func:`.insert_se`: ``layer``, ``position``, ``stages``, ``stage_cfg``.
+        num_stages: Number of stages, by default all of the depth.
+        stem_channels: Output channels of the stem.
+        deep_stem: Three 3x3 convolutions in the place of one 7x7.
+        base_channels: Base width of the first stage.
+        expansion: Output channels of a block by its base width; None is the block's own.
+        style, with_cp, zero_init_residual, block: See :class:`ResNet`.
+        avg_down: Average before the 1x1 convolution of a shortcut, which then does not stride.
+        conv_cfg: None; these networks have plain convolutions.
+        init_cfg: Initialisation.
+        **kwargs: Other arguments of :class:`ResNet`: ``in_channels``, ``strides``, ``dilations``,
+            ``out_indices``, ``frozen_stages``, ``norm_cfg``, ``norm_eval``, ``drop_path_rate``.
+
+    Raises:
+        ValueError: An argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        se_ratio: int = 16,
+        se: dict | None = None,
+        num_stages: int | None = None,
+        stem_channels: int | None = None,
+        deep_stem: bool = False,
+        base_channels: int | None = None,
+        expansion: int | None = None,
+        avg_down: bool = False,
+        style: str = 'pytorch',
+        with_cp: bool = False,
+        zero_init_residual: bool = True,
+        conv_cfg: None = None,
+        stem: dict = dict(),
+        block: dict = dict(),
+        init_cfg: dict | Sequence[dict] | None = MMPRETRAIN_INIT,
+        **kwargs,
+    ) -> None:
+        check_option('depth', depth, sorted(self.arch_settings))
+        check_option('conv_cfg', conv_cfg, (None,))
+        arch = self.arch_settings[depth]
+        check_option('expansion', expansion, (None, arch.block.expansion))
+        channels = stem_channels or arch.stem.channels[-1]
+        if deep_stem:
+            half = channels // 2
+            stem = dict(channels=(half, half, channels), kernel_size=3) | stem
+        elif stem_channels:
+            stem = dict(channels=(*arch.stem.channels[:-1], channels)) | stem
+        own = dict(
+            style=style,
+            dilate_first=True,
+            zero_init_residual=zero_init_residual,
+            with_cp=with_cp,
+            **(dict(downsample='avg_pool') if avg_down else {}),
+        )
+        super().__init__(
+            arch._replace(
+                num_blocks=arch.num_blocks[:num_stages], planes=base_channels or arch.planes
+            ),
+            stem=stem,
+            block=own | block,
+            init_cfg=init_cfg,
+            **kwargs,
+        )
+        layer = dict(type='SELayer', ratio=se_ratio, divisor=8, init_cfg=FAN_OUT)
+        add_se(self, layer, se)
+
+
+@MODELS.register_module()
+class SEResNeXt(SEResNet):
+    """SE-ResNeXt, 32x4d unless said otherwise; arguments as :class:`SEResNet`.
+
+    Args:
+        depth: Depth of the network, a key of ``arch_settings``.
+        groups: Groups of the 3x3 convolutions.
+        width_per_group: Channels per group in the first stage.
+        block: See :class:`ResNet`.
+        **kwargs: See :class:`SEResNet`.
+    """
+
+    arch_settings = {depth: ResNeXt.arch_settings[depth] for depth in (29, 50, 101, 152)}
+
+    def __init__(
+        self,
+        depth: int,
+        groups: int = 32,
+        width_per_group: int = 4,
+        block: dict = dict(),
+        **kwargs,
+    ) -> None:
+        own = dict(groups=groups, width_per_group=width_per_group)
+        super().__init__(depth, block=own | block, **kwargs)
+
+
+@MODELS.register_module()
+class SENet(SEResNet):
+    """SENet-154 (paper, appendix); arguments as :class:`SEResNet`."""
+
+    arch_settings = {154: ResNeXt.arch_settings[154]}
+
+    def __init__(self, depth: int = 154, **kwargs) -> None:
+        super().__init__(depth, **kwargs)
+
+
+@MODELS.register_module()
+class SEBNInception(BNInception):
+    """SE-BN-Inception (paper, table 2): :class:`BNInception` with SE in its ten modules.
+
+    Args:
+        se: Arguments of :func:`.insert_se`: ``layer``, ``stages``, ``stage_cfg``.
+        **kwargs: Arguments of :class:`BNInception`.
+    """
+
+    def __init__(self, se: dict | None = None, **kwargs) -> None:
+        super().__init__(**kwargs)
+        add_se(self, dict(type='SELayer', ratio=16), se)

@@ -1,0 +1,128 @@
+"""Speed from outside: fast blocks in the place of plain ones, where they are proven to be right.
+
+A block keeps its children, names, hooks and state dict; only what its ``forward`` calls is another.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+from torch import Tensor, nn
+
+from senet_mm.models.backbones import BasicBlock, Block, Bottleneck
+from senet_mm.utils.options import check_option
+
+from .fused import HAS_TRITON
+from .tail import IMPLEMENTATIONS, norm_relu_conv, se_tail
+from .trial import Verdict, record_inputs, try_blocks
+
+# (device, bits of a value) -> what is tried. Elsewhere ordinary code stays: on a CPU float32 is
+# then equal to it to the bit.
+CANDIDATES = {('cpu', 16): 'fused'}
+if HAS_TRITON:
+    CANDIDATES |= {('cuda', 16): 'fused', ('cuda', 32): 'fused'}
+
+
+def conv_norm_pairs(block: BasicBlock | Bottleneck) -> list[tuple[nn.Module, nn.Module]]:
+    """The convolutions of the residual branch, each with the norm behind it."""
+    numbers = range(1, 4 if isinstance(block, Bottleneck) else 3)
+    return [(getattr(block, f'conv{i}'), getattr(block, f'bn{i}')) for i in numbers]
+
+
+class FusedForward:
+    """The forward of a residual block, by the functions of :mod:`senet_mm.ops.tail`."""
+
+    implementation: str
+    lean: bool
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The block, (N, C, H, W) -> (N, C', H/s, W/s)."""
+        if not isinstance(self.drop_path, nn.Identity):  # acts between the layer and the addition
+            return super().forward(x)
+        (conv, norm), *rest = conv_norm_pairs(self)
+        z = conv(x)
+        for conv, next_norm in rest:
+            z = norm_relu_conv(z, norm, conv, self.implementation, self.lean)
+            norm = next_norm
+        shortcut = x if self.downsample is None else self.downsample(x)
+        return se_tail(z, shortcut, norm, self.se if self.has_se else None, self.implementation)
+
+
+class FusedBasicBlock(FusedForward, BasicBlock):
+    """A :class:`BasicBlock` with the forward of :class:`FusedForward`."""
+
+
+class FusedBottleneck(FusedForward, Bottleneck):
+    """A :class:`Bottleneck` with the forward of :class:`FusedForward`."""
+
+
+FUSED = {BasicBlock: FusedBasicBlock, Bottleneck: FusedBottleneck}
+
+
+def exchange(blocks: Sequence[Block], implementation: str, lean: bool = False) -> None:
+    """Make plain blocks fast ones, or fast ones plain (``reference``)."""
+    kinds = {fused: plain for plain, fused in FUSED.items()} | {plain: plain for plain in FUSED}
+    for block in blocks:
+        plain = kinds[type(block)]
+        # Another class for the same object, as torch does for parametrised modules: whoever holds
+        # the block, its children or its hooks goes on holding them.
+        block.__class__ = plain if implementation == 'reference' else FUSED[plain]
+        block.implementation, block.lean = implementation, lean
+
+
+def fuse_tails(
+    model: nn.Module,
+    inputs: Tensor | None = None,
+    implementation: str = 'auto',
+    lean: bool = False,
+    precision: Callable[[], AbstractContextManager] = nullcontext,
+) -> Verdict:
+    """Let the residual blocks of a network compute by a fast form, in place.
+
+    Nothing is trusted unseen: with ``inputs``, plain and fast blocks compute the same maps, in both
+    memory layouts and in the precision of the run, with gradients where the model is in training.
+    A form that fails, that differs beyond rounding or, under ``auto``, that is slower leaves the
+    plain blocks. Ranks of a distributed run decide together.
+
+    Args:
+        model: The network, on its device and in its mode.
+        inputs: A batch as the network gets it, (N, C, H, W); None takes a form on trust.
+        implementation: ``auto`` (what :data:`CANDIDATES` names for the device), ``fused``,
+            ``algebra``, or ``reference``, which is the plain block.
+        lean: Do not keep rectified maps for the backward pass but compute them once more.
+        precision: Makes the context in which the network runs, such as ``torch.autocast``.
+
+    Returns:
+        What was chosen and why, as a line for the log.
+
+    Raises:
+        ValueError: The implementation is unknown, or ``auto`` has no batch.
+    """
+    check_option('implementation', implementation, ('auto', *IMPLEMENTATIONS))
+    blocks = [module for module in model.modules() if isinstance(module, tuple(FUSED))]
+    exchange(blocks, 'reference')
+    if implementation == 'auto' and inputs is None:
+        raise ValueError("implementation='auto' needs inputs; allowed without: fused, algebra")
+    if not blocks:
+        return Verdict('reference', 'the network has no blocks of ours')
+    if implementation == 'reference' or inputs is None:
+        exchange(blocks, implementation, lean)
+        return Verdict(implementation, 'as asked for')
+    seen = record_inputs(model, blocks, inputs, precision)
+    if implementation == 'auto':
+        some = next(iter(seen.values()))
+        wanted = CANDIDATES.get((some.device.type, some.element_size() * 8))
+        if some.device.type == 'cpu':  # nothing is saved there without a gate
+            blocks = [block for block in blocks if block.has_se]
+        if wanted is None or not blocks:
+            return Verdict('reference', f'nothing faster is known for {some.dtype} on this device')
+    else:
+        wanted = implementation
+    verdict = try_blocks(
+        {block: seen[block] for block in blocks},
+        lambda block: exchange([block], wanted, lean),
+        wanted,
+        precision,
+        must_be_faster=implementation == 'auto' and not lean,
+    )
+    exchange(blocks, verdict.implementation, lean)
+    return verdict

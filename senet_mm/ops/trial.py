@@ -1,0 +1,215 @@
+"""Plain and fast blocks on one device: do they agree, and which is faster?"""
+
+import copy
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from typing import NamedTuple
+
+import torch
+import torch.distributed as dist
+from mmengine.model import revert_sync_batchnorm
+from torch import Tensor, nn
+
+from senet_mm.utils.measure import interleave
+
+LAYOUTS = (torch.contiguous_format, torch.channels_last)
+# Images on which forms are compared; they are timed on all.
+COMPARED = 4
+ROUNDS = 3
+# A fast form may be so many times as far from float64 as the plain one, and the rounding of a value
+# (relative, in the norm of a tensor) beyond.
+FACTOR = 2
+ROUNDING = {torch.float64: 1e-11, torch.float32: 1e-4, torch.float16: 4e-3, torch.bfloat16: 2e-2}
+
+Precision = Callable[[], AbstractContextManager]
+
+
+class Verdict(NamedTuple):
+    """The implementation that was chosen, and why."""
+
+    implementation: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f'{self.implementation}: {self.reason}'
+
+
+class Outcome(NamedTuple):
+    """What a trial of a kind of block gave.
+
+    Attributes:
+        fault: What is wrong with the fast form; empty if nothing is.
+        error: Largest relative difference of a tensor from the plain form.
+        seconds: Time of a call, plain and fast.
+    """
+
+    fault: str
+    error: float = 0.0
+    seconds: tuple[float, float] = (0.0, 0.0)
+
+
+def record_inputs(
+    model: nn.Module, blocks: list[nn.Module], inputs: Tensor, precision: Precision
+) -> dict[nn.Module, Tensor]:
+    """The map that every block gets when a copy of the network sees a batch."""
+    backbone = getattr(model, 'backbone', model)
+    twin = revert_sync_batchnorm(copy.deepcopy(backbone))
+    paths = {module: path for path, module in backbone.named_modules()}
+    seen = {}
+    with ExitStack() as stack:
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(torch.random.fork_rng([inputs.device] if inputs.is_cuda else []))
+        stack.enter_context(precision())
+        for block in blocks:
+
+            def record(module: nn.Module, args: tuple, block: nn.Module = block) -> None:
+                seen[block] = args[0]
+
+            twin.get_submodule(paths[block]).register_forward_pre_hook(record)
+        twin(inputs)
+    return seen
+
+
+def try_blocks(
+    seen: dict[nn.Module, Tensor],
+    make_fast: Callable[[nn.Module], None],
+    implementation: str,
+    precision: Precision,
+    must_be_faster: bool,
+) -> Verdict:
+    """Try one block of every kind.
+
+    Args:
+        seen: The blocks, with the maps they get.
+        make_fast: Makes a block a fast one, in place.
+        implementation: Name of the fast form.
+        precision: Makes the context in which the network runs.
+        must_be_faster: Whether a form that is slower is left.
+    """
+    kinds: dict[tuple, list[nn.Module]] = {}
+    for block, x in seen.items():
+        kinds.setdefault(_kind(block, x), []).append(block)
+    plain, fast, error, fault = 0.0, 0.0, 0.0, ''
+    for members in kinds.values():
+        outcome = _try(members[0], seen[members[0]], make_fast, precision)
+        fault = fault or outcome.fault
+        error = max(error, outcome.error)
+        plain += len(members) * outcome.seconds[0]
+        fast += len(members) * outcome.seconds[1]
+        if fault:
+            break
+    trials = _of_all_ranks((fault, plain, fast))
+    fault = next(filter(None, (trial[0] for trial in trials)), '')
+    if fault:
+        warnings.warn(f'{implementation} blocks are not used: {fault}', stacklevel=3)
+        return Verdict('reference', fault)
+    plain, fast = (sum(times) for times in list(zip(*trials, strict=True))[1:])
+    x = next(iter(seen.values()))
+    where = f'on {_name(x.device)} in {str(x.dtype).removeprefix("torch.")}'
+    speed = f'{plain / fast:.2f} times as fast as the plain blocks {where}'
+    if must_be_faster and fast >= plain:
+        reason = f'{implementation} is {speed}'
+        warnings.warn(f'{implementation} blocks are not used: {reason}', stacklevel=3)
+        return Verdict('reference', reason)
+    return Verdict(implementation, f'{speed}, relative difference {error:.0e} at most')
+
+
+def _kind(block: nn.Module, x: Tensor) -> tuple:
+    """What two blocks that compute alike have in common."""
+    shapes = tuple((name, p.shape) for name, p in block.named_parameters())
+    modules = tuple(repr(type(module)) for module in block.modules())
+    return type(block), x.shape, block.conv1.stride, block.conv2.stride, shapes, modules
+
+
+def _try(
+    block: nn.Module, x: Tensor, make_fast: Callable[[nn.Module], None], precision: Precision
+) -> Outcome:
+    """Compare and time a block and its fast form."""
+    plain = revert_sync_batchnorm(copy.deepcopy(block))
+    plain.with_cp = False
+    fast = copy.deepcopy(plain)
+    make_fast(fast)
+    try:
+        error = max(_difference(plain, fast, x[:COMPARED], layout, precision) for layout in LAYOUTS)
+        calls = {
+            name: lambda form=form: _run(form, x, precision)
+            for name, form in (('plain', plain), ('fast', fast))
+        }
+        seconds = [t.median for t in interleave(calls, ROUNDS, warmup=1).values()]
+    except DifferenceError as difference:
+        return Outcome(str(difference))
+    except Exception as failure:  # a compiler's or a driver's, of any type
+        return Outcome(f'{type(failure).__name__}: {str(failure).strip().partition(chr(10))[0]}')
+    return Outcome('', error, tuple(seconds))
+
+
+class DifferenceError(Exception):
+    """A fast form gives other numbers than the plain one."""
+
+
+def _difference(
+    plain: nn.Module, fast: nn.Module, x: Tensor, layout: torch.memory_format, precision: Precision
+) -> float:
+    """Largest relative difference of two forms; :class:`DifferenceError` beyond the rounding."""
+    forms = [copy.deepcopy(form).to(memory_format=layout) for form in (plain, fast)]
+    x = x.contiguous(memory_format=layout)
+    exact = _run(copy.deepcopy(plain).double(), x.double(), None)
+    ours, theirs = (_run(form, x, precision) for form in reversed(forms))
+    worst = 0.0
+    for name, truth in exact.items():
+        apart, usual, mine = (
+            _relative(a, b, truth)
+            for a, b in ((ours[name], theirs[name]), (theirs[name], truth), (ours[name], truth))
+        )
+        if not mine <= FACTOR * usual + ROUNDING[x.dtype]:
+            raise DifferenceError(
+                f'{name} is {mine:.1e} from float64, where the plain block is {usual:.1e} '
+                f'({str(layout).removeprefix("torch.")}, {str(x.dtype).removeprefix("torch.")})'
+            )
+        worst = max(worst, apart)
+    return worst
+
+
+def _relative(a: Tensor, b: Tensor, scale: Tensor) -> float:
+    """Norm of a difference, relative to that of a third tensor."""
+    return ((a.double() - b.double()).norm() / scale.double().norm().clamp_min(1e-30)).item()
+
+
+def _run(block: nn.Module, x: Tensor, precision: Precision | None) -> dict[str, Tensor]:
+    """Output, gradients and running statistics of a block; the block learns nothing."""
+    training = block.training
+    x = x.detach().requires_grad_(training)
+    for parameter in block.parameters():
+        parameter.grad = None
+    with ExitStack() as stack:
+        stack.enter_context(torch.set_grad_enabled(training))
+        if precision is not None:
+            stack.enter_context(precision())
+        out = block(x)
+    results = {'the output': out.detach()}
+    if training:
+        weights = torch.linspace(-1, 1, out.numel(), device=out.device).view(out.shape)
+        out.backward(weights.to(out.dtype))
+        results['the gradient of the input'] = x.grad
+        results |= {
+            f'the gradient of {name}': p.grad
+            for name, p in block.named_parameters()
+            if p.grad is not None
+        }
+        results |= {name: b.clone() for name, b in block.named_buffers() if b.is_floating_point()}
+    return results
+
+
+def _of_all_ranks(value: object) -> list:
+    """A value of every rank: all must decide alike, for forms exchange statistics differently."""
+    if not dist.is_initialized():
+        return [value]
+    values = [None] * dist.get_world_size()
+    dist.all_gather_object(values, value)
+    return values
+
+
+def _name(device: torch.device) -> str:
+    """Name of a device for a line of the log."""
+    return torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type
