@@ -25,6 +25,8 @@ env_cfg = dict(
 log_processor = dict(mean_pattern=r'^(.*/)?(loss|loss_\w+|time|data_time|grad_norm)$')
 visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 log_level = 'INFO'
+# Blocks compute by a fast form where it is proven right and faster on the device at hand.
+fuse_tails = 'auto'
 load_from = None
 resume = False
 randomness = dict(seed=None, deterministic=False)

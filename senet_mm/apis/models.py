@@ -19,6 +19,7 @@ def get_model(
     checkpoint: str | os.PathLike | None = None,
     num_classes: int | None = None,
     device: 'str | torch.device | None' = None,
+    fuse: Sequence[int] | None = None,
 ) -> 'ImageClassifier':
     """A classifier by name, in eval mode: ``get_model('seresnet50_8xb32_in1k', 'weights.pth')``.
 
@@ -34,6 +35,9 @@ def get_model(
         num_classes: Number of classes, by default the config's. With it the checkpoint may have a
             head of another class count: it fills the rest, and a line says so.
         device: Device of the classifier, by default the CPU.
+        fuse: Shape of the batches, (N, C, H, W), for which the blocks compute by a fast form where
+            one is proven right and faster on the device, see :func:`senet_mm.ops.fuse_tails`; None
+            leaves the plain blocks.
 
     Raises:
         FileNotFoundError: There is no such config or file.
@@ -63,7 +67,21 @@ def get_model(
     model.cfg = cfg
     kept = classes and num_classes in (None, len(classes))
     model.dataset_meta = {'classes': classes} if kept else {}
-    return model.to(device).eval()
+    model = model.to(device).eval()
+    if fuse is not None:
+        _fuse(model, fuse)
+    return model
+
+
+def _fuse(model: 'ImageClassifier', shape: Sequence[int]) -> None:
+    """Exchange the blocks after a trial on a batch of a shape, and say so."""
+    import torch
+    from mmengine.logging import print_log
+
+    from senet_mm.ops import fuse_tails
+
+    verdict = fuse_tails(model, torch.randn(*shape, device=next(model.parameters()).device))
+    print_log(f'blocks: {verdict}', logger='current')
 
 
 def _take_over(

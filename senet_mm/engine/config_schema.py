@@ -33,8 +33,8 @@ RUNNER_KEYS = parameters(Runner.__init__, 'cfg')
 # Top-level keys that are read besides the arguments of the runner.
 OTHER_KEYS = {
     'activation_checkpointing', 'auto_scale_lr', 'channels_last', 'compile', 'custom_imports',
-    'dry_evaluation', 'efficient_conv_bn_eval', 'find_unused_parameters', 'input_shape',
-    'keep_resolution', 'model_wrapper_cfg', 'sync_bn', 'tta_model', 'tta_pipeline',
+    'dry_evaluation', 'efficient_conv_bn_eval', 'find_unused_parameters', 'fuse_tails',
+    'input_shape', 'keep_resolution', 'model_wrapper_cfg', 'sync_bn', 'tta_model', 'tta_pipeline',
 }  # fmt: skip
 
 LOADER = parameters(DataLoader) | {'num_batch_per_epoch', 'disable_subprocess_warning'}
@@ -110,6 +110,7 @@ CLOSED: dict[str, Callable[[dict, dict], Keys]] = {
         | {'port'}
     ),
     'env_cfg.mp_cfg': _exactly(parameters(set_multi_processing, 'distributed')),
+    'fuse_tails': _exactly({'implementation', 'lean'}),
     'model.train_cfg': _model_train_cfg,
     'model_wrapper_cfg': _model_wrapper,
     'optim_wrapper.clip_grad': _clip_grad,

@@ -1,13 +1,18 @@
 """Switches of the hardware that a config can name."""
 
 import os
+from typing import TYPE_CHECKING
 
 import torch
 from mmengine.device import get_device
 from torch import nn
 
 from senet_mm.models.backbones.base import Block
+from senet_mm.ops import IMPLEMENTATIONS, fuse_tails
 from senet_mm.utils.options import check_option
+
+if TYPE_CHECKING:
+    from .runner import Runner
 
 
 def has_fast_bf16(device: str) -> bool:
@@ -76,3 +81,39 @@ def compile_regions(model: nn.Module, **options) -> int:
     for region in regions:
         region.compile(**options)
     return len(regions)
+
+
+def fuse_for_training(runner: 'Runner') -> None:
+    """Let the blocks compute by a fast form, after a trial on a batch of the training's shape.
+
+    The key ``fuse_tails`` of the config is an implementation of :func:`.fuse_tails`, or a dict of
+    ``implementation`` and ``lean``. A compiled network gets the form for compilers. A run that is
+    resumed goes on with what it had, since the trial compares times.
+    """
+    options = runner.cfg.get('fuse_tails', 'reference')
+    options = dict(options) if isinstance(options, dict) else dict(implementation=options)
+    wanted = options.setdefault('implementation', 'auto')
+    check_option('fuse_tails', wanted, ('auto', *IMPLEMENTATIONS))
+    if wanted == 'auto' and compiles(runner):
+        fuse_tails(runner.model, **{**options, 'implementation': 'algebra'})
+        return
+    if wanted == 'auto' and runner._resume:
+        options['implementation'] = runner.message_hub.runtime_info.get('fuse_tails', wanted)
+    if options['implementation'] == 'reference':
+        return
+    device = next(runner.model.parameters()).device
+    shape = (runner.train_dataloader.batch_size, *runner.cfg.input_shape)
+    inputs = torch.randn(shape, generator=torch.Generator(device).manual_seed(0), device=device)
+    verdict = fuse_tails(
+        runner.bare_model,
+        inputs,
+        precision=lambda: runner.optim_wrapper.optim_context(runner.model),
+        **options,
+    )
+    runner.message_hub.update_info('fuse_tails', verdict.implementation)
+    runner.logger.info(f'blocks: {verdict}')
+
+
+def compiles(runner: 'Runner') -> bool:
+    """Whether the config has the network compiled, which is for GPUs alone."""
+    return runner.cfg.get('compile', False) not in (False, None) and torch.cuda.is_available()

@@ -12,7 +12,7 @@ from senet_mm.models.backbones import BasicBlock, Block, Bottleneck
 from senet_mm.utils.options import check_option
 
 from .fused import HAS_TRITON
-from .tail import IMPLEMENTATIONS, norm_relu_conv, se_tail
+from .tail import IMPLEMENTATIONS, has_hooks, norm_relu_conv, se_tail
 from .trial import Verdict, record_inputs, try_blocks
 
 # (device, bits of a value) -> what is tried. Elsewhere ordinary code stays: on a CPU float32 is
@@ -20,6 +20,11 @@ from .trial import Verdict, record_inputs, try_blocks
 CANDIDATES = {('cpu', 16): 'fused'}
 if HAS_TRITON:
     CANDIDATES |= {('cuda', 16): 'fused', ('cuda', 32): 'fused'}
+
+
+def candidate(x: Tensor) -> str | None:
+    """The form to try for the maps of a run, by one of them."""
+    return CANDIDATES.get((x.device.type, x.element_size() * 8))
 
 
 def conv_norm_pairs(block: BasicBlock | Bottleneck) -> list[tuple[nn.Module, nn.Module]]:
@@ -44,7 +49,9 @@ class FusedForward:
             z = norm_relu_conv(z, norm, conv, self.implementation, self.lean)
             norm = next_norm
         shortcut = x if self.downsample is None else self.downsample(x)
-        return se_tail(z, shortcut, norm, self.se if self.has_se else None, self.implementation)
+        # An empty place is passed by, unless somebody watches it.
+        se = self.se if self.has_se or has_hooks(self.se) else None
+        return se_tail(z, shortcut, norm, se, self.implementation)
 
 
 class FusedBasicBlock(FusedForward, BasicBlock):
@@ -110,7 +117,7 @@ def fuse_tails(
     seen = record_inputs(model, blocks, inputs, precision)
     if implementation == 'auto':
         some = next(iter(seen.values()))
-        wanted = CANDIDATES.get((some.device.type, some.element_size() * 8))
+        wanted = candidate(some)
         if some.device.type == 'cpu':  # nothing is saved there without a gate
             blocks = [block for block in blocks if block.has_se]
         if wanted is None or not blocks:

@@ -5,12 +5,11 @@ import copy
 import pytest
 import torch
 from torch import nn
-from torch._subclasses import FakeTensorMode
 from torch.autograd import gradcheck
 
 from senet_mm.models import SELayer, SEResNet
 from senet_mm.models.layers import build_layer
-from senet_mm.ops import fused, norm_relu_conv, se_tail
+from senet_mm.ops import fuse_tails, norm_relu_conv, se_tail
 from senet_mm.ops import tail as tail_module
 
 from ..models.plain import disturb
@@ -137,35 +136,41 @@ def test_what_is_kept_for_the_backward_pass():
 
 
 GRADIENTS = {
-    'auto': dict(),
-    'fused': dict(tail='fused'),
-    'lean': dict(tail='fused', lean=True),
-    'checkpointed': dict(tail='fused', with_cp=True),
-    'algebra': dict(tail='algebra'),
+    'plain': (),
+    'fused': ('fused',),
+    'lean': ('fused', True),
+    'algebra': ('algebra',),
 }
 
 
-def whole(name, state, x):
-    model = SEResNet(50, **GRADIENTS[name]).double()
+def network(*fused, **kwargs):
+    model = SEResNet(50, **kwargs)
+    if fused:
+        fuse_tails(model, None, *fused)
+    return model
+
+
+def whole(name, state, x, **kwargs):
+    model = network(*GRADIENTS[name], **kwargs).double()
     model.load_state_dict(state)
     out = model(x)[-1]
     (out * torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view_as(out)).mean().backward()
     return {name: p.grad for name, p in model.named_parameters()}, model.state_dict()
 
 
-def test_whole_network():
+@pytest.mark.parametrize('with_cp', [False, True])
+def test_whole_network(with_cp):
     """SE-ResNet-50: gradients, running statistics and names do not hang on the implementation."""
-    state = disturb(SEResNet(50, tail='reference')).double().state_dict()
+    state = disturb(network()).double().state_dict()
     x = torch.randn(4, 3, 64, 64, dtype=torch.float64)
-    expected, buffers = whole('auto', state, x)
+    expected, buffers = whole('plain', state, x)
     for name in GRADIENTS:
-        grads, after = whole(name, state, x)
+        grads, after = whole(name, state, x, with_cp=with_cp)
         assert list(after) == list(state)
         for key, grad in grads.items():
             assert (grad - expected[key]).norm() < 1e-12 * expected[key].norm(), (name, key)
-        if name != 'checkpointed':  # which runs, and remembers, every batch twice
-            for key in buffers:
-                torch.testing.assert_close(after[key], buffers[key], rtol=1e-12, atol=1e-12)
+        for key in buffers:
+            torch.testing.assert_close(after[key], buffers[key], rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize('implementation', FAST)
@@ -186,7 +191,7 @@ def test_the_gate_is_float32_under_autocast():
     seen = []
     se.gate.register_forward_hook(lambda *args: seen.append(args[-1].dtype))
     with torch.autocast('cpu', torch.bfloat16):
-        out = se_tail(z, r, norm, se)
+        out = se_tail(z, r, norm, se, 'fused')
     assert seen == [torch.float32]
     assert out.dtype == torch.bfloat16
 
@@ -230,38 +235,33 @@ def test_what_does_not_fit():
     assert not tail_module.fits(z.to('meta'), norm, se)
 
 
-def test_auto_is_ordinary_code_in_float32_on_a_cpu():
-    z = torch.zeros(2, 8, 3, 3, requires_grad=True)
-    assert tail_module.choose('auto', z) == 'reference'
-    assert tail_module.choose('auto', z.bfloat16()) == 'fused'
-    assert tail_module.choose('auto', z.detach().bfloat16()) == 'reference'
-
-
-@pytest.mark.parametrize('triton', [True, False])
-def test_auto_on_a_gpu(triton, monkeypatch):
-    """Kernels where there is Triton, which Windows lacks, else ordinary code."""
-    monkeypatch.setattr(fused, 'HAS_TRITON', triton)
-    with FakeTensorMode():
-        z = torch.empty(2, 8, 3, 3, device='cuda', dtype=torch.bfloat16, requires_grad=True)
-        assert tail_module.choose('auto', z) == ('fused' if triton else 'reference')
-        assert tail_module.choose('auto', z.double()) == 'reference'
+def test_what_is_chosen():
+    """Ordinary code in evaluation on a CPU, and while a graph is traced."""
+    z, _, norm, se = make()
+    assert tail_module.choose('fused', z, norm, se) == 'fused'
+    assert tail_module.choose('reference', z, norm, se) == 'reference'
+    assert tail_module.choose('fused', z.detach(), norm, se) == 'reference'
+    with torch.no_grad():
+        assert tail_module.choose('fused', z, norm, se) == 'reference'
+    assert tail_module.choose('fused', z, nn.GroupNorm(2, 8).double(), se) == 'reference'
 
 
 def test_compiles_into_one_graph():
     """No graph break in training or evaluation, and what is compiled computes the same."""
-    model = disturb(SEResNet(50, tail='reference')).double()
+    model = disturb(network()).double()
     block = model.layer2[0]
-    auto = copy.deepcopy(block)
-    auto.tail = 'auto'
-    compiled = torch.compile(auto, fullgraph=True, backend='aot_eager')
+    twin = copy.deepcopy(model)
+    fuse_tails(twin, None, 'fused')
+    fast = twin.layer2[0]
+    compiled = torch.compile(fast, fullgraph=True, backend='aot_eager')
     x = torch.randn(2, 256, 8, 8, dtype=torch.float64)
     for training in (True, False):
-        for module in (block, auto):
+        for module in (block, fast):
             module.zero_grad()
             module.train(training)
         for module in (block, compiled):
             module(x).square().sum().backward()
         assert_close(
-            [p.grad for p in auto.parameters()], [p.grad for p in block.parameters()], 1e-9
+            [p.grad for p in fast.parameters()], [p.grad for p in block.parameters()], 1e-9
         )
-        assert_close(auto.state_dict().values(), block.state_dict().values(), 1e-12)
+        assert_close(fast.state_dict().values(), block.state_dict().values(), 1e-12)

@@ -13,33 +13,39 @@ from torch import nn
 
 from senet_mm.apis.tables import markdown_table
 from senet_mm.models import ImageClassifier
+from senet_mm.ops import fuse_tails
 from senet_mm.utils.options import check_option
 
-# Our backbone without SE, mmpretrain's, timm's; SE-ResNet-50 is in timm twice.
+# Our backbone without SE, mmpretrain's with it, timm's; SE-ResNet-50 is in timm twice.
 PEERS = {
     'seresnet50': (
-        dict(type='SEResNet', depth=50),
+        dict(type='ResNet', depth=50),
         dict(type='mmpretrain.SEResNet', depth=50),
         ['seresnet50', 'legacy_seresnet50'],
     ),
     'seresnext101': (
-        dict(type='SEResNeXt', depth=101),
+        dict(type='ResNeXt', depth=101),
         dict(type='mmpretrain.SEResNeXt', depth=101),
         ['seresnext101_32x4d'],
     ),
-    'senet154': (dict(type='SENet'), None, ['legacy_senet154']),
+    'senet154': (dict(type='ResNeXt', depth=154), None, ['legacy_senet154']),
 }
 
 
-def classifier(backbone: dict) -> nn.Module:
+SE = dict(layer=dict(type='SELayer', ratio=16))
+
+
+def classifier(backbone: dict, se: dict | None = None) -> nn.Module:
     """A classifier of 1000 classes: images (N, 3, H, W) to logits."""
     head = dict(type='LinearClsHead', num_classes=1000, in_channels=2048)
-    return ImageClassifier(backbone, dict(type='GlobalAveragePooling'), head)
+    return ImageClassifier(backbone, dict(type='GlobalAveragePooling'), head, se=se)
 
 
-def ours(network: str, **options) -> nn.Module:
-    """Our network, with options of its backbone: ``tail='fused'``, ``se=None``."""
-    return classifier(dict(PEERS[network][0], **options))
+def ours(network: str, tail: str = 'reference', lean: bool = False, se: bool = True) -> nn.Module:
+    """Our network; the fast form of its blocks is taken on trust."""
+    model = classifier(PEERS[network][0], SE if se else None)
+    fuse_tails(model, None, tail, lean)
+    return model
 
 
 def peers(network: str) -> dict[str, Callable[[], nn.Module]]:

@@ -77,13 +77,13 @@ def make_variants(network: str, device: str) -> dict[str, object]:
         'reference bf16 nhwc': step(mine(tail='reference'), True, True),
         'fused bf16 nhwc': step(mine(tail='fused'), True, True),
         'fused lean bf16 nhwc': step(mine(tail='fused', lean=True), True, True),
-        'plain reference bf16 nhwc': step(mine(se=None, tail='reference'), True, True),
-        'plain fused bf16 nhwc': step(mine(se=None, tail='fused'), True, True),
+        'plain reference bf16 nhwc': step(mine(se=False, tail='reference'), True, True),
+        'plain fused bf16 nhwc': step(mine(se=False, tail='fused'), True, True),
     }
     if device == 'cuda':  # on a CPU it is slower, after minutes of compiling
         variants |= {f'{k} compiled': step(make, True, True, True) for k, make in others.items()}
-        variants['ours compiled'] = step(mine(), True, True, True)
-        variants['plain compiled'] = step(mine(se=None), True, True, True)
+        variants['ours compiled'] = step(mine(tail='algebra'), True, True, True)
+        variants['plain compiled'] = step(mine(tail='algebra', se=False), True, True, True)
     return variants
 
 

@@ -1,0 +1,209 @@
+"""Fast blocks in the place of plain ones: the exchange, and the trial that goes before it."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from torch import nn
+from torch._subclasses import FakeTensorMode
+
+from senet_mm.models import SEResNet, insert_se
+from senet_mm.models.backbones import BasicBlock, ResNet
+from senet_mm.ops import fuse, fuse_tails, trial
+from senet_mm.ops.fuse import FusedBasicBlock, FusedBottleneck
+from senet_mm.utils.measure import Timing
+
+from ..models.plain import disturb
+
+
+def bf16():
+    return torch.autocast('cpu', torch.bfloat16)
+
+
+@pytest.fixture
+def batch():
+    return torch.randn(4, 3, 32, 32)
+
+
+@pytest.fixture
+def model():
+    return disturb(SEResNet(8)).train()
+
+
+def kinds(model):
+    return {type(block) for block in model.blocks}
+
+
+def test_exchange_keeps_everything(model):
+    """Names, tensors, hooks, children and the object itself; and the way back."""
+    seen = []
+    block = model.layer1[0]
+    block.register_forward_hook(lambda *args: seen.append(args[-1]))
+    before = model.state_dict(keep_vars=True)
+    fuse_tails(model, None, 'fused')
+    assert kinds(model) == {FusedBasicBlock}
+    assert model.layer1[0] is block
+    after = model.state_dict(keep_vars=True)
+    assert list(after) == list(before)
+    assert all(after[key] is value for key, value in before.items())
+    model(torch.randn(2, 3, 32, 32))
+    assert len(seen) == 1
+    fuse_tails(model, None, 'reference')
+    assert kinds(model) == {BasicBlock}
+
+
+def test_survives_copies_and_takes_layers(model):
+    plain = ResNet(50)
+    fuse_tails(plain, None, 'fused', lean=True)
+    insert_se(plain, dict(type='SELayer', ratio=16))
+    assert kinds(plain) == {FusedBottleneck}
+    for twin in (copy.deepcopy(plain), pickle.loads(pickle.dumps(plain))):
+        x = torch.randn(2, 3, 32, 32)
+        assert torch.equal(twin.eval()(x)[0], plain.eval()(x)[0])
+        assert twin.blocks[0].lean
+
+
+def test_drop_path_is_that_of_the_plain_block():
+    model = SEResNet(8, drop_path_rate=0.5).train()
+    twin = copy.deepcopy(model)
+    fuse_tails(twin, None, 'fused')
+    x = torch.randn(8, 3, 32, 32)
+    outs = []
+    for network in (model, twin):
+        torch.manual_seed(0)
+        outs.append(network(x)[0])
+    torch.testing.assert_close(*outs)
+
+
+def test_auto_leaves_float32_on_a_cpu_alone(model, batch):
+    verdict = fuse_tails(model, batch)
+    assert verdict.implementation == 'reference'
+    assert 'torch.float32' in verdict.reason
+    assert kinds(model) == {BasicBlock}
+
+
+def times(monkeypatch, plain, fast):
+    """Let the trial find these times."""
+
+    def interleave(calls, rounds, warmup):
+        for call in calls.values():
+            call()
+        values = dict(plain=plain, fast=fast)
+        return {name: Timing(values[name], 0, 0) for name in calls}
+
+    monkeypatch.setattr(trial, 'interleave', interleave)
+
+
+@pytest.mark.parametrize('implementation', ['auto', 'fused'])
+def test_takes_a_form_that_agrees_and_is_faster(model, batch, implementation, monkeypatch):
+    times(monkeypatch, plain=2.0, fast=1.0)
+    verdict = fuse_tails(model, batch, implementation, precision=bf16)
+    assert verdict.implementation == 'fused'
+    assert verdict.reason.startswith('2.00 times as fast as the plain blocks on cpu in bfloat16')
+    assert kinds(model) == {FusedBasicBlock}
+
+
+def test_leaves_a_form_that_is_slow(model, batch, monkeypatch):
+    times(monkeypatch, plain=1.0, fast=2.0)
+    with pytest.warns(UserWarning, match='fused is 0.50 times as fast') as caught:
+        verdict = fuse_tails(model, batch, precision=bf16)
+    assert len(caught) == 1
+    assert verdict.implementation == 'reference'
+    assert kinds(model) == {BasicBlock}
+    assert fuse_tails(model, batch, 'fused', precision=bf16).implementation == 'fused'
+
+
+def fails(self, x):
+    raise RuntimeError('no kernel image is available')
+
+
+def broken(scale_output=1.0, scale_gradient=1.0):
+    """The right forward, but for a factor."""
+
+    def forward(self, x):
+        out = BasicBlock.forward(self, x)
+        return scale_output * out + (scale_gradient - 1) * (out - out.detach())
+
+    return forward
+
+
+def forgets(self, x):
+    """The right output and gradients; the running statistics stay."""
+    kept = {name: buffer.clone() for name, buffer in self.named_buffers()}
+    out = BasicBlock.forward(self, x)
+    for name, buffer in self.named_buffers():
+        buffer.data = kept[name]
+    return out
+
+
+def only_channels_last(self, x):
+    wrong = not x.is_contiguous(memory_format=torch.channels_last)
+    return BasicBlock.forward(self, x) * (1.1 if wrong else 1)
+
+
+FAULTS = {
+    'fails': (fails, 'RuntimeError: no kernel image is available'),
+    'output': (broken(1.1), 'the output is'),
+    'gradient': (broken(1.0, 1.1), 'the gradient of '),
+    'statistics': (forgets, 'bn1.running_mean is'),
+    'layout': (only_channels_last, r'the output is .*\(contiguous_format'),
+    'nan': (broken(float('nan')), 'the output is nan from float64'),
+}
+
+
+@pytest.mark.parametrize('precision', ['float32', 'bfloat16'])
+@pytest.mark.parametrize('name', FAULTS)
+def test_leaves_a_form_that_is_wrong(model, batch, name, precision, monkeypatch):
+    """Even one that was asked for: one warning, and the plain blocks."""
+    forward, message = FAULTS[name]
+    monkeypatch.setattr(fuse.FusedForward, 'forward', forward)
+    before = copy.deepcopy(model.state_dict())
+    context = bf16 if precision == 'bfloat16' else trial.ExitStack
+    with pytest.warns(UserWarning, match=message) as caught:
+        verdict = fuse_tails(model, batch, 'fused', precision=context)
+    assert len(caught) == 1
+    assert verdict.implementation == 'reference'
+    assert kinds(model) == {BasicBlock}
+    for key, value in model.state_dict().items():  # the trial has not touched the network
+        assert torch.equal(value, before[key])
+
+
+def test_the_trial_leaves_no_trace(model, batch):
+    """Statistics, gradients, modes and random numbers are as before."""
+    model.layer1.eval()
+    before = copy.deepcopy(model.state_dict())
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    fuse_tails(model, batch, 'fused')
+    assert torch.equal(torch.rand(1), expected)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert all(p.grad is None for p in model.parameters())
+    assert not model.layer1.training
+    assert model.layer2.training
+
+
+@pytest.mark.parametrize(('device', 'dtype', 'wanted'), [
+    ('cuda', torch.bfloat16, 'fused'), ('cuda', torch.float32, 'fused'),
+    ('cuda', torch.float64, None), ('cpu', torch.bfloat16, 'fused'), ('cpu', torch.float32, None),
+])  # fmt: skip
+def test_candidates(device, dtype, wanted):
+    """Kernels where there is Triton, which Linux has."""
+    with FakeTensorMode():
+        x = torch.empty(1, device=device, dtype=dtype)
+    assert fuse.candidate(x) == wanted
+
+
+def test_refuses():
+    with pytest.raises(
+        ValueError, match="implementation='fast' is not known; allowed: auto, reference"
+    ):
+        fuse_tails(SEResNet(8), None, 'fast')
+    with pytest.raises(ValueError, match='needs inputs'):
+        fuse_tails(SEResNet(8))
+
+
+def test_a_network_without_our_blocks(batch):
+    model = nn.Conv2d(3, 4, 3)
+    assert 'no blocks' in fuse_tails(model, batch).reason
