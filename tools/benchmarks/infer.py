@@ -55,7 +55,7 @@ def make_variants(network: str, device: str, x: Tensor) -> dict[str, Callable]:
         'folded bf16 channels-last': lambda: fold(same(), bf16, True, early=False),
         '+ early squeeze': lambda: fold(same(), bf16, True),
         '+ packed (--to fold)': lambda: pack(fold(same(), bf16, True)),
-        'plain network, packed bf16': lambda: pack(fold(same(se=None), bf16, True)),
+        'plain network, packed bf16': lambda: pack(fold(same(se=False), bf16, True)),
     }
     for to in ('compile', 'onnx', 'openvino'):
         variants[f'--to {to}'] = lambda to=to: deploy(same(), to, x, folder).run

@@ -46,6 +46,7 @@ class ECALayer(RecalibrationLayer):
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f'kernel_size={kernel_size} is not known; allowed: 1, 3, 5, ...')
         self.conv = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
+        self.gate = nn.Sigmoid()
 
     @property
     def gates_average(self) -> bool:
@@ -55,8 +56,4 @@ class ECALayer(RecalibrationLayer):
     def scale(self, x: Tensor) -> Tensor:
         """The gate of (N, C, H, W): (N, C, 1, 1)."""
         squeezed = x.mean((2, 3)).unsqueeze(1)  # the channels are the length
-        return self.conv(squeezed).sigmoid().transpose(1, 2).unsqueeze(-1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Recalibrate the channels of (N, C, H, W)."""
-        return x * self.scale(x)
+        return self.gate(self.conv(squeezed)).transpose(1, 2).unsqueeze(-1)

@@ -63,14 +63,11 @@ class GatherExciteLayer(RecalibrationLayer):
             self.gather = learned_gather(channels, extent, size)
         else:
             self.gather = average_gather(extent)
+        self.gate = nn.Sigmoid()
 
     def scale(self, x: Tensor) -> Tensor:
         """The gate of (N, C, H, W): the same shape; (N, C, 1, 1) over the whole map."""
         gathered = self.gather(x)
         if gathered.shape[2:] != (1, 1):
             gathered = F.interpolate(gathered, x.shape[2:], mode='nearest')
-        return gathered.sigmoid()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Recalibrate (N, C, H, W)."""
-        return x * self.scale(x)
+        return self.gate(gathered)

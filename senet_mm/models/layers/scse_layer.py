@@ -28,14 +28,11 @@ class SpatialSELayer(RecalibrationLayer):
     ) -> None:
         super().__init__(init_cfg)
         self.conv = nn.Conv2d(channels, 1, 1)
+        self.gate = nn.Sigmoid()
 
     def scale(self, x: Tensor) -> Tensor:
         """The gate of (N, C, H, W): (N, 1, H, W)."""
-        return self.conv(x).sigmoid()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Recalibrate the positions of (N, C, H, W)."""
-        return x * self.scale(x)
+        return self.gate(self.conv(x))
 
 
 @MODELS.register_module()

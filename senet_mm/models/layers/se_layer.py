@@ -83,7 +83,3 @@ class SELayer(RecalibrationLayer):
     def scale(self, x: Tensor) -> Tensor:
         """The gate of (N, C, H, W): (N, C, 1, 1), or (N, C, H, W) without squeeze."""
         return self.gate(self.fc2(self.act(self.fc1(self.squeeze(x)))))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Recalibrate the channels of (N, C, H, W)."""
-        return x * self.scale(x)

@@ -37,8 +37,9 @@ def insert_se(
         position: Where in the block (paper, figure 5): ``standard`` on the residual branch, ``pre``
             before it, ``post`` after the addition, ``identity`` on the shortcut, ``conv3x3`` after
             the 3x3 convolution (table 15).
-        stages: Stages that get a layer, all by default. A stage is the binary logarithm of the
-            stride at the block's output: 2 to 5 in an ImageNet ResNet, SE_2 to SE_5 in the paper.
+        stages: Stages that get a layer, all by default, numbered as in the paper (SE_2 to SE_5):
+            ``layer1`` of a ResNet is 2, whatever it strides. Elsewhere a stage is the binary
+            logarithm of the stride at the block's output.
         stage_cfg: Changes of ``layer`` by stage: ``{2: dict(ratio=32)}``.
         port: For a network that the table does not know: ``dict(block=REGEX, path='conv2',
             side='out')``; the regular expression matches the whole path of a block.

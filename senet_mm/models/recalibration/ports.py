@@ -4,6 +4,7 @@ A port is the input or the output of a sub-module of a block. It is never a batc
 conversion and conv-BN fusion put another module in its place, and the layer would be gone.
 """
 
+import re
 from typing import NamedTuple
 
 from torch import nn
@@ -97,6 +98,18 @@ PORTS_OF_BACKBONE: dict[str, dict[str, dict[str, Port]]] = {
     'mmpretrain.models.backbones.vgg.VGG': {'mmcv.cnn.bricks.conv_module.ConvModule': BLOCK_OUTPUT},
 }
 
+# Networks of stages `layer1`, `layer2`, ..., which are SE_2, SE_3, ... of the paper whatever they
+# stride: dilated networks, and those for small images. Stages of others are numbered by stride.
+STAGED = {
+    'senet_mm.models.backbones.preact_resnet.PreActResNet',
+    'senet_mm.models.backbones.resnet.ResNet',
+    'senet_mm.models.backbones.shake_shake.ShakeShake',
+    'senet_mm.models.backbones.small_cnn.SmallCNN',
+    'mmpretrain.models.backbones.resnet.ResNet',
+    'timm.models.resnet.ResNet',
+    'torchvision.models.resnet.ResNet',
+}
+
 # Module of a block and position that it does not have -> what to do.
 REMEDIES = {
     ('torchvision.models.resnet', 'standard'): (
@@ -137,6 +150,12 @@ def ports_of(backbone: nn.Module) -> dict[str, dict[str, Port | str]]:
     for name in _names(backbone):
         table |= PORTS_OF_BACKBONE.get(name, {})
     return table
+
+
+def stage_by_name(backbone: nn.Module, block: str) -> int | None:
+    """Stage of a block by its path; None in a network whose stages are numbered by stride."""
+    match = re.match(r'layer(\d+)\.', block)
+    return int(match[1]) + 1 if match and not STAGED.isdisjoint(_names(backbone)) else None
 
 
 def find_ports(block: nn.Module, table: dict[str, dict]) -> dict[str, Port | str] | None:

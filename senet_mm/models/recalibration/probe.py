@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from senet_mm.utils.meta import run_on_meta
 
-from .ports import SLOT
+from .ports import SLOT, stage_by_name
 from .sites import Site
 
 # A larger image has this many rows more; no network has a larger stride.
@@ -48,7 +48,10 @@ def probe(backbone: nn.Module, sites: Sequence[Site], input_size: int) -> list[P
         _only_map(site, seen.port).shape[1] for site, seen in zip(sites, first, strict=True)
     ]
     larger = _watch(backbone, sites, input_size + MORE, may_fail=True)
-    stages = [_stage(a.height, b.height, input_size) for a, b in zip(first, larger, strict=True)]
+    stages = [
+        stage_by_name(backbone, site.name) or _stage(a.height, b.height, input_size)
+        for site, a, b in zip(sites, first, larger, strict=True)
+    ]
     return [Probe(*pair) for pair in zip(channels, stages, strict=True)]
 
 
