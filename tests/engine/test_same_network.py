@@ -54,20 +54,20 @@ def test_ablations_are_others(other, key):
 def test_pooling_and_stride_placement():
     """Equal shapes, other results."""
     found = keys(model(), model('seresnet50-caffe_in1k'))
-    assert found == ['model.backbone.stem', 'model.backbone.style']
+    assert found == ['model.backbone.block.style', 'model.backbone.stem.pool']
 
 
 SAME = [
-    dict(backbone__style='pytorch'),
-    dict(backbone__groups=1),
+    dict(backbone__block=dict(style='pytorch')),
+    dict(backbone__block=dict(groups=1)),
     dict(backbone__out_indices=[-1]),
     dict(se__position='standard'),
     dict(se__layer__gate_cfg=dict(type='Sigmoid')),
     dict(backbone__norm_cfg=dict(type='SyncBN', requires_grad=True)),
     dict(backbone__norm_cfg=dict(type='BN', eps=1e-5)),
-    dict(backbone__with_cp=True, backbone__tail='plain', backbone__lean=True),
+    dict(backbone__block=dict(with_cp=True)),
     dict(backbone__frozen_stages=2, backbone__norm_eval=True),
-    dict(backbone__drop_path_rate=0.2, backbone__zero_init_residual=True),
+    dict(backbone__drop_path_rate=0.2, backbone__block=dict(zero_init_residual=True)),
     dict(backbone__init_cfg=dict(type='Pretrained', checkpoint='x.pth')),
     dict(head__topk=(1,), head__loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1)),
     dict(head__cal_acc=True, train_cfg=dict(augments=dict(type='Mixup', alpha=0.2))),
