@@ -6,7 +6,7 @@ import torch
 import torchvision
 from torch import nn
 
-from senet_mm.models import SEResNet, insert_se
+from senet_mm.models import ResNet, insert_se
 from senet_mm.registry import MODELS
 
 LAYER = dict(type='SELayer', ratio=1)
@@ -60,19 +60,19 @@ class Toy(nn.Module):
 
 def half_filled():
     """The last block has SE already."""
-    model = SEResNet(18, se=None)
-    model.layer4[1].add_se(LAYER)
+    model = ResNet(18)
+    model.layer4[1].se = MODELS.build(dict(LAYER, channels=512))
     return model
 
 
-RESNET = lambda: SEResNet(18, se=None)  # noqa: E731
+RESNET = lambda: ResNet(18)  # noqa: E731
 BLOCKS = dict(block=r'layer\d\.\d', path='conv1')
 
 # What is refused -> network, arguments, part of the message.
 REFUSED = {
     'position unknown': (RESNET, dict(position='front'), "position='front' is not known"),
     'position that a block lacks': (RESNET, dict(position='conv3x3'), 'does not exist in'),
-    "torchvision's branch": (torchvision.models.resnet18, {}, 'SEResNet or SEResNeXt'),
+    "torchvision's branch": (torchvision.models.resnet18, {}, 'ResNet or ResNeXt'),
     'network unknown': (Toy, {}, 'Toy has no block that the table of ports knows'),
     'port, no dict': (Toy, dict(port='conv'), "port='conv'; allowed: dict"),
     'port without block': (Toy, dict(port=dict(path='conv')), 'allowed: dict.block=REGEX'),
@@ -155,7 +155,7 @@ def test_a_refused_call_leaves_the_network_as_it_was(kind):
 @pytest.mark.parametrize('position', ['standard', 'pre', 'post', 'identity'])
 def test_an_insertion_is_seen_by_the_snapshot(position):
     """What the test above relies on; and a stage without layers is left alone."""
-    model = SEResNet(18, se=None)
+    model = ResNet(18)
     before = snapshot(model.layer1), snapshot(model.layer4)
     insert_se(model, LAYER, position=position, stages=[5])
     after = snapshot(model.layer1), snapshot(model.layer4)
@@ -165,7 +165,7 @@ def test_an_insertion_is_seen_by_the_snapshot(position):
 
 
 def test_after_a_refusal_the_right_call_works():
-    model = SEResNet(18, se=None)
+    model = ResNet(18)
     with pytest.raises(ValueError, match='leaves no hidden channel'):
         insert_se(model, LAYER, position='identity', stage_cfg={5: dict(ratio=9999)})
     assert len(insert_se(model, LAYER, position='identity')) == 8
