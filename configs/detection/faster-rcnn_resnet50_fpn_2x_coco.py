@@ -7,5 +7,7 @@ _base_ = ['../_base_/detection/faster-rcnn_seresnet50_fpn.py', '../_base_/detect
 # (by convert.py) want mmdet's mean and std.
 model = dict(
     data_preprocessor=dict(mean=[123, 117, 104], std=[1, 1, 1]),
-    backbone=dict(se=None, init_cfg=dict(checkpoint='weights/resnet50_8xb32_in1k.pth')),
+    backbone=dict(
+        type='senet_mm.ResNet', init_cfg=dict(checkpoint='weights/resnet50_8xb32_in1k.pth')
+    ),
 )
