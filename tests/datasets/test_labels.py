@@ -5,7 +5,8 @@ import codecs
 import pytest
 
 from senet_mm.datasets import CustomDataset, ImageNet, Places365
-from senet_mm.datasets.labels import read_annotations, read_lines
+from senet_mm.datasets.labels import read_annotations
+from senet_mm.datasets.text_lines import read_lines
 
 CLASSES = ('cat', 'tiger cat', '3rd', 'room 1')
 PLAIN = [('a.png', 0), ('b 1.png', 2)]
