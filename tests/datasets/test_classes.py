@@ -85,11 +85,11 @@ def pack(root):
     tool.main(tool.argparse.Namespace(**args, **options))
 
 
-def make_runner(work_dir, training, validation, names=NAMES, **kwargs):
+def make_runner(work_dir, training, validation, names=NAMES, model=None, **kwargs):
     loader = dict(batch_size=4, sampler=dict(type='DefaultSampler', shuffle=False))
     evaluator = dict(type='Accuracy', topk=(1,))
     cfg = dict(
-        model=dict(type='Teller', names=names),
+        model=model or dict(type='Teller', names=names),
         train_dataloader=dict(**loader, dataset=training),
         train_cfg=dict(by_epoch=True, max_epochs=1),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
