@@ -4,6 +4,7 @@ A data set's metainfo has ``classes``, the names of its labels, and, where its c
 other names (ImageNet's WordNet ids), ``class_folders``, those names in the order of the labels.
 """
 
+import logging
 import re
 from collections.abc import Sequence
 
@@ -129,6 +130,7 @@ def compare(
             f'{where} and {where_reference} name all of their {len(mine)} classes differently '
             f'({mine[0]!r}, ... and {theirs[0]!r}, ...): compared by number',
             logger='current',
+            level=logging.WARNING,
         )
         return None
     return match(mine, theirs, where, f'the classes of {where_reference}'), theirs
