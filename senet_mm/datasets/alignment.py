@@ -77,8 +77,8 @@ def _compare_numbers(dataset: object, reference: Reference, where: str) -> None:
         if number is not None and number != len(names):
             raise ValueError(
                 f'{place} has {len(names)} classes ({list_names(names)}), the network {number}, '
-                f'and {reference.where} has no names: which of them are missing, or too many, '
-                f'cannot be told; allowed: {REMEDY}'
+                f'and {reference.where} has no names: which label each of them '
+                f'has cannot be told; allowed: {REMEDY}'
             )
         text = f'{place} has names of classes ({list_names(names)}), {reference.where} has none'
     else:

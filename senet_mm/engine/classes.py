@@ -28,8 +28,9 @@ def align_loop(loop: BaseLoop, metainfo: object, where: str, where_reference: st
 def align_with_training(runner: 'Runner', loop: BaseLoop, where: str) -> BaseLoop:
     """Compare the data set of a loop with the training set, if that is there; returns the loop."""
     if isinstance(runner._train_loop, BaseLoop):
-        metainfo = getattr(runner.train_dataloader.dataset, 'metainfo', None)
-        align_loop(loop, metainfo, where, 'the training set')
+        dataset = runner.train_dataloader.dataset
+        reference = f'the training set{describe_place(dataset)}'
+        align_loop(loop, getattr(dataset, 'metainfo', None), where, reference)
     return loop
 
 
