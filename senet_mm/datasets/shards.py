@@ -44,7 +44,8 @@ class ShardedImageNet(ImageNet):
             )
         check_regular_file(index, 'index')
         self.ann_file = str(index)
-        data_list = [_parse(line, root) for line in lines_of(index)]
+        lines = enumerate(lines_of(index), 1)
+        data_list = [_parse(line, root, f'{index}:{number}') for number, line in lines]
         check_places(data_list, root)
         self.check_shards(_ends(data_list))
         self._use_names(root / CLASSES.format(self.split), data_list)
@@ -99,13 +100,19 @@ def is_imagenet(packed: Sequence[str], classes: Sequence[str]) -> bool:
     return ids or sorted(packed) == sorted(classes)
 
 
-def _parse(line: str, root: Path) -> dict:
-    shard, offset, size, label, name = line.split(' ', 4)
+def _parse(line: str, root: Path, where: str) -> dict:
+    try:
+        shard, *numbers, name = line.split(' ', 4)
+        offset, size, label = map(int, numbers)
+    except ValueError as error:
+        raise ValueError(
+            f'{where}: {line!r} is no line of an index; pack.py writes SHARD OFFSET SIZE LABEL NAME'
+        ) from error
     return dict(
         shard=str(root / shard),
-        offset=int(offset),
-        size=int(size),
-        gt_label=int(label),
+        offset=offset,
+        size=size,
+        gt_label=label,
         img_path=f'{root / shard}:{parse_name(name)}',
     )
 

@@ -104,6 +104,14 @@ def test_what_is_imagenet(packed, expected):
     assert is_imagenet(packed, IMAGENET_CATEGORIES) == expected
 
 
+@pytest.mark.parametrize('line', ['', 'a.tar 0 9 a.JPEG', 'a.tar 0 9 cat a.JPEG', 'a.tar 0 9'])
+def test_damaged_index(line, tmp_path):
+    (tmp_path / 'a.tar').write_bytes(bytes(1000))
+    (tmp_path / 'val.txt').write_text(f'a.tar 0 9 0 a.JPEG\n{line}\n')
+    with pytest.raises(ValueError, match=rf'/val.txt:2: {line!r} is no line of an index'):
+        ShardedImageNet(str(tmp_path), 'val')
+
+
 @pytest.mark.parametrize('file', ['val.txt', 'val-classes.json'])
 def test_a_fifo_in_the_place_of_a_list(file, root, monkeypatch):
     pack(root, monkeypatch)
