@@ -79,7 +79,8 @@ class SeededDataset(Dataset):
     Args:
         dataset: Serves samples by index.
         collate: Makes a batch of a list of samples.
-        length: Number of samples that are used, from the first; by default all.
+        length: Number of samples that are used, spread evenly over the dataset, which may list its
+            classes one after the other; by default all.
     """
 
     def __init__(
@@ -126,7 +127,7 @@ class SeededDataset(Dataset):
             if attempt:
                 index = np.random.randint(len(self))
             try:
-                return self.dataset[index]
+                return self.dataset[index * len(self.dataset) // len(self)]
             except DamagedImageError as error:
                 if is_evaluated(self.dataset):
                     raise

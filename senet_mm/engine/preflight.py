@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from senet_mm.datasets.seeding import own_random_numbers
 from senet_mm.utils.meta import run_on_meta
 
+from .classes import check_class_numbers
 from .dry_evaluation import evaluate_dry, is_checkable
 from .replay import get_schedulers
 
@@ -43,6 +44,7 @@ def check_run(runner: 'Runner') -> None:
     for loop in (runner._val_loop, runner._test_loop):
         if isinstance(loop, BaseLoop):
             check_loop(loop)
+    check_class_numbers(runner)
     if training:
         check_mixed_labels(runner.bare_model)
         check_last_batch(runner)

@@ -28,7 +28,7 @@ from .config_keys import check_keys
 from .data_loader import build_data_loader, check_has_batch
 from .origin import Origin, check_network, find_pretrained, load_origin, read_origin
 from .preflight import check_loop, check_run
-from .preprocessing import describe_preprocessing
+from .preprocessing import check_preprocessor, describe_preprocessing
 from .replay import follow_config, get_plan
 from .resume import Resumed, find_resumed, get_seed, open_checkpoint, relocate
 from .speed import compile_regions, fuse_for_training, use_channels_last, use_tf32, use_threads
@@ -80,6 +80,7 @@ class Runner(_Runner):
             ValueError: Nobody reads a key of the config, or an option contradicts the weights.
         """
         check_keys(cfg)
+        check_preprocessor(cfg)
         filename = find_resumed(cfg) or cfg.get('load_from') or find_pretrained(cfg)
         if not filename:
             return super().from_cfg(cfg)

@@ -33,7 +33,7 @@ def make_set(root, total, each):
 
 def loader_cfg(root, **kwargs):
     dataset = dict(type='ImageNet', data_root=str(root), split='train', pipeline=PIPELINE)
-    dataset['metainfo'] = dict(classes='0123456789')
+    dataset['metainfo'] = dict(classes=list('0123456789'))
     sampler = dict(type='DefaultSampler', shuffle=True)
     return dict(dataset={**dataset, **kwargs}, batch_size=10, num_workers=2, sampler=sampler)
 
