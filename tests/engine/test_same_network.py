@@ -60,6 +60,7 @@ def test_pooling_and_stride_placement():
 SAME = [
     dict(backbone__block=dict(style='pytorch')),
     dict(backbone__block=dict(groups=1)),
+    dict(backbone__stem=dict(pool='pad1')),
     dict(backbone__out_indices=[-1]),
     dict(se__position='standard'),
     dict(se__layer__gate_cfg=dict(type='Sigmoid')),
@@ -73,6 +74,14 @@ SAME = [
     dict(head__cal_acc=True, train_cfg=dict(augments=dict(type='Mixup', alpha=0.2))),
     dict(data_preprocessor=dict(mean=[1, 2, 3])),
 ]
+
+
+def test_a_depth_has_defaults_of_its_own():
+    name = 'seresnext50-32x4d_8xb32_in1k'
+    written = dict(backbone__block=dict(groups=32, width_per_group=4))
+    assert keys(model(name), model(name, **written)) == []
+    other = dict(backbone__block=dict(groups=64))
+    assert keys(model(name), model(name, **other)) == ['model.backbone.block.groups']
 
 
 @pytest.mark.parametrize('changes', SAME)
