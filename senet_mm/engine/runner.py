@@ -27,6 +27,7 @@ from .classes import align_with_training, compare_checkpoint
 from .config_keys import check_keys
 from .data_loader import build_data_loader, check_has_batch
 from .origin import Origin, check_network, find_pretrained, load_origin, read_origin
+from .own_modules import copy_modules
 from .preflight import check_loop, check_run
 from .preprocessing import check_preprocessor, describe_preprocessing
 from .replay import follow_config, get_plan
@@ -221,6 +222,7 @@ class Runner(_Runner):
         check_run(self)
         if training:
             super().dump_config()
+            copy_modules(self.work_dir)
 
     def dump_config(self) -> None:
         """Write nothing yet: a test must not overwrite the config of the training."""
