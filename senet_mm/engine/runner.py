@@ -11,10 +11,11 @@ import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, is_model_wrapper
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import BaseLoop, CheckpointLoader
 from mmengine.runner import Runner as _Runner
 from torch import nn
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from senet_mm.models.recalibration import summarize
@@ -26,6 +27,7 @@ from .checkpoint import fit_checkpoint, load_strictly
 from .classes import align_with_training, compare_checkpoint
 from .config_keys import check_keys
 from .data_loader import build_data_loader, check_has_batch
+from .network_names import check_names
 from .origin import Origin, check_network, find_pretrained, load_origin, read_origin
 from .own_modules import copy_modules
 from .preflight import check_loop, check_run
@@ -172,6 +174,13 @@ class Runner(_Runner):
             return build_data_loader(dataloader, seed, diff_rank_seed)
         check_has_batch(dataloader)
         return dataloader
+
+    def build_optim_wrapper(
+        self, optim_wrapper: Optimizer | OptimWrapper | dict
+    ) -> OptimWrapper | OptimWrapperDict:
+        """Build the optimizer; the names by which the config picks parameters are checked."""
+        check_names(optim_wrapper, self.cfg.model, self.bare_model)
+        return super().build_optim_wrapper(optim_wrapper)
 
     def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None) -> None:
         """Scale the learning rate to the real batch size, gradient accumulation included."""
