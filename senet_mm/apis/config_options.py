@@ -74,7 +74,8 @@ def _check_path(cfg: Config, option: str) -> None:
     first, *parts = option.split('.')
     allowed = READ_KEYS | set(cfg)
     if first not in allowed:
-        hint = suggest(first, allowed)
+        variables = ', '.join(name for name in cfg if name not in READ_KEYS) or 'it has none'
+        hint = suggest(first, allowed) or f'; allowed: keys that are read, variables ({variables})'
         raise ValueError(f'--cfg-options: the config has no key {first!r}{hint}')
     value, path = cfg.get(first, {}), first
     for part in parts:
