@@ -41,7 +41,7 @@ def import_own(name: str, folders: list[Path]) -> None:
                 f'custom_imports: {name} cannot be imported ({error}); '
                 f'allowed: modules in {places}, on PYTHONPATH, or installed'
             ) from error
-        raise ImportError(f'custom_imports: {name}: {_with_place(error, folders)}') from error
+        raise ImportError(f'module {name}: {_with_place(error, folders)}') from error
     _check_place(name.partition('.')[0], folders)
 
 
@@ -73,7 +73,7 @@ def _check_place(top: str, folders: list[Path]) -> None:
             is_package = found.name == '__init__.py'
             if _read(top, folder) != _read(top, found.parents[is_package]):
                 raise ImportError(
-                    f'custom_imports: {top} is {found}, not {other[0]} beside the config, which '
+                    f'module {top} is {found}, not {other[0]} beside the config, which '
                     'differs; allowed: another name for the module'
                 )
             return

@@ -4,6 +4,7 @@ import copy
 import logging
 import re
 import warnings
+from pathlib import Path
 
 import mmengine
 import torch
@@ -232,6 +233,8 @@ class Runner(_Runner):
         if training:
             super().dump_config()
             copy_modules(self.work_dir)
+            for config in Path(self.log_dir).glob('*/config.py'):  # the visualizer's
+                copy_modules(config.parent)
 
     def dump_config(self) -> None:
         """Write nothing yet: a test must not overwrite the config of the training."""

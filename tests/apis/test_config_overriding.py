@@ -120,6 +120,13 @@ def test_element_that_two_lists_share_is_set_in_one(tmp_path):
     assert is_set(cfg.train_dataloader.dataset.pipeline) == [True, True]
 
 
+def test_dict_that_two_variables_share_is_set_in_one(tmp_path):
+    text = 'a = dict(x=1)\nb = a\n'
+    text += 'train_dataloader = dict(dataset=a)\nval_dataloader = dict(dataset=b)\n'
+    cfg = read(tmp_path, text, {'b.x': 9})
+    assert (cfg.train_dataloader.dataset.x, cfg.val_dataloader.dataset.x) == (1, 9)
+
+
 def test_lists_within_dicts(tmp_path):
     text = (
         'all = dict(train=[dict(x=1)], val=[dict(x=2)])\n'
@@ -158,6 +165,13 @@ def test_numbers_in_a_list(tmp_path):
 def test_option_without_an_index_after_every_statement(tmp_path, key, change):
     text = change + 'val_dataloader = dict(dataset=dict(data_root=root))\n'
     assert read(tmp_path, text, {key: 'new'}).val_dataloader.dataset.data_root == 'new'
+
+
+def test_variable_of_a_loop_within_the_loop(tmp_path):
+    text = (
+        "for root in ('c', 'd'):\n    val_dataloader = dict(dataset=dict(data_root=root + '/b'))\n"
+    )
+    assert read(tmp_path, text, {'root': 'x'}).val_dataloader.dataset.data_root == 'x/b'
 
 
 UNCLEAR = {

@@ -241,6 +241,9 @@ def test_config_of_a_training_can_be_used_without_the_original(folder, run_tool)
     run = run_tool('tools/train.py', config, *work)
     assert run.returncode == 0, run.stderr
     assert (folder / 'work/my_layer.py').read_text() == (folder / 'a/my_layer.py').read_text()
+    folders = {file.parent for file in folder.glob('work/**/*.py')}
+    assert len(folders) == 2  # the second is the visualizer's
+    assert all((path / 'my_layer.py').exists() for path in folders)
     (folder / 'work').rename(folder / 'moved')
     shutil.rmtree(folder / 'a')
     run = run_python(
@@ -271,8 +274,12 @@ def test_error_in_a_module_names_file_and_line(folder, kind):
     config = own_layer(folder / 'a', base=DIGITS)
     write(folder / 'a/my_layer.py', text)
     write(folder / 'a/my_helper.py', '1 / 0\n')
-    with pytest.raises(ImportError, match=f'custom_imports: my_layer: .*{message}'):
+    with pytest.raises(ImportError, match=f'module my_layer: .*{message}'):
         get_config(config)
+    # As mmengine writes a class of a config that imports it.
+    named = write(folder / 'a/named.py', "model = dict(type='my_layer.MyLayer')\n")
+    with pytest.raises(ImportError, match=f'module my_layer: .*{message}'):
+        get_config(named)
 
 
 def test_imports_that_may_fail(folder):
