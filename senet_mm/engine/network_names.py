@@ -44,19 +44,31 @@ def check_names(
 def check_custom_keys(optim_wrapper: Mapping, model: nn.Module) -> None:
     """Raise a ValueError for a key that is in no parameter's name, or whose setting is not read."""
     constructor = str(optim_wrapper.get('constructor', DEFAULT)).rpartition('.')[2]
-    keys = (optim_wrapper.get('paramwise_cfg') or {}).get('custom_keys') or {}
     if constructor not in (DEFAULT, LAYER_DECAY):
         return
+    path = 'optim_wrapper.paramwise_cfg.custom_keys'
+    keys = (optim_wrapper.get('paramwise_cfg') or {}).get('custom_keys') or {}
+    if not isinstance(keys, Mapping):
+        raise ValueError(f'{path}={keys!r}; allowed: a dict of dicts')
     names = [name for name, _ in model.named_parameters(remove_duplicate=False)]
     # Upstream looks in `PREFIX.NAME`, and the default one's prefix may be empty.
     names = [name if '.' in name or constructor == LAYER_DECAY else f'.{name}' for name in names]
     for key, setting in keys.items():
-        path = f'optim_wrapper.paramwise_cfg.custom_keys[{key!r}]'
         if not any(key in name for name in names) and key.strip('.') not in SHARED:
             hint = suggest(key, _pieces(names, key)) or f'; allowed: parts of names as {names[0]!r}'
-            raise ValueError(f'{path} matches no parameter{hint}')
-        if constructor == LAYER_DECAY and 'lr_mult' in setting:
-            raise ValueError(f'{path}: {LAYER_DECAY} reads no lr_mult; allowed: decay_mult')
+            raise ValueError(f'{path}[{key!r}] matches no parameter{hint}')
+        _check_setting(f'{path}[{key!r}]', setting, constructor)
+
+
+def _check_setting(path: str, setting: object, constructor: str) -> None:
+    """Raise a ValueError for what would become a setting of parameters that nobody reads."""
+    # An option `custom_keys.head.fc.lr_mult` makes a dict within the one of `head`.
+    nested = isinstance(setting, Mapping) and any(isinstance(v, Mapping) for v in setting.values())
+    if not isinstance(setting, Mapping) or nested:
+        dots = '; a key with dots can be given in a file alone' if nested else ''
+        raise ValueError(f'{path}={setting}; allowed: a dict of numbers, such as lr_mult=2{dots}')
+    if constructor == LAYER_DECAY and 'lr_mult' in setting:
+        raise ValueError(f'{path}: {LAYER_DECAY} reads no lr_mult; allowed: decay_mult')
 
 
 def _pieces(names: list[str], key: str) -> set[str]:

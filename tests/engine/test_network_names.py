@@ -65,6 +65,20 @@ def test_names_as_upstream_sees_them():
         check_custom_keys(dict(paramwise_cfg=paramwise), model)
 
 
+@pytest.mark.parametrize(
+    ('keys', 'message'),
+    [
+        ('{}', "custom_keys='{}'; allowed: a dict of dicts"),
+        (dict(head=2), "custom_keys['head']=2; allowed: a dict of numbers"),
+        (dict(head=dict(fc=dict(lr_mult=2))), 'a key with dots can be given in a file alone'),
+    ],
+)
+def test_setting_that_is_none(keys, message):
+    model = MODELS.build(get_config(DIGITS).model)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        check_custom_keys(dict(paramwise_cfg=dict(custom_keys=keys)), model)
+
+
 def test_setting_that_layer_decay_does_not_read():
     model = MODELS.build(get_config(DIGITS).model)
     wrapper = dict(
@@ -90,7 +104,10 @@ def test_layer_that_is_not_initialised(layer, hint, tmp_path):
         build_optimizer({'model.backbone.init_cfg': rule}, tmp_path)
 
 
-@pytest.mark.parametrize('family', sorted({name.partition('_')[0] for name in list_models()}))
+FAMILIES = sorted({name.partition('_')[0] for name in list_models()})
+
+
+@pytest.mark.parametrize('family', FAMILIES[::4])
 def test_our_configs_name_nothing_that_is_not_there(family):
     name = list_models(f'{family}_*')[0]
     cfg = get_config(name)
