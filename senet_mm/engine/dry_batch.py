@@ -75,8 +75,10 @@ def check_training_samples(runner: 'Runner') -> None:
         return
     with own_random_numbers():
         batch, _ = draw_batch(loader, 'train', limit=2)
+        prepare = getattr(runner.bare_model, 'data_preprocessor', None)
         try:
-            runner.bare_model.data_preprocessor(batch, False)
+            if prepare is not None:  # mmengine asks a model for train_step alone
+                prepare(batch, False)
         except KeyError as error:
             if missing := explain_missing(batch, error):
                 raise ValueError(f'train_dataloader: {missing}') from error

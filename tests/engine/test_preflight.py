@@ -219,8 +219,7 @@ def test_evaluations_are_checked(tmp_path, run):
         getattr(make(tmp_path, **options), run)()
 
 
-@pytest.mark.parametrize('workers', [0, 1])
-@pytest.mark.parametrize('name', ['train', 'val'])
+@pytest.mark.parametrize(('name', 'workers'), [('train', 1), ('val', 0)])
 @pytest.mark.parametrize(('pipeline', 'message'), BROKEN)
 def test_a_broken_pipeline_is_said_before_the_first_iteration(
     tmp_path, pipeline, message, name, workers

@@ -1,9 +1,12 @@
 """Channel attention that other libraries build into their networks."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from torch import nn
+
+from .ports import SLOT
+from .sites import Site, is_empty
 
 # Files and classes: a module of one of them recalibrates channels, or chooses between branches.
 ATTENTION = (
@@ -50,3 +53,19 @@ def describe_attention(network: nn.Module) -> str | None:
     if not kinds:
         return None
     return 'built in: ' + ', '.join(f'{number} x {kind}' for kind, number in sorted(kinds.items()))
+
+
+def check_has_none(sites: Iterable[Site]) -> None:
+    """Raise a ValueError for a block that was built with attention, of which SE would be a second.
+
+    What is in a slot is another error.
+    """
+    for site in sites:
+        if site.port == SLOT and not is_empty(site.block.se):
+            continue
+        for path, module in own_attention(site.block):
+            raise ValueError(
+                f'block {site.name} was built with a {type(module).__name__} ({path}): '
+                "position='standard' would be a second one; allowed: another position, or a "
+                'network without'
+            )

@@ -15,7 +15,6 @@ from torch import nn
 
 from senet_mm.utils.options import check_option
 
-from .attention import own_attention
 from .ports import REMEDIES, SLOT, Port, find_ports, known_networks, ports_of
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
@@ -93,8 +92,6 @@ def known_sites(backbone: nn.Module, position: str) -> list[Site]:
         for name, (block, ports) in blocks.items()
         if position in ports
     ]
-    if position == 'standard':
-        check_has_none(sites)
     if not sites:
         allowed = sorted({position for _, ports in blocks.values() for position in ports})
         remedies = {REMEDIES.get((type(b).__module__, position), '') for b, _ in blocks.values()}
@@ -103,19 +100,6 @@ def known_sites(backbone: nn.Module, position: str) -> list[Site]:
             + ''.join(f'; {remedy}' for remedy in remedies if remedy)
         )
     return sites
-
-
-def check_has_none(sites: list[Site]) -> None:
-    """Raise a ValueError for a block that was built with attention at the standard position."""
-    for site in sites:
-        if site.port == SLOT and not is_empty(site.block.se):
-            continue  # what is in a slot is seen there
-        for path, module in own_attention(site.block):
-            raise ValueError(
-                f'block {site.name} was built with a {type(module).__name__} ({path}): '
-                "position='standard' would be a second one; allowed: another position, or a "
-                'network without'
-            )
 
 
 def custom_sites(backbone: nn.Module, port: dict) -> list[Site]:
