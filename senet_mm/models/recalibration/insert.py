@@ -49,7 +49,7 @@ def insert_se(
         Paths of the layers in the backbone.
 
     Raises:
-        ValueError: No block has the position; a block has a layer there, or was built with attention
+        ValueError: No block has the position; a block has a layer there, or attention built in
             (``standard`` without ``port``); a port is a batch norm, does not see a map
             (N, C, H, W), or is not used exactly once per forward.
     """
