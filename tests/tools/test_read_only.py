@@ -27,7 +27,7 @@ root, tools = map(Path, sys.argv[1:])
 assert not any(os.access(folder, os.W_OK) for folder in (root, root / 'train', root / 'shards'))
 for cls in (ImageNet, ShardedImageNet):
     data_root = root / 'shards' if cls is ShardedImageNet else root
-    dataset = cls(data_root=str(data_root), split='train', metainfo=dict(classes='0123456789'))
+    dataset = cls(data_root=str(data_root), split='train', metainfo=dict(classes=[*'0123456789']))
     print(cls.__name__, len(dataset), dataset[0]['gt_label'] in range(10))
 print('CustomDataset', len(CustomDataset(str(root), data_prefix='train', with_label=False)))
 print('Digits', len(Digits('test')))
