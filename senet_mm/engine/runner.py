@@ -27,12 +27,13 @@ from .adopt import adopt_geometry, adopt_normalisation, check_normalisation
 from .checkpoint import fit_checkpoint, load_strictly
 from .classes import align_with_training, compare_checkpoint
 from .config_keys import check_keys
-from .data_loader import build_data_loader, check_has_batch
+from .data_loader import build_data_loader, check_has_batch, refuse_damage
 from .network_names import check_names
 from .origin import Origin, check_network, find_pretrained, load_origin, read_origin
 from .own_modules import copy_modules
 from .preflight import check_loop, check_run
 from .preprocessing import check_preprocessor, describe_preprocessing
+from .recomputation import check_paths, set_up_recomputation
 from .replay import follow_config, get_plan
 from .resume import Resumed, find_resumed, get_seed, open_checkpoint, relocate
 from .speed import compile_regions, use_channels_last, use_tf32, use_threads
@@ -122,6 +123,7 @@ class Runner(_Runner):
     def build_model(self, model: nn.Module | dict) -> nn.Module:
         """Build the model; a line per stage says which layers were put into it."""
         model = super().build_model(model)
+        check_paths(self.cfg, model)
         for line in summarize(model):
             self.logger.info(line)
         if use_channels_last(self.cfg.get('channels_last', False)):
@@ -193,7 +195,8 @@ class Runner(_Runner):
 
     def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the validation loop; its labels follow the names of the training's classes."""
-        return align_with_training(self, super().build_val_loop(loop), 'the validation set')
+        loop = refuse_damage(super().build_val_loop(loop))
+        return align_with_training(self, loop, 'the validation set')
 
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the test loop; images are resized and cropped as the loaded weights want it.
@@ -205,7 +208,8 @@ class Runner(_Runner):
             for line in adopt_geometry(self.cfg, self._origin):
                 self.logger.info(line)
             self._test_dataloader = self.cfg.test_dataloader
-        return align_with_training(self, super().build_test_loop(loop), 'the test set')
+        loop = refuse_damage(super().build_test_loop(loop))
+        return align_with_training(self, loop, 'the test set')
 
     @property
     def bare_model(self) -> nn.Module:
@@ -229,6 +233,8 @@ class Runner(_Runner):
             self.load_checkpoint(self._load_from, new_head=True)
         super().load_or_resume()
         self._resumed = None
+        if training:
+            set_up_recomputation(self)
         check_run(self)
         if training:
             super().dump_config()
