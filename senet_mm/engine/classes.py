@@ -101,7 +101,7 @@ def compare_checkpoint(runner: 'Runner', checkpoint: dict, filename: str) -> Non
         same = compare(given, reference, 'the training set', where) is None
         message = f'the training set has the classes of {where} in another order'
     except ValueError as error:
-        same, message = False, str(error)
+        same, message = False, str(error).partition('; allowed')[0]
     if same:
         return
     if runner._resume:

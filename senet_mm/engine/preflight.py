@@ -14,6 +14,7 @@ from senet_mm.datasets.seeding import own_random_numbers
 from senet_mm.utils.meta import run_on_meta
 
 from .classes import check_class_numbers
+from .dry_batch import check_training_samples
 from .dry_evaluation import evaluate_dry, is_checkable
 from .replay import get_schedulers
 
@@ -49,6 +50,8 @@ def check_run(runner: 'Runner') -> None:
         check_mixed_labels(runner.bare_model)
         check_last_batch(runner)
     if runner.cfg.get('dry_evaluation', True):
+        if training:
+            check_training_samples(runner)
         for name in ('val', 'test'):
             if is_checkable(getattr(runner, f'_{name}_loop')):
                 scores = evaluate_dry(runner, name)

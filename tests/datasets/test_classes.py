@@ -291,7 +291,7 @@ def test_training_from_other_classes_says_so_and_resuming_is_refused(tmp_path):
     begun = make_runner(tmp_path / 'begun', other, other, load_from=checkpoint)
     begun.train()
     line = f"the classes of checkpoint {checkpoint} do not have: 'eel'"
-    assert line in log_of(tmp_path / 'begun')
+    assert f'{line}; training starts from its weights all the same' in log_of(tmp_path / 'begun')
     resumed = make_runner(tmp_path / 'res', other, other, load_from=checkpoint, resume=True)
     with pytest.raises(ValueError, match=r"do not have: 'eel'.* resuming needs the same classes"):
         resumed.train()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from senet_mm.datasets import LoadImage, ShardedImageNet, StreamedImageNet, bucket
+from senet_mm.datasets import LoadImage, ShardedImageNet, StreamedImageNet, bucket, streaming
 from senet_mm.datasets.bucket import Bucket, BucketError
 
 from ..conftest import load_tool
@@ -243,6 +243,22 @@ def test_another_pack_is_not_mistaken_for_the_cached_one(store, packed, tmp_path
     store.client.put_object(Bucket='bucket', Key='in1k/train.txt', Body=index[:-1].encode())
     make(tmp_path)[0]
     assert list(of_shards(store.requests).values()) == [2]
+
+
+def test_a_full_cache_is_only_read(store, tmp_path, monkeypatch):
+    """Another user may have filled it."""
+    first = make(tmp_path)
+    labels = [first[i]['gt_label'] for i in range(IMAGES)]
+
+    def denied(path):
+        raise PermissionError(13, 'Permission denied', str(path))
+
+    monkeypatch.setattr(streaming, 'atomic_file', denied)
+    monkeypatch.setattr(bucket, 'FileLock', denied)
+    again = make(tmp_path)
+    assert [again[i]['gt_label'] for i in range(IMAGES)] == labels
+    with pytest.raises(PermissionError):
+        make(tmp_path / 'other')
 
 
 def test_a_disk_without_room(store, tmp_path, monkeypatch):

@@ -130,7 +130,7 @@ def plain(state):
         (
             lambda s: {**s, 'backbone.bn1.weight': 'one'},
             {},
-            r'1 of another shape \(bn1.weight str for \(16,\)\)$',
+            r'1 of another type \(bn1.weight str for float\)$',
         ),
         (
             lambda s: s,

@@ -4,6 +4,7 @@ import pytest
 import timm
 import torch
 import torchvision
+from mmpretrain.models import backbones as mmpretrain
 from torch import nn
 
 from senet_mm.models import ResNet, insert_se
@@ -81,7 +82,12 @@ REFUSED = {
     'regex': (Toy, dict(port=dict(block='(')), "block='.' is no regular expression"),
     'no block': (Toy, dict(port=dict(block='x')), "block='x' matches no module of Toy"),
     'no path': (Toy, dict(port=dict(block='conv', path='x')), "block conv has no 'x'"),
-    'norm': (Toy, dict(port=dict(block='norm')), 'is a batch norm'),
+    'norm': (Toy, dict(port=dict(block='norm')), '^norm is a batch norm'),
+    'norm in a block': (
+        Toy,
+        dict(port=dict(block='norms', path='0')),
+        r'^norms\.0 is a batch norm',
+    ),
     'norms alone': (Toy, dict(port=dict(block='norms')), 'Sequential in which no module can keep'),
     'idle': (Toy, dict(port=dict(block='conv|idle')), 'is used 0 times'),
     'used twice': (Toy, dict(port=dict(block='conv|pool')), 'is used 2 times'),
@@ -107,6 +113,23 @@ REFUSED = {
     'layer that fails late': (RESNET, dict(layer=dict(type='FourChannelsOnly')), 'channels=128'),
     'slot taken': (half_filled, {}, "layer4.1 has a layer at position='standard' already"),
     'slot taken, own port': (half_filled, dict(port=BLOCKS), 'layer4.1 has a layer at position'),
+    'torchvision, built in': (
+        torchvision.models.regnet_y_400mf,
+        {},
+        r'block trunk_output.block1.block1-0 was built with a SqueezeExcitation \(f.se\): ',
+    ),
+    "mmpretrain's SE": (lambda: mmpretrain.SEResNet(50), {}, r'layer1.0 .* a SELayer \(se_layer\)'),
+    "mmpretrain's SE, grouped": (lambda: mmpretrain.SEResNeXt(50), {}, r'a SELayer \(se_layer\)'),
+    "mmpretrain's ResNeSt": (
+        lambda: mmpretrain.ResNeSt(50),
+        {},
+        r'layer1.0 was built with a SplitAttentionConv2d \(conv2\): ',
+    ),
+    "mmpretrain's Res2Net": (
+        lambda: mmpretrain.Res2Net(depth=50),
+        {},
+        "position='standard' does not exist in Res2Net; allowed: conv3x3, .*; the residual br",
+    ),
     'timm, slot taken': (
         lambda: timm.create_model('mobilenetv3_small_050'),
         {},
