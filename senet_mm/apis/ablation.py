@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senet_mm.utils.files import atomic_file
+from senet_mm.utils.project import PROJECT
 
 from .configs import find_config, get_config
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 ALLOWED = 'allowed: another --work-dir, or to remove that folder'
-TRAIN = Path(__file__).parents[2] / 'tools/train.py'
+TRAIN = PROJECT / 'tools/train.py'
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from senet_mm.utils.project import PROJECT
+
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-CONFIGS = Path(__file__).parents[2] / 'configs'
+CONFIGS = PROJECT / 'configs'
 
 # Folders of networks that are no classifiers: other packages build them.
 DOWNSTREAM = ('detection',)
