@@ -28,7 +28,7 @@ class BlockStats:
 
     @classmethod
     def zeros(cls, rows: int, channels: int) -> 'BlockStats':
-        """Of no gates yet."""
+        """Empty statistics."""
         low, high = torch.zeros(2, channels, dtype=torch.float64)
         return cls(Moments.zeros(rows, channels), low, high)
 

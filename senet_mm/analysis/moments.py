@@ -29,7 +29,7 @@ class Moments:
 
     @classmethod
     def of(cls, values: Tensor, groups: Tensor, num_groups: int) -> 'Moments':
-        """Of some vectors.
+        """Moments of vectors.
 
         Args:
             values: The vectors, (N, C), float64.

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Geometry(NamedTuple):
-    """Where a network looks, which neither a name nor a shape of its tensors tells.
+    """Pooling and stride placement, which tensor names and shapes do not reveal.
 
     Attributes:
         pool: Pooling of the stem, see ``ResNet``.

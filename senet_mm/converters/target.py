@@ -81,7 +81,7 @@ class Target:
         return Geometry(form.pool, form.grouped_style if grouped else form.style)
 
     def does(self, geometry: Geometry) -> bool:
-        """Whether the network looks there."""
+        """Whether pooling and stride placement match."""
         same_style = geometry.style in (None, self.geometry.style)
         return self.geometry.pool == geometry.pool and same_style
 

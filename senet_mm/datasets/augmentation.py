@@ -149,5 +149,5 @@ def add_noise(img: np.ndarray, noise: tuple[int, int], augmentation: Augmentatio
 def combine(first: np.ndarray, second: np.ndarray, jitter: int) -> np.ndarray:
     """Sum of uint8 numbers from 0 to 2 jitter, modulo 2 jitter + 1."""
     total = first + second
-    # What is below the modulus wraps around to more than it was.
+    # Values below the modulus underflow to large uint8 values, so the minimum keeps them.
     return np.minimum(total, total - np.uint8(2 * jitter + 1))

@@ -23,7 +23,7 @@ def check_labels(data_list: Sequence[dict], num_classes: int, file: str) -> None
     Args:
         data_list: One dict per image: ``img_path`` and ``gt_label``.
         num_classes: Number of classes.
-        file: Where the labels stand.
+        file: Name of the annotation file.
     """
     bad = [info for info in data_list if not 0 <= info['gt_label'] < num_classes]
     if bad:

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset, Sampler, get_worker_info
 
 from .damage import DamagedImageError
 
-# A folder that went away is told from single damaged images after so many.
+# After this many damaged images in a row, assume that the data folder is gone.
 MAX_DRAWS = 10
 
 # Attributes that wrappers leave to the dataset inside. All others may depend on the index, which a
@@ -170,8 +170,8 @@ def seed_generators(key: tuple[int, ...]) -> None:
 def own_random_numbers() -> Iterator[None]:
     """Set the main process's global generators back afterwards.
 
-    The model's own random numbers, dropout for one, must not hang on the data. A worker has no
-    others, so that nothing is done there.
+    The model's random numbers (dropout, for example) must not depend on the data. A worker process
+    has no model, so nothing is done there.
     """
     if get_worker_info() is not None:
         yield

@@ -147,8 +147,8 @@ def to_openvino(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
     options = dict(
         INFERENCE_PRECISION_HINT=precision, INFERENCE_NUM_THREADS=torch.get_num_threads()
     )
-    # One for all batch sizes: of several, which each set a signal stack on a CPU with AMX, the last
-    # to go would set one back that is no more, and the next signal would end the process.
+    # Compile one model for all batch sizes. On CPUs with AMX each compiled model installs a signal
+    # stack; destroying several restores a freed one, and the next signal kills the process.
     compiled = openvino.compile_model(converted, 'CPU', options)
 
     def run(images: Tensor) -> Tensor:

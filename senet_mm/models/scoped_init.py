@@ -5,7 +5,7 @@ from mmengine.registry import DefaultScope
 
 
 class ScopedInit:
-    """Initialises in our scope, whatever the default scope is, and without a word.
+    """Initialises in scope ``senet_mm`` and logs nothing.
 
     ``init_cfg=dict(type='Pretrained')`` must be ours, which is strict, in a detector and in a
     script too. To be named before a subclass of ``BaseModule``.

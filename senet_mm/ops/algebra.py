@@ -27,8 +27,8 @@ def algebra_tail(z: Tensor, shortcut: Tensor, norm: nn.Module, se: nn.Module | N
     x = z.to(accumulation_dtype(z.dtype))
     gamma, beta = affine_of(norm, x.shape[1], x)
     if uses_batch(norm):
-        # Moments around a value near the mean, for a compiler takes both sums in one pass, and the
-        # variance of `torch.var` in two. The corner of every sample is near enough.
+        # Take both moments around a rough mean: a compiler fuses the two sums into one pass, while
+        # `torch.var` needs two. The top-left pixel is a good enough guess.
         near = x[:, :, 0, 0].mean(0).detach()
         around = x - near[:, None, None]
         mean_nc, square_nc = around.mean((2, 3)), around.square().mean((2, 3))

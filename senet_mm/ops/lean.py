@@ -9,7 +9,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 @contextlib.contextmanager
 def recomputed(y: Tensor, again: Callable[[], Tensor]) -> Iterator[None]:
-    """Within it, whoever keeps ``y`` for the backward pass keeps ``again`` instead.
+    """Inside this context autograd saves ``again`` in place of ``y``.
 
     Args:
         y: A feature map, alive throughout.

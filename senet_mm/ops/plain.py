@@ -1,8 +1,8 @@
 """The passes of the fused tail in PyTorch, for devices without Triton.
 
-PyTorch has no kernel for an affine map by sample and channel whose factors are more precise than
-the map, but batch norm is one, if a sample's channels are all there is. The maps are walked in
-parts that stay in the cache, so that several kernels on one part cost one pass over memory.
+PyTorch has no kernel that scales a 16-bit map by float32 factors per sample and channel. Batch norm
+does, if (N, C, H, W) is viewed as one image of N * C channels. The maps are processed in parts that
+fit the cache, so that several kernels on one part cost one pass over memory.
 
 Arguments: maps (N, C, H, W) of one memory layout; ``mean`` (C,); factors and constants (N, C) or
 (C,); sums are returned as (N, C), in the precision of :func:`norms.accumulation_dtype`.
@@ -68,7 +68,7 @@ def moments(z: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and biased variance of every sample and channel."""
     mean, var = z.new_empty(2, z.shape[0] * z.shape[1], dtype=accumulation_dtype(z.dtype))
     for rows, [x] in parts(z):
-        # Without remembered statistics of higher precision the results have that of the map.
+        # Pass float32 running statistics, or the results come back in the map's precision.
         memory = torch.zeros_like(mean[rows]), torch.zeros_like(mean[rows])
         mean[rows], var[rows] = aten.batch_norm_update_stats(x, *memory, 1.0)
     return mean.view(z.shape[:2]), var.view(z.shape[:2])

@@ -85,7 +85,7 @@ def choose(wanted: str, z: Tensor, norm: nn.Module, se: nn.Module | None = None)
     if wanted == 'reference' or torch.jit.is_tracing() or not fits(z, norm, se):
         return 'reference'
     if torch.compiler.is_compiling():
-        # A compiler takes the nodes apart only to fuse less; inference folds the norm away.
+        # Custom autograd nodes block fusion in a compiler. In inference the norm is folded anyway.
         return 'algebra' if training else 'reference'
     if z.device.type == 'cpu' and not training:
         return 'reference'

@@ -93,8 +93,8 @@ def load_config(args: argparse.Namespace) -> 'Config':
 def reported_errors(show_traceback: bool = False) -> Iterator[None]:
     """Turn an exception into one line on stderr and exit code 1.
 
-    The traceback comes before that line where it helps: for an error in the middle of a run, and
-    for one that is no reply to the user's input.
+    Prints the traceback first for errors raised in the middle of a run and for errors that are not
+    the user's.
     """
     if hasattr(sys.stdout, 'reconfigure'):  # a test may have put something else there
         # Names of files may hold bytes that are not UTF-8.

@@ -83,6 +83,6 @@ def get_noise(
         for i, table in enumerate(get_device_tables(jitter, device))
     )
     total = first.add_(second)
-    # What is below the modulus wraps around to more than it was.
+    # Values below the modulus underflow to large uint8 values, so the minimum keeps them.
     total = torch.minimum(total, total - (2 * jitter + 1))
     return total.to(torch.int16).sub_(jitter).view(-1, *shape)
