@@ -7,7 +7,7 @@ import pytest
 from mmengine import Config
 from mmengine.hub import get_config
 
-from senet_mm.engine.config_keys import OTHER_KEYS, RUNNER_KEYS
+from senet_mm.config.keys import OTHER_KEYS, RUNNER_KEYS
 
 from .conftest import ROOT
 

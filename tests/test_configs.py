@@ -9,9 +9,9 @@ import torch
 from mmengine import Config
 from mmengine.runner import Runner as MMRunner
 
-from senet_mm.apis.configs import DOWNSTREAM
+from senet_mm.config.keys import check_keys
+from senet_mm.config.names import DOWNSTREAM
 from senet_mm.datasets.collate import collate
-from senet_mm.engine.config_keys import check_keys
 from senet_mm.registry import DATASETS, MODELS, PARAM_SCHEDULERS, TRANSFORMS
 from senet_mm.utils.complexity import get_complexity
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from senet_mm.apis import get_config, get_model
-from senet_mm.apis.configs import DOWNSTREAM
+from senet_mm.config.names import DOWNSTREAM
 from senet_mm.engine import Runner
 
 from .conftest import ROOT

@@ -55,7 +55,7 @@ FILES = sorted((ROOT / 'senet_mm').rglob('*.py'))
 @pytest.mark.parametrize('path', FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_run_down(path):
     assert above(path, ROOMS, 'senet_mm') == []
-    if 'models' in path.parts and path.parent.name != 'models' or path.stem == 'se_networks':
+    if ('models' in path.parts and path.parent.name != 'models') or path.stem == 'se_networks':
         assert above(path, MODELS, 'senet_mm.models') == []
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from mmengine import Config
 
-from senet_mm.apis.configs import find_config, list_models
-from senet_mm.apis.results import load_tables
+from senet_mm.config.names import find_config, list_models
 from senet_mm.registry import MODELS, PARAM_SCHEDULERS, TRANSFORMS
+from senet_mm.study.results import load_tables
 
 from .conftest import ROOT
 

@@ -14,10 +14,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senet_mm.utils.cli import add_cfg_options, reported_errors
+from senet_mm.cli import add_cfg_options, reported_errors
 
 if TYPE_CHECKING:
-    from senet_mm.apis.ablation import Run
+    from senet_mm.study.ablation import Run
 
 
 def parse_args() -> argparse.Namespace:
@@ -60,10 +60,10 @@ def train_all(runs: list['Run'], lock: int) -> list[str]:
 
 
 def main(args: argparse.Namespace) -> None:
-    from senet_mm.apis import ablation
-    from senet_mm.apis.comparison import compare, get_machines, to_markdown
-    from senet_mm.apis.statistics import check_confidence
-    from senet_mm.apis.tables import check_outputs, csv_table, json_table
+    from senet_mm.study import ablation
+    from senet_mm.study.comparison import compare, get_machines, to_markdown
+    from senet_mm.study.statistics import check_confidence
+    from senet_mm.utils.tables import check_outputs, csv_table, json_table
 
     check_outputs(args.out)
     check_confidence(args.confidence)

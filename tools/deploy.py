@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senet_mm.utils.cli import load_config, make_parser, reported_errors
+from senet_mm.cli import load_config, make_parser, reported_errors
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -46,7 +46,7 @@ def read_images(cfg: 'Config', model: 'nn.Module', number: int) -> 'Tensor':
 
 def describe(model: 'nn.Module') -> dict:
     """What a user of the deployed file must know."""
-    from senet_mm.engine.preprocessing import describe_preprocessing
+    from senet_mm.engine.weights.preprocessing import describe_preprocessing
 
     preprocessing = describe_preprocessing(model.cfg)
     return dict(preprocessing=preprocessing, classes=model.dataset_meta.get('classes'))
@@ -63,8 +63,8 @@ def main(args: argparse.Namespace) -> None:
     from mmengine.registry import init_default_scope
 
     from senet_mm.apis import get_model
-    from senet_mm.apis.tables import markdown_table
     from senet_mm.deploy import deploy, make_report
+    from senet_mm.utils.tables import markdown_table
 
     torch.set_num_threads(args.threads)
     init_default_scope('senet_mm')

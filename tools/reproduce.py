@@ -8,7 +8,7 @@ python tools/reproduce.py table2 --data-root data/imagenet --checkpoints checkpo
 import argparse
 from pathlib import Path
 
-from senet_mm.utils.cli import add_cfg_options, reported_errors
+from senet_mm.cli import add_cfg_options, reported_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -27,8 +27,8 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    from senet_mm.apis import results as api
-    from senet_mm.apis.tables import check_outputs
+    from senet_mm.study import results as api
+    from senet_mm.utils.tables import check_outputs
 
     formats = {'.md': api.to_markdown, '.json': api.to_json, '.csv': api.to_csv}
     check_outputs(args.out)

@@ -6,7 +6,7 @@ python tools/train.py configs/digits/seresnet8_1xb64_digits.py
 
 import argparse
 
-from senet_mm.utils.cli import load_config, make_parser, reported_errors
+from senet_mm.cli import load_config, make_parser, reported_errors
 
 
 def parse_args() -> argparse.Namespace:

@@ -11,7 +11,7 @@ import argparse
 import json
 from pathlib import Path
 
-from senet_mm.utils.cli import reported_errors
+from senet_mm.cli import reported_errors
 from senet_mm.utils.files import atomic_file
 
 

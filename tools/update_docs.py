@@ -10,10 +10,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senet_mm.utils.cli import reported_errors
+from senet_mm.cli import reported_errors
 
 if TYPE_CHECKING:
-    from senet_mm.apis.results import Result
+    from senet_mm.study.results import Result
 
 ROOT = Path(__file__).parents[1]
 
@@ -84,7 +84,7 @@ def anchor(name: str, table: dict) -> str:
 
 def folder_of(result: 'Result') -> str:
     """Folder under configs/ of a row's config."""
-    from senet_mm.apis.configs import find_config
+    from senet_mm.config.names import find_config
 
     return Path(find_config(result.config)).parent.name
 
@@ -97,8 +97,8 @@ def folders(results: list['Result']) -> str:
 
 def results_page(tables: dict, results: dict[str, list['Result']]) -> str:
     """docs/results.md."""
-    from senet_mm.apis.results import to_markdown
-    from senet_mm.apis.tables import markdown_table
+    from senet_mm.study.results import to_markdown
+    from senet_mm.utils.tables import markdown_table
 
     parts = [
         '# Results\n\n'
@@ -128,7 +128,7 @@ def results_page(tables: dict, results: dict[str, list['Result']]) -> str:
 
 def family_page(folder: str, rows: list['Result']) -> str:
     """configs/FOLDER/README.md."""
-    from senet_mm.apis.results import to_markdown
+    from senet_mm.study.results import to_markdown
 
     name, paper = COLLECTIONS[folder]
     parts = [
@@ -181,7 +181,7 @@ def metafile(folder: str, results: list['Result']) -> str:
 
 def make_files() -> dict[Path, str]:
     """Every made file and its text."""
-    from senet_mm.apis.results import MEASURED, get_results, load_tables, to_markdown
+    from senet_mm.study.results import MEASURED, get_results, load_tables, to_markdown
 
     tables = load_tables()
     results = {name: get_results(name) for name in tables}

@@ -1,4 +1,5 @@
 from .excitation import Excitation, GateRecorder
+from .excitation_hook import ExcitationHook
 from .excitation_report import BlockReport, examine, to_markdown, write_csv
 from .moments import Moments, pool
 from .names import find_class, find_gates, paper_blocks
@@ -6,6 +7,7 @@ from .names import find_class, find_gates, paper_blocks
 __all__ = [
     'BlockReport',
     'Excitation',
+    'ExcitationHook',
     'GateRecorder',
     'Moments',
     'examine',

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from senet_mm.apis.tables import markdown_table
 from senet_mm.utils.files import atomic_file
+from senet_mm.utils.tables import markdown_table
 
 from .excitation import Excitation
 

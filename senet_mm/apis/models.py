@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .configs import get_config
+from senet_mm.config.names import get_config
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +30,7 @@ def get_model(
 
     Args:
         name: Name of a config of the project (see :func:`list_models`), path of one, or a config.
-        checkpoint: Path, or URL with a hash (see :func:`senet_mm.engine.download.fetch`); nothing
+        checkpoint: Path, or URL with a hash (see :mod:`senet_mm.engine.weights.download`); nothing
             is fetched that is not given here. Without it the weights are initialised.
         num_classes: Number of classes, by default the config's. With it the checkpoint may have a
             head of another class count: it fills the rest, and a line says so.
@@ -90,8 +90,8 @@ def _take_over(
     """Let a config prepare images as weights want it; the names of their classes."""
     from mmengine.logging import print_log
 
-    from senet_mm.engine.adopt import adopt_geometry, adopt_normalisation
-    from senet_mm.engine.origin import check_network, read_origin
+    from senet_mm.engine.weights.adopt import adopt_geometry, adopt_normalisation
+    from senet_mm.engine.weights.origin import check_network, read_origin
 
     origin = read_origin(checkpoint, filename)
     check_network(cfg, origin, new_head)
@@ -110,7 +110,7 @@ def get_model_cfg(cfg: 'Config', num_classes: int | None = None) -> 'ConfigDict'
         cfg: The config; its ``model`` is changed.
         num_classes: Number of classes, by default the config's.
     """
-    from senet_mm.engine.preprocessing import check_preprocessor
+    from senet_mm.engine.weights.preprocessing import check_preprocessor
     from senet_mm.models.num_classes import set_num_classes
 
     check_preprocessor(cfg)

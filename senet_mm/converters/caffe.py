@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from senet_mm.engine.checkpoint import describe_misfit
+from senet_mm.engine.weights.checkpoint import describe_misfit
 
 from .caffe_names import caffe_names
 from .caffemodel import CaffeLayer, CaffeModel

@@ -10,9 +10,9 @@ import torch
 from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 from torch import Tensor
 
-from senet_mm.engine.checkpoint import describe_misfit, load_from_local
-from senet_mm.engine.origin import Origin, check_network, read_origin
-from senet_mm.engine.preprocessing import set_preprocessing
+from senet_mm.engine.weights.checkpoint import describe_misfit, load_from_local
+from senet_mm.engine.weights.origin import Origin, check_network, read_origin
+from senet_mm.engine.weights.preprocessing import set_preprocessing
 from senet_mm.utils.files import atomic_file
 from senet_mm.utils.options import check_option
 from senet_mm.version import __version__
@@ -68,8 +68,8 @@ def convert(
         class_order: ``sorted`` has the classes of a Caffe network sorted by WordNet id, as all
             others have them; ``source`` leaves them as they are.
         force: Overwrite ``dst``.
-        preprocessing: How images are prepared, fields of :mod:`senet_mm.engine.preprocessing`,
-            where it is not as the file, what lies beside it, or the project says.
+        preprocessing: How images are prepared, where it is not as the file, what lies beside it, or
+            the project says: fields of :mod:`senet_mm.engine.weights.preprocessing`.
 
     Raises:
         FileNotFoundError: There is no such file, config, or folder for ``dst``.

@@ -9,8 +9,8 @@ from typing import Any
 
 import torchvision
 
-from senet_mm.engine.origin import Origin, load_origin
-from senet_mm.engine.preprocessing import check_preprocessing
+from senet_mm.engine.weights.origin import Origin, load_origin
+from senet_mm.engine.weights.preprocessing import check_preprocessing
 
 from .formats import CAFFE, MMPRETRAIN, TIMM, TIMM_LEGACY, TORCHVISION, Format
 

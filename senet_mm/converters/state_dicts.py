@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from senet_mm.engine.checkpoint import describe_misfit
+from senet_mm.engine.weights.checkpoint import describe_misfit
 
 from .formats import Format, their_name
 from .target import Target

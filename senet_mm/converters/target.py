@@ -7,7 +7,7 @@ import torch
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
-from senet_mm.apis import get_config, list_models
+from senet_mm.config import get_config, list_models
 from senet_mm.models.backbones import BNInception, Bottleneck, ResNet
 from senet_mm.registry import MODELS
 

@@ -7,7 +7,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from senet_mm.engine.checkpoint import load_from_local, plain_names
+from senet_mm.engine.weights.checkpoint import load_from_local, plain_names
 from senet_mm.utils.files import atomic_file
 
 # Where a training run of timm, mmpretrain or torchvision keeps the weights.

@@ -83,9 +83,9 @@ def torchvision_backbone(
 
     from senet_mm.apis import get_config
     from senet_mm.apis.models import get_model_cfg
-    from senet_mm.engine.adopt import adopt_normalisation
-    from senet_mm.engine.origin import check_network, load_origin
-    from senet_mm.engine.preprocessing import describe_preprocessing
+    from senet_mm.engine.weights.adopt import adopt_normalisation
+    from senet_mm.engine.weights.origin import check_network, load_origin
+    from senet_mm.engine.weights.preprocessing import describe_preprocessing
     from senet_mm.registry import MODELS
     from senet_mm.utils.meta import run_on_meta
 

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping
 from mmengine.optim import OptimWrapper
 from torch import nn
 
+from senet_mm.config.keys import walk
 from senet_mm.utils.options import suggest
-
-from .config_keys import walk
 
 DEFAULT = 'DefaultOptimWrapperConstructor'
 LAYER_DECAY = 'LearningRateDecayOptimWrapperConstructor'

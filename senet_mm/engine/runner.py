@@ -19,25 +19,31 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
+from senet_mm.config.keys import check_keys
+from senet_mm.config.own_modules import copy_modules
+from senet_mm.engine.weights.adopt import adopt_geometry, adopt_normalisation, check_normalisation
+from senet_mm.engine.weights.checkpoint import fit_checkpoint, load_strictly
+from senet_mm.engine.weights.origin import (
+    Origin,
+    check_network,
+    find_pretrained,
+    load_origin,
+    read_origin,
+)
+from senet_mm.engine.weights.preprocessing import check_preprocessor, describe_preprocessing
+from senet_mm.engine.weights.training_state import check_training_state
 from senet_mm.models.recalibration import summarize
 from senet_mm.registry import RUNNERS
 from senet_mm.version import __version__
 
-from .adopt import adopt_geometry, adopt_normalisation, check_normalisation
-from .checkpoint import fit_checkpoint, load_strictly
 from .classes import align_with_training, compare_checkpoint
-from .config_keys import check_keys
 from .data_loader import build_data_loader, check_has_batch, refuse_damage
 from .network_names import check_names
-from .origin import Origin, check_network, find_pretrained, load_origin, read_origin
-from .own_modules import copy_modules
 from .preflight import check_loop, check_run
-from .preprocessing import check_preprocessor, describe_preprocessing
 from .recomputation import check_paths, set_up_recomputation
 from .replay import follow_config, get_plan
 from .resume import Resumed, find_resumed, get_seed, open_checkpoint, relocate
 from .speed import compile_regions, fuse_for_training, use_channels_last, use_tf32, use_threads
-from .training_state import check_training_state
 
 # Upstream's messages about which a user can do nothing.
 NOISE = re.compile(

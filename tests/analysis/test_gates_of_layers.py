@@ -9,9 +9,8 @@ import timm
 import torch
 from torch import nn
 
-from senet_mm.analysis import GateRecorder, examine, find_gates, write_csv
+from senet_mm.analysis import ExcitationHook, GateRecorder, examine, find_gates, write_csv
 from senet_mm.analysis.excitation_figures import draw_gates, draw_spread, save
-from senet_mm.engine import ExcitationHook
 from senet_mm.models import ResNet, insert_se
 from senet_mm.registry import MODELS
 

@@ -15,7 +15,7 @@ from senet_mm.apis import find_config, get_model
 from senet_mm.models import ImageClassifier, ResNet
 
 from ..conftest import ROOT
-from ..engine.test_checkpoint import save_hostile
+from ..engine.weights.test_checkpoint import save_hostile
 
 NAME = 'seresnet8_1xb64_digits'
 

@@ -12,13 +12,13 @@ from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 
 from senet_mm import __version__
 from senet_mm.apis import find_config, get_config, get_model
+from senet_mm.config.text import read_config_text
 from senet_mm.converters import CaffeLayer, read_caffemodel, write_caffemodel
 from senet_mm.converters.caffe import sorted_to_caffe
 from senet_mm.converters.target import Target
 from senet_mm.converters.tensor_files import read_tensors, write_tensors
 from senet_mm.engine import load_from_local
-from senet_mm.engine.config_text import read_config_text
-from senet_mm.engine.preprocessing import describe_preprocessing
+from senet_mm.engine.weights.preprocessing import describe_preprocessing
 
 from .parity import CONFIGS, NETS, caffe_model, convert
 

@@ -9,7 +9,7 @@ import torchvision
 
 from senet_mm.converters.formats import CAFFE, MMPRETRAIN, TIMM, TIMM_LEGACY, TORCHVISION
 from senet_mm.converters.images import find_classes, find_preprocessing
-from senet_mm.engine.preprocessing import check_preprocessing
+from senet_mm.engine.weights.preprocessing import check_preprocessing
 
 SOME_DIGEST = 'a' * 64
 CONFIGS = {

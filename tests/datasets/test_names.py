@@ -162,7 +162,7 @@ def test_pictures_of_stages(tmp_path):
 def test_output_folders(name, tmp_path):
     """What a tool prints of a folder of an odd name does not end it after its work is done."""
     out = tmp_path / name
-    code = 'from senet_mm.utils.cli import reported_errors\n'
+    code = 'from senet_mm.cli import reported_errors\n'
     code += f'with reported_errors(): print({str(out)!r})'
     run = subprocess.run([sys.executable, '-c', code], capture_output=True, cwd=ROOT)
     assert run.returncode == 0, run.stderr

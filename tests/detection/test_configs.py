@@ -8,7 +8,7 @@ import pytest
 from mmengine import Config
 
 from senet_mm.apis import list_models
-from senet_mm.apis.configs import find_config, get_config
+from senet_mm.config.names import find_config, get_config
 
 from ..conftest import ROOT
 from ..test_config_keys import run
@@ -26,7 +26,7 @@ def test_checkpoints_are_read_as_data_by_any_tool():
         'print({f.__module__ for f in CheckpointLoader._schemes.values()})\n'
     )
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout.splitlines()[-1:] == ["{'senet_mm.engine.schemes'}"], done.stderr
+    assert done.stdout.splitlines()[-1:] == ["{'senet_mm.engine.weights.schemes'}"], done.stderr
 
 
 @pytest.mark.parametrize('name', CONFIGS)

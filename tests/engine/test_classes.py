@@ -3,7 +3,7 @@
 import pytest
 from torch import nn
 
-from senet_mm.engine.origin import load_origin
+from senet_mm.engine.weights.origin import load_origin
 from senet_mm.registry import MODELS
 
 from ..datasets.test_classes import NAMES, Teller, accuracy, log_of, make_folders, make_runner

@@ -12,7 +12,8 @@ from torch import nn
 from senet_mm.apis import get_model
 from senet_mm.converters import convert, convert_back
 from senet_mm.detection import torchvision_backbone
-from senet_mm.engine import Runner, load_from_local, pickle_outline
+from senet_mm.engine import Runner, load_from_local
+from senet_mm.engine.weights import pickle_outline
 from senet_mm.registry import MODELS
 
 from ..conftest import load_tool

@@ -11,8 +11,8 @@ from mmengine import Config
 from mmengine.optim import OptimWrapper
 
 from senet_mm.apis import get_model
+from senet_mm.config.keys import check_keys
 from senet_mm.engine import Bf16OptimWrapper, Runner, optim_wrapper, speed
-from senet_mm.engine.config_keys import check_keys
 
 from ..conftest import ROOT
 

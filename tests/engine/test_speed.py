@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from senet_mm.apis import list_models
-from senet_mm.apis.configs import get_config
+from senet_mm.config.names import get_config
 from senet_mm.engine import Runner
 from senet_mm.engine.speed import use_threads
 

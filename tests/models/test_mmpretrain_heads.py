@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from senet_mm.apis import list_models
-from senet_mm.apis.configs import get_config
 from senet_mm.apis.models import get_model_cfg
+from senet_mm.config.names import get_config
 from senet_mm.datasets.collate import collate
 from senet_mm.models.num_classes import set_num_classes
 from senet_mm.registry import MODELS, TRANSFORMS

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from senet_mm.apis import find_config, get_config, get_model
-from senet_mm.apis.results import Result, measure
 from senet_mm.engine import Runner, load_from_local
 from senet_mm.registry import DATASETS
+from senet_mm.study.results import Result, measure
 
 from ..conftest import load_tool
 from ..engine.test_runner import digits

@@ -12,11 +12,11 @@ import torch
 
 from senet_mm.apis import get_model
 from senet_mm.engine import Runner
-from senet_mm.engine.download import split_url
+from senet_mm.engine.weights.download import split_url
 
 from ..conftest import ROOT
-from ..engine.test_checkpoint import save_hostile
 from ..engine.test_runner import digits
+from ..engine.weights.test_checkpoint import save_hostile
 
 TOOL = 'tools/model_converters/publish_model.py'
 NAME = 'seresnet8_1xb64_digits'

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senet_mm.utils.cli import load_config, make_parser, reported_errors
+from senet_mm.cli import load_config, make_parser, reported_errors
 
 if TYPE_CHECKING:
     from senet_mm.analysis import BlockReport, Excitation
@@ -91,8 +91,8 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(args)
     cfg.load_from, cfg.resume = args.checkpoint, False
 
-    from senet_mm.analysis import examine, find_gates, paper_blocks, to_markdown
-    from senet_mm.engine import ExcitationHook, Runner
+    from senet_mm.analysis import ExcitationHook, examine, find_gates, paper_blocks, to_markdown
+    from senet_mm.engine import Runner
     from senet_mm.utils.options import check_option
 
     runner = Runner.from_cfg(cfg)

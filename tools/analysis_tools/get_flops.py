@@ -8,7 +8,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from senet_mm.utils.cli import load_config, make_parser, reported_errors
+from senet_mm.cli import load_config, make_parser, reported_errors
 
 if TYPE_CHECKING:
     from senet_mm.utils.complexity import Complexity

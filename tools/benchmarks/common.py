@@ -11,10 +11,10 @@ from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from senet_mm.apis.tables import markdown_table
 from senet_mm.models import ImageClassifier
 from senet_mm.ops import fuse_tails
 from senet_mm.utils.options import check_option
+from senet_mm.utils.tables import markdown_table
 
 # Our backbone without SE, mmpretrain's with it, timm's; SE-ResNet-50 is in timm twice.
 PEERS = {

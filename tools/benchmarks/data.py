@@ -18,7 +18,7 @@ from pathlib import Path
 
 import contestants
 
-from senet_mm.utils.cli import reported_errors
+from senet_mm.cli import reported_errors
 
 BASELINE = 'mmpretrain, this augmentation'
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from senet_mm.utils.cli import reported_errors
+from senet_mm.cli import reported_errors
 from senet_mm.utils.files import check_empty
 
 PHOTOGRAPHS = {

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from senet_mm.utils.cli import reported_errors
+from senet_mm.cli import reported_errors
 from senet_mm.utils.files import check_empty
 
 # Colour photographs inside the wheel of scikit-image: none needs a download.

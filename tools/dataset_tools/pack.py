@@ -22,7 +22,7 @@ from functools import partial
 from multiprocessing import Pool
 from pathlib import Path
 
-from senet_mm.utils.cli import reported_errors
+from senet_mm.cli import reported_errors
 from senet_mm.utils.files import check_empty
 
 

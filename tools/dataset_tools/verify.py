@@ -13,7 +13,7 @@ import sys
 from multiprocessing import Pool
 from pathlib import Path
 
-from senet_mm.utils.cli import reported_errors
+from senet_mm.cli import reported_errors
 
 # A data set's own lists of images, labels, classes: in the folder itself or in meta/.
 LISTS = re.compile(r'(meta/)?[^/]+\.txt')

@@ -7,7 +7,7 @@ python tools/model_converters/convert.py caffe SE-ResNet-50.caffemodel seresnet5
 
 import argparse
 
-from senet_mm.utils.cli import reported_errors
+from senet_mm.cli import reported_errors
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:

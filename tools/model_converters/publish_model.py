@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senet_mm.utils.cli import add_cfg_options, reported_errors
+from senet_mm.cli import add_cfg_options, reported_errors
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -74,7 +74,7 @@ def make_meta(meta: dict, cfg: 'Config', name: str, model: 'nn.Module') -> dict:
     from mmengine.config import Config
 
     from senet_mm import __version__
-    from senet_mm.engine.preprocessing import describe_preprocessing
+    from senet_mm.engine.weights.preprocessing import describe_preprocessing
     from senet_mm.utils.complexity import get_complexity
 
     new = {

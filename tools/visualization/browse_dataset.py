@@ -10,7 +10,7 @@ undone. The pictures are those that training with the same seed sees in its firs
 import argparse
 from pathlib import Path
 
-from senet_mm.utils.cli import load_config, make_parser, reported_errors
+from senet_mm.cli import load_config, make_parser, reported_errors
 
 
 def parse_args() -> argparse.Namespace:

@@ -1,0 +1,202 @@
+"""What the command line tools share. Imports are late: ``--help`` must not wait for torch."""
+
+import argparse
+import contextlib
+import difflib
+import inspect
+import logging
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from senet_mm.utils.options import suggest
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+
+def make_parser(description: str) -> argparse.ArgumentParser:
+    """A parser with the arguments that every tool on a config has."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('config', help='config file, or name of a config of the project')
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints')
+    add_cfg_options(parser)
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes',
+    )
+    parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options KEY=VALUE ...``, a dict that is empty by default."""
+    from mmengine.config import DictAction
+
+    class OptionsAction(DictAction):
+        """mmengine's, whose errors would be raised while the command line is read."""
+
+        def __call__(
+            self,
+            parser: argparse.ArgumentParser,
+            namespace: argparse.Namespace,
+            values: list[str],
+            option_string: str | None = None,
+        ) -> None:
+            for value in values:
+                try:
+                    super().__call__(parser, namespace, [value], option_string)
+                except (ValueError, AssertionError):
+                    parser.error(f'{option_string} {value}: allowed: KEY=VALUE, brackets closed')
+
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=OptionsAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='override keys of the config: a.b=1 a.c="[1,2]" a.d="[(1,2),(3,4)]"',
+    )
+
+
+def load_config(args: argparse.Namespace) -> 'Config':
+    """Read the config, apply ``--cfg-options``, choose the work directory.
+
+    Raises:
+        FileNotFoundError: There is no such config.
+        ValueError: The config is damaged or describes no network, an option has no effect (see
+            ``get_config``), or the work directory is a file.
+    """
+    from senet_mm.apis import get_config
+
+    cfg = get_config(args.config, args.cfg_options)
+    if args.launcher != 'none' or 'launcher' not in cfg:
+        cfg.launcher = args.launcher
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    default = cfg.get('work_dir') or os.path.join('work_dirs', Path(args.config).stem)
+    cfg.work_dir = args.work_dir or default
+    if 'model' not in cfg:
+        raise ValueError(f'config {args.config} has no key model; allowed: one with a network')
+    if Path(cfg.work_dir).is_file():
+        raise ValueError(f'--work-dir {cfg.work_dir} is a file; allowed: a folder')
+    return cfg
+
+
+@contextlib.contextmanager
+def reported_errors(show_traceback: bool = False) -> Iterator[None]:
+    """Turn an exception into one line on stderr and exit code 1.
+
+    Prints the traceback first for errors raised in the middle of a run and for errors that are not
+    the user's.
+    """
+    if hasattr(sys.stdout, 'reconfigure'):  # a test may have put something else there
+        # Names of files may hold bytes that are not UTF-8.
+        sys.stdout.reconfigure(errors='backslashreplace')
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit('interrupted')
+    except Exception as error:
+        if show_traceback or not _is_users(error):
+            traceback.print_exception(error)
+        rank = os.environ.get('RANK')
+        who = f'error (rank {rank})' if rank else 'error'
+        sys.exit(f'{who}: {describe(error)}')
+    if 'TORCHELASTIC_RUN_ID' in os.environ:
+        # All is done. Threads of torch.distributed now and then abort an interpreter that ends.
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def _is_users(error: Exception) -> bool:
+    """Whether the error answers what the user gave: by its class, or raised during the set-up."""
+    if getattr(error, 'is_reply', False):
+        return True
+    functions = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
+    running = functions & {'run_epoch', 'run_iter'}
+    kinds = (ValueError, TypeError, KeyError, OSError, AssertionError, ImportError)
+    known = _missing_key(error) or _frozen_stages(error)
+    return (isinstance(error, kinds) or known is not None) and not running
+
+
+def _missing_key(error: Exception) -> str | None:
+    """The key of a config that is missing, where that is the error."""
+    match = re.fullmatch(r"'ConfigDict' object has no attribute '(\w+)'", str(error))
+    return match and match.group(1)
+
+
+def _frozen_stages(error: Exception) -> str | None:
+    """What is wrong with ``frozen_stages``, where upstream fails to find that many."""
+    if isinstance(error, AttributeError | IndexError):
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if frame.f_code.co_name == '_freeze_stages':
+                network = frame.f_locals['self']
+                name, given = type(network).__name__, network.frozen_stages
+                return (
+                    f'frozen_stages={given}: {name} has fewer stages; allowed: -1 to their number'
+                )
+    return None
+
+
+def describe(error: Exception) -> str:
+    """The message of an error on one line, without the places that it passed through."""
+    if stages := _frozen_stages(error):
+        return stages
+    if key := _missing_key(error):
+        return f'the config has no key {key!r}'
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f'{error.filename}: {error.strerror}'
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    # A data loader raises a worker's error anew, with the traceback as its message.
+    text = re.sub(r'(?s)^Caught \w+ in DataLoader worker process .*\n[\w.]+: ', '', text.strip())
+    text = re.sub(r'class `\w+` in \S+: ', '', ' '.join(text.split())).strip('"')
+    if match := re.match(r'(\S+) is not in the (\S+)::(.+?) registry', text):
+        return _unregistered(*match.groups())
+    if match := re.search(
+        r"(?:(\w+)\.)?(\w+)\(\) got an unexpected keyword argument '(\w+)'", text
+    ):
+        cls, function, argument = match.groups()
+        text += _nearest_argument(error, cls or function, argument)
+    return text or type(error).__name__
+
+
+def _unregistered(name: str, scope: str, kind: str) -> str:
+    """A message for a ``type`` that no registry has."""
+    from senet_mm import registry
+
+    names: set[str] = set()
+    for candidate in vars(registry).values():
+        while getattr(candidate, 'name', None) == kind:
+            names |= set(candidate.module_dict)
+            candidate = candidate.parent
+    near = difflib.get_close_matches(name, names, n=3)
+    hint = f'; did you mean {" or ".join(near)}?' if near else ''
+    return f'type={name!r} is not in the {kind} registry{hint}'
+
+
+def _nearest_argument(error: Exception, name: str, argument: str) -> str:
+    """The nearest argument of the class or function that was called with an unknown one.
+
+    Args:
+        error: The TypeError.
+        name: What was called, which a class may have done in its own constructor.
+        argument: The unknown one.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    built = [frame.f_locals['obj_cls'] for frame in frames if 'obj_cls' in frame.f_locals][-1:]
+    called = [*built, *(frame.f_globals[name] for frame in frames[-1:] if name in frame.f_globals)]
+    names: set[str] = set()
+    for function in called:
+        for part in inspect.getmro(function) if inspect.isclass(function) else [function]:
+            with contextlib.suppress(ValueError):  # written in C
+                names |= set(inspect.signature(part).parameters)
+    return suggest(argument, names - {'self', 'args', 'kwargs'})

@@ -1,0 +1,75 @@
+"""Keys of a config: which ones somebody reads."""
+
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+
+from mmengine.config import Config
+
+from senet_mm.utils.options import suggest
+
+from .schema import CLOSED, OPEN, OTHER_KEYS, RUNNER_KEYS
+
+# Top-level keys that somebody reads; others are variables of the config.
+READ_KEYS = RUNNER_KEYS | OTHER_KEYS
+
+
+def check_keys(cfg: Config) -> None:
+    """Raise a ValueError for a key that nobody reads, with its path and the nearest name.
+
+    What is built by a constructor is left to that; here are dicts of which keys are picked, where
+    all others would be ignored. Where names of the user's own are allowed, as at the top level,
+    only a near miss is an error.
+    """
+    values = cfg.to_dict()
+    read = {key: value for key, value in values.items() if key in READ_KEYS}
+    # A variable that the config uses is none, whatever its name.
+    unused = [
+        key for key in values.keys() - read if not (values[key] and occurs(values[key], read))
+    ]
+    # `train_pipeline` is a name of everybody's, and near to this one.
+    _check_open('', unused, READ_KEYS - {'tta_pipeline'})
+    for path, mapping in walk(values, ''):
+        for pattern, allowed in OPEN.items():
+            if fnmatchcase(path, pattern):
+                _check_open(path, mapping, allowed)
+        for pattern, get_allowed in CLOSED.items():
+            if fnmatchcase(path, pattern):
+                _check_closed(path, mapping, get_allowed(mapping, values))
+
+
+def occurs(value: object, container: object) -> bool:
+    """Whether a value is somewhere in nested dicts and lists."""
+    if type(container) is type(value) and container == value:
+        return True
+    if isinstance(container, dict):
+        return any(occurs(value, item) for item in container.values())
+    return isinstance(container, list | tuple) and any(occurs(value, item) for item in container)
+
+
+def walk(value: object, path: str) -> Iterator[tuple[str, dict]]:
+    """All dicts below a value, with their dotted paths."""
+    if isinstance(value, dict):
+        if path:
+            yield path, value
+        items = value.items()
+    else:
+        items = enumerate(value) if isinstance(value, list | tuple) else ()
+    for key, item in items:
+        yield from walk(item, f'{path}.{key}' if path else str(key))
+
+
+def _check_open(path: str, given: Iterable[str], known: Iterable[str]) -> None:
+    for key in sorted(set(given) - set(known)):
+        if hint := suggest(key, known, cutoff=0.8):
+            raise ValueError(f'config key {_join(path, key)!r} is not known{hint}')
+
+
+def _check_closed(path: str, given: Iterable[str], allowed: set[str] | None) -> None:
+    for key in given if allowed is not None else ():
+        if key not in allowed and not key.startswith('_'):  # mmengine's own: _scope_, _delete_
+            names = suggest(key, allowed) or f'; allowed: {", ".join(sorted(allowed))}'
+            raise ValueError(f'config key {_join(path, key)!r} is not known{names}')
+
+
+def _join(path: str, key: str) -> str:
+    return f'{path}.{key}' if path else key

@@ -1,0 +1,137 @@
+"""Options on a config: which ones act, and where."""
+
+import logging
+import os
+from pathlib import Path
+from typing import NoReturn
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+
+from senet_mm.config.keys import READ_KEYS, check_keys, occurs, walk
+from senet_mm.utils.options import suggest
+
+from .modules import import_modules
+from .overriding import Change, Overrides, apply_option, are_equal, has_index, root
+from .reading import ConfigFile, read_config
+
+
+def read_with_options(path: str, options: dict) -> Config:
+    """Read a config, apply options and check both, see :func:`senet_mm.apis.get_config`."""
+    cfg, files = _read(path, options)
+    for option in options:
+        if root(option) not in READ_KEYS:
+            _check_effect(path, cfg, options, option)
+    import_modules(cfg, files)
+    check_keys(cfg)
+    if os.environ.get('RANK', '0') == '0' and (unused := _find_unused(cfg, files)):
+        names = ', '.join(f'{name} ({file})' for name, file in unused.items())
+        print_log(f'config: nobody reads {names}', 'current', logging.WARNING)
+    return cfg
+
+
+def _read(path: str, options: dict) -> tuple[Config, list[ConfigFile]]:
+    """The config with its options: on variables while it is executed, on other keys afterwards."""
+    variables = {key: value for key, value in options.items() if root(key) not in READ_KEYS}
+    plain = {key: value for key, value in variables.items() if not has_index(key)}
+    indexed = {key: value for key, value in variables.items() if has_index(key)}
+    changes: dict[str, Change] = {}
+    cfg, files = read_config(path, Overrides(plain))
+    # In the order of the config: what is made of another variable comes behind it.
+    for name in [name for name in cfg if name in set(map(root, indexed))]:
+        changes[name] = _get_change(name, cfg[name], indexed)
+        cfg, files = read_config(path, Overrides(plain, changes))
+    for name, change in changes.items():
+        if not are_equal(cfg[name], change.after):
+            _refuse(cfg, name, indexed)
+    for key in sorted(options, key=has_index):
+        _check_path(cfg, key)
+        apply_option(cfg, key, options[key])
+    return cfg, files
+
+
+def _get_change(name: str, value: object, options: dict) -> Change:
+    """The final value of a variable without and with its options."""
+    cfg = Config({name: value})
+    for key, given in options.items():
+        if root(key) == name:
+            _check_path(cfg, key)
+            apply_option(cfg, key, given)
+    return Change(value, cfg[name])
+
+
+def _refuse(cfg: Config, name: str, options: dict) -> NoReturn:
+    option = next(key for key in options if root(key) == name)
+    hint = suggest(option, _read_paths(cfg), cutoff=0.3)
+    raise ValueError(
+        f'--cfg-options {option}: the config builds {name!r} in steps in which this element cannot '
+        f'be told from others{hint}'
+    )
+
+
+def _check_path(cfg: Config, option: str) -> None:
+    """Raise a ValueError for an option under a key that is not there, or that has no keys."""
+    first, *parts = option.split('.')
+    allowed = READ_KEYS | set(cfg)
+    if first not in allowed:
+        variables = ', '.join(name for name in cfg if name not in READ_KEYS) or 'it has none'
+        hint = suggest(first, allowed) or f'; allowed: keys that are read, variables ({variables})'
+        raise ValueError(f'--cfg-options: the config has no key {first!r}{hint}')
+    value, path = cfg.get(first, {}), first
+    for part in parts:
+        if isinstance(value, list):
+            if not part.isdigit() or int(part) >= len(value):
+                raise ValueError(
+                    f'--cfg-options {option}: {path} is a list of {len(value)}; '
+                    f'allowed: {path}.0 to {path}.{len(value) - 1}'
+                )
+            value = value[int(part)]
+        elif isinstance(value, dict):
+            value = value.get(part, {})
+        else:
+            raise ValueError(f'--cfg-options {option}: {path} is {value!r}, which has no keys')
+        path = f'{path}.{part}'
+
+
+def _check_effect(path: str, cfg: Config, options: dict, option: str) -> None:
+    """Raise a ValueError for an option on a variable that changes nothing of what is read."""
+    others = {key: value for key, value in options.items() if key != option}
+    try:
+        without = _read(path, others)[0].to_dict()
+    except ValueError:  # the config needs the option
+        return
+    changed = {key for key, value in cfg.to_dict().items() if value != without.get(key)}
+    if changed and not changed & READ_KEYS:
+        hint = suggest(option, _read_paths(cfg), cutoff=0.3)
+        raise ValueError(
+            f'--cfg-options {option}: no effect, nothing that is read uses this part of the '
+            f'variable {root(option)!r}{hint}'
+        )
+
+
+def _read_paths(cfg: Config) -> list[str]:
+    """Dotted paths of all that is read."""
+    values = {key: value for key, value in cfg.to_dict().items() if key in READ_KEYS}
+    return [f'{path}.{key}' for path, mapping in walk(values, '') for key in mapping]
+
+
+def _find_unused(cfg: Config, files: list[ConfigFile]) -> dict[str, Path]:
+    """Names that a config assigns and nobody reads, with their files.
+
+    Args:
+        cfg: The config.
+        files: Its files, bases first.
+    """
+    values = cfg.to_dict()
+    effective = {key: value for key, value in values.items() if key in READ_KEYS}
+    unused = {}
+    for number, file in enumerate(files):
+        if '.mim' in file.path.parts:  # another package's, which its user does not edit
+            continue
+        used = file.used.union(*(later.used for later in files[number + 1 :]))
+        for name in sorted(file.assigned & values.keys() - READ_KEYS - used):
+            # A config that was written to a file holds variables beside what was made of them.
+            value = values[name]
+            if not (isinstance(value, str | list | dict) and occurs(value, effective)):
+                unused[name] = file.path
+    return unused

@@ -1,0 +1,56 @@
+"""Logs parameters and FLOPs once, at the start."""
+
+from mmengine.hooks import Hook
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.runner import Runner
+
+from senet_mm.engine.dry_evaluation import describe_mismatch
+from senet_mm.registry import HOOKS
+from senet_mm.utils.complexity import Complexity, get_complexity
+
+
+@HOOKS.register_module()
+class ComplexityHook(Hook):
+    """Log parameters and FLOPs at the start of training and testing.
+
+    The image has the shape ``input_shape`` of the config, (C, H, W). The same numbers go into the
+    scalars and into the ``meta`` of every checkpoint.
+    """
+
+    complexity: Complexity | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        self._measure(runner)
+
+    def before_test(self, runner: Runner) -> None:
+        self._measure(runner)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        if self.complexity is not None:
+            checkpoint['meta']['complexity'] = self.complexity.to_dict()
+
+    def _measure(self, runner: Runner) -> None:
+        model = runner.model
+        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+            model = model.module
+        shape = tuple(runner.cfg.input_shape)
+        try:
+            self.complexity = get_complexity(model, shape)
+        except RuntimeError as error:
+            reason = describe_mismatch(model, shape, error)
+            raise ValueError(f'input_shape={shape}: {reason}') from error
+        numbers = self.complexity
+        network = getattr(model, 'backbone', model)  # a retriever has encoders
+        runner.logger.info(
+            f'{type(network).__name__}: '
+            f'{numbers.params:,} parameters, {numbers.macs / 1e6:,.1f} MFLOPs '
+            f'(multiply-adds of conv and fc; OpenMMLab: {numbers.flops_openmmlab / 1e6:,.1f}) '
+            f'for an image of {"x".join(map(str, numbers.shape))}'
+        )
+        runner.visualizer.add_scalars(
+            {
+                'complexity/params': numbers.params,
+                'complexity/macs': numbers.macs,
+                'complexity/flops_openmmlab': numbers.flops_openmmlab,
+            }
+        )

@@ -1,0 +1,148 @@
+"""What weights were made with: read from their file, compared with a config.
+
+``meta`` of a checkpoint has ``cfg``, the text of the config as it was used, ``preprocessing``, see
+:mod:`senet_mm.engine.weights.preprocessing`, and ``dataset_meta`` with the names of the classes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+from mmengine.runner import CheckpointLoader
+
+from senet_mm.config.text import read_config_text
+
+from .preprocessing import (
+    GEOMETRY,
+    check_preprocessing,
+    describe_preprocessing,
+    get_network,
+    get_preprocessor,
+)
+from .same_network import ABSENT, Difference, compare_networks
+
+
+class Origin(NamedTuple):
+    """What a checkpoint says of its origin; empty where it says nothing.
+
+    Attributes:
+        filename: The checkpoint.
+        config: Values of the config.
+        preprocessing: How images are prepared.
+        classes: Names of the classes, None where it has none.
+        remark: What is wrong with that, for the log.
+    """
+
+    filename: str
+    config: Mapping
+    preprocessing: dict[str, Any]
+    classes: tuple[str, ...] | None = None
+    remark: str = ''
+
+
+def read_origin(checkpoint: object, filename: str) -> Origin:
+    """What a checkpoint says of its origin.
+
+    Raises:
+        ValueError: ``preprocessing`` is none.
+    """
+    meta = checkpoint.get('meta') if isinstance(checkpoint, Mapping) else None
+    meta = meta if isinstance(meta, Mapping) else {}
+    config, remark = _read_config(meta)
+    preprocessing = meta.get('preprocessing', _describe(config) if 'cfg' in meta else {})
+    preprocessing = check_preprocessing(preprocessing, f'checkpoint {filename}')
+    if 'source_format' in meta and not preprocessing:
+        remark = 'an older version converted it, which did not note its images; convert it again'
+    return Origin(filename, config, preprocessing, _read_classes(meta), remark)
+
+
+def load_origin(filename: str) -> Origin:
+    """What the checkpoint in a file, or at a URL, says of its origin."""
+    return read_origin(CheckpointLoader.load_checkpoint(filename, 'cpu', logger='silent'), filename)
+
+
+def find_pretrained(cfg: Mapping) -> str | None:
+    """The checkpoint that ``init_cfg=dict(type='Pretrained')`` of model or backbone names."""
+    network = get_network(cfg)
+    for part in (network, network.get('backbone') or {}):
+        init_cfg = part.get('init_cfg') or []
+        for rule in init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg]:
+            if rule.get('type') == 'Pretrained':
+                return rule['checkpoint']
+    return None
+
+
+def _read_config(meta: Mapping) -> tuple[Mapping, str]:
+    """The config by its text, or by its name in files that an older version converted."""
+    if isinstance(meta.get('cfg'), str):
+        try:
+            config = read_config_text(meta['cfg'])
+        except ValueError as error:
+            return {}, f'its config is not compared, it cannot be read ({error})'
+        if isinstance(config.get('model'), dict):
+            return config, ''
+        return {}, 'its config is not compared, it has no model'
+    # Late: the public names are above the engine. A path would be executed.
+    from senet_mm.config import get_config, list_models
+
+    return (get_config(meta['config']) if meta.get('config') in list_models() else {}), ''
+
+
+def _read_classes(meta: Mapping) -> tuple[str, ...] | None:
+    dataset_meta = meta.get('dataset_meta')
+    dataset_meta = dataset_meta if isinstance(dataset_meta, Mapping) else {}
+    classes = dataset_meta.get('classes', meta.get('CLASSES'))  # the latter is mmcls's
+    return tuple(map(str, classes)) if isinstance(classes, (list, tuple)) else None
+
+
+def _describe(config: Mapping) -> dict[str, Any]:
+    """How a config in a file, which may have anything anywhere, prepares images."""
+    try:
+        described = describe_preprocessing(config, 'val_dataloader')
+        known = get_preprocessor(config)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return {}
+    # Without a preprocessor its data set may have normalised.
+    return {name: value for name, value in described.items() if known or name in GEOMETRY}
+
+
+def check_network(cfg: Config, origin: Origin, new_head: bool = False) -> None:
+    """Raise a ValueError where weights were made for another network than that of a config.
+
+    Args:
+        cfg: The config.
+        origin: Where the weights are from.
+        new_head: The head may differ; it is to be trained.
+    """
+    if not (origin.config.get('model') and isinstance(cfg.get('model'), Mapping)):
+        return
+    scopes = tuple(c.get('default_scope') or 'senet_mm' for c in (cfg, origin.config))
+    differences = [
+        difference
+        for difference in compare_networks(get_network(cfg), get_network(origin.config), scopes)
+        if not (new_head and difference.key.startswith('model.head.'))
+    ]
+    if differences:
+        raise ValueError(
+            f'checkpoint {origin.filename} does not fit the model of the config: it was made with '
+            f'{_join(differences, "other")}, the config has '
+            f'{_join(differences, "given")}; allowed: {_remedy(differences)}'
+        )
+
+
+def _join(differences: Sequence[Difference], side: str, limit: int = 3) -> str:
+    """``key=value key=value ...`` of one side."""
+    parts = []
+    for difference in differences[:limit]:
+        value = getattr(difference, side)
+        parts.append(f'{difference.key}={"(none)" if value is ABSENT else value}')
+    return ' '.join(parts) + (' ...' if len(differences) > limit else '')
+
+
+def _remedy(differences: Sequence[Difference]) -> str:
+    """What makes the config that of the weights."""
+    simple = all(isinstance(d.other, (str, int, float, bool)) for d in differences)
+    config = 'the config that it was made with'
+    if not simple or len(differences) > 3:
+        return config
+    return f'--cfg-options {_join(differences, "other")}, or {config}'

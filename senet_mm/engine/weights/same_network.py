@@ -1,0 +1,108 @@
+"""Whether two configs are of the same network."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import NamedTuple
+
+from senet_mm.config.text import to_plain
+from senet_mm.models.recalibration import insert_se
+from senet_mm.registry import MODELS
+
+# What changes neither the tensors of a network nor what it answers: how it is trained, how it
+# starts, how it computes the same.
+IRRELEVANT = {
+    'backward_mode', 'cal_acc', 'data_preprocessor', 'drop_path_rate', 'drop_rate', 'dropout',
+    'forward_mode', 'frozen_stages', 'init_cfg', 'label_smooth', 'loss', 'norm_eval',
+    'pretrained', 'requires_grad', 'topk', 'train_cfg', 'with_cp', 'zero_init_residual',
+}  # fmt: skip
+SYNCED = {'SyncBN': 'BN', 'MMSyncBN': 'BN', 'naiveSyncBN': 'BN'}
+# Arguments of a function, in a config without `type`.
+FUNCTIONS = {'se': insert_se}
+ABSENT = object()
+
+
+class Difference(NamedTuple):
+    """A key in which two configs differ; ``ABSENT`` where one does not have it."""
+
+    key: str
+    given: object
+    other: object
+
+
+def compare_networks(
+    given: Mapping, other: Mapping, scopes: tuple[str, str] = ('senet_mm', 'senet_mm')
+) -> list[Difference]:
+    """Where two values of ``model`` differ in what the network computes.
+
+    A key that one of them leaves out has the default of the class. Nothing is built or imported:
+    a class is looked up where it is registered.
+
+    Args:
+        given: The model of a config.
+        other: Another one, which may be a stranger's.
+        scopes: Default scopes of both.
+    """
+    return list(_compare('model', to_plain(given), to_plain(other), scopes))
+
+
+def _compare(
+    path: str, given: object, other: object, scopes: tuple[str, str]
+) -> Iterator[Difference]:
+    if not (isinstance(given, dict) and isinstance(other, dict)):
+        if given != other:
+            yield Difference(path, given, other)
+        return
+    kinds = [
+        _find(part.get('type'), scope) for part, scope in zip((given, other), scopes, strict=True)
+    ]
+    if not _are_one(*kinds):
+        yield Difference(f'{path}.type', *(part.get('type', ABSENT) for part in (given, other)))
+        return
+    key = path.rpartition('.')[2]
+    defaults = _defaults(kinds[0] or FUNCTIONS.get(key))
+    # A class that has defaults within an argument writes them out.
+    write_out = getattr(kinds[0], 'write_out', dict)
+    given, other = (to_plain(write_out({**defaults, **part})) for part in (given, other))
+    for name in sorted((given.keys() | other.keys()) - IRRELEVANT - {'type'}, key=str):
+        values = (part.get(name, ABSENT) for part in (given, other))
+        yield from _compare(f'{path}.{name}', *values, scopes)
+
+
+def _find(kind: object, scope: str) -> object:
+    """The class behind a ``type``: in its scope or those above; the name where there is none."""
+    if not isinstance(kind, str):
+        return kind
+    prefix, _, name = SYNCED.get(kind, kind).rpartition('.')
+    registry, reached = MODELS, False
+    while registry is not None:
+        reached = reached or registry.scope == (prefix or scope)
+        if reached and name in registry.module_dict:
+            return registry.module_dict[name]
+        registry = registry.parent
+    return kind
+
+
+def _are_one(kind: object, other: object) -> bool:
+    """Whether classes are equal, or one is the other of its name extended, as ours are."""
+    if not (inspect.isclass(kind) and inspect.isclass(other)):
+        return kind == other
+    related = issubclass(kind, other) or issubclass(other, kind)
+    return kind is other or (kind.__name__ == other.__name__ and related)
+
+
+@cache
+def _defaults(kind: Callable | None) -> dict[str, object]:
+    """Defaults of the arguments of a function or a class, those of its parents included."""
+    callables = (
+        [cls.__init__ for cls in reversed(kind.__mro__)] if inspect.isclass(kind) else [kind]
+    )
+    parameters = {}
+    for function in callables:
+        if inspect.isfunction(function):
+            parameters |= inspect.signature(function).parameters
+    return {
+        name: to_plain(parameter.default)
+        for name, parameter in parameters.items()
+        if parameter.default is not parameter.empty
+    }

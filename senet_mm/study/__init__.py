@@ -1,0 +1,1 @@
+"""Studies: published results, ablations over seeds, comparisons, their statistics."""

@@ -1,0 +1,154 @@
+"""Resuming from a checkpoint whose state does not fit: one line, and nothing is changed."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+
+from senet_mm.engine import Runner, load_from_local
+
+from ..test_runner import digits
+
+HOOKS = [dict(type='EMAHook', momentum=0.1)]
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+    """The checkpoint of an epoch on the digits with averaged weights, and its runner."""
+    work_dir = tmp_path_factory.mktemp('run')
+    runner = Runner.from_cfg(digits(work_dir, **{'train_cfg.max_epochs': 1, 'custom_hooks': HOOKS}))
+    runner.train()
+    return work_dir / 'epoch_1.pth', runner
+
+
+def resume(file, work_dir, epochs=2):
+    options = {'load_from': str(file), 'resume': True, 'custom_hooks': HOOKS}
+    return Runner.from_cfg(digits(work_dir, **options, **{'train_cfg.max_epochs': epochs}))
+
+
+def histories(runner):
+    return {
+        name: [values.tolist() for values in history.data]
+        for name, history in runner.message_hub.log_scalars.items()
+        if runner.message_hub._resumed_keys.get(name)
+    }
+
+
+def test_histories_are_restored(whole, tmp_path):
+    """Of an old checkpoint, with mmengine's buffers in it, and of one that was resumed."""
+    file, before = whole
+    runner = resume(file, tmp_path, epochs=1)
+    runner.train()
+    assert histories(runner) == histories(before)
+    assert len(histories(before)['train/loss'][0]) == 19
+    buffer = runner.message_hub.get_scalar('train/loss')
+    assert type(buffer) is HistoryBuffer
+    assert buffer.mean() == before.message_hub.get_scalar('train/loss').mean()
+
+    runner = resume(file, tmp_path, epochs=2)
+    runner.train()
+    again = resume(tmp_path / 'epoch_2.pth', tmp_path, epochs=2)
+    again.train()
+    assert histories(again) == histories(runner)
+    assert len(histories(again)['train/loss'][0]) == 38
+
+
+def set_in(content, place, value):
+    *folders, last = place
+    for key in folders:
+        content = content[key]
+    if value is None:
+        del content[last]
+    else:
+        content[last] = value
+
+
+MOMENTUM = ('optimizer', 'state', 0, 'momentum_buffer')
+# Place in the checkpoint, what is put there (None: nothing), what is said.
+CHANGES = [
+    (('meta',), None, 'has no meta.epoch, meta.iter'),
+    (('meta',), {}, 'has no meta.epoch, meta.iter'),
+    (('meta',), [1], 'has a meta of type list'),
+    (('meta', 'epoch'), 'one', 'has meta.epoch of type str'),
+    (('meta', 'iter'), 1.5, 'has meta.iter of type float'),
+    (('meta', 'iter'), True, 'has meta.iter of type bool'),
+    (('message_hub',), None, 'has no message_hub.log_scalars'),
+    (('message_hub',), 'none', 'has no message_hub.log_scalars'),
+    (('message_hub', 'runtime_info'), [], 'has message_hub.runtime_info of type list'),
+    (('message_hub', 'log_scalars', 'train/loss'), [1.0], 'log_scalars.train/loss is no history'),
+    (('param_schedulers',), {}, 'has param_schedulers that are no list of dicts'),
+    (('param_schedulers',), [[]], 'has param_schedulers that are no list of dicts'),
+    (('optimizer',), None, 'has no optimizer'),
+    (('optimizer',), [1], 'has optimizer of type list'),
+    (('optimizer', 'state'), [1], 'has an optimizer without param_groups and state'),
+    (('optimizer', 'param_groups'), None, 'has an optimizer without param_groups and state'),
+    (('optimizer', 'param_groups', 0, 'params'), [0, 1], 'has 1 groups of 2 parameters in its'),
+    (('optimizer', 'param_groups'), [], 'has 0 groups of 0 parameters in its'),
+    (('optimizer', 'state', 0), [1], 'has an optimizer with a state of type list'),
+    (MOMENTUM, torch.zeros(16, 3, 3, 3), r'has momentum_buffer \(16, 3, 3, 3\) for parameter 0 \('),
+    (MOMENTUM, torch.zeros(3, 3, 1, 16), r'has momentum_buffer \(3, 3, 1, 16\) for parameter 0'),
+    (('ema_state_dict',), 'x', 'has an ema_state_dict that is no dict'),
+    (('ema_state_dict', 'module.head.fc.bias'), None, r'ema.*1 missing \(head.fc.bias\)$'),
+    (('ema_state_dict', 'module.head.fc.bias'), torch.ones(3), 'ema.*1 of another shape'),
+    (('state_dict', 'head.fc.bias'), torch.ones(10).int(), 'bias integer for float'),
+]
+
+
+@pytest.fixture(scope='module')
+def resumed(whole, tmp_path_factory):
+    """A runner that was resumed where its training ends."""
+    runner = resume(whole[0], tmp_path_factory.mktemp('resumed'), epochs=1)
+    runner.train()
+    return runner
+
+
+def snapshot(runner):
+    """All that resuming fills, as bytes."""
+    [averaging] = [hook for hook in runner.hooks if type(hook).__name__ == 'EMAHook']
+    return pickle.dumps(
+        dict(
+            model=runner.model.state_dict(),
+            averaged=averaging.ema_model.state_dict(),
+            optimizer=runner.optim_wrapper.state_dict(),
+            schedules=[scheduler.state_dict() for scheduler in runner.param_schedulers],
+            place=(runner.epoch, runner.iter),
+            histories=histories(runner),
+        )
+    )
+
+
+@pytest.mark.parametrize(('place', 'value', 'said'), CHANGES)
+def test_what_does_not_fit_changes_nothing(whole, resumed, tmp_path, place, value, said):
+    content = load_from_local(str(whole[0]))
+    for tensor in (content['state_dict'], content['ema_state_dict']):
+        tensor['module.head.fc.bias' if 'steps' in tensor else 'head.fc.bias'] += 1
+    content['meta']['epoch'] = 5
+    set_in(content, place, value)
+    torch.save(content, tmp_path / 'odd.pth')
+    before = snapshot(resumed)
+    with pytest.raises(ValueError, match=rf'checkpoint {tmp_path}/odd.pth.* .*' + said) as raised:
+        resumed.resume(str(tmp_path / 'odd.pth'))
+    assert '\n' not in str(raised.value)
+    assert snapshot(resumed) == before
+
+
+def test_a_state_may_lack_axes(whole, tmp_path):
+    """As Adafactor's sums and Adam's counters do."""
+    content = copy.deepcopy(load_from_local(str(whole[0])))
+    state = content['optimizer']['state'][0]
+    shape = state['momentum_buffer'].shape
+    state.update(step=torch.tensor(3.0), row=torch.zeros(shape[:-1]), column=torch.zeros(1))
+    torch.save(content, tmp_path / 'more.pth')
+    runner = resume(tmp_path / 'more.pth', tmp_path, epochs=1)
+    runner.train()
+    parameter = runner.optim_wrapper.optimizer.param_groups[0]['params'][0]
+    assert runner.optim_wrapper.optimizer.state[parameter].keys() >= {'step', 'row', 'column'}
+
+
+def test_averaged_weights_need_their_hook(whole, tmp_path):
+    """The file has the averaged weights in the place of the trained ones."""
+    runner = Runner.from_cfg(digits(tmp_path, load_from=str(whole[0]), resume=True))
+    with pytest.raises(ValueError, match=r'allowed: to resume with EMAHook among'):
+        runner.train()
