@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from senet_mm.models.backbones import BNInception, ResNet, ResNeXt
+from senet_mm.models.backbones.resnet import Stem
 from senet_mm.models.recalibration import insert_se
 from senet_mm.registry import MODELS
 from senet_mm.utils.options import check_option
@@ -29,6 +30,14 @@ def add_se(backbone: nn.Module, layer: dict, se: dict | None) -> None:
     """
     insert_se(backbone, **{'layer': layer, **(se or {})})
     backbone._freeze()
+
+
+def stem_of(stem: Stem, channels: int | None, deep: bool) -> dict:
+    """Fields of a stem with mmpretrain's ``stem_channels`` and ``deep_stem``."""
+    channels = channels or stem.channels[-1]
+    if deep:
+        return dict(channels=(channels // 2, channels // 2, channels), kernel_size=3)
+    return dict(channels=(*stem.channels[:-1], channels))
 
 
 @MODELS.register_module()
@@ -76,15 +85,9 @@ class SEResNet(ResNet):
         **kwargs,
     ) -> None:
         check_option('depth', depth, sorted(self.arch_settings))
-        check_option('conv_cfg', conv_cfg, (None,))
         arch = self.arch_settings[depth]
+        check_option('conv_cfg', conv_cfg, (None,))
         check_option('expansion', expansion, (None, arch.block.expansion))
-        channels = stem_channels or arch.stem.channels[-1]
-        if deep_stem:
-            half = channels // 2
-            stem = dict(channels=(half, half, channels), kernel_size=3) | stem
-        elif stem_channels:
-            stem = dict(channels=(*arch.stem.channels[:-1], channels)) | stem
         own = dict(
             style=style,
             dilate_first=True,
@@ -92,15 +95,10 @@ class SEResNet(ResNet):
             with_cp=with_cp,
             **(dict(downsample='avg_pool') if avg_down else {}),
         )
-        super().__init__(
-            arch._replace(
-                num_blocks=arch.num_blocks[:num_stages], planes=base_channels or arch.planes
-            ),
-            stem=stem,
-            block=own | block,
-            init_cfg=init_cfg,
-            **kwargs,
-        )
+        stem = stem_of(arch.stem, stem_channels, deep_stem) | stem
+        planes, num_blocks = base_channels or arch.planes, arch.num_blocks[:num_stages]
+        arch = arch._replace(num_blocks=num_blocks, planes=planes)
+        super().__init__(arch, stem=stem, block=own | block, init_cfg=init_cfg, **kwargs)
         layer = dict(type='SELayer', ratio=se_ratio, divisor=8, init_cfg=FAN_OUT)
         add_se(self, layer, se)
 

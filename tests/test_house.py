@@ -1,4 +1,4 @@
-"""Imports run one way, from the top of the house to its bottom."""
+"""The house: imports run one way, from its top to its bottom, and functions are short."""
 
 import ast
 from pathlib import Path
@@ -62,3 +62,21 @@ def test_imports_run_down(path):
 def test_the_plain_networks_know_no_recalibration():
     for path in (ROOT / 'senet_mm/models/backbones').glob('*.py'):
         assert not [name for name in imports(path) if 'recalibration' in name or '.ops' in name]
+
+
+def lines_of_code(function: ast.FunctionDef) -> int:
+    """Lines of a function without its docstring."""
+    total = function.end_lineno - function.lineno + 1
+    first = function.body[0]
+    has_docstring = isinstance(first, ast.Expr) and ast.get_docstring(function)
+    return total - (first.end_lineno - first.lineno + 1 if has_docstring else 0)
+
+
+def test_functions_are_short():
+    long = [
+        f'{path.relative_to(ROOT)} {node.name}: {lines_of_code(node)}'
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and lines_of_code(node) > 40
+    ]
+    assert long == []
