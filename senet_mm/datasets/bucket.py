@@ -5,7 +5,7 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import BinaryIO
 from filelock import FileLock
 from mmengine.logging import print_log
 
-from senet_mm.utils.files import check_regular_file
+from .bucket_cache import BucketError, is_whole, writing
 
 ATTEMPTS = 5
 PIECE = 2**14
@@ -22,21 +22,6 @@ PIECE = 2**14
 SLOWEST = 10_000
 # Seconds; threads cannot wait for as long as floats can say.
 SHORTEST, LONGEST = 0.01, 86_400
-
-
-class BucketError(OSError):
-    """A file of a bucket that cannot be read; it ends the run.
-
-    Args:
-        message: Address and reason on one line.
-    """
-
-    # No traceback is shown: what the user gave is wrong, or a machine is away.
-    is_reply = True
-
-    def __init__(self, message: str) -> None:
-        # A data loader raises a worker's error anew with the worker's traceback as its message.
-        super().__init__(message.rpartition('BucketError: ')[2].strip())
 
 
 @dataclass(frozen=True)
@@ -168,32 +153,6 @@ class Bucket:
     def client(self) -> object:
         """boto3's client, one per process."""
         return _client(os.getpid(), self.timeout)
-
-
-def is_whole(path: Path, size: int) -> bool:
-    """Whether a file is there and has its size.
-
-    Raises:
-        ValueError: Something other than a file is there.
-    """
-    if not path.exists():
-        return False
-    check_regular_file(path, 'shard')
-    return path.stat().st_size == size
-
-
-@contextmanager
-def writing(path: str | Path) -> Iterator[None]:
-    """Turn errors of the disk into a BucketError that names what should be written."""
-    try:
-        yield
-    except BucketError:
-        raise
-    except OSError as error:
-        raise BucketError(
-            f'{path} cannot be written ({error.strerror or error}); allowed for cache_dir: a '
-            'folder to write, with room for all shards'
-        ) from error
 
 
 @dataclass

@@ -8,9 +8,9 @@ import numpy as np
 from mmengine.logging import print_log
 
 from senet_mm.registry import DATASETS
-from senet_mm.utils.files import atomic_file
 
-from .bucket import Bucket, BucketError, is_whole, writing
+from .bucket import Bucket
+from .bucket_cache import BucketError, is_whole, keep
 from .shards import CLASSES, ShardedImageNet
 
 CACHE = '~/.cache/senet_mm/shards'
@@ -70,7 +70,7 @@ class StreamedImageNet(ShardedImageNet):
         if classes in self.sizes:
             files[classes] = self.bucket.read(classes, self.sizes[classes])
         for name, data in files.items():
-            _keep(folder / name, data)
+            keep(folder / name, data)
         self.data_root = str(folder)
         return super().load_data_list()
 
@@ -114,12 +114,3 @@ class StreamedImageNet(ShardedImageNet):
     def get_cat_ids(self, idx: int) -> list[int]:
         """The label of an image, in a list; nothing is fetched."""
         return [super().get_data_info(idx)['gt_label']]
-
-
-def _keep(path: Path, data: bytes) -> None:
-    """Write what is not there yet: a full cache may be read-only."""
-    with writing(path):
-        if not path.exists() or path.read_bytes() != data:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_file(path) as file:
-                file.write(data)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from senet_mm.datasets import LoadImage, ShardedImageNet, StreamedImageNet, bucket, streaming
+from senet_mm.datasets import LoadImage, ShardedImageNet, StreamedImageNet, bucket, bucket_cache
 from senet_mm.datasets.bucket import Bucket, BucketError
 
 from ..conftest import load_tool
@@ -256,7 +256,7 @@ def test_a_full_cache_is_only_read(store, tmp_path, monkeypatch):
     def denied(path):
         raise PermissionError(13, 'Permission denied', str(path))
 
-    monkeypatch.setattr(streaming, 'atomic_file', denied)
+    monkeypatch.setattr(bucket_cache, 'atomic_file', denied)
     monkeypatch.setattr(bucket, 'FileLock', denied)
     again = make(tmp_path)
     assert [again[i]['gt_label'] for i in range(IMAGES)] == labels
@@ -313,10 +313,10 @@ def test_a_cached_shard_of_the_wrong_size_is_fetched_anew(size, store, packed, t
 
 def test_the_room_for_shards_of_the_wrong_size_counts(store, tmp_path, monkeypatch):
     dataset = make(tmp_path)
-    dataset[0]
-    monkeypatch.setattr('shutil.disk_usage', lambda path: type('Usage', (), dict(free=10**9)))
-    os.truncate(dataset.get_data_info(0)['shard'], 2000)
+    shards = {dataset[i]['shard'] for i in range(IMAGES)}
     monkeypatch.setattr('shutil.disk_usage', lambda path: type('Usage', (), dict(free=1000)))
+    make(tmp_path)  # all are there
+    os.truncate(shards.pop(), 2000)
     with pytest.raises(ValueError, match='the shards that are not there yet need'):
         make(tmp_path)
 
