@@ -1,6 +1,7 @@
 """Files of an S3 bucket, fetched whole, once per machine."""
 
 import io
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -13,25 +14,14 @@ from typing import BinaryIO
 from filelock import FileLock
 from mmengine.logging import print_log
 
+from .bucket_cache import BucketError, is_whole, writing
+
 ATTEMPTS = 5
 PIECE = 2**14
 # Bytes per second. A connection that is slower for as long as the timeout counts as broken.
 SLOWEST = 10_000
-
-
-class BucketError(OSError):
-    """A file of a bucket that cannot be read; it ends the run.
-
-    Args:
-        message: Address and reason on one line.
-    """
-
-    # No traceback is shown: what the user gave is wrong, or a machine is away.
-    is_reply = True
-
-    def __init__(self, message: str) -> None:
-        # A data loader raises a worker's error anew with the worker's traceback as its message.
-        super().__init__(message.rpartition('BucketError: ')[2].strip())
+# Seconds; threads cannot wait for as long as floats can say.
+SHORTEST, LONGEST = 0.01, 86_400
 
 
 @dataclass(frozen=True)
@@ -41,7 +31,7 @@ class Bucket:
     Region, credentials and the address of the server are boto3's: ``AWS_ENDPOINT_URL``, ...
 
     Args:
-        address: ``s3://BUCKET/PREFIX``.
+        address: ``s3://BUCKET/PREFIX``; slashes at its end are dropped.
         timeout: Seconds without data after which a connection counts as broken.
     """
 
@@ -49,10 +39,14 @@ class Bucket:
     timeout: float = 30
 
     def __post_init__(self) -> None:
-        if not self.address.startswith('s3://') or not self.name:
+        given = str(self.address)
+        if not given.startswith('s3://') or not given.removeprefix('s3://').partition('/')[0]:
             raise ValueError(f'address {self.address!r}; allowed: s3://BUCKET/PREFIX')
-        if self.timeout <= 0:
-            raise ValueError(f'timeout={self.timeout}; allowed: seconds, more than 0')
+        # One spelling, whatever slashes were typed: caches are named after it.
+        object.__setattr__(self, 'address', f's3://{self.name}/{self.prefix}'.rstrip('/'))
+        is_number = isinstance(self.timeout, int | float) and not isinstance(self.timeout, bool)
+        if not is_number or math.isnan(self.timeout) or not SHORTEST <= self.timeout <= LONGEST:
+            raise ValueError(f'timeout={self.timeout!r}; allowed: seconds, {SHORTEST} to {LONGEST}')
 
     @property
     def name(self) -> str:
@@ -85,7 +79,7 @@ class Bucket:
         return file.getvalue()
 
     def fetch(self, name: str, size: int, path: Path) -> None:
-        """Bring a file to ``path``, unless it is there.
+        """Bring a file to ``path``, unless it is there and has its size.
 
         One process of the machine fetches, others wait for it. The file is whole or not there.
 
@@ -95,12 +89,13 @@ class Bucket:
             path: Where it goes; its folder exists.
 
         Raises:
-            BucketError: It cannot be fetched, after some attempts.
+            BucketError: It cannot be fetched, after some attempts, or not be written.
+            ValueError: Something other than a file is in its place.
         """
-        if path.exists():
+        if is_whole(path, size):
             return
-        with FileLock(path.with_name(f'.{path.name}.lock')):
-            if path.exists():
+        with writing(path), FileLock(path.with_name(f'.{path.name}.lock')):
+            if is_whole(path, size):
                 return
             part = path.with_name(f'.{path.name}.part')
             try:
@@ -109,11 +104,12 @@ class Bucket:
                     os.fsync(file.fileno())
                 os.replace(part, path)
             finally:
-                part.unlink(missing_ok=True)
+                if part.is_file():  # after an error there may be a folder
+                    part.unlink()
 
     def _download(self, name: str, size: int, file: BinaryIO) -> None:
         """Write all bytes; a broken connection is resumed where it broke."""
-        where = f'{self.address.rstrip("/")}/{name}'
+        where = f'{self.address}/{name}'
         version: dict[str, str] = {}
         for attempt in range(1, ATTEMPTS + 1):
             with _Attempt(where, attempt, self.timeout):
@@ -127,7 +123,8 @@ class Bucket:
                 version = dict(IfMatch=given['ETag'])
                 with closing(given['Body']) as body:
                     for piece in self._pieces(body, where):
-                        file.write(piece)
+                        with writing(getattr(file, 'name', name)):
+                            file.write(piece)
             if file.tell() == size:
                 return
             if file.tell() > size:

@@ -32,6 +32,13 @@ TIFF = (b'II*\0', b'MM\0*', b'II+\0')
 # TIFF's tags, and values of theirs.
 TAGS = BITS, PHOTOMETRIC, EXTRA_SAMPLES, SAMPLE_FORMAT = 258, 262, 338, 339
 RGB, UNASSOCIATED_ALPHA = 2, 2
+WIDTHS = {1, 2, 4, 8, 16}
+# White is 0, black is 0, RGB, palette, a mask of alpha, CMYK, YCbCr. LAB gets a colour cast.
+COLOURS = {0, 1, 2, 3, 4, 5, 6}
+OTHER_COLOURS = {
+    **dict.fromkeys((8, 9, 10), 'LAB colours'),
+    **{32803: 'colours of a raw sensor', 32844: 'LogL', 32845: 'LogLuv'},
+}
 SAMPLE_FORMATS = {2: 'signed integer', 3: 'float', 5: 'complex integer', 6: 'complex float'}
 
 
@@ -45,7 +52,7 @@ def check_file(data: bytes) -> None:
         raise ValueError('float samples; allowed: unsigned integers of at most 16 bits')
     else:
         if data.startswith(TIFF):
-            _check_tiff(read_tiff_tags(data))
+            _check_tiff(read_tiff_tags(data), data.startswith(b'II'))
         _check_other(data)
 
 
@@ -84,13 +91,26 @@ def _check_png(data: bytes) -> None:
         raise ValueError('the file is cut off')
 
 
-def _check_tiff(tags: dict[int, tuple[int, ...]]) -> None:
+def _check_tiff(tags: dict[int, tuple[int, ...]], is_little_endian: bool) -> None:
     bits, kind = max(tags.get(BITS, (1,))), max(tags.get(SAMPLE_FORMAT, (1,)))
     if bits > 16 or kind in SAMPLE_FORMATS:
         raise ValueError(
             f'{SAMPLE_FORMATS.get(kind, "unsigned integer")} samples of {bits} bits; '
             'allowed: unsigned integers of at most 16 bits'
         )
+    widths, colours = tags.get(BITS, (1,)), tags.get(PHOTOMETRIC, (RGB,))
+    # Pillow alone reads 12 bits.
+    if not WIDTHS.issuperset(widths) and not (
+        widths == (12,) and colours == (1,) and is_little_endian
+    ):
+        order = '' if is_little_endian else 'big-endian '
+        raise ValueError(
+            f'{order}TIFF of {bits} bits a sample, which no decoder reads; allowed: 1, 2, 4, 8 or '
+            '16 bits, or 12 in grey and little-endian'
+        )
+    if not COLOURS.issuperset(colours):
+        kind = OTHER_COLOURS.get(colours[0], f'colours of kind {colours[0]}')
+        raise ValueError(f'TIFF in {kind}; allowed: grey, palette, RGB, CMYK, YCbCr')
 
 
 def _check_other(data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from .classes import number_folders
 from .custom import WORDNET_ID
 from .imagenet import ImageNet
 from .labels import check_labels
-from .names import lines_of, parse_name
+from .names import normalise
+from .shard_index import read_index
 
 CLASSES = '{}-classes.json'
 
@@ -44,8 +46,7 @@ class ShardedImageNet(ImageNet):
             )
         check_regular_file(index, 'index')
         self.ann_file = str(index)
-        lines = enumerate(lines_of(index), 1)
-        data_list = [_parse(line, root, f'{index}:{number}') for number, line in lines]
+        data_list = read_index(index)
         check_places(data_list, root)
         self.check_shards(_ends(data_list))
         self._use_names(root / CLASSES.format(self.split), data_list)
@@ -86,11 +87,19 @@ def _read_packed(file: Path) -> list[str]:
     """The names that ``pack.py`` has written, in the order of their labels."""
     check_regular_file(file, 'list of classes')
     try:
-        packed = json.loads(file.read_text(encoding='utf-8'))
-    except ValueError as error:
+        packed = json.loads(file.read_bytes())
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f'{file}:{error.lineno}: no JSON ({error.msg}); pack.py writes a list of names'
+        ) from error
+    except (ValueError, RecursionError) as error:
         raise ValueError(f'{file} is no JSON ({error}); pack.py writes a list of names') from error
     if not isinstance(packed, list) or not all(isinstance(name, str) for name in packed):
         raise ValueError(f'{file} is no list of names; pack.py writes one')
+    twice = [name for name, count in Counter(map(normalise, packed)).items() if count > 1]
+    if twice or not packed:
+        what = f'names {twice[0]!r} more than once' if twice else 'has no name'
+        raise ValueError(f'{file} {what}; allowed: a list of names that differ')
     return packed
 
 
@@ -98,23 +107,6 @@ def is_imagenet(packed: Sequence[str], classes: Sequence[str]) -> bool:
     """Whether packed classes are ImageNet's: by its WordNet ids, or by its names in some order."""
     ids = len(packed) == len(classes) and all(map(WORDNET_ID.fullmatch, packed))
     return ids or sorted(packed) == sorted(classes)
-
-
-def _parse(line: str, root: Path, where: str) -> dict:
-    try:
-        shard, *numbers, name = line.split(' ', 4)
-        offset, size, label = map(int, numbers)
-    except ValueError as error:
-        raise ValueError(
-            f'{where}: {line!r} is no line of an index; pack.py writes SHARD OFFSET SIZE LABEL NAME'
-        ) from error
-    return dict(
-        shard=str(root / shard),
-        offset=offset,
-        size=size,
-        gt_label=label,
-        img_path=f'{root / shard}:{parse_name(name)}',
-    )
 
 
 def _ends(data_list: Sequence[dict]) -> dict[str, int]:
@@ -127,8 +119,5 @@ def _ends(data_list: Sequence[dict]) -> dict[str, int]:
 
 def check_places(data_list: Sequence[dict], root: Path) -> None:
     """Raise a ValueError for a shard outside of the folder: a stranger may have packed it."""
-    for info in data_list:
-        if min(info['offset'], info['size']) < 0:
-            raise ValueError(f'{info["img_path"]}: its offset or its size is negative')
     for shard in {info['shard'] for info in data_list}:
         check_inside(shard, root)

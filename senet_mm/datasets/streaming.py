@@ -8,9 +8,9 @@ import numpy as np
 from mmengine.logging import print_log
 
 from senet_mm.registry import DATASETS
-from senet_mm.utils.files import atomic_file
 
-from .bucket import Bucket, BucketError
+from .bucket import Bucket
+from .bucket_cache import BucketError, is_whole, keep
 from .shards import CLASSES, ShardedImageNet
 
 CACHE = '~/.cache/senet_mm/shards'
@@ -33,8 +33,9 @@ class StreamedImageNet(ShardedImageNet):
 
     Raises:
         ImportError: boto3 is not installed.
-        BucketError: The bucket cannot be read, or lacks the index or a shard.
-        ValueError: The cache's disk has no room for the shards.
+        BucketError: The bucket cannot be read, or lacks the index or a shard, or the cache cannot
+            be written.
+        ValueError: The cache's disk has no room for the shards, or an argument is wrong.
     """
 
     def __init__(
@@ -46,6 +47,8 @@ class StreamedImageNet(ShardedImageNet):
         **kwargs,
     ) -> None:
         self.bucket = Bucket(data_root, timeout)
+        if not isinstance(cache_dir, str | Path | None):
+            raise ValueError(f'cache_dir={cache_dir!r}; allowed: a folder')
         self.cache_dir = Path(cache_dir or CACHE).expanduser()
         self.sizes: dict[str, int] = {}
         super().__init__(split=split, **kwargs)  # the shards are read in the cache
@@ -63,15 +66,11 @@ class StreamedImageNet(ShardedImageNet):
         # Another pack has another index, so that its shards are not mistaken for these.
         digest = hashlib.sha256(f'{self.bucket.address}\n'.encode() + lines).hexdigest()[:16]
         folder = self.cache_dir / f'{self.split}-{digest}'
-        folder.mkdir(parents=True, exist_ok=True)
         files = {index: lines}
         if classes in self.sizes:
             files[classes] = self.bucket.read(classes, self.sizes[classes])
         for name, data in files.items():
-            path = folder / name
-            if not path.exists() or path.read_bytes() != data:  # a full cache may be read-only
-                with atomic_file(path) as file:
-                    file.write(data)
+            keep(folder / name, data)
         self.data_root = str(folder)
         return super().load_data_list()
 
@@ -87,7 +86,8 @@ class StreamedImageNet(ShardedImageNet):
     def check_shards(self, ends: dict[str, int]) -> None:
         """Compare sizes with the bucket's listing, and with what the disk has room for."""
         super().check_shards(ends)
-        missing = sum(self.size_of(shard) for shard in ends if not Path(shard).exists())
+        sizes = {shard: self.size_of(shard) for shard in ends}
+        missing = sum(size for shard, size in sizes.items() if not is_whole(Path(shard), size))
         free = shutil.disk_usage(self.data_root).free
         if missing > free:
             raise ValueError(

@@ -108,15 +108,16 @@ def tiff(img, **kwargs):
     return file.getvalue()
 
 
-def packed_tiff(img, bits):
+def packed_tiff(img, bits, order='<'):
     """A grey TIFF of less than 8 or of 12 bits a sample, without compression."""
     rows = [''.join(f'{level:0{bits}b}' for level in row) for row in img.tolist()]
     data = b''.join(int(row, 2).to_bytes(len(row) // 8, 'big') for row in rows)
     height, width = img.shape
     tags = {256: width, 257: height, 258: bits, 259: 1, 262: 1, 273: 122, 277: 1, 278: height}
     tags[279] = len(data)
-    entries = b''.join(struct.pack('<HHII', tag, 4, 1, value) for tag, value in tags.items())
-    return struct.pack('<2sHIH', b'II', 42, 8, len(tags)) + entries + bytes(4) + data
+    entries = b''.join(struct.pack(f'{order}HHII', tag, 4, 1, value) for tag, value in tags.items())
+    mark = b'II' if order == '<' else b'MM'
+    return struct.pack(f'{order}2sHIH', mark, 42, 8, len(tags)) + entries + bytes(4) + data
 
 
 def pixel_map(kind, img, maximum):
@@ -217,6 +218,30 @@ def test_samples_without_a_known_range_are_refused(reason):
     """Not guessed: black, white or what the range of the type would make of them."""
     with pytest.raises(ValueError, match=f'^{reason.strip()}; allowed: unsigned integers of at mo'):
         decode(NO_RANGE[reason])
+
+
+@pytest.mark.parametrize('bits', [3, 6, 10, 14])
+def test_tiffs_that_no_decoder_reads(bits):
+    """The bits are the reason, not the file."""
+    with pytest.raises(
+        ValueError, match=f'^TIFF of {bits} bits a sample, which no decoder reads; '
+    ):
+        decode(packed_tiff(GREY >> (16 - bits), bits))
+
+
+def test_12_bits_big_endian():
+    with pytest.raises(ValueError, match=r'^big-endian TIFF of 12 bits a sample, which no decoder'):
+        decode(packed_tiff(GREY >> 4, 12, '>'))
+
+
+@pytest.mark.parametrize('kind', [8, 9, 10, 32803])
+def test_colours_that_would_get_a_cast(kind):
+    """LAB in its three variants, which OpenCV decodes to other colours, and a raw sensor's."""
+    data = tiff(upper8(COLOUR), photometric='rgb')
+    rgb, other = (struct.pack('<HHIHH', 262, 3, 1, value, 0) for value in (2, kind))
+    assert rgb in data
+    with pytest.raises(ValueError, match=r'^TIFF in (LAB colours|colours of a raw .*); allowed: g'):
+        decode(data.replace(rgb, other))
 
 
 def png_header(width, height):

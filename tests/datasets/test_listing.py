@@ -105,9 +105,9 @@ def test_verify_knows_the_lists_of_a_data_set(tmp_path, capsys):
     for name in ('meta/train.txt', 'meta/val.txt', 'places365_val.txt', 'a/notes.txt', 'a/x.jpg'):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(KINDS['.jpg'])
-    assert load_tool('tools/dataset_tools/verify.py').find_images(tmp_path) == [
-        tmp_path / 'a/x.jpg'
-    ]
+    assert load_tool('tools/dataset_tools/verify.py').find_images(tmp_path) == {
+        'a/x.jpg': dict(name='a/x.jpg', img_path=str(tmp_path / 'a/x.jpg'))
+    }
     assert capsys.readouterr().out == '1 file left out: 1 .txt, the first a/notes.txt\n'
 
 

@@ -104,7 +104,7 @@ def test_what_is_imagenet(packed, expected):
     assert is_imagenet(packed, IMAGENET_CATEGORIES) == expected
 
 
-@pytest.mark.parametrize('line', ['', 'a.tar 0 9 a.JPEG', 'a.tar 0 9 cat a.JPEG', 'a.tar 0 9'])
+@pytest.mark.parametrize('line', ['a.tar 0 9 a.JPEG', 'a.tar 0 9 cat a.JPEG', 'a.tar 0 9'])
 def test_damaged_index(line, tmp_path):
     (tmp_path / 'a.tar').write_bytes(bytes(1000))
     (tmp_path / 'val.txt').write_text(f'a.tar 0 9 0 a.JPEG\n{line}\n')
@@ -122,10 +122,10 @@ def test_a_fifo_in_the_place_of_a_list(file, root, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ('text', 'message'), [('{', 'is no JSON'), (json.dumps({'a': 1}), 'is no list of names')]
+    ('text', 'message'), [('{', ':1: no JSON'), (json.dumps({'a': 1}), ' is no list of names')]
 )
 def test_damaged_names(text, message, root, monkeypatch):
     pack(root, monkeypatch)
     (root / 'shards/val-classes.json').write_text(text)
-    with pytest.raises(ValueError, match=f'val-classes.json {message}'):
+    with pytest.raises(ValueError, match=rf'val-classes\.json{message}'):
         ShardedImageNet(str(root / 'shards'), 'val')

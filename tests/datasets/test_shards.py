@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -141,8 +142,8 @@ def test_wrong_shards(packed, tmp_path):
         ('fifo.tar', '0 9', r'fifo.tar is a fifo; allowed: a regular file$'),
         ('.', '0 9', r'is a folder; allowed: a regular file$'),
         ('none.tar', '0 9', r'none.tar does not exist$'),
-        ('good.tar', '-9 9', r'good.tar:a.JPEG: its offset or its size is negative$'),
-        ('good.tar', '9 -9', r'good.tar:a.JPEG: its offset or its size is negative$'),
+        ('good.tar', '-9 9', r"train.txt:2: 'good.tar -9 9 0 a.JPEG' is no line of an index; "),
+        ('good.tar', '9 -9', r"train.txt:2: 'good.tar 9 -9 0 a.JPEG' is no line of an index; "),
         ('good.tar', '0 2000', r'good.tar has 1000 bytes; its index says at least 2000$'),
     ],
 )
@@ -157,6 +158,90 @@ def test_an_index_that_leads_elsewhere(tmp_path, shard, place, message):
     (root / 'train.txt').write_text(f'good.tar 0 9 0 a.JPEG\n{shard} {place} 0 a.JPEG\n')
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         ShardedImageNet(data_root=str(root), split='train')
+
+
+LINE = 'good.tar 0 9 0 a.JPEG'
+# What stands in an index, and what the error says behind the file.
+INDEXES = {
+    'empty': (b'', r' has no line; pack\.py writes SHARD OFFSET SIZE LABEL NAME$'),
+    'blank': (b'\n\n', r' has no line'),
+    'three fields': (f'{LINE}\ngood.tar 0 9'.encode(), r":2: 'good.tar 0 9' is no line of an"),
+    'text': (b'good.tar abc 9 0 a.JPEG', r":1: 'good.tar abc .* is no line of an index; "),
+    'underscore': (b'good.tar 1_0 9 0 a.JPEG', r':1: .* is no line'),
+    'plus': (b'good.tar +1 9 0 a.JPEG', r':1: .* is no line'),
+    'other digits': ('good.tar \u0663 9 0 a.JPEG'.encode(), r':1: .* is no line'),
+    'endless': (b'good.tar ' + b'9' * 5000 + b' 9 0 a.JPEG', r':1: .* is no line'),
+    'no shard': (b' 0 9 0 a.JPEG', r':1: .* is no line'),
+    'zero byte': (f'{LINE}\ngo\0od.tar 0 9 0 a.JPEG'.encode(), ':2: a zero byte; allowed: text'),
+    'other bytes': (f'{LINE}\n'.encode() + b'\xe4 0 9 0 a', ':2: byte 0xe4 is no UTF-8; '),
+}
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A folder with a shard and an index of two lines."""
+    (tmp_path / 'good.tar').write_bytes(bytes(1000))
+    (tmp_path / 'train.txt').write_text(f'{LINE}\n{LINE}\n')
+    return tmp_path
+
+
+@pytest.mark.parametrize('name', INDEXES)
+def test_a_wrong_index_is_refused_with_its_place(name, small):
+    data, message = INDEXES[name]
+    (small / 'train.txt').write_bytes(data)
+    with pytest.raises(ValueError, match=rf'^{small}/train\.txt{message}') as error:
+        ShardedImageNet(data_root=str(small), split='train')
+    assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16'])
+@pytest.mark.parametrize('end', ['\n', '\r\n', '\n\n'])
+def test_an_index_of_another_editor(encoding, end, small):
+    (small / 'train.txt').write_bytes(f'{LINE}{end}good.tar 10 7 3 b c.JPEG{end}'.encode(encoding))
+    dataset = ShardedImageNet(data_root=str(small), split='train')
+    info = dataset.get_data_info(1)
+    assert len(dataset) == 2
+    assert (info['offset'], info['size'], info['gt_label']) == (10, 7, 3)
+    assert info['img_path'] == f'{small}/good.tar:b c.JPEG'
+
+
+@pytest.mark.parametrize(
+    ('data', 'message'),
+    [
+        (b'["a",\nb]', r':2: no JSON \(Expecting value\); pack\.py writes a list of names$'),
+        (b'', r':1: no JSON'),
+        (b'"\xff"', r' is no JSON'),
+        (b'[' * 100_000, r' is no JSON'),
+        (b'{"a": 1}', r' is no list of names'),
+        (b'[1, 2]', r' is no list of names'),
+        (b'[]', r' has no name; allowed: a list of names that differ$'),
+        (b'["a", "b", "a"]', r" names 'a' more than once; allowed: a list of names that differ$"),
+        (b'["\\u00e4", "a\\u0308"]', r" names '.*' more than once; "),
+    ],
+)
+def test_wrong_lists_of_classes(data, message, small):
+    (small / 'train-classes.json').write_bytes(data)
+    with pytest.raises(ValueError, match=rf'^{small}/train-classes\.json{message}'):
+        ShardedImageNet(data_root=str(small), split='train')
+
+
+def test_verify_reads_shards(packed, tmp_path):
+    """Of two shards, one cut off and one overwritten, the images are listed by shard and name."""
+    out = tmp_path / 'set/in1k'
+    shutil.copytree(packed[0], out)
+    lines = [line.split(' ', 4) for line in (out / 'val.txt').read_text().splitlines()]
+    os.truncate(out / lines[0][0], 700)
+    (out / lines[1][0]).write_bytes(bytes((out / lines[1][0]).stat().st_size))
+    options = ['--out', tmp_path / 'list.txt', '--log', tmp_path / 'log.txt']
+    done = run('verify.py', tmp_path / 'set', *options)
+    assert f'2 of {2 * len(GOOD)} images are damaged' in done.stdout, done.stderr
+    assert 'left out' not in done.stdout
+    damaged = sorted((tmp_path / 'list.txt').read_text().splitlines())
+    begins = sorted(f'in1k/{line[0]}:{line[4]}: ' for line in lines[:2])
+    assert all(line.startswith(begin) for line, begin in zip(damaged, begins, strict=True))
+    assert sum(line.endswith(': the shard is cut off') for line in damaged) == 1
+    again = run('verify.py', tmp_path / 'set', *options)
+    assert f'{2 * len(GOOD) - 2} of {2 * len(GOOD)} images were verified before' in again.stdout
 
 
 def test_shard_that_was_cut_off_later(packed, tmp_path):

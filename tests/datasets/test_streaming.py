@@ -1,18 +1,21 @@
 """Shards in a bucket of a real S3 server: fetched once, or an end with a reason."""
 
+import io
 import logging
 import multiprocessing
+import os
 import pickle
 import sys
 import time
 from multiprocessing.pool import ThreadPool
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
 
-from senet_mm.datasets import LoadImage, ShardedImageNet, StreamedImageNet, bucket, streaming
+from senet_mm.datasets import LoadImage, ShardedImageNet, StreamedImageNet, bucket, bucket_cache
 from senet_mm.datasets.bucket import Bucket, BucketError
 
 from ..conftest import load_tool
@@ -253,12 +256,13 @@ def test_a_full_cache_is_only_read(store, tmp_path, monkeypatch):
     def denied(path):
         raise PermissionError(13, 'Permission denied', str(path))
 
-    monkeypatch.setattr(streaming, 'atomic_file', denied)
+    monkeypatch.setattr(bucket_cache, 'atomic_file', denied)
     monkeypatch.setattr(bucket, 'FileLock', denied)
     again = make(tmp_path)
     assert [again[i]['gt_label'] for i in range(IMAGES)] == labels
-    with pytest.raises(PermissionError):
-        make(tmp_path / 'other')
+    other = tmp_path / 'other'
+    with pytest.raises(BucketError, match=rf'^{other}/.* \(Permission denied\); .* cache_dir'):
+        make(other)
 
 
 def test_a_disk_without_room(store, tmp_path, monkeypatch):
@@ -268,10 +272,99 @@ def test_a_disk_without_room(store, tmp_path, monkeypatch):
         make(tmp_path)
 
 
-@pytest.mark.parametrize('address', ['bucket', 's3://', '/data/in1k', 'https://host/in1k'])
+@pytest.mark.parametrize('address', ['bucket', 's3://', '/data/in1k', 'https://host/in1k', None, 3])
 def test_wrong_addresses(address):
     with pytest.raises(ValueError, match='allowed: s3://BUCKET/PREFIX'):
         StreamedImageNet(address)
+
+
+@pytest.mark.parametrize(
+    'timeout', [0, -1, 1e-9, 1e12, float('nan'), float('inf'), '30', None, True]
+)
+def test_wrong_timeouts(timeout):
+    with pytest.raises(ValueError, match=r'^timeout=.*; allowed: seconds, 0\.01 to 86400$'):
+        StreamedImageNet('s3://bucket/in1k', timeout=timeout)
+
+
+def test_wrong_cache_dir(store, tmp_path):
+    with pytest.raises(ValueError, match=r'^cache_dir=3; allowed: a folder$'):
+        StreamedImageNet('s3://bucket/in1k', cache_dir=3)
+    file = tmp_path / 'file'
+    file.touch()
+    with pytest.raises(BucketError, match=rf'^{file}/.* cannot be written \(Not a directory\)'):
+        make(file)
+
+
+@pytest.mark.parametrize('size', [0, 2000, 10**6])
+def test_a_cached_shard_of_the_wrong_size_is_fetched_anew(size, store, packed, tmp_path):
+    """Before the start and in the middle, when the shard is open."""
+    dataset = make(tmp_path)
+    expected = [dataset[i]['img'] for i in range(IMAGES)]
+    store.requests.clear()
+    shards = sorted(tmp_path.rglob('*.tar'))
+    for again in (lambda: make(tmp_path), lambda: dataset):
+        os.truncate(shards[1], size)
+        served = again()
+        assert all(np.array_equal(served[i]['img'], expected[i]) for i in range(IMAGES))
+        assert of_shards(store.requests) == {f'/bucket/in1k/{shards[1].name}': 1}
+        assert shards[1].read_bytes() == (packed / shards[1].name).read_bytes()
+        store.requests.clear()
+
+
+def test_the_room_for_shards_of_the_wrong_size_counts(store, tmp_path, monkeypatch):
+    dataset = make(tmp_path)
+    shards = {dataset[i]['shard'] for i in range(IMAGES)}
+    monkeypatch.setattr('shutil.disk_usage', lambda path: type('Usage', (), dict(free=1000)))
+    make(tmp_path)  # all are there
+    os.truncate(shards.pop(), 2000)
+    with pytest.raises(ValueError, match='the shards that are not there yet need'):
+        make(tmp_path)
+
+
+@pytest.mark.parametrize('kind', ['folder', 'fifo'])
+def test_something_else_in_the_place_of_a_shard(kind, store, tmp_path):
+    shard = Path(make(tmp_path).data_root, 'train-00001.tar')
+    shard.mkdir() if kind == 'folder' else os.mkfifo(shard)
+    with pytest.raises(ValueError, match=rf'^shard {shard} is a {kind}; allowed: a regular file$'):
+        make(tmp_path)
+
+
+@pytest.mark.parametrize(
+    'address', ['s3://bucket/in1k/', 's3://bucket//in1k', 's3://bucket/in1k//']
+)
+def test_slashes_do_not_keep_a_pack_twice(address, store, tmp_path):
+    first = make(tmp_path)
+    again = StreamedImageNet(
+        address, cache_dir=str(tmp_path), metainfo=dict(classes=list('0123456789'))
+    )
+    assert again.data_root == first.data_root
+
+
+class FullDisk(io.BytesIO):
+    """A file on a disk without room."""
+
+    name = '/cache/.train-00001.tar.part'
+
+    def write(self, data):
+        raise OSError(28, 'No space left on device')
+
+
+def test_no_room_while_a_shard_comes(store, packed):
+    """One request; the message names the file in the cache."""
+    size = (packed / 'train-00001.tar').stat().st_size
+    with pytest.raises(
+        BucketError, match=rf'^{FullDisk.name} cannot be written \(No space left on'
+    ):
+        Bucket('s3://bucket/in1k')._download('train-00001.tar', size, FullDisk())
+    assert sum(of_shards(store.requests).values()) == 1
+
+
+def test_a_folder_in_the_place_of_a_part(store, tmp_path):
+    dataset = make(tmp_path)
+    for name in dataset.sizes:
+        Path(dataset.data_root, f'.{name}.part').mkdir()
+    with pytest.raises(BucketError, match=rf'^{dataset.data_root}/.* cannot be written \(Is a dir'):
+        dataset[0]
 
 
 def test_without_boto3(tmp_path):

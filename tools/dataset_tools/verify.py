@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Decode every image of a folder strictly and list those that are damaged.
+"""Decode every image of a folder or of packed shards strictly and list those that are damaged.
 
 python tools/dataset_tools/verify.py data/imagenet
 
@@ -21,7 +21,9 @@ LISTS = re.compile(r'(meta/)?[^/]+\.txt')
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('root', type=Path, help='folder of images, with all folders below it')
+    parser.add_argument(
+        'root', type=Path, help='folder of images or shards, with all folders below it'
+    )
     parser.add_argument(
         '--out', type=Path, help='the list to write, by default work_dirs/verify/ROOT/damaged.txt'
     )
@@ -32,35 +34,63 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def verify(path: Path) -> tuple[Path, str]:
-    """A file and what is wrong with it, or an empty string."""
-    from senet_mm.datasets.decoding import read_file
+def verify(image: dict) -> tuple[str, str]:
+    """The name of an image and what is wrong with it, or an empty string."""
+    from senet_mm.datasets import LoadImage
     from senet_mm.datasets.packing import decode_strictly
 
     try:
-        decode_strictly(read_file(path))
+        decode_strictly(LoadImage.read(image))
     except ValueError as error:
-        return path, ' '.join(str(error).split())
+        return image['name'], ' '.join(str(error).split())
     except Exception as error:  # one image of a million must not end the run
-        return path, f'{type(error).__name__}: {" ".join(str(error).split())}'
-    return path, ''
+        return image['name'], f'{type(error).__name__}: {" ".join(str(error).split())}'
+    return image['name'], ''
 
 
-def find_images(root: Path) -> list[Path]:
-    """The files below a folder that data sets take for images; says what is left out."""
+def find_images(root: Path) -> dict[str, dict]:
+    """What ``LoadImage`` reads below a folder, by name: images in files and those in packed shards.
+
+    Says which files are left out.
+    """
     from senet_mm.datasets.decoding import EXTENSIONS
     from senet_mm.datasets.listing import describe_left_out, list_files
+    from senet_mm.datasets.shard_index import find_indexes
 
     if not root.is_dir():
         raise FileNotFoundError(f'folder {root} does not exist')
     names = sorted(list_files(str(root)))
+    indexes = find_indexes(names)
     images = [name for name in names if name.lower().endswith(EXTENSIONS)]
-    if not images:
-        raise ValueError(f'{root} has no image; allowed: {", ".join(EXTENSIONS)}')
+    if not images and not indexes:
+        raise ValueError(
+            f'{root} has no image; allowed: {", ".join(EXTENSIONS)}, or shards of pack.py'
+        )
     lists = set(filter(LISTS.fullmatch, names))
-    if left_out := describe_left_out({*names} - {*images} - lists):
+    shards = [name for index in indexes for name in names if is_of(name, index)]
+    if left_out := describe_left_out({*names} - {*images} - {*shards} - lists):
         print(left_out)
-    return [root / name for name in images]
+    found = {name: dict(name=name, img_path=str(root / name)) for name in images}
+    for index in indexes:
+        found.update(list_packed(root, index))
+    return found
+
+
+def is_of(name: str, index: str) -> bool:
+    """Whether a file is a shard, the classes or a list of a packed split, by its name."""
+    return name == index or name.startswith(f'{index.removesuffix(".txt")}-')
+
+
+def list_packed(root: Path, index: str) -> dict[str, dict]:
+    """The images of a packed split by ``SHARD:NAME``, the shard below ``root``."""
+    from senet_mm.datasets.shard_index import read_index
+    from senet_mm.datasets.shards import check_places
+
+    path = root / index
+    data_list = read_index(path)
+    check_places(data_list, path.parent)
+    names = [info['img_path'].removeprefix(f'{root}/') for info in data_list]
+    return {name: dict(info, name=name) for name, info in zip(names, data_list, strict=True)}
 
 
 def read_log(log: Path) -> dict[str, str]:
@@ -75,16 +105,15 @@ def read_log(log: Path) -> dict[str, str]:
     return {parse_name(name): reason for name, tab, reason in pairs if tab}
 
 
-def run(paths: list[Path], args: argparse.Namespace, results: dict[str, str]) -> None:
+def run(images: list[dict], args: argparse.Namespace, results: dict[str, str]) -> None:
     """Verify what is not in ``results``; every result is written down at once."""
     from mmengine import ProgressBar
 
     from senet_mm.datasets.names import printable
 
-    bar = ProgressBar(len(paths))
+    bar = ProgressBar(len(images))
     with Pool(args.workers) as pool, args.log.open('a', buffering=1, encoding='utf-8') as log:
-        for path, reason in pool.imap_unordered(verify, paths, chunksize=16):
-            name = str(path.relative_to(args.root))
+        for name, reason in pool.imap_unordered(verify, images, chunksize=16):
             results[name] = reason
             log.write(f'{printable(name)}\t{reason}\n')
             bar.update()
@@ -95,7 +124,7 @@ def main(args: argparse.Namespace) -> int:
     from senet_mm.datasets.names import printable
     from senet_mm.utils.files import atomic_file
 
-    paths = find_images(args.root)
+    images = find_images(args.root)
     # The data may be read-only. A folder is that of its whole path: many are called `train`.
     folder = Path('work_dirs/verify', *args.root.resolve().parts[1:])
     if args.out is None or args.log is None:
@@ -108,16 +137,16 @@ def main(args: argparse.Namespace) -> int:
             raise FileNotFoundError(f'folder {path.parent} does not exist')
     # Damaged ones are looked at again: they may have been mended.
     names = {name for name, reason in results.items() if not reason}
-    left = [path for path in paths if str(path.relative_to(args.root)) not in names]
-    if done := len(paths) - len(left):
-        print(f'{done} of {len(paths)} images were verified before ({args.log})')
+    left = [image for name, image in images.items() if name not in names]
+    if done := len(images) - len(left):
+        print(f'{done} of {len(images)} images were verified before ({args.log})')
     if left:
         run(left, args, results)
-    results = {name: results[name] for name in (str(path.relative_to(args.root)) for path in paths)}
+    results = {name: results[name] for name in images}
     damaged = [f'{printable(name)}: {reason}\n' for name, reason in results.items() if reason]
     with atomic_file(args.out) as file:
         file.write(''.join(damaged).encode())
-    print(f'{len(damaged)} of {len(paths)} images are damaged, listed in {args.out}')
+    print(f'{len(damaged)} of {len(images)} images are damaged, listed in {args.out}')
     return bool(damaged)
 
 
