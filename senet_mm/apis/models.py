@@ -9,7 +9,7 @@ from senet_mm.config.names import get_config
 
 if TYPE_CHECKING:
     import torch
-    from mmengine.config import Config, ConfigDict
+    from mmengine.config import Config
 
     from senet_mm.models import ImageClassifier
 
@@ -44,11 +44,10 @@ def get_model(
         ValueError: The checkpoint does not fit, is damaged, or holds more than data.
         ConnectionError: The URL cannot be fetched.
     """
-    from mmengine.registry import DefaultScope
     from mmengine.runner import CheckpointLoader
 
     from senet_mm.engine import load_strictly
-    from senet_mm.registry import MODELS
+    from senet_mm.engine.classifier import build_classifier
 
     cfg = get_config(name) if isinstance(name, str) else copy.deepcopy(name)
     classes = None
@@ -56,13 +55,12 @@ def get_model(
         checkpoint = str(checkpoint)
         loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu', logger='silent')
         classes = _take_over(cfg, loaded, checkpoint, new_head=num_classes is not None)
-    with DefaultScope.overwrite_default_scope('senet_mm'):
-        model = MODELS.build(get_model_cfg(cfg, num_classes))
-        if checkpoint is None:
-            model.init_weights()
-        else:
-            model.head.init_weights()
-            load_strictly(model, loaded, checkpoint, new_head=num_classes is not None)
+    model = build_classifier(cfg, num_classes)
+    if checkpoint is None:
+        model.init_weights()
+    else:
+        model.head.init_weights()
+        load_strictly(model, loaded, checkpoint, new_head=num_classes is not None)
     # The names that OpenMMLab's packages have for them.
     model.cfg = cfg
     kept = classes and num_classes in (None, len(classes))
@@ -101,24 +99,3 @@ def _take_over(
     for line in lines:
         print_log(line, logger='current')
     return origin.classes
-
-
-def get_model_cfg(cfg: 'Config', num_classes: int | None = None) -> 'ConfigDict':
-    """The ``model`` of a config with its ``data_preprocessor``, as the runner puts them together.
-
-    Args:
-        cfg: The config; its ``model`` is changed.
-        num_classes: Number of classes, by default the config's.
-    """
-    from senet_mm.engine.weights.preprocessing import check_preprocessor
-    from senet_mm.models.num_classes import set_num_classes
-
-    check_preprocessor(cfg)
-    model = cfg.model
-    if cfg.get('data_preprocessor'):
-        model.setdefault('data_preprocessor', cfg.data_preprocessor)
-    if num_classes is not None:
-        set_num_classes(model, num_classes)
-        preprocessor = model.get('data_preprocessor') or {}
-        model.data_preprocessor = dict(preprocessor, num_classes=num_classes)
-    return model

@@ -1,15 +1,15 @@
 """The network of ours that weights are for, and whether it looks where theirs does."""
 
+import copy
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
-from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from senet_mm.config import get_config, list_models
+from senet_mm.engine.classifier import build_classifier
 from senet_mm.models.backbones import BNInception, Bottleneck, ResNet
-from senet_mm.registry import MODELS
 
 from .formats import CAFFE, Format, Geometry
 
@@ -30,10 +30,7 @@ class Target:
 
     def __init__(self, config: str) -> None:
         self.config = config
-        self.cfg = cfg = get_config(config)
-        init_default_scope(cfg.get('default_scope', 'senet_mm'))
-        # How to train is no part of the network.
-        self.model_cfg = {key: value for key, value in cfg.model.items() if key != 'train_cfg'}
+        self.cfg = get_config(config)
         kind = type(self.model.backbone)
         if not issubclass(kind, (ResNet, BNInception)):
             raise ValueError(
@@ -45,7 +42,7 @@ class Target:
     def model(self) -> 'ImageClassifier':
         """The network on the meta device, where it costs neither time nor memory."""
         with torch.device('meta'):
-            return MODELS.build(self.model_cfg)
+            return self._build()
 
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
@@ -56,9 +53,14 @@ class Target:
         """The state dict with the initialisation of the config, the same at every call."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            model = MODELS.build(self.model_cfg)
+            model = self._build()
             model.init_weights()
         return model.state_dict()
+
+    def _build(self) -> 'ImageClassifier':
+        cfg = copy.deepcopy(self.cfg)
+        cfg.model.pop('train_cfg', None)  # how to train is no part of the network
+        return build_classifier(cfg)
 
     @property
     def geometry(self) -> Geometry:
@@ -105,7 +107,7 @@ class Target:
     def _same_network(self, geometry: Geometry) -> str | None:
         """The shortest name of a config with our tensors and this geometry."""
         shapes = {name: tensor.shape for name, tensor in self.tensors.items()}
-        backbone = self.model_cfg['backbone']
+        backbone = self.cfg.model.backbone
         for name in sorted(list_models(), key=len):
             other = get_config(name).model.backbone
             if (other.type, other.get('depth')) != (backbone.type, backbone.get('depth')):

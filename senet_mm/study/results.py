@@ -95,15 +95,13 @@ def get_results(table: str) -> list[Result]:
 def _describe(result: Result) -> None:
     """Fill in what follows from the config."""
     import torch
-    from mmengine.registry import init_default_scope
 
-    from senet_mm.registry import MODELS
+    from senet_mm.engine.classifier import build_classifier
     from senet_mm.utils.complexity import count_macs, count_params
 
-    init_default_scope('senet_mm')
     cfg = get_config(result.config)
     with torch.device('meta'):
-        model = MODELS.build(cfg.model).eval()
+        model = build_classifier(cfg).eval()
     result.params = count_params(model)
     result.macs = count_macs(model, cfg.input_shape)['']
     first_line = Path(find_config(result.config)).read_text().partition('\n')[0]

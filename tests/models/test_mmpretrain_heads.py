@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from senet_mm.apis import list_models
-from senet_mm.apis.models import get_model_cfg
 from senet_mm.config.names import get_config
 from senet_mm.datasets.collate import collate
+from senet_mm.engine.classifier import assemble
 from senet_mm.models.num_classes import set_num_classes
 from senet_mm.registry import MODELS, TRANSFORMS
 
@@ -92,13 +92,13 @@ def test_an_image_without_label():
 def test_configs_take_a_number_of_classes(family):
     """Those whose head has none have it in the backbone."""
     for name in list_models(family):
-        model = get_model_cfg(get_config(name), num_classes=7)
+        model = assemble(get_config(name), num_classes=7)
         found = [part.num_classes for part in (model.head, model.backbone) if 'num_classes' in part]
         assert set(found) == {7}, name
 
 
 def test_vgg_of_seven_classes():
-    model = MODELS.build(get_model_cfg(get_config('vgg16_8xb128-100e_in1k'), num_classes=7))
+    model = MODELS.build(assemble(get_config('vgg16_8xb128-100e_in1k'), num_classes=7))
     assert model.backbone.classifier[-1].out_features == 7
 
 

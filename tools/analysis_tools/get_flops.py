@@ -50,16 +50,13 @@ def to_table(complexity: 'Complexity') -> str:
 def main(args: argparse.Namespace) -> None:
     cfg = load_config(args)
 
-    from mmengine.registry import init_default_scope
-
-    from senet_mm.registry import MODELS
+    from senet_mm.engine.classifier import build_classifier
     from senet_mm.utils.complexity import get_complexity
 
-    init_default_scope(cfg.default_scope)
     shape = tuple(cfg.input_shape)
     if args.shape:
         shape = image_shape(shape[0], args.shape)
-    complexity = get_complexity(MODELS.build(cfg.model), shape)
+    complexity = get_complexity(build_classifier(cfg), shape)
     print(json.dumps(complexity.to_dict(), indent=2) if args.json else to_table(complexity))
 
 
