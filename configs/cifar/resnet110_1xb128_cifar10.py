@@ -3,9 +3,7 @@
 # Published: 6.43 % error (He et al., arXiv:1512.03385, table 6, best of five)
 _base_ = [
     '../_base_/models/resnet110_cifar.py',
-    '../_base_/datasets/cifar10_bs16.py',
+    '../_base_/datasets/cifar10_bs128.py',
     '../_base_/schedules/cifar_bs128_164e_warmup.py',
     '../_base_/default_runtime.py',
 ]
-
-train_dataloader = dict(batch_size=128)

@@ -3,10 +3,9 @@
 # Published: 17.77 % error (Xie et al., arXiv:1611.05431, table 7)
 _base_ = [
     '../_base_/models/resnext29-8x64d_cifar.py',
-    '../_base_/datasets/cifar100_bs16.py',
+    '../_base_/datasets/cifar100_bs128.py',
     '../_base_/schedules/cifar_bs128_300e.py',
     '../_base_/default_runtime.py',
 ]
 
 model = dict(head=dict(num_classes=100))
-train_dataloader = dict(batch_size=128)

@@ -3,9 +3,7 @@
 # Published: 2.56 % error (paper, table 4)
 _base_ = [
     '../_base_/models/shakeshake26-2x96d_cifar.py',
-    '../_base_/datasets/cifar10_bs16_cutout.py',
+    '../_base_/datasets/cifar10_bs64_cutout.py',
     '../_base_/schedules/cifar_bs128_coslr_1800e.py',
     '../_base_/default_runtime.py',
 ]
-
-train_dataloader = dict(batch_size=64)

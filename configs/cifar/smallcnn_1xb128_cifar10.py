@@ -3,9 +3,7 @@
 # Expected: no score was published for this network
 _base_ = [
     '../_base_/models/smallcnn_cifar.py',
-    '../_base_/datasets/cifar10_bs16.py',
+    '../_base_/datasets/cifar10_bs128.py',
     '../_base_/schedules/cifar_bs128_164e.py',
     '../_base_/default_runtime.py',
 ]
-
-train_dataloader = dict(batch_size=128)

@@ -3,9 +3,7 @@
 # Expected: no score was published for this recipe
 _base_ = [
     '../_base_/models/inception_v4.py',
-    '../_base_/datasets/imagenet_bs32_299.py',
+    '../_base_/datasets/imagenet_bs128_299.py',
     '../_base_/schedules/imagenet_bs1024_100e.py',
     '../_base_/default_runtime.py',
 ]
-
-train_dataloader = dict(batch_size=128)

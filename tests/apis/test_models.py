@@ -30,7 +30,7 @@ def weights(tmp_path):
 
 def test_names_and_network_from_the_top_of_the_package():
     assert senet_mm.list_models('senet*') == [
-        'senet154-caffe_in1k',
+        'senet154-caffe_64xb32-100e_in1k',
         'senet154_64xb32-100e-320px_in1k',
         'senet154_64xb32-100e-test320_in1k',
         'senet154_64xb32-100e_in1k',

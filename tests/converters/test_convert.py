@@ -22,7 +22,7 @@ from senet_mm.engine.preprocessing import describe_preprocessing
 
 from .parity import CONFIGS, NETS, caffe_model, convert
 
-CAFFE_50 = 'seresnet50-caffe_in1k'
+CAFFE_50 = 'seresnet50-caffe_8xb32_in1k'
 PAD1_50 = 'seresnet50_8xb32_in1k'
 
 
@@ -112,7 +112,7 @@ def test_caffe_there_and_back_is_the_identity(net, order, tmp_path):
     ('kind', 'name', 'config', 'suffix'),
     [
         ('timm', 'legacy_seresnet50', CAFFE_50, '.pth'),
-        ('timm', 'legacy_senet154', 'senet154-caffe_in1k', '.safetensors'),
+        ('timm', 'legacy_senet154', 'senet154-caffe_64xb32-100e_in1k', '.safetensors'),
         ('timm', 'seresnet50', PAD1_50, '.safetensors'),
         ('timm', 'senet154', 'senet154_8xb32_in1k', '.pth'),
         ('torchvision', 'resnet50', 'resnet50_8xb32_in1k', '.pth'),
@@ -408,7 +408,7 @@ def test_a_hostile_file_is_not_run(tmp_path):
 def test_a_foreign_network(caffe_50, timm_50, tmp_path):
     """Another depth, another kind, another number of classes."""
     foreign = partial(refused, ValueError)
-    foreign(r'\d+ missing \(', 'caffe', caffe_50, tmp_path, 'seresnet101-caffe_in1k')
+    foreign(r'\d+ missing \(', 'caffe', caffe_50, tmp_path, 'seresnet101-caffe_8xb32_in1k')
     foreign(r'\d+ missing \(.*\)', 'timm', timm_50, tmp_path, 'seresnet101_8xb32_in1k')
     foreign(r'missing .*; \d+ unexpected', 'caffe', caffe_50, tmp_path, CONFIGS['SE-BN-Inception'])
     foreign('64 unexpected', 'timm', timm_50, tmp_path, 'resnet50_8xb32_in1k')
@@ -431,7 +431,7 @@ PAIRINGS = [
     ('torchvision', 'timm_50', CAFFE_50, PAD1_PYTORCH, PAD1_50),
     ('mmpretrain', 'timm_50', CAFFE_50, "stem.pool='pad1'", PAD1_50),
     ('timm', 'legacy_50', 'seresnext50-32x4d_8xb32_in1k', "stem.pool='ceil' and style='pytorch'",
-     'seresnext50-32x4d-caffe_in1k'),
+     'seresnext50-32x4d-caffe_8xb32_in1k'),
     ('timm', 'legacy_50', 'seresnet20_8xb16_cifar10', "stem.pool='ceil'", None),
 ]  # fmt: skip
 
