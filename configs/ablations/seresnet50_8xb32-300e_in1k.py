@@ -1,6 +1,6 @@
 # tools/dist_train.sh configs/ablations/seresnet50_8xb32-300e_in1k.py 8
 # Hardware: 8 GPUs of 12 GB or more (the authors used 8)
-# Published: 22.28 / 6.03 % top-1 / top-5 error (paper, tables 10 to 16)
+# Published: 22.28 / 6.03 % top-1 / top-5 error (paper, table 10)
 _base_ = [
     '../_base_/models/resnet50_caffe.py',
     '../_base_/datasets/imagenet_bs32_mean.py',

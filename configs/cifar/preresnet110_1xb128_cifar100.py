@@ -1,6 +1,6 @@
 # python tools/train.py configs/cifar/preresnet110_1xb128_cifar100.py
 # Hardware: one GPU of 8 GB or more
-# Published: 26.88 % error (paper, table 5)
+# Published: 26.88 % top-1 error (paper, table 5)
 _base_ = [
     '../_base_/models/preresnet110_cifar.py',
     '../_base_/datasets/cifar100_bs128.py',

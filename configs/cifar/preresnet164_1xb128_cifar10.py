@@ -1,6 +1,6 @@
 # python tools/train.py configs/cifar/preresnet164_1xb128_cifar10.py
 # Hardware: one GPU of 8 GB or more
-# Published: 5.46 % error (paper, table 4)
+# Published: 5.46 % top-1 error (paper, table 4)
 _base_ = [
     '../_base_/models/preresnet164_cifar.py',
     '../_base_/datasets/cifar10_bs128.py',

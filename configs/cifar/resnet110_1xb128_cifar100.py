@@ -1,6 +1,6 @@
 # python tools/train.py configs/cifar/resnet110_1xb128_cifar100.py
 # Hardware: one GPU of 8 GB or more
-# Expected: no score was published for this network and recipe
+# Expected: no score was published
 _base_ = [
     '../_base_/models/resnet110_cifar.py',
     '../_base_/datasets/cifar100_bs128.py',

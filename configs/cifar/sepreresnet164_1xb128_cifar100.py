@@ -1,6 +1,6 @@
 # python tools/train.py configs/cifar/sepreresnet164_1xb128_cifar100.py
 # Hardware: one GPU of 8 GB or more
-# Published: 21.31 % error (paper, table 5)
+# Published: 21.31 % top-1 error (paper, table 5)
 _base_ = [
     '../_base_/models/preresnet164_cifar.py',
     '../_base_/datasets/cifar100_bs128.py',

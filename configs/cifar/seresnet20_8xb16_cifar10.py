@@ -1,6 +1,6 @@
 # tools/dist_train.sh configs/cifar/seresnet20_8xb16_cifar10.py 8
 # Hardware: one GPU with batch 128 does as well
-# Expected: no score was published for this depth
+# Expected: no score was published
 _base_ = [
     '../_base_/models/resnet20_cifar.py',
     '../_base_/datasets/cifar10_bs16.py',

@@ -1,6 +1,6 @@
 # python tools/train.py configs/cifar/seresnext29-8x64d_1xb128_cifar10.py
 # Hardware: one GPU of 16 GB or more (the authors used 8)
-# Expected: no score was published for this network
+# Expected: no score was published
 _base_ = [
     '../_base_/models/resnext29-8x64d_cifar.py',
     '../_base_/datasets/cifar10_bs128.py',

@@ -1,6 +1,6 @@
 # python tools/train.py configs/cifar/sewrn16-8_1xb128_cifar100.py
 # Hardware: one GPU of 8 GB or more
-# Published: 19.14 % error (paper, table 5)
+# Published: 19.14 % top-1 error (paper, table 5)
 _base_ = [
     '../_base_/models/wrn16-8_cifar.py',
     '../_base_/datasets/cifar100_bs128.py',

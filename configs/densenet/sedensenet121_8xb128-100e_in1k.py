@@ -1,6 +1,6 @@
 # tools/dist_train.sh configs/densenet/sedensenet121_8xb128-100e_in1k.py 8
 # Hardware: 8 GPUs of 24 GB or more
-# Expected: no score was published for this network
+# Expected: no score was published
 _base_ = [
     '../_base_/models/densenet121.py',
     '../_base_/datasets/imagenet_bs128_mean.py',
