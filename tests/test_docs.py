@@ -8,10 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import modelindex
+import numpy as np
 import pytest
+import torch
 
+from senet_mm.apis import get_config, get_model
 from senet_mm.apis.configs import DOWNSTREAM
+from senet_mm.engine import Runner
 
 from .conftest import ROOT
 
@@ -83,3 +88,32 @@ def test_commands_work(tmp_path):
         )
         assert run.returncode == 0, f'{command}\n{run.stderr}'
     assert (tmp_path / 'work_dirs/ratio4/epoch_5.pth').exists()
+
+
+def test_fine_tuning_on_own_pictures_as_the_page_says(tmp_path, monkeypatch, capsys):
+    """The config and the prediction of docs/weights.md, as they stand, on three classes."""
+    page = (ROOT / 'docs/weights.md').read_text()
+    config, predict = (
+        next(block for block in re.findall(r'```python\n(.*?)```', page, re.S) if word in block)
+        for word in ('# flowers.py', 'test_step')
+    )
+    monkeypatch.chdir(tmp_path)
+    for i, name in enumerate(['daisy', 'red tulip', 'rose']):
+        for split in ('train', 'val'):
+            folder = Path('flowers', split, name)
+            folder.mkdir(parents=True)
+            for k in range(4):
+                picture = np.full((40, 50, 3), 40 + 80 * i + k, np.uint8)
+                cv2.imwrite(str(folder / f'{k}.png'), picture)
+    torch.save(get_model('seresnet18_8xb32_in1k').state_dict(), 'weights.pth')
+    Path('flowers.py').write_text(config)
+    cfg = get_config('flowers.py', {'train_cfg.max_epochs': 1, 'train_dataloader.batch_size': 4})
+    cfg.work_dir = 'work_dirs/flowers'
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        loader.num_workers, loader.persistent_workers = 0, False
+    Runner.from_cfg(cfg).train()
+    capsys.readouterr()
+    exec(compile(predict, 'docs/weights.md', 'exec'), {})
+    name, score = capsys.readouterr().out.strip().splitlines()[-1].rsplit(' ', 1)
+    assert name in ('daisy', 'red tulip', 'rose')
+    assert 1 / 3 <= float(score) <= 1

@@ -53,10 +53,9 @@ def describe(model: 'nn.Module') -> dict:
 
 
 def main(args: argparse.Namespace) -> None:
-    if min(args.images, args.batch_size, args.rounds) < 2:
-        raise ValueError('--images, --batch-size, --rounds: allowed: 2 and more')
-    if args.threads < 1:
-        raise ValueError(f'--threads {args.threads}: allowed: 1 and more')
+    for option, least in (('images', 2), ('batch_size', 2), ('rounds', 2), ('threads', 1)):
+        if (given := getattr(args, option)) < least:
+            raise ValueError(f'--{option.replace("_", "-")} {given}: allowed: {least} and more')
     cfg = load_config(args)
 
     import torch

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -83,21 +82,12 @@ class Run:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 pass_fds=[lock],
-                env=get_environment(),
             ).returncode
 
     def get_last_words(self) -> str:
         """The last line that the process printed."""
         lines = self.log.read_text(errors='replace').split('\n')
         return next((line for line in reversed(lines) if line.strip()), 'nothing was printed')
-
-
-def get_environment() -> dict[str, str]:
-    """The environment in which modules beside the configs are found from their frozen copies."""
-    from .config_modules import MODULE_FOLDERS
-
-    path = [os.environ.get('PYTHONPATH'), *MODULE_FOLDERS]
-    return {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, path))}
 
 
 def resolve(names: Sequence[str], options: dict) -> dict[str, 'Config']:
@@ -176,13 +166,19 @@ def _flatten(value: object, prefix: str = '') -> dict[str, str]:
 
 
 def freeze(configs: dict[str, 'Config'], work_dir: Path) -> None:
-    """Write the configs beside their runs, which read them there: a later edit changes none."""
+    """Write the configs beside their runs, which read them there: a later edit changes none.
+
+    Modules beside the configs are copied as well.
+    """
+    from senet_mm.engine.own_modules import copy_modules
+
     for name, cfg in configs.items():
         file = work_dir / name / f'{name}.py'
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             with atomic_file(file) as out:
                 out.write(cfg.pretty_text.encode())
+            copy_modules(file.parent)
 
 
 @contextlib.contextmanager

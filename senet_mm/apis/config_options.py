@@ -3,6 +3,7 @@
 import logging
 import os
 from pathlib import Path
+from typing import NoReturn
 
 from mmengine.config import Config
 from mmengine.logging import print_log
@@ -11,7 +12,8 @@ from senet_mm.engine.config_keys import READ_KEYS, check_keys, occurs, walk
 from senet_mm.utils.options import suggest
 
 from .config_modules import import_modules
-from .config_reading import ConfigFile, apply_option, read_config, root
+from .config_overriding import Change, Overrides, apply_option, are_equal, has_index, root
+from .config_reading import ConfigFile, read_config
 
 
 def read_with_options(path: str, options: dict) -> Config:
@@ -31,11 +33,40 @@ def read_with_options(path: str, options: dict) -> Config:
 def _read(path: str, options: dict) -> tuple[Config, list[ConfigFile]]:
     """The config with its options: on variables while it is executed, on other keys afterwards."""
     variables = {key: value for key, value in options.items() if root(key) not in READ_KEYS}
-    cfg, files = read_config(path, variables)
-    for key, value in options.items():
+    plain = {key: value for key, value in variables.items() if not has_index(key)}
+    indexed = {key: value for key, value in variables.items() if has_index(key)}
+    changes: dict[str, Change] = {}
+    cfg, files = read_config(path, Overrides(plain))
+    # In the order of the config: what is made of another variable comes behind it.
+    for name in [name for name in cfg if name in set(map(root, indexed))]:
+        changes[name] = _get_change(name, cfg[name], indexed)
+        cfg, files = read_config(path, Overrides(plain, changes))
+    for name, change in changes.items():
+        if not are_equal(cfg[name], change.after):
+            _refuse(cfg, name, indexed)
+    for key in sorted(options, key=has_index):
         _check_path(cfg, key)
-        apply_option(cfg, key, value)
+        apply_option(cfg, key, options[key])
     return cfg, files
+
+
+def _get_change(name: str, value: object, options: dict) -> Change:
+    """The final value of a variable without and with its options."""
+    cfg = Config({name: value})
+    for key, given in options.items():
+        if root(key) == name:
+            _check_path(cfg, key)
+            apply_option(cfg, key, given)
+    return Change(value, cfg[name])
+
+
+def _refuse(cfg: Config, name: str, options: dict) -> NoReturn:
+    option = next(key for key in options if root(key) == name)
+    hint = suggest(option, _read_paths(cfg), cutoff=0.3)
+    raise ValueError(
+        f'--cfg-options {option}: the config builds {name!r} in steps in which this element cannot '
+        f'be told from others{hint}'
+    )
 
 
 def _check_path(cfg: Config, option: str) -> None:
@@ -43,7 +74,8 @@ def _check_path(cfg: Config, option: str) -> None:
     first, *parts = option.split('.')
     allowed = READ_KEYS | set(cfg)
     if first not in allowed:
-        hint = suggest(first, allowed)
+        variables = ', '.join(name for name in cfg if name not in READ_KEYS) or 'it has none'
+        hint = suggest(first, allowed) or f'; allowed: keys that are read, variables ({variables})'
         raise ValueError(f'--cfg-options: the config has no key {first!r}{hint}')
     value, path = cfg.get(first, {}), first
     for part in parts:

@@ -1,16 +1,9 @@
-"""Reading of config files: bases by name, options on variables, errors with their line.
-
-mmengine executes a config file and copies its variables into the loaders, so that a later change of
-``train_pipeline`` reaches nobody. Here an option on a variable acts after every assignment to it.
-"""
+"""Reading of config files: bases by name, options on variables, errors with their line."""
 
 import ast
 import builtins
-import contextlib
-import copy
 import re
 import traceback
-from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
@@ -18,10 +11,8 @@ from unittest import mock
 from mmengine.config import Config
 from mmengine.config import config as mmengine_config
 
+from .config_overriding import ACTIVE, Overrides, Overriding
 from .configs import find_project_config
-
-# Options on variables while a config is read.
-_OPTIONS: ContextVar[dict] = ContextVar('options')
 
 
 class ConfigFile(NamedTuple):
@@ -38,72 +29,6 @@ class ConfigFile(NamedTuple):
     used: frozenset[str]
 
 
-class _Overriding(ast.NodeTransformer):
-    """Adds ``NAME = overridden('NAME', NAME)`` after every assignment to one of some names."""
-
-    def __init__(self, names: set[str]) -> None:
-        self.names = names
-
-    def visit(self, node: ast.AST) -> ast.AST | list[ast.AST]:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            return node  # its names are its own
-        if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
-            return self.generic_visit(node)
-        if node.value is None:  # `name: type` assigns nothing
-            return node
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        calls = [
-            f"{name} = __import__('{__name__}', fromlist=['_']).overridden({name!r}, {name})"
-            for name in sorted(self.names & {name for target in targets for name in _names(target)})
-        ]
-        return [node, *ast.parse('\n'.join(calls)).body]
-
-
-def overridden(name: str, value: object) -> object:
-    """The value of a variable of a config with the options on it.
-
-    An option that does not fit is left out: another file may assign a value that it fits.
-    """
-    cfg = Config({name: value})
-    for option, given in _OPTIONS.get().items():
-        if root(option) == name:
-            with contextlib.suppress(KeyError, TypeError):
-                apply_option(cfg, option, given)
-    return cfg[name]
-
-
-def apply_option(cfg: Config, key: str, value: object) -> None:
-    """Set a value by its dotted key; dicts are merged.
-
-    Raises:
-        KeyError: A list has no such index.
-        TypeError: A part of the key is not in a dict or list.
-    """
-    parent, _, last = key.rpartition('.')
-    siblings: object = cfg
-    for part in parent.split('.') if parent else ():
-        is_index = isinstance(siblings, list) and part.isdigit() and int(part) < len(siblings)
-        siblings = siblings[int(part)] if is_index else getattr(siblings, 'get', {}.get)(part)
-    if isinstance(siblings, list) and last.isdigit() and not isinstance(value, dict):
-        # mmengine sets no entry of a list that is not a dict.
-        if int(last) >= len(siblings):
-            raise KeyError(f'{key}: {parent} is a list of {len(siblings)}')
-        siblings = [*siblings]
-        siblings[int(last)] = value
-        apply_option(cfg, parent, siblings)
-    else:
-        cfg.merge_from_dict({key: copy.deepcopy(value)})
-
-
-def root(key: str) -> str:
-    """The top-level key of a dotted one."""
-    return key.partition('.')[0]
-
-
-def _names(node: ast.AST) -> set[str]:
-    return {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
-
-
 def _describe(path: Path, tree: ast.Module) -> ConfigFile:
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     assigned = {name.id for name in names if isinstance(name.ctx, ast.Store)}
@@ -112,12 +37,12 @@ def _describe(path: Path, tree: ast.Module) -> ConfigFile:
     return ConfigFile(path, frozenset(assigned), frozenset(used))
 
 
-def read_config(path: str, options: dict | None = None) -> tuple[Config, list[ConfigFile]]:
+def read_config(path: str, overrides: Overrides | None = None) -> tuple[Config, list[ConfigFile]]:
     """Read a config; options on its variables act wherever the config uses them.
 
     Args:
         path: The file.
-        options: Values of variables, by dotted key. Other keys are not overridden here.
+        overrides: Options on variables. Other keys are not overridden here.
 
     Returns:
         The config and its files, a base before those that build on it.
@@ -128,16 +53,16 @@ def read_config(path: str, options: dict | None = None) -> tuple[Config, list[Co
         ImportError: A package whose config is a base is not installed.
     """
     files: list[ConfigFile] = []
-    overriding = _Overriding({root(key) for key in options or {}})
 
     # mmengine compiles each file of a config, bases first, and runs it.
     def compile_file(tree: ast.AST, filename: str, mode: str) -> object:
         if mode == 'exec':
             files.append(_describe(Path(filename), tree))
-            tree = ast.fix_missing_locations(overriding.visit(tree))
+            if overrides and overrides.names:
+                tree = ast.fix_missing_locations(Overriding().visit(tree))
         return builtins.compile(tree, filename, mode)
 
-    token = _OPTIONS.set(options or {})
+    token = ACTIVE.set(overrides)
     try:
         with (
             mock.patch.object(mmengine_config, 'compile', compile_file, create=True),
@@ -149,7 +74,7 @@ def read_config(path: str, options: dict | None = None) -> tuple[Config, list[Co
     except Exception as error:
         raise ValueError(_with_place(error, path)) from error
     finally:
-        _OPTIONS.reset(token)
+        ACTIVE.reset(token)
 
 
 _get_mmengines_path = Config._get_cfg_path

@@ -110,8 +110,10 @@ def get_model_cfg(cfg: 'Config', num_classes: int | None = None) -> 'ConfigDict'
         cfg: The config; its ``model`` is changed.
         num_classes: Number of classes, by default the config's.
     """
+    from senet_mm.engine.preprocessing import check_preprocessor
     from senet_mm.models.num_classes import set_num_classes
 
+    check_preprocessor(cfg)
     model = cfg.model
     if cfg.get('data_preprocessor'):
         model.setdefault('data_preprocessor', cfg.data_preprocessor)

@@ -1,3 +1,6 @@
+# Before mmpretrain, whose messages while it is imported it swallows.
+import senet_mm.registry  # noqa: F401
+
 from .cifar import CIFAR10, CIFAR100
 from .custom import CustomDataset, ImageNet21k
 from .damage import DamagedImageError

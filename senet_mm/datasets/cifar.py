@@ -1,6 +1,6 @@
 """CIFAR-10 and CIFAR-100 with a clear word where there is no network."""
 
-from urllib.error import URLError
+from pathlib import Path
 
 from mmpretrain.datasets import CIFAR10 as _CIFAR10
 from mmpretrain.datasets import CIFAR100 as _CIFAR100
@@ -15,11 +15,13 @@ class _ClearDownload:
         """One dict per image: ``img``, uint8 RGB (32, 32, 3), and ``gt_label``."""
         try:
             return super().load_data_list()
-        except URLError as error:
-            root = self.data_prefix['root']
+        except OSError as error:  # no network, or a folder that is read-only
+            if Path(error.filename or '').is_file():
+                raise  # it is there and cannot be read
+            root, reason = self.data_prefix['root'], getattr(error, 'reason', error.strerror)
             raise FileNotFoundError(
                 f'{type(self).__name__} is not in {root} and cannot be downloaded '
-                f'({error.reason}); unpack {self.url} there'
+                f'({reason or error}); unpack {self.url} there'
             ) from error
 
 

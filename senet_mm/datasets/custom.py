@@ -1,5 +1,8 @@
 """Data sets with a folder per class or an annotation file, whose labels follow names."""
 
+import os
+import re
+from collections.abc import Mapping
 from functools import partial
 
 from mmengine import fileio
@@ -10,9 +13,12 @@ from mmpretrain.datasets import ImageNet21k as _ImageNet21k
 
 from senet_mm.registry import DATASETS
 
-from .classes import number_folders
-from .labels import read_annotations, read_lines
+from .classes import list_names, number_folders
+from .labels import read_annotations
 from .listing import ListedImages, find_folders, get_samples
+from .text_lines import read_lines
+
+WORDNET_ID = re.compile('n[0-9]{8}')
 
 
 class NamedClasses:
@@ -71,7 +77,7 @@ class NamedClasses:
         if len(names) != len(self.CLASSES) or set(names) == set(self.CLASSES):
             return
         self._metainfo['class_folders'] = names
-        if self.METAINFO.get('classes') != self.CLASSES:
+        if self.has_own_classes or not all(map(WORDNET_ID.fullmatch, names)):
             pairs = [f'{folder} = {name}' for folder, name in zip(names, self.CLASSES, strict=True)]
             more = ', ...' if len(pairs) > 3 else ''
             print_log(
@@ -93,10 +99,38 @@ class NamedClasses:
         )
 
     def _compat_classes(self, metainfo: dict | None, classes: str | list | None) -> dict:
-        """Read the names of classes, where ``classes`` is a file, as annotations are read."""
-        if isinstance(classes, str):
-            classes = [name for _, name in read_lines(classes)]
-        return super()._compat_classes(metainfo, classes)
+        """Classes given in either way, as names or as a file of a name per line, are a tuple."""
+        given = metainfo.get('classes') if isinstance(metainfo, Mapping) else None
+        own, others = read_names(given), read_names(classes)
+        if own and others and own != others:
+            raise ValueError(
+                f'classes ({list_names(others)}) and metainfo.classes ({list_names(own)}) differ; '
+                'allowed: one of both'
+            )
+        self.has_own_classes = bool(own or others)
+        if own:
+            metainfo = {**metainfo, 'classes': own}
+        return super()._compat_classes(metainfo, others)
+
+
+def read_names(classes: object) -> tuple[str, ...] | None:
+    """Given names of classes as text, out of a file if they are its path; None for None.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is neither a file nor a list.
+    """
+    allowed = 'allowed: a list of names, or a text file of a name per line'
+    if isinstance(classes, str):
+        try:
+            return tuple(name for _, name in read_lines(os.path.expanduser(classes)))
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f'classes={classes!r}: there is no such file; {allowed}'
+            ) from error
+    if classes is not None and not isinstance(classes, (list, tuple)):
+        raise ValueError(f'classes={classes!r}; {allowed}')
+    return None if classes is None else tuple(map(str, classes))
 
 
 @DATASETS.register_module()

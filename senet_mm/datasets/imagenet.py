@@ -5,7 +5,7 @@ from mmpretrain.datasets import ImageNet as _ImageNet
 
 from senet_mm.registry import DATASETS
 
-from .classes import match
+from .classes import list_names, match
 from .custom import NamedClasses
 from .listing import ListedImages, find_folders
 
@@ -42,7 +42,8 @@ class ImageNet(ListedImages, NamedClasses, _ImageNet):
             missing = [name for name in self.CLASSES if name not in labels]
             raise ValueError(
                 f'{self.img_prefix} has no folder for {len(missing)} of {len(self.CLASSES)} '
-                f'classes ({", ".join(missing[:3])})'
+                f'classes ({list_names(missing)}); classes of your own are given by '
+                'metainfo=dict(classes=[...]), or are those of the folders with CustomDataset'
             )
         return labels
 

@@ -1,14 +1,20 @@
 """Annotation files: lines ``PATH LABEL``, read right or refused with their place."""
 
-import codecs
+import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from mmengine import fileio
+from mmengine.logging import print_log
+
+from .names import normalise
+from .text_lines import read_lines
 
 ALLOWED = 'allowed: PATH, then a space, a tab or a comma, then the label'
 NUMBERED = re.compile(r'(.*[^ \t,])[ \t,]+([0-9]+)')
-ENCODINGS = {codecs.BOM_UTF16_LE: 'utf-16', codecs.BOM_UTF16_BE: 'utf-16'}
+# Between a path and the name of a class.
+SEPARATOR = re.compile(r'(?<=[^ \t,])[ \t,]+')
+DIGITS = re.compile(r'[0-9]+')
 
 
 def check_labels(data_list: Sequence[dict], num_classes: int, file: str) -> None:
@@ -27,35 +33,12 @@ def check_labels(data_list: Sequence[dict], num_classes: int, file: str) -> None
         )
 
 
-def read_lines(file: str) -> list[tuple[int, str]]:
-    """Number (from 1) and text of the lines that are not blank, without spaces around.
-
-    The text is UTF-8, or UTF-16 that begins with its mark. Bytes that are no UTF-8 are kept as
-    Python keeps them in names of files.
-
-    Raises:
-        ValueError: The file holds something other than text.
-    """
-    data = fileio.get(file)
-    encoding = ENCODINGS.get(data[:2], 'utf-8-sig')
-    errors = 'surrogateescape' if encoding == 'utf-8-sig' else 'strict'
-    try:
-        text = data.decode(encoding, errors)
-    except UnicodeDecodeError as error:
-        raise ValueError(f'{file} is not text: {error}; allowed: UTF-8, UTF-16') from error
-    if '\0' in text:
-        line = text[: text.index('\0')].count('\n') + 1
-        raise ValueError(f'{file}:{line}: a zero byte; allowed: text in UTF-8, or UTF-16 with mark')
-    # Not splitlines: names of files may hold U+2028 and the like.
-    lines = enumerate(re.split(r'\r\n|\n|\r', text), 1)
-    return [(number, line.strip(' \t')) for number, line in lines if line.strip()]
-
-
 def read_annotations(file: str, classes: Sequence[str] | None) -> list[tuple[str, int]]:
     """Paths and labels of the lines ``PATH LABEL``.
 
-    Path and label are separated by a tab, a comma or spaces; the path may hold any of them. If all
-    labels are numbers, they are the labels; else they are names of classes.
+    Path and label are separated by a tab, a comma or spaces; both may hold any of them. If every
+    line ends with the name of a class, the labels are names, also where names are digits; else they
+    are numbers.
 
     Args:
         file: The annotation file.
@@ -67,20 +50,93 @@ def read_annotations(file: str, classes: Sequence[str] | None) -> list[tuple[str
     lines = read_lines(file)
     if not lines:
         raise ValueError(f'{file} has no line; {ALLOWED}')
-    names = {} if classes is None else {str(name): i for i, name in enumerate(classes)}
-    # A name that ends with a number, as in "a.png,cat 1", is a name.
-    named = any(label in names and not label.isdecimal() for _, label in _splits(lines[0][1]))
-    if not names or (NUMBERED.fullmatch(lines[0][1]) and not named):
-        return [_read_number(file, *line, classes) for line in lines]
-    return [_read_name(file, *line, names) for line in lines]
+    names = [] if classes is None else list(map(normalise, classes))
+    labels = dict(zip(names, range(len(names)), strict=True))
+    splits = [_split_name(line, labels) for _, line in lines]
+    if all(splits) or _are_names(lines, splits, labels):
+        _check_once(file, lines, splits, names)
+        rows = [
+            _read_name(file, *line, split, labels)
+            for line, split in zip(lines, splits, strict=True)
+        ]
+        _report_ambiguity(file, lines, rows, classes)
+        return rows
+    return [_read_number(file, *line, classes) for line in lines]
 
 
-def _splits(line: str) -> Iterator[tuple[str, str]]:
-    """All ways to take a line for a path and a label, the likeliest first."""
-    for separator in ('\t', ',', ' '):
-        path, found, label = line.rpartition(separator)
-        if found and path.strip() and label.strip():
-            yield path.strip(), label.strip()
+def _split_name(line: str, labels: Mapping[str, int]) -> tuple[str, str] | None:
+    """Path and class of a line that ends with the name of a class, of several the longest."""
+    for separator in SEPARATOR.finditer(line) if labels else ():
+        name = normalise(line[separator.end() :])
+        if name in labels:
+            return line[: separator.start()], name
+    return None
+
+
+def _are_names(
+    lines: Sequence[tuple[int, str]], splits: Sequence[object], labels: Mapping[str, int]
+) -> bool:
+    """Whether labels that are not all names are meant to be names, so that one of them is wrong."""
+    if any(map(DIGITS.fullmatch, labels)):
+        return True
+    numbered = [NUMBERED.fullmatch(line) is not None for _, line in lines]
+    return bool(labels) and not all(numbered) and (bool(splits[0]) or not numbered[0])
+
+
+def _check_once(
+    file: str,
+    lines: Sequence[tuple[int, str]],
+    splits: Sequence[tuple[str, str] | None],
+    names: Sequence[str],
+) -> None:
+    """Raise a ValueError for a label that several classes have as their name."""
+    twice = {name for name, count in Counter(names).items() if count > 1}
+    for (number, _), split in zip(lines, splits, strict=True):
+        if split and split[1] in twice:
+            raise ValueError(
+                f'{file}:{number}: several classes are named {split[1]!r}; allowed: numbers, or '
+                'names that differ'
+            )
+
+
+def _read_name(
+    file: str, number: int, line: str, split: tuple[str, str] | None, labels: Mapping[str, int]
+) -> tuple[str, int]:
+    """A line whose label is the name of a class."""
+    if split is None:
+        digits = any(map(DIGITS.fullmatch, labels))
+        kinds = 'a class' if digits else 'a number or a class'
+        names = ', '.join(list(labels)[:3]) + (', ...' if len(labels) > 3 else '')
+        hint = '; labels are names here, since names of classes are digits' if digits else ''
+        raise ValueError(
+            f'{file}:{number}: line {line!r} does not end with {kinds} ({names}){hint}; '
+            f'{ALLOWED}, and no header'
+        )
+    path, label = split
+    _check_path(file, number, line, path)
+    if _split_name(path, labels):
+        raise ValueError(f'{file}:{number}: line {line!r} has more than one label; {ALLOWED}')
+    return path, labels[label]
+
+
+def _report_ambiguity(
+    file: str,
+    lines: Sequence[tuple[int, str]],
+    rows: Sequence[tuple[str, int]],
+    classes: Sequence[str],
+) -> None:
+    """Say, once, that labels that are read as names would be others as numbers."""
+    for (number, line), (_, label) in zip(lines, rows, strict=True):
+        split = NUMBERED.fullmatch(line)
+        if split and label != int(split[2]) < len(classes):
+            print_log(
+                f'{file}:{number}: labels are read as names of classes: {line!r} is of class '
+                f'{str(classes[label])!r}, number {label}, not of number {split[2]}, '
+                f'{str(classes[int(split[2])])!r}',
+                logger='current',
+                level=logging.WARNING,
+            )
+            return
 
 
 def _read_number(
@@ -103,20 +159,6 @@ def _read_number(
             f'allowed: 0 to {len(classes) - 1}'
         )
     return path, int(label)
-
-
-def _read_name(file: str, number: int, line: str, labels: dict[str, int]) -> tuple[str, int]:
-    """A line whose label is the name of a class."""
-    split = next((split for split in _splits(line) if split[1] in labels), None)
-    if split is None:
-        names = ', '.join(list(labels)[:3]) + (', ...' if len(labels) > 3 else '')
-        raise ValueError(
-            f'{file}:{number}: line {line!r} does not end with a number or a class ({names}); '
-            f'{ALLOWED}, and no header'
-        )
-    path, label = split
-    _check_path(file, number, line, path)
-    return path, labels[label]
 
 
 def _check_path(file: str, number: int, line: str, path: str) -> None:

@@ -1,8 +1,14 @@
-"""Names of files in lines of text: any name survives, whatever characters or bytes it holds."""
+"""Names of files and classes in lines of text, whatever characters or bytes they hold."""
 
 import json
 import os
+import unicodedata
 from pathlib import Path
+
+
+def normalise(name: object) -> str:
+    """One spelling of letters with accents: file systems differ in it."""
+    return unicodedata.normalize('NFC', str(name))
 
 
 def printable(name: str | os.PathLike) -> str:

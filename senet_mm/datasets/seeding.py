@@ -73,20 +73,22 @@ class SeededDataset(Dataset):
     Attributes are read from, and set on, the dataset; see :func:`find_owners` for those of a
     dataset inside a wrapper.
 
-    A damaged image of a data set that is not in ``test_mode`` is replaced by one that is drawn from
-    the sample's own generator; the batch says so (key ``damaged``, a list of ``PATH: REASON``).
+    A damaged image is replaced by one that is drawn from the sample's own generator; the batch says
+    so (key ``damaged``, a list of ``PATH: REASON``). It is an error where ``replaces`` is False, as
+    the runner sets it for evaluations, and in a data set that is in ``test_mode``.
 
     Args:
         dataset: Serves samples by index.
         collate: Makes a batch of a list of samples.
-        length: Number of samples that are used, from the first; by default all.
+        length: Number of samples that are used, spread evenly over the dataset, which may list its
+            classes one after the other; by default all.
     """
 
     def __init__(
         self, dataset: Dataset, collate: Callable[[list], Any], length: int | None = None
     ) -> None:
         # Past __setattr__, which is for the dataset's attributes.
-        vars(self).update(dataset=dataset, collate=collate, length=length)
+        vars(self).update(dataset=dataset, collate=collate, length=length, replaces=True)
 
     def __getattr__(self, name: str) -> Any:
         if name == 'dataset':  # not there yet while a worker unpickles it
@@ -118,7 +120,7 @@ class SeededDataset(Dataset):
         """The sample of a draw, or another one; what is damaged is appended to ``damaged``.
 
         Raises:
-            DamagedImageError: The data set is in ``test_mode``, or several in a row are damaged.
+            DamagedImageError: Images are not replaced here, or several in a row are damaged.
         """
         index, key = draw
         for attempt in range(MAX_DRAWS):
@@ -126,9 +128,9 @@ class SeededDataset(Dataset):
             if attempt:
                 index = np.random.randint(len(self))
             try:
-                return self.dataset[index]
+                return self.dataset[index * len(self.dataset) // len(self)]
             except DamagedImageError as error:
-                if is_evaluated(self.dataset):
+                if not self.replaces or is_evaluated(self.dataset):
                     raise
                 damaged.append(str(error))
         raise DamagedImageError(

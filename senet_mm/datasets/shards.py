@@ -9,6 +9,7 @@ from senet_mm.registry import DATASETS
 from senet_mm.utils.files import check_inside, check_regular_file
 
 from .classes import number_folders
+from .custom import WORDNET_ID
 from .imagenet import ImageNet
 from .labels import check_labels
 from .names import lines_of, parse_name
@@ -21,9 +22,10 @@ class ShardedImageNet(ImageNet):
     """ImageNet that ``tools/dataset_tools/pack.py`` has written; map-style, as the loose files are.
 
     Layout: ``data_root/SPLIT.txt``, a line ``SHARD OFFSET SIZE LABEL NAME`` per image, beside the
-    shards ``data_root/SPLIT-00000.tar``, ... A name that is not plain is in JSON's quotes. Classes
-    are the data set's, as in ``ImageNet``; labels follow them by the names of the packed class
-    folders in ``data_root/SPLIT-classes.json``.
+    shards ``data_root/SPLIT-00000.tar``, ... A name that is not plain is in JSON's quotes. The
+    names of the packed classes are in ``data_root/SPLIT-classes.json``. They are the data set's
+    unless others are given, or they are 1000 WordNet ids, which have ImageNet's names; labels
+    follow the data set's classes by name.
 
     Raises:
         FileNotFoundError: The index or a shard does not exist.
@@ -35,13 +37,15 @@ class ShardedImageNet(ImageNet):
         """One dict per image: ``shard``, ``offset``, ``size``, ``gt_label``, ``img_path``."""
         root = Path(self.data_root)
         index = root / f'{self.split}.txt'
-        if not index.is_file():
+        if not index.exists():
             raise FileNotFoundError(
                 f'{index} does not exist; set data_root (now {self.data_root!r}) to a folder that '
                 'tools/dataset_tools/pack.py has written'
             )
+        check_regular_file(index, 'index')
         self.ann_file = str(index)
-        data_list = [_parse(line, root) for line in lines_of(index)]
+        lines = enumerate(lines_of(index), 1)
+        data_list = [_parse(line, root, f'{index}:{number}') for number, line in lines]
         check_places(data_list, root)
         self.check_shards(_ends(data_list))
         self._use_names(root / CLASSES.format(self.split), data_list)
@@ -65,26 +69,50 @@ class ShardedImageNet(ImageNet):
         return os.path.getsize(shard)
 
     def _use_names(self, file: Path, data_list: Sequence[dict]) -> None:
-        """Number the images by the names of the class folders that were packed, if it was these."""
-        if not file.is_file():
+        """Number the images by the names of the classes that were packed, if there are any."""
+        if not file.exists():
             return
-        packed = json.loads(file.read_text())
-        if not isinstance(packed, list) or not all(isinstance(name, str) for name in packed):
-            raise ValueError(f'{file} is no list of names; pack.py writes one')
+        packed = _read_packed(file)
         check_labels(data_list, len(packed), self.ann_file)
+        if not (self.has_own_classes or is_imagenet(packed, self.CLASSES)):
+            self._metainfo['classes'] = tuple(packed)
         self.folder_to_idx = number_folders(packed, self.CLASSES, str(file))
         self._keep_folder_names()
         for info in data_list:
             info['gt_label'] = self.folder_to_idx[packed[info['gt_label']]]
 
 
-def _parse(line: str, root: Path) -> dict:
-    shard, offset, size, label, name = line.split(' ', 4)
+def _read_packed(file: Path) -> list[str]:
+    """The names that ``pack.py`` has written, in the order of their labels."""
+    check_regular_file(file, 'list of classes')
+    try:
+        packed = json.loads(file.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(f'{file} is no JSON ({error}); pack.py writes a list of names') from error
+    if not isinstance(packed, list) or not all(isinstance(name, str) for name in packed):
+        raise ValueError(f'{file} is no list of names; pack.py writes one')
+    return packed
+
+
+def is_imagenet(packed: Sequence[str], classes: Sequence[str]) -> bool:
+    """Whether packed classes are ImageNet's: by its WordNet ids, or by its names in some order."""
+    ids = len(packed) == len(classes) and all(map(WORDNET_ID.fullmatch, packed))
+    return ids or sorted(packed) == sorted(classes)
+
+
+def _parse(line: str, root: Path, where: str) -> dict:
+    try:
+        shard, *numbers, name = line.split(' ', 4)
+        offset, size, label = map(int, numbers)
+    except ValueError as error:
+        raise ValueError(
+            f'{where}: {line!r} is no line of an index; pack.py writes SHARD OFFSET SIZE LABEL NAME'
+        ) from error
     return dict(
         shard=str(root / shard),
-        offset=int(offset),
-        size=int(size),
-        gt_label=int(label),
+        offset=offset,
+        size=size,
+        gt_label=label,
         img_path=f'{root / shard}:{parse_name(name)}',
     )
 

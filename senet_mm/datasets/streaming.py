@@ -68,8 +68,10 @@ class StreamedImageNet(ShardedImageNet):
         if classes in self.sizes:
             files[classes] = self.bucket.read(classes, self.sizes[classes])
         for name, data in files.items():
-            with atomic_file(folder / name) as file:
-                file.write(data)
+            path = folder / name
+            if not path.exists() or path.read_bytes() != data:  # a full cache may be read-only
+                with atomic_file(path) as file:
+                    file.write(data)
         self.data_root = str(folder)
         return super().load_data_list()
 

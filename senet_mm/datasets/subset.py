@@ -1,4 +1,4 @@
-"""The first batches of a data set."""
+"""A number of batches of a data set."""
 
 from mmengine.dist import get_world_size
 
@@ -10,7 +10,7 @@ def check_batches(number: object) -> None:
 
 
 def count_samples(available: int, number: int, batch_size: int) -> int:
-    """How many samples the first batches have, those of all processes.
+    """How many samples a number of batches has, those of all processes.
 
     Args:
         available: Samples of the data set.

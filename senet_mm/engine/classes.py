@@ -1,32 +1,77 @@
-"""The runner's comparisons of classes: training, validation, testing, checkpoint."""
+"""The runner's comparisons of classes: training, validation, testing, checkpoint, network."""
 
 from typing import TYPE_CHECKING
 
 from mmengine.runner import BaseLoop
+from mmpretrain.engine import ClassNumCheckHook
+from torch import nn
 
-from senet_mm.datasets.classes import align, compare
+from senet_mm.datasets.alignment import Reference, align, check_numbers, describe_place
+from senet_mm.datasets.classes import compare, get_names, is_named, list_names
 
 if TYPE_CHECKING:
     from .runner import Runner
 
 
-def align_loop(loop: BaseLoop, reference: object, where: str, where_reference: str) -> None:
+def align_loop(loop: BaseLoop, metainfo: object, where: str, where_reference: str) -> None:
     """Give the data set of a validation or test loop the labels of training, by name.
 
     Raises:
         ValueError: It has a class that the reference does not have.
     """
     dataset = loop.dataloader.dataset
-    if align(dataset, reference, where, where_reference):
+    number = get_num_classes(loop.runner.bare_model)
+    if align(dataset, Reference(metainfo, where_reference, number), where):
         loop.evaluator.dataset_meta = loop.runner.visualizer.dataset_meta = dataset.metainfo
 
 
 def align_with_training(runner: 'Runner', loop: BaseLoop, where: str) -> BaseLoop:
     """Compare the data set of a loop with the training set, if that is there; returns the loop."""
     if isinstance(runner._train_loop, BaseLoop):
-        reference = getattr(runner.train_dataloader.dataset, 'metainfo', None)
-        align_loop(loop, reference, where, 'the training set')
+        dataset = runner.train_dataloader.dataset
+        reference = f'the training set{describe_place(dataset)}'
+        align_loop(loop, getattr(dataset, 'metainfo', None), where, reference)
     return loop
+
+
+def get_num_classes(model: nn.Module) -> int | None:
+    """Number of classes of a network's head; None where it does not tell."""
+    number = getattr(getattr(model, 'head', None), 'num_classes', None)
+    return number if isinstance(number, int) and number > 0 else None
+
+
+def check_class_numbers(runner: 'Runner') -> None:
+    """Check the classes of all data sets against the network, before any of them is used.
+
+    mmpretrain's hook checks a data set when its loop begins, validation after an epoch.
+
+    Raises:
+        ValueError: A data set has other classes than the network.
+    """
+    hooks = [hook for hook in runner.hooks if isinstance(hook, ClassNumCheckHook)]
+    number = get_num_classes(runner.bare_model)
+    for name in ('train', 'val', 'test'):
+        loop = getattr(runner, f'_{name}_loop')
+        if not isinstance(loop, BaseLoop):
+            continue
+        dataset = loop.dataloader.dataset
+        place = f'{name}_dataloader{describe_place(dataset)}'
+        metainfo = getattr(dataset, 'metainfo', None)
+        if not is_named(metainfo):
+            check_numbers(dataset, number, place)
+            continue
+        names = get_names(metainfo, 'classes') or ()
+        for hook in hooks:
+            try:
+                hook._check_head(runner, dataset)
+            except AssertionError as error:
+                if number in (None, len(names)):
+                    raise ValueError(f'{place}: {error}') from error
+                raise ValueError(
+                    f'{place} has {len(names)} classes ({list_names(names)}), the network '
+                    f'{number}; allowed: as many (model.head.num_classes={len(names)}, or '
+                    f'metainfo=dict(classes=[...]) with the names of all {number})'
+                ) from error
 
 
 def compare_checkpoint(runner: 'Runner', checkpoint: dict, filename: str) -> None:
@@ -47,11 +92,16 @@ def compare_checkpoint(runner: 'Runner', checkpoint: dict, filename: str) -> Non
                 align_loop(loop, reference, f'the {name} set', where)
         return
     given = getattr(runner.train_dataloader.dataset, 'metainfo', None)
+    if runner._resume and is_named(given) != is_named(reference):
+        sides = ('the training set', where) if is_named(given) else (where, 'the training set')
+        runner.logger.warning(
+            f'{sides[0]} has names of classes, {sides[1]} has none: compared by number'
+        )
     try:
         same = compare(given, reference, 'the training set', where) is None
         message = f'the training set has the classes of {where} in another order'
     except ValueError as error:
-        same, message = False, str(error)
+        same, message = False, str(error).partition('; allowed')[0]
     if same:
         return
     if runner._resume:

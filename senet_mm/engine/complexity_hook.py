@@ -1,7 +1,7 @@
-"""Say what the network costs, once, where it will be looked for."""
+"""Logs parameters and FLOPs once, at the start."""
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 
 from senet_mm.registry import HOOKS
@@ -32,7 +32,7 @@ class ComplexityHook(Hook):
 
     def _measure(self, runner: Runner) -> None:
         model = runner.model
-        while is_model_wrapper(model) or not hasattr(model, 'backbone'):
+        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module
         shape = tuple(runner.cfg.input_shape)
         try:
@@ -41,8 +41,9 @@ class ComplexityHook(Hook):
             reason = describe_mismatch(model, shape, error)
             raise ValueError(f'input_shape={shape}: {reason}') from error
         numbers = self.complexity
+        network = getattr(model, 'backbone', model)  # a retriever has encoders
         runner.logger.info(
-            f'{type(model.backbone).__name__}: '
+            f'{type(network).__name__}: '
             f'{numbers.params:,} parameters, {numbers.macs / 1e6:,.1f} MFLOPs '
             f'(multiply-adds of conv and fc; OpenMMLab: {numbers.flops_openmmlab / 1e6:,.1f}) '
             f'for an image of {"x".join(map(str, numbers.shape))}'

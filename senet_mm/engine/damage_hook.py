@@ -1,4 +1,4 @@
-"""Damaged images: each is said once, all are counted, too many stop the training."""
+"""Damaged training images: each is logged once, all are counted, too many stop the training."""
 
 from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
@@ -12,8 +12,9 @@ from senet_mm.registry import HOOKS
 class DamagedImagesHook(Hook):
     """Report the images that were replaced in training, and stop when they are too many.
 
-    What is counted is different images, not how often they were met. Within an epoch every process
-    counts its own, at its end they are put together, and those that others met are said as well.
+    Counts distinct images, not occurrences. Each process counts separately; at the end of an epoch
+    the counts are merged, and images that only other processes saw are logged too. In validation
+    and testing no image is replaced, see :class:`.SeededDataset`.
 
     Args:
         share: Part of the training set that may be damaged.
@@ -21,7 +22,7 @@ class DamagedImagesHook(Hook):
 
     Raises:
         ValueError: An argument is out of range.
-        DamagedImageError: More images than allowed are damaged; or one of validation or testing is.
+        DamagedImageError: More images than allowed are damaged.
     """
 
     def __init__(self, share: float = 0.001, at_least: int = 10) -> None:
@@ -65,15 +66,6 @@ class DamagedImagesHook(Hook):
                 f'{list(self.damaged)[-1]}; allowed: {allowed} (share={self.share} of {total}, '
                 f'at_least={self.at_least}); tools/dataset_tools/verify.py lists them all'
             )
-
-    def before_val_iter(
-        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
-    ) -> None:
-        """No image of an evaluation may have been replaced."""
-        for image in _get_damaged(data_batch):
-            raise DamagedImageError(f'{image}; set test_mode=True in the data set of an evaluation')
-
-    before_test_iter = before_val_iter
 
 
 def _get_damaged(batch: object) -> list[str]:

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from mmengine.dist import get_world_size
 from mmengine.registry import FUNCTIONS
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from senet_mm.datasets.collate import collate
@@ -90,6 +90,13 @@ def check_has_batch(loader: DataLoader) -> None:
         f'drop_last={loader.drop_last}: an epoch has no batch; '
         + (f'allowed: batch_size up to {own}, or drop_last=False' if own else 'there is no image')
     )
+
+
+def refuse_damage(loop: BaseLoop) -> BaseLoop:
+    """Make a damaged image an error in the loop of an evaluation; returns the loop."""
+    if isinstance(loop.dataloader.dataset, SeededDataset):
+        loop.dataloader.dataset.replaces = False
+    return loop
 
 
 def build_collate(cfg: dict | Callable) -> Callable[[list], object]:

@@ -2,17 +2,17 @@
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import torch
 from mmengine.evaluator import DumpResults, Evaluator
 from mmengine.runner import BaseLoop, TestLoop, ValLoop
 from mmengine.runner.amp import autocast
 from mmengine.structures import BaseDataElement
 from torch import nn
-from torch.utils.data import DataLoader
 
-from senet_mm.datasets.seeding import SeededDataset, own_random_numbers
-from senet_mm.utils.meta import evaluating
+from senet_mm.datasets.seeding import own_random_numbers
+from senet_mm.utils.meta import evaluating, unchanged
+
+from .dry_batch import draw_batch, explain_missing
 
 if TYPE_CHECKING:
     from .runner import Runner
@@ -33,19 +33,25 @@ def evaluate_dry(runner: 'Runner', name: str) -> dict[str, Any] | None:
 
     A detector that is not trained finds nothing, of which COCO's metric computes nothing.
 
-    Nothing of the run changes: random numbers and modes are set back, metrics are built anew where
-    they are from a config, and no hook is called.
+    Nothing of the run changes: random numbers, modes, buffers and attributes of the network are set
+    back, metrics are built anew where they are from a config, and no hook is called.
 
     Args:
         runner: With its model and its loop of validation or testing.
         name: ``val`` or ``test``.
 
     Raises:
-        ValueError: The network does not take the images, or a metric not what comes out.
+        DamagedImageError: An image of the batch is damaged.
+        ValueError: The pipeline fails, the network does not take the images, or a metric fails.
     """
     loop = getattr(runner, f'_{name}_loop')
-    with own_random_numbers(), torch.random.fork_rng(_devices()), evaluating(runner.model):
-        dry = Dry(name, loop, *draw_batch(loop.dataloader))
+    with (
+        own_random_numbers(),
+        torch.random.fork_rng(_devices()),
+        unchanged(runner.model),
+        evaluating(runner.model),
+    ):
+        dry = Dry(name, loop, *draw_batch(loop.dataloader, name))
         outputs = predict(runner, dry)
         evaluator = getattr(runner, f'_{name}_evaluator')
         evaluator = runner.build_evaluator(evaluator)
@@ -57,47 +63,27 @@ def _devices() -> list[int]:
     return [torch.cuda.current_device()] if torch.cuda.is_available() else []
 
 
-def draw_batch(loader: DataLoader) -> tuple[Any, int]:
-    """A batch of the loader's size, spread over its data set, and how many images it has.
-
-    Where the loader has workers a worker reads it: a data set may open files when it is first read,
-    which must not be shared with the workers of the run.
-    """
-    dataset = loader.dataset
-    count = min(loader.batch_size or 1, len(dataset))
-    indices = np.linspace(0, len(dataset) - 1, count).astype(int).tolist()
-    if isinstance(dataset, SeededDataset):
-        indices = [(index, (0, 0, index)) for index in indices]
-    once = DataLoader(
-        dataset,
-        batch_sampler=[indices],
-        num_workers=min(loader.num_workers, 1),
-        collate_fn=loader.collate_fn,
-        worker_init_fn=loader.worker_init_fn,
-        multiprocessing_context=loader.multiprocessing_context,
-    )
-    return next(iter(once)), count
-
-
 def predict(runner: 'Runner', dry: Dry) -> list:
     """The network's predictions for the batch."""
     step = runner.model.test_step if dry.name == 'test' else runner.model.val_step
     try:
         with autocast(enabled=dry.loop.fp16):
             return step(dry.batch)
-    except RuntimeError as error:
+    except (RuntimeError, KeyError) as error:
         where = f'{dry.name}_dataloader'
         raise ValueError(f'{where}: {explain(runner.bare_model, dry.batch, error)}') from error
 
 
-def explain(model: nn.Module, batch: Any, error: RuntimeError) -> str:
+def explain(model: nn.Module, batch: Any, error: RuntimeError | KeyError) -> str:
     """Why a network does not take the images of a batch."""
+    if missing := explain_missing(batch, error):
+        return missing
     inputs = batch.get('inputs') if isinstance(batch, dict) else None
     shape = tuple(inputs[0].shape) if inputs is not None and len(inputs) else ()
     return describe_mismatch(model, shape, error)
 
 
-def describe_mismatch(model: nn.Module, shape: tuple[int, ...], error: RuntimeError) -> str:
+def describe_mismatch(model: nn.Module, shape: tuple[int, ...], error: Exception) -> str:
     """Why a network does not take images of a shape (C, H, W), as far as it can be seen."""
     first = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
     if first is not None and len(shape) == 3 and shape[0] != first.in_channels:
@@ -106,7 +92,8 @@ def describe_mismatch(model: nn.Module, shape: tuple[int, ...], error: RuntimeEr
             '(model.backbone.in_channels); grey images come from '
             "LoadImage(color_type='grayscale'), with mean and std of one number"
         )
-    reason = (str(error) or type(error).__name__).splitlines()[0]
+    reason = f'KeyError: {error}' if isinstance(error, KeyError) else str(error)
+    reason = (reason or type(error).__name__).splitlines()[0]
     return f'the network fails on images of {"x".join(map(str, shape))}: {reason}'
 
 

@@ -30,33 +30,32 @@ def describe_misfit(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -
         'missing': wanted.keys() - given.keys(),
         'unexpected': given.keys() - wanted.keys(),
         'of another shape': [
-            f'{name} {_shape(value)} for {_shape(own)}'
+            f'{name} {tuple(value.shape)} for {tuple(own.shape)}'
             for name, (value, own) in common.items()
-            if _shape(value) != _shape(own)
+            if hasattr(value, 'shape') and tuple(value.shape) != tuple(own.shape)
         ],
         'of another type': [
             f'{name} {_kind(value)} for {_kind(own)}'
             for name, (value, own) in common.items()
-            if hasattr(value, 'dtype') and not layouts[name] and not _converts(value, own)
+            if not layouts[name] and not _converts(value, own)
         ],
         'not dense': [f'{name} {layout}' for name, layout in layouts.items() if layout],
     }
     return '; '.join(count_names(what, names) for what, names in differences.items() if names)
 
 
-def _shape(value: object) -> tuple[int, ...] | str:
-    """Shape of a tensor; the type of anything else, which no shape equals."""
-    return tuple(value.shape) if hasattr(value, 'shape') else type(value).__name__
-
-
 def _kind(value: object) -> str:
-    """Float or integer; the name of any other type, which equals itself alone."""
+    """Float or integer; the name of any other type, of what is no tensor as well."""
+    if not hasattr(value, 'dtype'):
+        return type(value).__name__
     dtype = str(value.dtype).removeprefix('torch.')
     return KINDS.get(dtype, dtype)
 
 
 def _converts(value: Tensor, own: Tensor) -> bool:
     """Whether values can be converted; a network of half precision has floats as counters."""
+    if not hasattr(value, 'dtype'):
+        return False
     kinds = _kind(value), _kind(own)
     return kinds[0] == kinds[1] or (kinds == ('float', 'integer') and _is_whole(value))
 

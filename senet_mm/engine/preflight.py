@@ -13,6 +13,8 @@ from torch.utils.data import DataLoader
 from senet_mm.datasets.seeding import own_random_numbers
 from senet_mm.utils.meta import run_on_meta
 
+from .classes import check_class_numbers
+from .dry_batch import check_training_samples
 from .dry_evaluation import evaluate_dry, is_checkable
 from .replay import get_schedulers
 
@@ -43,10 +45,13 @@ def check_run(runner: 'Runner') -> None:
     for loop in (runner._val_loop, runner._test_loop):
         if isinstance(loop, BaseLoop):
             check_loop(loop)
+    check_class_numbers(runner)
     if training:
         check_mixed_labels(runner.bare_model)
         check_last_batch(runner)
     if runner.cfg.get('dry_evaluation', True):
+        if training:
+            check_training_samples(runner)
         for name in ('val', 'test'):
             if is_checkable(getattr(runner, f'_{name}_loop')):
                 scores = evaluate_dry(runner, name)

@@ -142,6 +142,23 @@ def get_preprocessor(cfg: Mapping) -> Mapping:
     return get_network(cfg).get('data_preprocessor') or cfg.get('data_preprocessor') or {}
 
 
+def check_preprocessor(cfg: Mapping) -> None:
+    """Refuse a part of a preprocessor in the model, which would take the place of the whole.
+
+    Raises:
+        ValueError: ``model.data_preprocessor`` has no type, and leaves out what the config's has.
+    """
+    part, whole = (owner.get('data_preprocessor') for owner in (get_network(cfg), cfg))
+    if not (isinstance(part, Mapping) and isinstance(whole, Mapping)) or 'type' in part:
+        return
+    if left_out := sorted(whole.keys() - part.keys()):
+        raise ValueError(
+            f'model.data_preprocessor={dict(part)} takes the place of data_preprocessor, which has '
+            f'{", ".join(left_out)} too; allowed: data_preprocessor.{next(iter(part), "KEY")}=..., '
+            'or a whole one with a type'
+        )
+
+
 def _describe_normalisation(cfg: Mapping) -> dict[str, Any]:
     preprocessor = get_preprocessor(cfg)
     if name_of({'type': 'ClsDataPreprocessor', **preprocessor}) not in PREPROCESSORS:

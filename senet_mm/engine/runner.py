@@ -4,6 +4,7 @@ import copy
 import logging
 import re
 import warnings
+from pathlib import Path
 
 import mmengine
 import torch
@@ -11,10 +12,11 @@ import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, is_model_wrapper
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import BaseLoop, CheckpointLoader
 from mmengine.runner import Runner as _Runner
 from torch import nn
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from senet_mm.models.recalibration import summarize
@@ -25,10 +27,13 @@ from .adopt import adopt_geometry, adopt_normalisation, check_normalisation
 from .checkpoint import fit_checkpoint, load_strictly
 from .classes import align_with_training, compare_checkpoint
 from .config_keys import check_keys
-from .data_loader import build_data_loader, check_has_batch
+from .data_loader import build_data_loader, check_has_batch, refuse_damage
+from .network_names import check_names
 from .origin import Origin, check_network, find_pretrained, load_origin, read_origin
+from .own_modules import copy_modules
 from .preflight import check_loop, check_run
-from .preprocessing import describe_preprocessing
+from .preprocessing import check_preprocessor, describe_preprocessing
+from .recomputation import check_paths, set_up_recomputation
 from .replay import follow_config, get_plan
 from .resume import Resumed, find_resumed, get_seed, open_checkpoint, relocate
 from .speed import compile_regions, fuse_for_training, use_channels_last, use_tf32, use_threads
@@ -80,6 +85,7 @@ class Runner(_Runner):
             ValueError: Nobody reads a key of the config, or an option contradicts the weights.
         """
         check_keys(cfg)
+        check_preprocessor(cfg)
         filename = find_resumed(cfg) or cfg.get('load_from') or find_pretrained(cfg)
         if not filename:
             return super().from_cfg(cfg)
@@ -117,6 +123,7 @@ class Runner(_Runner):
     def build_model(self, model: nn.Module | dict) -> nn.Module:
         """Build the model; a line per stage says which layers were put into it."""
         model = super().build_model(model)
+        check_paths(self.cfg, model)
         for line in summarize(model):
             self.logger.info(line)
         if use_channels_last(self.cfg.get('channels_last', False)):
@@ -173,6 +180,13 @@ class Runner(_Runner):
         check_has_batch(dataloader)
         return dataloader
 
+    def build_optim_wrapper(
+        self, optim_wrapper: Optimizer | OptimWrapper | dict
+    ) -> OptimWrapper | OptimWrapperDict:
+        """Build the optimizer; the names by which the config picks parameters are checked."""
+        check_names(optim_wrapper, self.cfg.model, self.bare_model)
+        return super().build_optim_wrapper(optim_wrapper)
+
     def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None) -> None:
         """Scale the learning rate to the real batch size, gradient accumulation included."""
         if auto_scale_lr and auto_scale_lr.get('enable'):
@@ -183,7 +197,8 @@ class Runner(_Runner):
 
     def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the validation loop; its labels follow the names of the training's classes."""
-        return align_with_training(self, super().build_val_loop(loop), 'the validation set')
+        loop = refuse_damage(super().build_val_loop(loop))
+        return align_with_training(self, loop, 'the validation set')
 
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the test loop; images are resized and cropped as the loaded weights want it.
@@ -195,7 +210,8 @@ class Runner(_Runner):
             for line in adopt_geometry(self.cfg, self._origin):
                 self.logger.info(line)
             self._test_dataloader = self.cfg.test_dataloader
-        return align_with_training(self, super().build_test_loop(loop), 'the test set')
+        loop = refuse_damage(super().build_test_loop(loop))
+        return align_with_training(self, loop, 'the test set')
 
     @property
     def bare_model(self) -> nn.Module:
@@ -219,9 +235,14 @@ class Runner(_Runner):
             self.load_checkpoint(self._load_from, new_head=True)
         super().load_or_resume()
         self._resumed = None
+        if training:
+            set_up_recomputation(self)
         check_run(self)
         if training:
             super().dump_config()
+            copy_modules(self.work_dir)
+            for config in Path(self.log_dir).glob('*/config.py'):  # the visualizer's
+                copy_modules(config.parent)
 
     def dump_config(self) -> None:
         """Write nothing yet: a test must not overwrite the config of the training."""

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
 
-from senet_mm.models.backbones import BlockSpec
 from senet_mm.models.recalibration import insert_se
 from senet_mm.registry import MODELS
 
@@ -20,7 +19,7 @@ IRRELEVANT = {
 }  # fmt: skip
 SYNCED = {'SyncBN': 'BN', 'MMSyncBN': 'BN', 'naiveSyncBN': 'BN'}
 # Arguments of a function, in a config without `type`.
-FUNCTIONS = {'se': insert_se, 'block': BlockSpec}
+FUNCTIONS = {'se': insert_se}
 ABSENT = object()
 
 
@@ -63,7 +62,9 @@ def _compare(
         return
     key = path.rpartition('.')[2]
     defaults = _defaults(kinds[0] or FUNCTIONS.get(key))
-    given, other = ({**defaults, **part} for part in (given, other))
+    # A class that has defaults within an argument writes them out.
+    write_out = getattr(kinds[0], 'write_out', dict)
+    given, other = (to_plain(write_out({**defaults, **part})) for part in (given, other))
     for name in sorted((given.keys() | other.keys()) - IRRELEVANT - {'type'}, key=str):
         values = (part.get(name, ABSENT) for part in (given, other))
         yield from _compare(f'{path}.{name}', *values, scopes)

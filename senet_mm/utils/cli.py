@@ -124,7 +124,8 @@ def _is_users(error: Exception) -> bool:
     functions = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
     running = functions & {'run_epoch', 'run_iter'}
     kinds = (ValueError, TypeError, KeyError, OSError, AssertionError, ImportError)
-    return (isinstance(error, kinds) or _missing_key(error) is not None) and not running
+    known = _missing_key(error) or _frozen_stages(error)
+    return (isinstance(error, kinds) or known is not None) and not running
 
 
 def _missing_key(error: Exception) -> str | None:
@@ -133,8 +134,23 @@ def _missing_key(error: Exception) -> str | None:
     return match and match.group(1)
 
 
+def _frozen_stages(error: Exception) -> str | None:
+    """What is wrong with ``frozen_stages``, where upstream fails to find that many."""
+    if isinstance(error, AttributeError | IndexError):
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if frame.f_code.co_name == '_freeze_stages':
+                network = frame.f_locals['self']
+                name, given = type(network).__name__, network.frozen_stages
+                return (
+                    f'frozen_stages={given}: {name} has fewer stages; allowed: -1 to their number'
+                )
+    return None
+
+
 def describe(error: Exception) -> str:
     """The message of an error on one line, without the places that it passed through."""
+    if stages := _frozen_stages(error):
+        return stages
     if key := _missing_key(error):
         return f'the config has no key {key!r}'
     if isinstance(error, OSError) and error.filename and error.strerror:

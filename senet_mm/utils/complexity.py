@@ -7,7 +7,7 @@ from mmengine.analysis import FlopAnalyzer
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from .meta import evaluating, run_on_meta
+from .meta import computing_once, evaluating, run_on_meta
 
 
 @dataclass
@@ -81,7 +81,7 @@ def get_complexity(model: nn.Module, shape: tuple[int, int, int]) -> Complexity:
         model: Anything that maps images (N, C, H, W) to logits.
         shape: Shape of one image, (C, H, W).
     """
-    with evaluating(model):
+    with evaluating(model), computing_once(model):
         macs = count_macs(model, shape)
         flops_openmmlab = count_flops_openmmlab(model, shape)
     stages = [

@@ -20,6 +20,64 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
+# Attributes by which modules of mmpretrain, timm, torchvision and transformers compute parts of
+# themselves again in the backward pass.
+SWITCHES = (
+    'with_cp', 'use_checkpoint', 'grad_checkpointing', 'gradient_checkpointing', 'memory_efficient',
+)  # fmt: skip
+
+
+def recomputing_modules(model: nn.Module) -> list[tuple[nn.Module, str]]:
+    """The modules of a network that compute something again, with the attribute that says so."""
+    return [
+        (module, switch)
+        for module in model.modules()
+        for switch in SWITCHES
+        if getattr(module, switch, None) is True
+    ]
+
+
+@contextlib.contextmanager
+def computing_once(model: nn.Module) -> Iterator[None]:
+    """Without gradients, and with no module that computes something again: a tracer fails there."""
+    switches = recomputing_modules(model)
+    for module, switch in switches:
+        setattr(module, switch, False)
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, switch in switches:
+            setattr(module, switch, True)
+
+
+# Where PyTorch keeps what belongs to a module.
+TABLES = ('_parameters', '_buffers', '_modules', '_non_persistent_buffers_set')
+
+
+@contextlib.contextmanager
+def unchanged(model: nn.Module) -> Iterator[None]:
+    """Undo what is done within to the buffers, children and attributes of a model's modules.
+
+    Buffers are exchanged for copies: whoever holds one holds the same afterwards.
+    """
+    kept = []
+    for module in model.modules():
+        tables = {name: vars(module)[name].copy() for name in TABLES}
+        kept.append((module, vars(module).copy(), tables))
+        for name, buffer in tables['_buffers'].items():
+            module._buffers[name] = buffer if buffer is None else buffer.clone()
+    try:
+        yield
+    finally:
+        for module, attributes, tables in kept:
+            vars(module).clear()
+            vars(module).update(attributes)
+            for name, table in tables.items():
+                vars(module)[name].clear()
+                vars(module)[name].update(table)
+
+
 def run_on_meta(model: nn.Module, shape: tuple[int, int, int], training: bool = False) -> object:
     """The output of a model for one image, on the meta device: shapes, no numbers.
 

@@ -10,7 +10,7 @@ def check_option(name: str, given: object, allowed: Collection) -> None:
         raise ValueError(f'{name}={given!r} is not known; allowed: {", ".join(map(str, allowed))}')
 
 
-def suggest(name: str, allowed: Iterable[str], cutoff: float = 0.6) -> str:
+def suggest(name: str, allowed: Iterable[str], cutoff: float = 0.7) -> str:
     """``; did you mean 'NAME'?`` for the nearest of some names, or an empty string."""
     near = difflib.get_close_matches(name, allowed, n=1, cutoff=cutoff)
     return f'; did you mean {near[0]!r}?' if near else ''

@@ -15,7 +15,7 @@ from senet_mm.analysis import (
     to_markdown,
     write_csv,
 )
-from senet_mm.models import SEBNInception, SELayer, SEResNet
+from senet_mm.models import ResNet, SEBNInception, SELayer, SEResNet
 
 NAMES = ['zero', 'one', 'two']
 LABELS = torch.tensor([0, 1, 1, 0, 1])
@@ -62,7 +62,7 @@ def test_other_blocks_have_the_path_of_the_layer():
 
 def test_no_gates():
     with pytest.raises(ValueError, match=r'^the network has no gates; allowed: one with'):
-        find_gates(SEResNet(8, se=None))
+        find_gates(ResNet(8))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from torch import nn
 from senet_mm.analysis import GateRecorder, examine, find_gates, write_csv
 from senet_mm.analysis.excitation_figures import draw_gates, draw_spread, save
 from senet_mm.engine import ExcitationHook
-from senet_mm.models import SEResNet, insert_se
+from senet_mm.models import ResNet, insert_se
 from senet_mm.registry import MODELS
 
 from ..models.test_gates import LAYERS
@@ -65,7 +65,7 @@ KINDS = {
 
 def network(layer):
     torch.manual_seed(0)
-    model = SEResNet(8, se=None).double().eval()
+    model = ResNet(8).double().eval()
     names = insert_se(model, layer)
     for name in names:
         for parameter in model.get_submodule(name).parameters():

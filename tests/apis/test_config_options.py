@@ -114,6 +114,11 @@ def test_options_given_are_left_as_they_are():
 MISTAKES = [
     ({'train_pipelin': []}, "the config has no key 'train_pipelin'; did you mean 'train_pipeline'"),
     (
+        {'data_root': 'there'},
+        "the config has no key 'data_root'; allowed: keys that are read, variables "
+        r'\(train_pipeline, test_pipeline\)$',
+    ),
+    (
         {'train_pipeline.9.crop_size': 1},
         'train_pipeline.9.crop_size: train_pipeline is a list of 2; allowed: train_pipeline.0 to',
     ),

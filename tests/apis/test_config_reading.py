@@ -1,12 +1,16 @@
 """Configs of the user's own in a folder of their own: bases, modules beside them, errors."""
 
+import shutil
+import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
 from senet_mm.apis import ablation, get_config, get_model
 from senet_mm.apis.configs import CONFIGS, find_config
+from senet_mm.engine.own_modules import copy_modules
 
 BASE = 'seresnet/seresnet50_8xb32_in1k.py'
 
@@ -164,6 +168,13 @@ def test_module_of_a_lazy_config(folder):
         """,
     )
     assert type(get_model(config).backbone.layer1[0].se).__name__ == 'LazyLayer'
+    # Written to a file, it names `lazy_layer.LazyLayer`.
+    copy_modules(folder / 'b')
+    get_config(config).dump(folder / 'b/lazy.py')
+    shutil.rmtree(folder / 'a')
+    read = "print(get_model('b/lazy.py').backbone.layer1[0].se)"
+    run = run_python(folder, 'from senet_mm.apis import get_model', read)
+    assert run.stdout.startswith('LazyLayer('), run.stderr
 
 
 def test_two_modules_of_one_name_are_told_apart(folder):
@@ -172,14 +183,110 @@ def test_two_modules_of_one_name_are_told_apart(folder):
         get_config(own_layer(folder / 'b', 'LayerB'))
 
 
-def test_frozen_config_of_an_ablation_finds_the_module(folder, monkeypatch):
-    """It lies elsewhere, and another process reads it."""
-    monkeypatch.setattr('senet_mm.apis.config_modules.MODULE_FOLDERS', [])
-    configs = ablation.resolve([own_layer(folder / 'a', base=DIGITS)], {})
+def test_two_modules_of_one_name_and_text_are_one(folder):
+    get_config(own_layer(folder / 'a'))
+    get_config(own_layer(folder / 'b'))
+
+
+def run_python(folder, *lines):
+    """In another process, in which nothing is imported yet."""
+    command = [sys.executable, '-c', '\n'.join(lines)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+MODULES = {
+    'module': ('my_layer', ['my_layer.py']),
+    'package': ('layers', ['layers/__init__.py', 'layers/more.py']),
+    'module of a package': ('layers.mine', ['layers/__init__.py', 'layers/mine.py']),
+    'module in a folder': ('layers.mine', ['layers/mine.py']),
+}
+
+
+def own_modules(folder, kind):
+    """A config with a layer, and a helper of the layer's, in files beside it."""
+    module, files = MODULES[kind]
+    config = own_layer(folder, module=module.replace('.', '/'), base=DIGITS)
+    text = Path(config).read_text().replace(f"['{module.replace('.', '/')}']", f"['{module}']")
+    Path(config).write_text(text)
+    (folder / f'{module.replace(".", "/")}.py').unlink()
+    for file in files:
+        write(folder / file, '')
+    file = folder / files[0] if kind == 'package' else folder / files[-1]
+    write(file, 'from my_helper import NUMBER\n' + LAYER.format(name='MyLayer'))
+    write(folder / 'my_helper.py', 'NUMBER = 3\n')
+    return config, {*files, 'my_helper.py'}
+
+
+def get_files(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob('*.py')}
+
+
+@pytest.mark.parametrize('kind', MODULES)
+def test_modules_are_copied_with_a_config(folder, monkeypatch, kind):
+    monkeypatch.setattr('senet_mm.engine.own_modules.MODULE_FOLDERS', [])
+    config, files = own_modules(folder / 'a', kind)
+    write(folder / 'a/unused.py', '')
+    configs = ablation.resolve([config], {})
     ablation.freeze(configs, folder / 'work')
-    paths = ablation.get_environment()['PYTHONPATH'].split(':')
-    assert str(folder / 'a') in paths
+    assert get_files(folder / 'work/own') == {'own.py', *files}
+    copy_modules(folder / 'a')  # onto themselves
     assert ablation.plan(configs, 1, folder / 'work')[0].get_state() == 'new'
+
+
+def test_config_of_a_training_can_be_used_without_the_original(folder, run_tool):
+    """In a work directory that was moved, by another process."""
+    config = own_layer(folder / 'a', base=DIGITS)
+    options = ['train_cfg.max_epochs=1', 'train_dataloader.num_batch_per_epoch=1']
+    work = ['--work-dir', folder / 'work', '--no-validate', '--cfg-options', *options]
+    run = run_tool('tools/train.py', config, *work)
+    assert run.returncode == 0, run.stderr
+    assert (folder / 'work/my_layer.py').read_text() == (folder / 'a/my_layer.py').read_text()
+    folders = {file.parent for file in folder.glob('work/**/*.py')}
+    assert len(folders) == 2  # the second is the visualizer's
+    assert all((path / 'my_layer.py').exists() for path in folders)
+    (folder / 'work').rename(folder / 'moved')
+    shutil.rmtree(folder / 'a')
+    run = run_python(
+        folder,
+        'from senet_mm.apis import get_model',
+        "model = get_model('moved/own.py', 'moved/epoch_1.pth')",
+        'print(type(model.backbone.layer1[0].se).__name__)',
+    )
+    assert run.stdout.split()[-1:] == ['MyLayer'], run.stderr
+
+
+BROKEN = {
+    'syntax': ('x = 1\ny = (\n', "my_layer.py, line 2: SyntaxError: '\\(' was never closed"),
+    'name': ('x = 1\n\ny = z\n', "my_layer.py, line 3: NameError: name 'z' is not defined"),
+    'attribute': ('import torch\ntorch.x = torch.zzz\n', 'my_layer.py, line 2: AttributeError'),
+    'below': ('import math\n\nmath.sqrt("a")\n', 'my_layer.py, line 3: TypeError: must be real'),
+    'import': (
+        'import none_such\n',
+        "my_layer.py, line 1: ModuleNotFoundError: No module named 'no",
+    ),
+    'helper': ('import my_helper\n', 'my_helper.py, line 1: ZeroDivisionError: division by zero'),
+}
+
+
+@pytest.mark.parametrize('kind', BROKEN)
+def test_error_in_a_module_names_file_and_line(folder, kind):
+    text, message = BROKEN[kind]
+    config = own_layer(folder / 'a', base=DIGITS)
+    write(folder / 'a/my_layer.py', text)
+    write(folder / 'a/my_helper.py', '1 / 0\n')
+    with pytest.raises(ImportError, match=f'module my_layer: .*{message}'):
+        get_config(config)
+    # As mmengine writes a class of a config that imports it.
+    named = write(folder / 'a/named.py', "model = dict(type='my_layer.MyLayer')\n")
+    with pytest.raises(ImportError, match=f'module my_layer: .*{message}'):
+        get_config(named)
+
+
+def test_imports_that_may_fail(folder):
+    config = own_layer(folder / 'a', base=DIGITS)
+    with open(config, 'a') as file:
+        file.write("custom_imports = dict(imports=['none_such'], allow_failed_imports=True)\n")
+    get_config(config)
 
 
 def test_module_is_found_by_workers_that_are_spawned(folder, run_tool):

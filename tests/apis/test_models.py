@@ -12,7 +12,7 @@ from mmengine.runner import Runner as MMRunner
 
 import senet_mm
 from senet_mm.apis import find_config, get_model
-from senet_mm.models import ImageClassifier, SEResNet
+from senet_mm.models import ImageClassifier, ResNet
 
 from ..conftest import ROOT
 from ..engine.test_checkpoint import save_hostile
@@ -47,15 +47,15 @@ def test_import_is_light_and_no_scope_is_needed(weights):
         'assert not model.training\n'
         'from mmengine.registry import DefaultScope\n'
         'assert DefaultScope.get_current_instance() is None\n'
-        'from senet_mm.models import SEResNet\n'
+        'from senet_mm.models import ResNet\n'
         f'init_cfg = dict(type="Pretrained", checkpoint={str(weights)!r})\n'
-        'backbone = SEResNet(8, in_channels=1, init_cfg=init_cfg)\n'
+        'backbone = ResNet(8, in_channels=1, init_cfg=init_cfg)\n'
         'backbone.init_weights()\n'
         'assert (backbone.conv1.weight == model.backbone.conv1.weight).all()\n'
-        'SEResNet(20, init_cfg=init_cfg).init_weights()\n'
+        'ResNet(20, init_cfg=init_cfg).init_weights()\n'
     )
     run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
-    assert 'SEResNet: loaded' in run.stdout
+    assert 'ResNet: loaded' in run.stdout
     assert run.stderr.splitlines()[-1].startswith('ValueError: checkpoint')
     assert 'does not fit' in run.stderr
 
@@ -76,7 +76,7 @@ def test_model_is_that_of_the_runner(name, tmp_path, monkeypatch):
 def test_without_checkpoint_weights_are_initialised():
     model = get_model('seresnet20_8xb16_cifar10', num_classes=3, device='cpu')
     assert isinstance(model, ImageClassifier)
-    assert isinstance(model.backbone, SEResNet)
+    assert isinstance(model.backbone, ResNet)
     assert not model.training
     assert model(torch.rand(2, 3, 32, 32)).shape == (2, 3)
     assert model.head.fc.weight.std().item() == pytest.approx(
@@ -89,7 +89,7 @@ def test_default_scope_is_left_as_it_was():
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         model = get_model(NAME)
         assert DefaultScope.get_current_instance().scope_name == 'mmpretrain'
-    assert isinstance(model.backbone, SEResNet)
+    assert isinstance(model.backbone, ResNet)
 
 
 def test_checkpoint_fills_the_model(weights):

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from senet_mm.models import SELayer
+from senet_mm.ops import conv_norm_pairs
 
 from .caffe_interpreter import random_blobs, run
 from .parity import NETS, from_caffe, image, resize
@@ -63,13 +64,13 @@ def stride_elsewhere(model, image):
 def gate_on_shortcut(model, image):
     def forward(block, x):
         shortcut = x if block.downsample is None else block.downsample(x)
-        for conv, norm in block.branch:
+        for conv, norm in conv_norm_pairs(block):
             z = norm(conv(x))
             x = torch.relu(z)
         return torch.relu((z + shortcut) * block.se.scale(z))
 
     for block in model.backbone.blocks:
-        block._forward = functools.partial(forward, block)
+        block.forward = functools.partial(forward, block)
 
 
 def average_without_padding(model, image):

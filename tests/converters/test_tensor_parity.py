@@ -63,11 +63,11 @@ def test_mmpretrain(name, depth, config, tolerance, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('name', 'config'), [('resnet50', 'SEResNet'), ('resnext50_32x4d', 'SEResNeXt')]
+    ('name', 'config'), [('resnet50', 'ResNet'), ('resnext50_32x4d', 'ResNeXt')]
 )
 def test_torchvision(name, config, tmp_path):
     """Plain weights in plain networks."""
-    backbone = f"dict(type='{config}', depth=50, se=None)"
+    backbone = f"dict(type='{config}', depth=50)"
     (tmp_path / 'plain.py').write_text(PLAIN.format(backbone=backbone))
     config = str(tmp_path / 'plain.py')
     assert_parity(

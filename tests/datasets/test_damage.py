@@ -33,7 +33,7 @@ def make_set(root, total, each):
 
 def loader_cfg(root, **kwargs):
     dataset = dict(type='ImageNet', data_root=str(root), split='train', pipeline=PIPELINE)
-    dataset['metainfo'] = dict(classes='0123456789')
+    dataset['metainfo'] = dict(classes=list('0123456789'))
     sampler = dict(type='DefaultSampler', shuffle=True)
     return dict(dataset={**dataset, **kwargs}, batch_size=10, num_workers=2, sampler=sampler)
 
@@ -182,8 +182,31 @@ def test_wrong_limits(limits):
         DamagedImagesHook(**limits)
 
 
-def test_what_was_replaced_in_an_evaluation_is_an_error():
-    hook = DamagedImagesHook()
-    for stage in (hook.before_val_iter, hook.before_test_iter):
-        with pytest.raises(DamagedImageError, match='x: y; set test_mode=True in the data set'):
-            stage(None, 0, dict(damaged=['x: y']))
+@pytest.mark.parametrize(
+    ('damaged', 'run', 'epochs'),
+    [(0, 'train', 0), (0, 'val', 0), (0, 'test', 0), (1, 'train', 1), (1, 'test', 0)],
+)
+def test_an_evaluation_refuses_what_training_replaces(tmp_path, damaged, run, epochs):
+    """Whether its data set is in test_mode or not; at the start, if it is in the first look.
+
+    The first look has two images of three, the first and the last one.
+    """
+    make_set(tmp_path / 'set', 20, 0)
+    make_set(tmp_path / 'val', 3, 0)
+    path = tmp_path / f'val/train/{damaged}.JPEG'
+    path.write_bytes(b'no image')
+    cfg = make_cfg(tmp_path / 'set', tmp_path / 'run')
+    cfg.val_dataloader = cfg.test_dataloader = {**loader_cfg(tmp_path / 'val'), 'batch_size': 2}
+    cfg.val_dataloader.sampler.shuffle = False
+    cfg.val_cfg, cfg.test_cfg = {}, {}
+    cfg.val_evaluator = cfg.test_evaluator = [dict(type='Accuracy')]
+    cfg.default_hooks.damaged_images = None
+    runner = Runner.from_cfg(cfg)
+    with pytest.raises(DamagedImageError) as error:
+        getattr(runner, run)()
+    assert str(error.value).startswith(f'{path}: ')
+    assert 'test_mode' not in str(error.value)
+    assert runner.epoch == epochs
+    for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
+        if getattr(getattr(loop, 'dataloader', None), '_iterator', None):
+            end_workers(loop.dataloader)

@@ -18,7 +18,8 @@ def folder(tmp_path):
 
 
 def imagenet(root, classes='ab', **kwargs):
-    return ImageNet(data_root=str(root), split='train', metainfo=dict(classes=classes), **kwargs)
+    metainfo = dict(classes=list(classes))
+    return ImageNet(data_root=str(root), split='train', metainfo=metainfo, **kwargs)
 
 
 def test_imagenet_labels_follow_the_sorted_folders(folder):
@@ -39,7 +40,8 @@ def test_imagenet_empty_class_folder(folder):
 
 
 def test_imagenet_wrong_number_of_class_folders(folder):
-    with pytest.raises(ValueError, match=r'\S+ has 2 class folders; allowed: 1000'):
+    message = r'\S+ has 2 class folders \(a, b\); allowed: 1000, .* given by metainfo=dict'
+    with pytest.raises(ValueError, match=message):
         ImageNet(data_root=str(folder), split='train')
 
 

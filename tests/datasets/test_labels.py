@@ -1,13 +1,15 @@
 """Annotation files as people make them: read right, or refused with their line."""
 
 import codecs
+import os
 
 import pytest
 
 from senet_mm.datasets import CustomDataset, ImageNet, Places365
-from senet_mm.datasets.labels import read_annotations, read_lines
+from senet_mm.datasets.labels import read_annotations
+from senet_mm.datasets.text_lines import read_lines
 
-CLASSES = ('cat', 'tiger cat', '3rd', 'room 1')
+CLASSES = ('cat', 'tiger cat', '3rd', 'room 1', 'café')
 PLAIN = [('a.png', 0), ('b 1.png', 2)]
 
 READ = {
@@ -25,6 +27,8 @@ READ = {
     'names': b'a.png cat\nb 1.png 3rd\n',
     'names and tabs': b'a.png\tcat\nb 1.png\t3rd\n',
 }
+B = ('b.png', 0)
+PAIR, ROOM = [('a.png', 1), B], [('a.png', 3), ('b.png', 2)]
 ODD = {
     'comma in a name': (b'a,b.png 1\n', [('a,b.png', 1)]),
     'tab in a name': (b'a\tb.png 1\n', [('a\tb.png', 1)]),
@@ -33,7 +37,13 @@ ODD = {
     'class that begins with a number': (b'1 a.png 3rd\n', [('1 a.png', 2)]),
     'another alphabet': ('bär.png 1\n'.encode(), [('bär.png', 1)]),
     'U+2028 in a name': ('a\u2028b.png 1\n'.encode(), [('a\u2028b.png', 1)]),
-    'bytes that are no UTF-8': (b'a\xff.png 1\n', [('a\udcff.png', 1)]),
+    'class of two words after a space': (b'a.png tiger cat\n', [('a.png', 1)]),
+    'the same after spaces, with a path of two words': (b'a b.png  tiger cat\n', [('a b.png', 1)]),
+    'a class whose last word is another': (b'a.png tiger cat\nb.png cat\n', PAIR),
+    'a path that ends with a word of a class': (b'a tiger\tcat\n', [('a tiger', 0)]),
+    'an accent in two characters': (b'a.png caf' + b'e\xcc\x81\n', [('a.png', 4)]),
+    'one class by name, with a number behind': (b'a.png room 1\nb.png 3rd\n', ROOM),
+    'numbers of a path that ends with a class': (b'my room 1\nb.png 0\n', [('my room', 1), B]),
 }  # fmt: skip
 REFUSED = {
     'header': (b'file,label\na.png,0\n', ":1: line 'file,label' does not end with a number or a"),
@@ -42,7 +52,9 @@ REFUSED = {
     'no label': (b'a.png\n', ":1: line 'a.png' does not end with a number or a class (cat, tiger"),
     'two labels': (b'a.png 0,1\n', ":1: line 'a.png 0,1' has more than one label"),
     'two labels with a space': (b'a.png 0 1\n', ":1: line 'a.png 0 1' has more than one label"),
-    'too large': (b'a.png 0\nb.png 4\n', ':2: label 4 of b.png is out of range; allowed: 0 to 3'),
+    'two names': (b'a.png cat\tcat\n', r":1: line 'a.png cat\\tcat' has more than one label"),
+    'Latin-1': ('a 0\r\nbär 1\n'.encode('latin-1'), ':2: byte 0xe4 is no UTF-8; allowed: text in'),
+    'too large': (b'a.png 0\nb.png 5\n', ':2: label 5 of b.png is out of range; allowed: 0 to 4'),
     'negative': (b'a.png 0\na.png -1\n', ":2: line 'a.png -1' has no label that is a number"),
     'fraction': (b'a.png 0\na.png 1.0\n', ":2: line 'a.png 1.0' has no label that is a number"),
     'other digits': ('a.png 0\na.png ٣\n'.encode(), ':2: line .* has no label that is a number'),
@@ -122,12 +134,35 @@ def test_places365_use_the_reader(tmp_path):
     assert (info['img_path'], info['gt_label']) == (f'{tmp_path}/val_256/a b.jpg', 7)
 
 
-def test_names_of_classes_from_a_file(root):
+@pytest.mark.parametrize('how', ['classes', 'metainfo'])
+def test_names_of_classes_from_a_file(how, root):
     (root / 'names.txt').write_bytes(codecs.BOM_UTF8 + b'cat\r\ntiger cat\r\n\r\n')
-    (root / 'meta/train.txt').write_text('a.png,tiger cat\n')
-    dataset = CustomDataset(str(root), 'train', 'meta/train.txt', classes=str(root / 'names.txt'))
+    (root / 'meta/train.txt').write_text('a.png,tiger cat\nb.png cat\n')
+    file = str(root / 'names.txt')
+    given = dict(classes=file) if how == 'classes' else dict(metainfo=dict(classes=file))
+    dataset = CustomDataset(str(root), 'train', 'meta/train.txt', **given)
     assert dataset.CLASSES == ('cat', 'tiger cat')
-    assert dataset.get_data_info(0)['gt_label'] == 1
+    assert dataset.get_gt_labels().tolist() == [1, 0]
+
+
+@pytest.mark.parametrize('how', ['classes', 'metainfo'])
+@pytest.mark.parametrize(
+    ('classes', 'message'),
+    [
+        ('none.txt', "classes='none.txt': there is no such file; allowed: a list of names, or"),
+        (3, 'classes=3; allowed: a list of names'),
+    ],
+)
+def test_classes_that_are_none(how, classes, message, root):
+    given = dict(classes=classes) if how == 'classes' else dict(metainfo=dict(classes=classes))
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        CustomDataset(str(root), 'train', 'meta/train.txt', **given)
+
+
+def test_classes_given_twice(root):
+    given = dict(classes=['a', 'b'], metainfo=dict(classes=['b', 'a']))
+    with pytest.raises(ValueError, match=r'classes \(a, b\) and metainfo.classes \(b, a\) differ'):
+        CustomDataset(str(root), 'train', 'meta/train.txt', **given)
 
 
 def test_names_without_given_classes(root):
@@ -139,3 +174,54 @@ def test_names_without_given_classes(root):
 def test_numbers_of_lines_count_the_blank_ones(tmp_path):
     (tmp_path / 'a.txt').write_text('\n\na 0\n')
     assert read_lines(str(tmp_path / 'a.txt')) == [(3, 'a 0')]
+
+
+DIGITS = {
+    'names': (('2', '10'), 'a 10\nb 2\n', [1, 0]),
+    'the same as numbers': (tuple('0123'), 'a 0\nb 3\n', [0, 3]),
+    'another order': (tuple('10'), 'a 0\nb 1\n', [1, 0]),
+    'shifted by one': (tuple('123'), 'a 1\nb 2\n', [0, 1]),
+    'integers in a config': ((2, 10), 'a 10\nb 2\n', [1, 0]),
+    'digits at the end': (('room 1', 'room 0'), 'a room 1\nb room 0\n', [0, 1]),
+}
+AMBIGUOUS = ('another order', 'shifted by one', 'digits at the end')
+
+
+@pytest.mark.parametrize('name', DIGITS)
+def test_names_that_are_digits_are_names(name, tmp_path, logged):
+    """A line says so where a number would be another class."""
+    classes, text, labels = DIGITS[name]
+    (tmp_path / 'a.txt').write_text(text)
+    rows = read_annotations(str(tmp_path / 'a.txt'), classes)
+    assert rows == list(zip('ab', labels, strict=True))
+    assert logged.text.count('a.txt:1: labels are read as names') == (name in AMBIGUOUS)
+
+
+def test_a_number_beside_names_that_are_digits(tmp_path):
+    (tmp_path / 'a.txt').write_text('a 1\nb 0\n')
+    message = r"txt:2: line 'b 0' does not end with a class \(1, 2\); labels are names here"
+    with pytest.raises(ValueError, match=message):
+        read_annotations(str(tmp_path / 'a.txt'), ('1', '2'))
+
+
+def test_a_name_of_two_classes(tmp_path):
+    (tmp_path / 'a.txt').write_text('a dog\nb cat\n')
+    with pytest.raises(ValueError, match="txt:2: several classes are named 'cat'; allowed"):
+        read_annotations(str(tmp_path / 'a.txt'), ('cat', 'dog', 'cat'))
+
+
+def test_a_fifo_in_the_place_of_a_list(root):
+    """Of labels, of names and of Places365: opening it would wait for ever."""
+    os.mkfifo(root / 'meta/train.txt')
+    for build_one in (
+        lambda: build('CustomDataset', root),
+        lambda: build('ImageNet', root),
+        lambda: CustomDataset(str(root), 'train', classes=str(root / 'meta/train.txt')),
+    ):
+        with pytest.raises(ValueError, match=r'meta/train.txt is a fifo; allowed: a regular file'):
+            build_one()
+    (root / 'val_256').mkdir()
+    os.mkfifo(root / 'categories_places365.txt')
+    (root / 'places365_val.txt').write_text('a.jpg 0')
+    with pytest.raises(ValueError, match=r'categories_places365.txt is a fifo'):
+        Places365(str(root), 'val')

@@ -9,6 +9,7 @@ from senet_mm.datasets.decoding import EXTENSIONS
 from senet_mm.datasets.listing import describe_left_out, find_folders, list_files
 from senet_mm.registry import DATASETS
 
+from ..conftest import load_tool
 from .files import KINDS, PHOTO
 
 # A system's, in and beside a class folder.
@@ -97,6 +98,17 @@ def test_verify_looks_at_the_same_files(root, run_tool):
     assert run.returncode == 0, run.stderr
     assert '10 files left out: 4 .txt, ' in run.stdout
     assert f'0 of {2 * 3 * len(EXTENSIONS)} images are damaged' in run.stdout
+
+
+def test_verify_knows_the_lists_of_a_data_set(tmp_path, capsys):
+    """They are not images that were left out; a text beside images is."""
+    for name in ('meta/train.txt', 'meta/val.txt', 'places365_val.txt', 'a/notes.txt', 'a/x.jpg'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(KINDS['.jpg'])
+    assert load_tool('tools/dataset_tools/verify.py').find_images(tmp_path) == [
+        tmp_path / 'a/x.jpg'
+    ]
+    assert capsys.readouterr().out == '1 file left out: 1 .txt, the first a/notes.txt\n'
 
 
 def test_verify_says_at_once_that_it_cannot_write(root, run_tool):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from senet_mm.datasets import LoadImage, ShardedImageNet, StreamedImageNet, bucket
+from senet_mm.datasets import LoadImage, ShardedImageNet, StreamedImageNet, bucket, streaming
 from senet_mm.datasets.bucket import Bucket, BucketError
 
 from ..conftest import load_tool
@@ -32,7 +32,7 @@ def packed(tmp_path_factory):
     # Processes could not import what runpy has loaded.
     tool.main.__globals__['Pool'] = ThreadPool
     args = dict(src=root, out=root / 'shards', splits=['train'], short_side=None, quality=90)
-    options = dict(shard_size=4 * len(GOOD['jpeg']) / 2**20, workers=1, seed=0)
+    options = dict(shard_size=4 * len(GOOD['jpeg']) / 2**20, workers=1, seed=0, classes=None)
     tool.main(tool.argparse.Namespace(**args, **options))
     return root / 'shards'
 
@@ -64,7 +64,7 @@ def _quick(monkeypatch):
 
 
 def make(cache, **kwargs):
-    options = dict(timeout=0.5, metainfo=dict(classes='0123456789'), pipeline=[LoadImage()])
+    options = dict(timeout=0.5, metainfo=dict(classes=list('0123456789')), pipeline=[LoadImage()])
     options['serialize_data'] = False  # which takes half a second
     return StreamedImageNet('s3://bucket/in1k', cache_dir=str(cache), **{**options, **kwargs})
 
@@ -83,7 +83,7 @@ def test_each_shard_is_fetched_once(workers, store, packed, tmp_path):
     """Images and labels are those of the local shards, in an order of its own; two epochs."""
     shards = {f'/bucket/in1k/{file.name}': file.stat().st_size for file in packed.glob('*.tar')}
     assert len(shards) > 3
-    common = dict(metainfo=dict(classes='0123456789'), pipeline=PIPELINE)
+    common = dict(metainfo=dict(classes=list('0123456789')), pipeline=PIPELINE)
     cfg = dict(loader_cfg(tmp_path), num_workers=workers)
     cfg['dataset'] = dict(type='ShardedImageNet', data_root=str(packed), split='train', **common)
     local = load(cfg)
@@ -132,7 +132,7 @@ def test_processes_of_a_machine_share_the_cache(store, packed, tmp_path):
     for process in processes:
         process.join()
         assert process.exitcode == 0
-    options = dict(metainfo=dict(classes='0123456789'), pipeline=[LoadImage()])
+    options = dict(metainfo=dict(classes=list('0123456789')), pipeline=[LoadImage()])
     local = ShardedImageNet(str(packed), 'train', **options)
     assert set(seen) == {(i, local[i]['img'].sum()) for i in order}
     assert set(of_shards(store.requests).values()) == {1}
@@ -157,7 +157,7 @@ def test_a_fault_that_passes(fault, store, packed, tmp_path, logged):
     dataset = make(tmp_path)
     store.fault = once(fault)
     local = ShardedImageNet(
-        str(packed), 'train', metainfo=dict(classes='0123456789'), pipeline=[LoadImage()]
+        str(packed), 'train', metainfo=dict(classes=list('0123456789')), pipeline=[LoadImage()]
     )
     assert np.array_equal(dataset[0]['img'], local[0]['img'])
     assert list(of_shards(store.requests).values()) == [2]
@@ -208,7 +208,7 @@ def test_in_a_worker_the_line_stays_one(store, tmp_path):
     cfg = dict(loader_cfg(tmp_path), num_workers=1)
     cfg['dataset'] = dict(
         type='StreamedImageNet', data_root='s3://bucket/in1k', cache_dir=str(tmp_path / 'cache'),
-        timeout=0.2, metainfo=dict(classes='0123456789'), pipeline=PIPELINE,
+        timeout=0.2, metainfo=dict(classes=list('0123456789')), pipeline=PIPELINE,
     )  # fmt: skip
     store.fault = lambda path: 'cut' if path.endswith('.tar') else None
     with patch.object(bucket, 'ATTEMPTS', 1), pytest.raises(BucketError) as error:
@@ -243,6 +243,22 @@ def test_another_pack_is_not_mistaken_for_the_cached_one(store, packed, tmp_path
     store.client.put_object(Bucket='bucket', Key='in1k/train.txt', Body=index[:-1].encode())
     make(tmp_path)[0]
     assert list(of_shards(store.requests).values()) == [2]
+
+
+def test_a_full_cache_is_only_read(store, tmp_path, monkeypatch):
+    """Another user may have filled it."""
+    first = make(tmp_path)
+    labels = [first[i]['gt_label'] for i in range(IMAGES)]
+
+    def denied(path):
+        raise PermissionError(13, 'Permission denied', str(path))
+
+    monkeypatch.setattr(streaming, 'atomic_file', denied)
+    monkeypatch.setattr(bucket, 'FileLock', denied)
+    again = make(tmp_path)
+    assert [again[i]['gt_label'] for i in range(IMAGES)] == labels
+    with pytest.raises(PermissionError):
+        make(tmp_path / 'other')
 
 
 def test_a_disk_without_room(store, tmp_path, monkeypatch):

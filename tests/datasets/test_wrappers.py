@@ -171,7 +171,15 @@ def test_classes_of_other_datasets():
     assert Runner.build_dataloader(make_loader(data), seed=0).dataset.CLASSES == ('a', 'b')
 
 
-def test_the_first_batches_alone():
+def test_a_number_of_batches_is_spread_over_the_data():
+    """Folders are listed class by class: the first samples would be of one class."""
+    data = torch.utils.data.TensorDataset(torch.arange(20))
+    loader = Runner.build_dataloader(make_loader(data, num_batch_per_epoch=2), seed=0)
+    served = [int(value) for batch in loader for value in batch[0]]
+    assert sorted(served) == [0, 2, 5, 7, 10, 12, 15, 17]
+
+
+def test_a_number_of_batches_leaves_the_dataset_as_it_is():
     loader = Runner.build_dataloader(make_loader(INNER, num_batch_per_epoch=2), seed=0)
     assert len(loader) == len(list(loader)) == 2
     assert loader.dataset.get_data_info(7)['img_path'] == 'image 7'

@@ -20,11 +20,11 @@ from ..models.plain import disturb
 SE = dict(layer=dict(type='SELayer', ratio=16))
 # Backbone, channels of its output, SE, blocks whose gate comes early.
 NETWORKS = {
-    'bottlenecks': (dict(type='SEResNet', depth=50, se=None), 2048, SE, 16),
-    'basic blocks': (dict(type='SEResNet', depth=18, se=None), 512, SE, 0),
-    'ECA': (dict(type='SEResNet', depth=50, se=None), 2048, dict(layer=dict(type='ECALayer')), 16),
-    'scSE': (dict(type='SEResNet', depth=50, se=None), 2048, dict(layer=dict(type='SCSELayer')), 0),
-    'post': (dict(type='SEResNet', depth=50, se=None), 2048, dict(SE, position='post'), 0),
+    'bottlenecks': (dict(type='ResNet', depth=50), 2048, SE, 16),
+    'basic blocks': (dict(type='ResNet', depth=18), 512, SE, 0),
+    'ECA': (dict(type='ResNet', depth=50), 2048, dict(layer=dict(type='ECALayer')), 16),
+    'scSE': (dict(type='ResNet', depth=50), 2048, dict(layer=dict(type='SCSELayer')), 0),
+    'post': (dict(type='ResNet', depth=50), 2048, dict(SE, position='post'), 0),
     'preact': (dict(type='PreActResNet', depth=110), 64, SE, 0),
     'mmpretrain': (dict(type='mmpretrain.MobileNetV2'), 1280, SE, 0),
 }

@@ -65,6 +65,7 @@ def test_normalises_as_the_named_weights_were_trained(name):
     ours, theirs = detector['data_preprocessor'], classifier.data_preprocessor
     assert (ours['mean'], ours['std']) == (theirs.mean, theirs.std)
     assert ours.get('bgr_to_rgb', True) == theirs.to_rgb
-    for key in ('depth', 'style', 'stem'):
+    for key in ('depth', 'block', 'stem'):
         assert detector['backbone'].get(key) == classifier.model.backbone.get(key)
-    assert (detector['backbone'].get('se', {}) is None) == ('se' not in classifier.model)
+    plain = detector['backbone']['type'] == 'senet_mm.ResNet'
+    assert plain == ('se' not in classifier.model)

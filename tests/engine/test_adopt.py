@@ -121,7 +121,10 @@ def test_files_that_an_older_version_converted_name_their_config(tmp_path):
     check_network(get_config('seresnet50-caffe_8xb32_in1k'), source)
     lines = adopt(get_config(NAME), origin(config=NAME, source_format='timm'))
     assert lines[0].endswith('did not note its images; convert it again')
-    with pytest.raises(ValueError, match=r'model.backbone.style=caffe, the config has .*=pytorch'):
+    with pytest.raises(
+        ValueError,
+        match=r'model.backbone.block.style=caffe .*pool=ceil, the config has .*style=pytorch',
+    ):
         check_network(get_config('seresnet50_8xb32_in1k'), source)
     # A path would be executed.
     (tmp_path / 'hostile.py').write_text('raise SystemExit')

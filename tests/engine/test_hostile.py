@@ -150,7 +150,7 @@ def train(file, tmp_path, **options):
 
 def pretrained(file, tmp_path, monkeypatch):
     init_cfg = dict(type='Pretrained', checkpoint=str(file))
-    MODELS.build(dict(type='SEResNet', depth=8, in_channels=1, init_cfg=init_cfg)).init_weights()
+    MODELS.build(dict(type='ResNet', depth=8, in_channels=1, init_cfg=init_cfg)).init_weights()
 
 
 WAYS = {

@@ -46,6 +46,19 @@ class DropLabel(BaseTransform):
         return {key: value for key, value in results.items() if key != 'gt_label'}
 
 
+@TRANSFORMS.register_module()
+class Grow(BaseTransform):
+    """Images of different sizes, or a key that no sample has."""
+
+    def __init__(self, key='img'):
+        self.key = key
+
+    def transform(self, results):
+        image = results[self.key]
+        side = 8 + results['sample_idx'] % 2
+        return {**results, 'img': np.resize(image, (side, side, 1))}
+
+
 @MODELS.register_module()
 class Plain(ImageClassifier):
     """Predicts plain tensors, as networks outside of OpenMMLab's packages do."""
@@ -67,7 +80,23 @@ class PlainAccuracy(BaseMetric):
         return {'right': float(np.mean(results))}
 
 
+PACK = dict(type='PackInputs')
 UNLABELLED = [dict(type='DropLabel'), dict(type='PackInputs')]
+# Pipeline -> what is wrong with it.
+BROKEN = [
+    (
+        [],
+        r"its samples have no 'inputs' \(but img, gt_label, .*\); allowed: a pipeline that .*PackI",
+    ),
+    (
+        [dict(type='Grow', key='image'), PACK],
+        "no batch can be made of its samples: KeyError: 'image'",
+    ),
+    (
+        [dict(type='Grow'), PACK],
+        'no batch can be made of its samples: RuntimeError: stack expects ',
+    ),
+]
 FEW = {
     'train_dataloader.num_batch_per_epoch': 2,
     'val_dataloader.dataset.indices': 100,
@@ -188,6 +217,56 @@ def test_evaluations_are_checked(tmp_path, run):
     }
     with pytest.raises(ValueError, match=f"{run}_evaluator: Accuracy asks for 'gt_label'"):
         getattr(make(tmp_path, **options), run)()
+
+
+@pytest.mark.parametrize(('name', 'workers'), [('train', 1), ('val', 0)])
+@pytest.mark.parametrize(('pipeline', 'message'), BROKEN)
+def test_a_broken_pipeline_is_said_before_the_first_iteration(
+    tmp_path, pipeline, message, name, workers
+):
+    options = {
+        f'{name}_dataloader.dataset.pipeline': pipeline,
+        f'{name}_dataloader.num_workers': workers,
+        f'{name}_dataloader.dataset.indices': 129,
+    }
+    runner = make(tmp_path, **options)
+    with pytest.raises(ValueError, match=f'{name}_dataloader: {message}'):
+        runner.train()
+    assert runner.iter == 0
+
+
+def test_a_network_keeps_nothing_of_the_dry_evaluation(tmp_path):
+    """A retriever's prototypes come from the trained network, without mmpretrain's hook as well."""
+    runner = make(
+        tmp_path,
+        **{
+            'model': dict(
+                _delete_=True,
+                type='mmpretrain.ImageToImageRetriever',
+                image_encoder=[
+                    dict(type='SEResNet', depth=8, in_channels=1),
+                    dict(type='GlobalAveragePooling'),
+                ],
+                prototype=dict(
+                    dataset=dict(type='Digits', split='test', indices=20, pipeline=[PACK]),
+                    batch_size=20,
+                    sampler=dict(type='DefaultSampler', shuffle=False),
+                ),
+                head=dict(type='LinearClsHead', num_classes=10, in_channels=64),
+            ),
+            'data_preprocessor': dict(type='mmpretrain.ClsDataPreprocessor', to_rgb=False),
+            'val_evaluator': [dict(type='RetrievalRecall', topk=1)],
+            'default_hooks.checkpoint.rule': 'greater',
+        },
+    )
+    model, when = runner.model, []
+    prepare = model.prepare_prototype
+    model.prepare_prototype = lambda: (when.append(runner.iter), prepare())
+    runner.train()
+    assert when == [0, 2]
+    vectors = model.prototype_vecs
+    prepare()
+    assert torch.equal(vectors, model.prototype_vecs)
 
 
 def test_nothing_of_a_run_is_changed(tmp_path):

@@ -5,8 +5,11 @@ import copy
 import pytest
 from mmengine.config import Config
 
+from senet_mm.apis import get_config, get_model
+from senet_mm.engine import Runner
 from senet_mm.engine.preprocessing import (
     check_preprocessing,
+    check_preprocessor,
     describe_preprocessing,
     set_preprocessing,
 )
@@ -151,3 +154,26 @@ WRONG = [
 def test_what_cannot_be_is_refused(given, message):
     with pytest.raises(ValueError, match=f'^here: .*{message}'):
         check_preprocessing(given, 'here')
+
+
+WHOLE = dict(type='ClsDataPreprocessor', mean=[78], std=[96], num_classes=10)
+
+
+@pytest.mark.parametrize('where', ['runner', 'get_model'])
+def test_a_part_of_a_preprocessor_does_not_take_the_place_of_the_whole(where, tmp_path):
+    cfg = get_config('seresnet8_1xb64_digits', {'model.data_preprocessor.num_classes': 10})
+    cfg.work_dir = str(tmp_path)
+    message = (
+        r"model.data_preprocessor={'num_classes': 10} takes the place of data_preprocessor, which "
+        r'has mean, std too; allowed: data_preprocessor.num_classes='
+    )
+    with pytest.raises(ValueError, match=message):
+        Runner.from_cfg(cfg) if where == 'runner' else get_model(cfg)
+
+
+@pytest.mark.parametrize(
+    ('part', 'whole'),
+    [(WHOLE, dict(mean=[1])), (dict(mean=[78], std=[96]), dict(mean=[1], std=[2])), (None, WHOLE)],
+)
+def test_whole_preprocessors_pass(part, whole):
+    check_preprocessor(Config(dict(model=dict(data_preprocessor=part), data_preprocessor=whole)))

@@ -54,25 +54,34 @@ def test_ablations_are_others(other, key):
 def test_pooling_and_stride_placement():
     """Equal shapes, other results."""
     found = keys(model(), model('seresnet50-caffe_8xb32_in1k'))
-    assert found == ['model.backbone.stem', 'model.backbone.style']
+    assert found == ['model.backbone.block.style', 'model.backbone.stem.pool']
 
 
 SAME = [
-    dict(backbone__style='pytorch'),
-    dict(backbone__groups=1),
+    dict(backbone__block=dict(style='pytorch')),
+    dict(backbone__block=dict(groups=1)),
+    dict(backbone__stem=dict(pool='pad1')),
     dict(backbone__out_indices=[-1]),
     dict(se__position='standard'),
     dict(se__layer__gate_cfg=dict(type='Sigmoid')),
     dict(backbone__norm_cfg=dict(type='SyncBN', requires_grad=True)),
     dict(backbone__norm_cfg=dict(type='BN', eps=1e-5)),
-    dict(backbone__with_cp=True, backbone__tail='plain', backbone__lean=True),
+    dict(backbone__block=dict(with_cp=True)),
     dict(backbone__frozen_stages=2, backbone__norm_eval=True),
-    dict(backbone__drop_path_rate=0.2, backbone__zero_init_residual=True),
+    dict(backbone__drop_path_rate=0.2, backbone__block=dict(zero_init_residual=True)),
     dict(backbone__init_cfg=dict(type='Pretrained', checkpoint='x.pth')),
     dict(head__topk=(1,), head__loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1)),
     dict(head__cal_acc=True, train_cfg=dict(augments=dict(type='Mixup', alpha=0.2))),
     dict(data_preprocessor=dict(mean=[1, 2, 3])),
 ]
+
+
+def test_a_depth_has_defaults_of_its_own():
+    name = 'seresnext50-32x4d_8xb32_in1k'
+    written = dict(backbone__block=dict(groups=32, width_per_group=4))
+    assert keys(model(name), model(name, **written)) == []
+    other = dict(backbone__block=dict(groups=64))
+    assert keys(model(name), model(name, **other)) == ['model.backbone.block.groups']
 
 
 @pytest.mark.parametrize('changes', SAME)

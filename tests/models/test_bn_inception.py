@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from senet_mm.models import SEBNInception, SELayer, insert_se
+from senet_mm.models import BNInception, SEBNInception, SELayer, insert_se
 from tests.converters.caffe_interpreter import random_blobs, run
 from tests.converters.parity import CONFIGS, NETS, build, from_caffe
 
@@ -48,12 +48,12 @@ def test_parameters_are_the_blobs():
 
 
 def test_plain_network_is_the_same_without_se():
-    plain, full = SEBNInception(se=None).state_dict(), SEBNInception().state_dict()
+    plain, full = BNInception().state_dict(), SEBNInception().state_dict()
     assert list(plain) == [name for name in full if '.se.' not in name]
 
 
 def test_insert_se_fills_the_slots():
-    backbone = SEBNInception(se=None)
+    backbone = BNInception()
     insert_se(backbone, dict(type='SELayer', ratio=16))
     assert list(backbone.state_dict()) == list(SEBNInception().state_dict())
     hidden = [

@@ -4,17 +4,24 @@ import pytest
 import torch
 from torch import nn
 
-from senet_mm.models import SEBNInception, SEResNet, insert_se
+from senet_mm.models import ResNet, SEBNInception, insert_se
+from senet_mm.ops import fuse_tails
 
 GE = dict(type='GatherExciteLayer', extent=2, parameters=True)  # with batch norms of its own
 
 
+def plain_resnet(depth=8, with_cp=False, **kwargs):
+    return ResNet(depth, block=dict(with_cp=with_cp), **kwargs)
+
+
 def resnet(**kwargs):
-    return SEResNet(8, **kwargs)
+    model = plain_resnet(**kwargs)
+    insert_se(model, dict(type='SELayer', ratio=16))
+    return model
 
 
 def bottlenecks(**kwargs):
-    return SEResNet(50, **kwargs)
+    return resnet(depth=50, **kwargs)
 
 
 def synchronised(**kwargs):
@@ -23,7 +30,7 @@ def synchronised(**kwargs):
 
 def at(position):
     def build(**kwargs):
-        model = resnet(se=None, **kwargs)
+        model = plain_resnet(**kwargs)
         insert_se(model, GE, position=position)
         return model
 
@@ -44,12 +51,13 @@ NETWORKS = dict(
     averaged=averaged, instances=instances,
     gather_excite=at('standard'), pre=at('pre'), post=at('post'),
 )  # fmt: skip
+# Whether blocks are computed twice, and the arguments of fuse_tails.
 WAYS = dict(
-    checkpointed=dict(with_cp=True),
-    fused=dict(with_cp=True, tail='fused'),
-    algebra=dict(with_cp=True, tail='algebra'),
-    lean=dict(with_cp=True, tail='fused', lean=True),
-    lean_alone=dict(tail='fused', lean=True),
+    checkpointed=(True, dict(implementation='reference')),
+    fused=(True, dict(implementation='fused')),
+    algebra=(True, dict(implementation='algebra')),
+    lean=(True, dict(implementation='fused', lean=True)),
+    lean_alone=(False, dict(implementation='fused', lean=True)),
 )
 CASES = [(name, 'checkpointed') for name in NETWORKS] + [('resnet', way) for way in WAYS]
 
@@ -57,7 +65,9 @@ CASES = [(name, 'checkpointed') for name in NETWORKS] + [('resnet', way) for way
 @pytest.mark.parametrize(('name', 'way'), CASES)
 def test_a_training_step_is_that_of_the_plain_network(name, way):
     torch.manual_seed(0)
-    plain, again = NETWORKS[name](), NETWORKS[name](**WAYS[way])
+    with_cp, form = WAYS[way]
+    plain, again = NETWORKS[name](), NETWORKS[name](with_cp=with_cp)
+    fuse_tails(again, **form)
     again.load_state_dict(plain.state_dict())
     x = torch.randn(4, 3, 64, 64)
     for model in (plain, again):
@@ -76,7 +86,7 @@ def test_a_training_step_is_that_of_the_plain_network(name, way):
 
 
 def test_norms_in_evaluation_stay_as_they_are():
-    model = SEResNet(8, with_cp=True, norm_eval=True)
+    model = resnet(with_cp=True, norm_eval=True)
     before = {name: value.clone() for name, value in model.named_buffers()}
     model.train()
     model(torch.randn(2, 3, 16, 16))[-1].square().mean().backward()
@@ -85,7 +95,7 @@ def test_norms_in_evaluation_stay_as_they_are():
 
 def test_buffers_stay_the_same_objects():
     """Whoever holds a buffer (an average of the model, DDP) holds the network's own."""
-    model = SEResNet(8, with_cp=True).train()
+    model = resnet(with_cp=True).train()
     before = dict(model.named_buffers())
     model(torch.randn(2, 3, 16, 16))[-1].square().mean().backward()
     assert all(value is before[name] for name, value in model.named_buffers())

@@ -7,15 +7,17 @@ from torchvision.models import resnet50
 from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 from torchvision.models.segmentation.fcn import FCNHead
 
-from senet_mm.models import SEResNet
+from senet_mm.models import ResNet, insert_se
 
 STRIDE_8 = dict(strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4))
 
 
-def pair(depth, **kwargs):
+def pair(depth, layer=None, **kwargs):
     """A strided and a dilated network of the same weights, with statistics that matter."""
-    strided = SEResNet(depth, out_indices=(1, 2, 3), **kwargs)
-    dilated = SEResNet(depth, out_indices=(1, 2, 3), **kwargs, **STRIDE_8)
+    strided = ResNet(depth, out_indices=(1, 2, 3), **kwargs)
+    dilated = ResNet(depth, out_indices=(1, 2, 3), **kwargs, **STRIDE_8)
+    for model in (strided, dilated) if layer else ():
+        insert_se(model, layer)
     for name, buffer in strided.named_buffers():
         if 'running' in name:
             buffer.uniform_(0.5, 1.5)
@@ -28,15 +30,15 @@ def pair(depth, **kwargs):
     [
         dict(depth=18),
         dict(depth=50),
-        dict(depth=50, style='caffe', stem=dict(pool='ceil')),
-        dict(depth=50, se=dict(type='SELayer', squeeze_cfg=dict(type='NoSqueeze'))),
+        dict(depth=50, block=dict(style='caffe'), stem=dict(pool='ceil')),
+        dict(depth=50, layer=dict(type='SELayer', squeeze_cfg=dict(type='NoSqueeze'))),
     ],
     ids=str,
 )
 @torch.no_grad()
 def test_every_other_value_is_that_of_the_strided_network(kwargs):
     """Exactly, border included, where no gate averages over the map."""
-    strided, dilated = pair(**dict(se=None) | kwargs)
+    strided, dilated = pair(**kwargs)
     image = torch.randn(1, 3, 96, 96, dtype=torch.float64)
     for step, a, b in zip((1, 2, 4), strided(image), dilated(image), strict=True):
         assert b.shape[-1] == 12
@@ -46,7 +48,7 @@ def test_every_other_value_is_that_of_the_strided_network(kwargs):
 @torch.no_grad()
 def test_equals_torchvision():
     theirs = resnet50(replace_stride_with_dilation=(False, True, True)).eval()
-    ours = SEResNet(50, se=None, **STRIDE_8).eval()
+    ours = ResNet(50, **STRIDE_8).eval()
     weights = theirs.state_dict()
     ours.load_state_dict({name: weights[name] for name in ours.state_dict()})
     image = torch.randn(1, 3, 64, 64)
@@ -58,13 +60,14 @@ def test_equals_torchvision():
 @pytest.mark.parametrize('option', ['strides', 'dilations'])
 def test_a_value_for_each_stage(option):
     with pytest.raises(ValueError, match=rf'{option}=\(1, 2\) has 2 values; allowed: 4, one for'):
-        SEResNet(50, **{option: (1, 2)})
+        ResNet(50, **{option: (1, 2)})
 
 
 @pytest.mark.parametrize('head', [FCNHead, DeepLabHead])
 def test_segmentation_learns(head):
     """torchvision's heads on an SE backbone of stride 8 learn where a bright square is."""
-    backbone = SEResNet(18, **STRIDE_8)
+    backbone = ResNet(18, **STRIDE_8)
+    insert_se(backbone, dict(type='SELayer', ratio=16))
     backbone.init_weights()
     network = torch.nn.ModuleList([backbone, head(512, 2)])
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)

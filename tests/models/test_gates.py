@@ -136,7 +136,7 @@ def test_gradients_and_shapes(name):
 
 @pytest.mark.parametrize('name', LAYERS)
 def test_any_layer_fits_the_slot_and_learns(name):
-    model = ImageClassifier(dict(type='SEResNet', depth=8, se=None), se=dict(layer=LAYERS[name]))
+    model = ImageClassifier(dict(type='ResNet', depth=8), se=dict(layer=LAYERS[name]))
     model.init_weights()
     model(torch.randn(2, 3, 32, 32))[0].square().mean().backward()
     assert all(p.grad.abs().sum() > 0 for n, p in model.named_parameters() if n.endswith('weight'))

@@ -14,15 +14,14 @@ from mmpretrain.models import classifiers
 from torch import nn
 
 from senet_mm.models import (
+    BNInception,
     ImageClassifier,
     InceptionResNetV2,
     InceptionV4,
     MobileNetV1,
     PreActResNet,
-    SEBNInception,
-    SENet,
-    SEResNet,
-    SEResNeXt,
+    ResNet,
+    ResNeXt,
     ShakeShake,
     SmallCNN,
     WideResNet,
@@ -39,12 +38,12 @@ BN = dict(type='BN')
 
 # Network -> how it is built, its positions, image side, and ratio (some maps have few channels).
 NETWORKS = {
-    'senet_mm.SEResNet-18': (lambda: SEResNet(18, se=None), RESNET),
-    'senet_mm.SEResNet-50': (lambda: SEResNet(50, se=None), ALL),
-    'senet_mm.SEResNet-20': (lambda: SEResNet(20, se=None), RESNET),
-    'senet_mm.SEResNeXt-50': (lambda: SEResNeXt(50, se=None), ALL),
-    'senet_mm.SENet-154': (lambda: SENet(se=None), ('standard',)),
-    'senet_mm.SEBNInception': (lambda: SEBNInception(se=None), ('standard',)),
+    'senet_mm.ResNet-18': (lambda: ResNet(18), RESNET),
+    'senet_mm.ResNet-50': (lambda: ResNet(50), ALL),
+    'senet_mm.ResNet-20': (lambda: ResNet(20), RESNET),
+    'senet_mm.ResNeXt-50': (lambda: ResNeXt(50), ALL),
+    'senet_mm.ResNeXt-154': (lambda: ResNeXt(154), ('standard',)),
+    'senet_mm.BNInception': (lambda: BNInception(), ('standard',)),
     'senet_mm.MobileNetV1': (lambda: MobileNetV1(), ('standard',)),
     'senet_mm.InceptionV4': (lambda: InceptionV4(), ('standard',)),
     'senet_mm.InceptionResNetV2': (lambda: InceptionResNetV2(), BRANCH),
@@ -84,7 +83,7 @@ MATRIX = [(name, position) for name, (_, positions) in NETWORKS.items() for posi
 # Each network once, for what takes long.
 EACH = [(name, positions[0]) for name, (_, positions) in NETWORKS.items() if '154' not in name]
 SIDES = {'senet_mm.InceptionV4': 75, 'senet_mm.InceptionResNetV2': 75}
-SIDES |= {'mmpretrain.InceptionV3': 96, 'mmpretrain.VGG-11': 32, 'senet_mm.SEBNInception': 64}
+SIDES |= {'mmpretrain.InceptionV3': 96, 'mmpretrain.VGG-11': 32, 'senet_mm.BNInception': 64}
 LAYER = dict(type='SELayer', ratio=4)
 # mmcv's fusion drops the activation inside timm's norms, and takes the norm of two concatenated
 # convolutions for that of the second, with or without SE.
@@ -223,10 +222,11 @@ def test_graphs(name, position):
 
 
 @pytest.mark.parametrize('position', ALL)
-@pytest.mark.parametrize('build_plain', [SEResNet, mmpretrain.ResNet])
+@pytest.mark.parametrize('build_plain', [ResNet, mmpretrain.ResNet])
 def test_checkpointing(build_plain, position):
-    kwargs = dict(se=None) if build_plain is SEResNet else {}
-    plain, checkpointed = build_plain(50, **kwargs), build_plain(50, with_cp=True, **kwargs)
+    with_cp = dict(with_cp=True)
+    kwargs = dict(block=with_cp) if build_plain is ResNet else with_cp
+    plain, checkpointed = build_plain(50), build_plain(50, **kwargs)
     for model in (plain, checkpointed):
         insert_se(model, LAYER, position=position)
     checkpointed.load_state_dict(plain.state_dict())
@@ -260,9 +260,9 @@ def test_equals_mmpretrains_seresnet():
 
 def test_stages_are_the_papers():
     """SE_2 to SE_5 of section 6.4, and one stage at a time (table 13)."""
-    names = insert_se(SEResNet(50, se=None), LAYER, stages=(3, 5))
+    names = insert_se(ResNet(50), LAYER, stages=(3, 5))
     assert [name.split('.')[0] for name in names] == ['layer2'] * 4 + ['layer4'] * 3
-    model = SEResNet(50, se=None)
+    model = ResNet(50)
     insert_se(model, LAYER, stage_cfg={2: dict(ratio=8), 5: dict(ratio=32)})
     ratios = [block.out_channels // block.se.fc1.out_channels for block in model.blocks]
     assert ratios == [8] * 3 + [4] * 10 + [32] * 3

@@ -80,13 +80,15 @@ def classifier(backbone, layer):
 
 # How the layer comes in -> the model to initialise.
 WAYS = {
-    'model.se': lambda layer: classifier(dict(type='SEResNet', depth=8, se=None), layer),
+    'model.se': lambda layer: classifier(dict(type='ResNet', depth=8), layer),
     'model.se, post': lambda layer: ImageClassifier(
-        dict(type='SEResNet', depth=8, se=None), se=dict(layer=layer, position='post')
+        dict(type='ResNet', depth=8), se=dict(layer=layer, position='post')
     ),
     "model.se, mmpretrain's": lambda layer: classifier(PRE, layer),
-    'backbone.se': lambda layer: ImageClassifier(dict(type='SEResNet', depth=8, se=layer)),
-    'backbone.se alone': lambda layer: SEResNet(8, se=layer),
+    'backbone.se': lambda layer: ImageClassifier(
+        dict(type='SEResNet', depth=8, se=dict(layer=layer))
+    ),
+    'backbone.se alone': lambda layer: SEResNet(8, se=dict(layer=layer)),
     'with_se in a classifier': lambda layer: ImageClassifier(
         dict(type='with_se', backbone=PRE, se=dict(layer=layer))
     ),
@@ -137,15 +139,13 @@ def test_random_layers_keep_their_spread(way):
 
 def test_a_loaded_checkpoint_is_not_overwritten(tmp_path):
     layer = dict(type='PlainValues')
-    source = SEResNet(8, se=layer)
+    source = SEResNet(8, se=dict(layer=layer))
     for parameter in source.parameters():
         nn.init.normal_(parameter)
     path = tmp_path / 'backbone.pth'
     torch.save(dict(state_dict=source.state_dict()), path)
     init_cfg = dict(type='Pretrained', checkpoint=str(path))
-    loaded = ImageClassifier(
-        dict(type='SEResNet', depth=8, se=None, init_cfg=init_cfg), se=dict(layer=layer)
-    )
+    loaded = ImageClassifier(dict(type='ResNet', depth=8, init_cfg=init_cfg), se=dict(layer=layer))
     loaded.init_weights()
     for ours, theirs in zip(loaded.backbone.parameters(), source.parameters(), strict=True):
         assert torch.equal(ours, theirs)

@@ -12,7 +12,8 @@ from mmcv.cnn import fuse_conv_bn
 from mmpretrain.models import backbones as mmpretrain
 from torch import nn
 
-from senet_mm.models import InceptionResNetV2, InceptionV4, SEResNet, SmallCNN, insert_se
+from senet_mm.models import InceptionResNetV2, InceptionV4, ResNet, ResNeXt, SmallCNN, insert_se
+from senet_mm.models.recalibration import summarize
 from senet_mm.models.recalibration.ports import PORTS, PORTS_OF_BACKBONE, known_networks
 from senet_mm.models.recalibration.probe import probe
 from senet_mm.models.recalibration.sites import known_sites
@@ -74,12 +75,12 @@ NETWORKS = {
         f'mmpretrain.{name}': (lambda name=name, kw=kw: getattr(mmpretrain, name)(**kw), *rest)
         for name, (kw, *rest) in MMPRETRAIN.items()
     },
-    'senet_mm.SEResNet': (
-        lambda: SEResNet(18, se=None),
+    'senet_mm.ResNet': (
+        lambda: ResNet(18),
         dict(port=dict(block=r'layer\d\.\d', path='conv1')),
         8,
     ),
-    'senet_mm.stages': (lambda: SEResNet(18, se=None), dict(port=dict(block=r'layer\d')), 4),
+    'senet_mm.stages': (lambda: ResNet(18), dict(port=dict(block=r'layer\d')), 4),
     'senet_mm.SmallCNN': (
         SmallCNN,
         dict(port=dict(block=r'layer\d\.\d\.conv', side='in')),
@@ -170,7 +171,7 @@ def replaced(block, path, layer):
 @pytest.mark.parametrize(
     ('build', 'path'),
     [
-        (lambda: SEResNet(18, se=None), 'conv1'),
+        (lambda: ResNet(18), 'conv1'),
         (lambda: timm.create_model('resnet18'), 'conv1'),
         (lambda: timm.create_model('resnet18'), 'act1'),
         (lambda: torchvision.models.resnet18(), 'conv2'),
@@ -358,18 +359,20 @@ def test_the_remedy_for_torchvisions_resnets(name):
     with torch.device('meta'), pytest.raises(ValueError, match='position=') as error:
         insert_se(getattr(torchvision.models, name)(), LAYER)
     assert 'does not exist in ResNet; allowed: ' in str(error.value)
-    assert 'SEResNet or SEResNeXt' in str(error.value)
+    assert 'ResNet or ResNeXt' in str(error.value)
 
 
 def test_the_remedy_fits():
-    """SEResNet takes torchvision's weights; what is missing is SE alone."""
+    """ResNet takes torchvision's weights; what is missing is SE alone."""
     with torch.device('meta'):
         pairs = [
-            (SEResNet(50), torchvision.models.resnet50()),
-            (SEResNet(50, width_per_group=128), torchvision.models.wide_resnet50_2()),
-            (SEResNet(50, groups=32, width_per_group=4), torchvision.models.resnext50_32x4d()),
+            (ResNet(50), torchvision.models.resnet50()),
+            (ResNet(50, block=dict(width_per_group=128)), torchvision.models.wide_resnet50_2()),
+            (ResNeXt(50), torchvision.models.resnext50_32x4d()),
         ]
     for ours, theirs in pairs:
+        with torch.device('meta'):
+            insert_se(ours, LAYER)
         state = {k: v for k, v in theirs.state_dict().items() if not k.startswith('fc.')}
         missing, unexpected = ours.load_state_dict(state, strict=False, assign=True)
         assert not unexpected
@@ -384,3 +387,18 @@ def test_the_docs_name_every_network_of_the_table(request):
         for network in networks.split(', '):
             assert re.search(rf'\b{network}\b', rows[library]), (library, network)
     assert {package.split('.')[0] for package in (*PORTS, *PORTS_OF_BACKBONE)} <= set(rows)
+
+
+@pytest.mark.parametrize(
+    ('build', 'kwargs', 'line'),
+    [
+        ('regnet_y_400mf', dict(position='post'), 'built in: 16 x SqueezeExcitation'),
+        ('efficientnet_b0', dict(port=FEATURES), 'built in: 16 x SqueezeExcitation'),
+        ('regnet_x_400mf', {}, None),
+    ],
+)
+def test_a_summary_names_what_was_built_in(build, kwargs, line):
+    model = getattr(torchvision.models, build)()
+    insert_se(model, LAYER, **kwargs)
+    last = summarize(model)[-1]
+    assert last == line if line else last.startswith('stage 5: ')

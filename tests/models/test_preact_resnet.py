@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from timm.models.resnetv2 import ResNetV2
 from torch import nn
 
-from senet_mm.models import PreActResNet, SEResNeXt, WideResNet
+from senet_mm.models import PreActResNet, ResNeXt, WideResNet
 
 from .plain import assert_gradients_flow, complexity, disturb
 
@@ -94,8 +94,8 @@ def test_equals_the_formula(model, convs, blocks):
         (lambda: WideResNet(16, 8), 512, 10_961_370),
         (lambda: WideResNet(28, 10), 640, 36_479_194),
         (lambda: WideResNet(40, 4), 256, 8_949_210),
-        (lambda: SEResNeXt(29, groups=8, width_per_group=64, se=None), 1024, 34_426_698),
-        (lambda: SEResNeXt(29, groups=16, width_per_group=64, se=None), 1024, 68_155_210),
+        (lambda: ResNeXt(29, block=dict(groups=8)), 1024, 34_426_698),
+        (lambda: ResNeXt(29, block=dict(groups=16)), 1024, 68_155_210),
     ],
 )
 def test_parameters_are_the_published_ones(model, channels, params):
@@ -148,7 +148,7 @@ def test_the_residual_is_what_is_added():
 
 
 def test_resnext29_is_the_bottleneck_network():
-    model = SEResNeXt(29, groups=8, width_per_group=64, se=None, out_indices=(0, 1, 2)).eval()
+    model = ResNeXt(29, block=dict(groups=8), out_indices=(0, 1, 2)).eval()
     shapes = [tuple(m.shape[1:]) for m in model(torch.rand(1, 3, 32, 32))]
     assert shapes == [(256, 32, 32), (512, 16, 16), (1024, 8, 8)]
     assert model.layer1[0].conv2.out_channels == 512

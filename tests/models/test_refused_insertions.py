@@ -4,9 +4,10 @@ import pytest
 import timm
 import torch
 import torchvision
+from mmpretrain.models import backbones as mmpretrain
 from torch import nn
 
-from senet_mm.models import SEResNet, insert_se
+from senet_mm.models import ResNet, insert_se
 from senet_mm.registry import MODELS
 
 LAYER = dict(type='SELayer', ratio=1)
@@ -60,19 +61,19 @@ class Toy(nn.Module):
 
 def half_filled():
     """The last block has SE already."""
-    model = SEResNet(18, se=None)
-    model.layer4[1].add_se(LAYER)
+    model = ResNet(18)
+    model.layer4[1].se = MODELS.build(dict(LAYER, channels=512))
     return model
 
 
-RESNET = lambda: SEResNet(18, se=None)  # noqa: E731
+RESNET = lambda: ResNet(18)  # noqa: E731
 BLOCKS = dict(block=r'layer\d\.\d', path='conv1')
 
 # What is refused -> network, arguments, part of the message.
 REFUSED = {
     'position unknown': (RESNET, dict(position='front'), "position='front' is not known"),
     'position that a block lacks': (RESNET, dict(position='conv3x3'), 'does not exist in'),
-    "torchvision's branch": (torchvision.models.resnet18, {}, 'SEResNet or SEResNeXt'),
+    "torchvision's branch": (torchvision.models.resnet18, {}, 'ResNet or ResNeXt'),
     'network unknown': (Toy, {}, 'Toy has no block that the table of ports knows'),
     'port, no dict': (Toy, dict(port='conv'), "port='conv'; allowed: dict"),
     'port without block': (Toy, dict(port=dict(path='conv')), 'allowed: dict.block=REGEX'),
@@ -81,7 +82,12 @@ REFUSED = {
     'regex': (Toy, dict(port=dict(block='(')), "block='.' is no regular expression"),
     'no block': (Toy, dict(port=dict(block='x')), "block='x' matches no module of Toy"),
     'no path': (Toy, dict(port=dict(block='conv', path='x')), "block conv has no 'x'"),
-    'norm': (Toy, dict(port=dict(block='norm')), 'is a batch norm'),
+    'norm': (Toy, dict(port=dict(block='norm')), '^norm is a batch norm'),
+    'norm in a block': (
+        Toy,
+        dict(port=dict(block='norms', path='0')),
+        r'^norms\.0 is a batch norm',
+    ),
     'norms alone': (Toy, dict(port=dict(block='norms')), 'Sequential in which no module can keep'),
     'idle': (Toy, dict(port=dict(block='conv|idle')), 'is used 0 times'),
     'used twice': (Toy, dict(port=dict(block='conv|pool')), 'is used 2 times'),
@@ -107,6 +113,23 @@ REFUSED = {
     'layer that fails late': (RESNET, dict(layer=dict(type='FourChannelsOnly')), 'channels=128'),
     'slot taken': (half_filled, {}, "layer4.1 has a layer at position='standard' already"),
     'slot taken, own port': (half_filled, dict(port=BLOCKS), 'layer4.1 has a layer at position'),
+    'torchvision, built in': (
+        torchvision.models.regnet_y_400mf,
+        {},
+        r'block trunk_output.block1.block1-0 was built with a SqueezeExcitation \(f.se\): ',
+    ),
+    "mmpretrain's SE": (lambda: mmpretrain.SEResNet(50), {}, r'layer1.0 .* a SELayer \(se_layer\)'),
+    "mmpretrain's SE, grouped": (lambda: mmpretrain.SEResNeXt(50), {}, r'a SELayer \(se_layer\)'),
+    "mmpretrain's ResNeSt": (
+        lambda: mmpretrain.ResNeSt(50),
+        {},
+        r'layer1.0 was built with a SplitAttentionConv2d \(conv2\): ',
+    ),
+    "mmpretrain's Res2Net": (
+        lambda: mmpretrain.Res2Net(depth=50),
+        {},
+        "position='standard' does not exist in Res2Net; allowed: conv3x3, .*; the residual br",
+    ),
     'timm, slot taken': (
         lambda: timm.create_model('mobilenetv3_small_050'),
         {},
@@ -155,7 +178,7 @@ def test_a_refused_call_leaves_the_network_as_it_was(kind):
 @pytest.mark.parametrize('position', ['standard', 'pre', 'post', 'identity'])
 def test_an_insertion_is_seen_by_the_snapshot(position):
     """What the test above relies on; and a stage without layers is left alone."""
-    model = SEResNet(18, se=None)
+    model = ResNet(18)
     before = snapshot(model.layer1), snapshot(model.layer4)
     insert_se(model, LAYER, position=position, stages=[5])
     after = snapshot(model.layer1), snapshot(model.layer4)
@@ -165,7 +188,7 @@ def test_an_insertion_is_seen_by_the_snapshot(position):
 
 
 def test_after_a_refusal_the_right_call_works():
-    model = SEResNet(18, se=None)
+    model = ResNet(18)
     with pytest.raises(ValueError, match='leaves no hidden channel'):
         insert_se(model, LAYER, position='identity', stage_cfg={5: dict(ratio=9999)})
     assert len(insert_se(model, LAYER, position='identity')) == 8

@@ -77,7 +77,7 @@ def test_published_file(trained, tmp_path, run_tool):
     assert (meta['name'], meta['epoch'], meta['iter']) == (NAME, 1, 19)
     assert meta['metrics'] == {'accuracy/top1': 71.5}
     assert meta['dataset_meta'] == {'classes': [str(i) for i in range(10)]}
-    assert "backbone=dict(depth=8, in_channels=1, se=None, type='SEResNet')" in meta['cfg']
+    assert "backbone=dict(depth=8, in_channels=1, type='ResNet')" in meta['cfg']
     for text in (str(tmp_path), str(src.parent), str(ROOT), 'work_dir', 'message_hub'):
         assert text.encode() not in content
 

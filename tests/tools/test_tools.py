@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from senet_mm.models import SEResNet
+from senet_mm.models import ResNet
 
 from ..conftest import ROOT
 
@@ -173,7 +173,7 @@ def test_launcher_that_needs_a_gpu(run_tool, tmp_path, launcher):
 
 
 def test_foreign_checkpoint_is_one_line(run_tool, tmp_path):
-    torch.save(SEResNet(20).state_dict(), tmp_path / 'foreign.pth')
+    torch.save(ResNet(20).state_dict(), tmp_path / 'foreign.pth')
     run = run_tool('tools/test.py', DIGITS, tmp_path / 'foreign.pth', '--work-dir', tmp_path)
     assert run.returncode == 1
     assert 'does not fit the model of the config' in run.stderr

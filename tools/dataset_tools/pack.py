@@ -7,6 +7,9 @@ SRC holds train/ and val/ as the recipes want them. Images are written in a rand
 JPEGs are copied as they are; progressive, CMYK and other formats are made baseline RGB JPEGs. With
 --short-side larger images are made smaller; what that does to a network's accuracy is not known.
 Damaged images are left out and listed in OUT/SPLIT-damaged.txt.
+
+The names of the classes, in OUT/SPLIT-classes.json, are those of the folders of SRC/train. Where
+SRC/meta/SPLIT.txt gives the labels, --classes gives their names.
 """
 
 import argparse
@@ -28,6 +31,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('src', type=Path, help='folder that holds train/ and val/')
     parser.add_argument('out', type=Path, help='folder to write, must not exist or be empty')
     parser.add_argument('--splits', nargs='+', default=['train', 'val'], help='what to pack')
+    parser.add_argument(
+        '--classes', metavar='FILE', help='text file: names of the classes in order of the labels'
+    )
     parser.add_argument('--short-side', type=int, help='resize larger images, in pixels')
     parser.add_argument('--quality', type=int, default=90, help='JPEG quality where it is written')
     parser.add_argument('--shard-size', type=int, default=256, help='MiB of a shard')
@@ -85,21 +91,46 @@ class Shards:
             self.tar.close()
 
 
-def load_infos(args: argparse.Namespace, split: str) -> tuple[list[dict], list[str] | None]:
-    """All images of a split in a random order, and the names of the class folders, if any."""
+def find_classes(args: argparse.Namespace) -> tuple[str, ...] | None:
+    """The names of all splits' classes in the order of the labels; None if nothing tells them."""
+    from senet_mm.datasets import ImageNet
+    from senet_mm.datasets.custom import read_names
+    from senet_mm.datasets.listing import find_folders
+    from senet_mm.datasets.shards import is_imagenet
+
+    if args.classes:
+        return read_names(args.classes)
+    training = args.src / 'train'  # all splits have its labels, by name
+    root = training if training.is_dir() else args.src / args.splits[0]
+    folders = find_folders(str(root))[0] if root.is_dir() else []
+    annotated = [split for split in args.splits if (args.src / f'meta/{split}.txt').exists()]
+    if not annotated or is_imagenet(folders, ImageNet.METAINFO['classes']):
+        return tuple(folders)
+    if len(annotated) == len(args.splits):
+        print(
+            f'no names of classes are packed: the labels are in {args.src}/meta, and nothing '
+            "names them; --classes FILE does (ShardedImageNet's are ImageNet's without)"
+        )
+        return None
+    raise ValueError(
+        f'{args.src}: the labels of {", ".join(annotated)} are in meta/, those of other splits are '
+        'the names of their folders; allowed: --classes FILE, the names in the order of the labels'
+    )
+
+
+def load_infos(args: argparse.Namespace, split: str, classes: tuple[str, ...] | None) -> list[dict]:
+    """All images of a split in a random order."""
     import numpy as np
 
     from senet_mm.datasets import CustomDataset, ImageNet
-    from senet_mm.datasets.listing import find_folders
 
+    metainfo = {} if classes is None else dict(classes=classes)
     if (args.src / f'meta/{split}.txt').exists():
-        folders, dataset = None, ImageNet(data_root=str(args.src), split=split)
-    else:  # all splits have the labels of train, by name
-        training = args.src / 'train'
-        folders, _ = find_folders(str(training if training.is_dir() else args.src / split))
-        dataset = CustomDataset(str(args.src), split, metainfo=dict(classes=folders))
+        dataset = ImageNet(data_root=str(args.src), split=split, metainfo=metainfo)
+    else:
+        dataset = CustomDataset(str(args.src), split, metainfo=metainfo)
     order = np.random.default_rng(args.seed).permutation(len(dataset))
-    return [dataset.get_data_info(int(i)) for i in order], folders
+    return [dataset.get_data_info(int(i)) for i in order]
 
 
 def convert_all(args: argparse.Namespace, infos: list[dict]) -> Iterator[tuple[dict, bytes, str]]:
@@ -116,7 +147,7 @@ def convert_all(args: argparse.Namespace, infos: list[dict]) -> Iterator[tuple[d
 
 
 def pack(
-    args: argparse.Namespace, split: str, infos: list[dict], folders: list[str] | None
+    args: argparse.Namespace, split: str, infos: list[dict], classes: tuple[str, ...] | None
 ) -> None:
     """Write the shards and the index of a split."""
     from senet_mm.datasets.names import printable
@@ -134,8 +165,8 @@ def pack(
         index.append(f'{shard} {offset} {len(data)} {info["gt_label"]} {printable(name)}')
     shards.close()
     lists = {f'{split}-damaged.txt': damaged, f'{split}.txt': index}
-    if folders is not None:
-        lists = {f'{split}-classes.json': [json.dumps(folders)], **lists}
+    if classes is not None:
+        lists = {f'{split}-classes.json': [json.dumps(classes)], **lists}
     for name, lines in lists.items():  # the index last: with it the shards are whole
         with atomic_file(args.out / name) as file:
             file.write(''.join(f'{line}\n' for line in lines).encode())
@@ -149,11 +180,12 @@ def main(args: argparse.Namespace) -> None:
     check_option('--quality', args.quality, range(1, 101))
     if args.short_side is not None and args.short_side < 1:
         raise ValueError(f'--short-side {args.short_side}: allowed: from 1')
-    args.out.mkdir(parents=True, exist_ok=True)
     # All splits are read first: a mistake in the last one must not come to light after the first.
-    infos = {split: load_infos(args, split) for split in args.splits}
+    classes = find_classes(args)
+    infos = {split: load_infos(args, split, classes) for split in args.splits}
+    args.out.mkdir(parents=True, exist_ok=True)
     for split in args.splits:
-        pack(args, split, *infos.pop(split))
+        pack(args, split, infos.pop(split), classes)
 
 
 if __name__ == '__main__':

@@ -8,11 +8,15 @@ at again. The last line says how many are damaged; the exit code is 1 if any is.
 """
 
 import argparse
+import re
 import sys
 from multiprocessing import Pool
 from pathlib import Path
 
 from senet_mm.utils.cli import reported_errors
+
+# A data set's own lists of images, labels, classes: in the folder itself or in meta/.
+LISTS = re.compile(r'(meta/)?[^/]+\.txt')
 
 
 def parse_args() -> argparse.Namespace:
@@ -53,7 +57,8 @@ def find_images(root: Path) -> list[Path]:
     images = [name for name in names if name.lower().endswith(EXTENSIONS)]
     if not images:
         raise ValueError(f'{root} has no image; allowed: {", ".join(EXTENSIONS)}')
-    if left_out := describe_left_out({*names} - {*images}):
+    lists = set(filter(LISTS.fullmatch, names))
+    if left_out := describe_left_out({*names} - {*images} - lists):
         print(left_out)
     return [root / name for name in images]
 

@@ -33,7 +33,11 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('src', help='checkpoint')
     parser.add_argument('out_dir', type=Path, help='folder to write to')
-    parser.add_argument('--name', required=True, help='name of the config, or its path')
+    parser.add_argument(
+        '--name',
+        required=True,
+        help='config: a name of the project, or a path, after which the file is named',
+    )
     parser.add_argument('--date', help='YYYYMMDD for the file name, by default today')
     parser.add_argument(
         '--metrics', type=Path, help='JSON of the scores: tools/test.py --out --out-item metrics'

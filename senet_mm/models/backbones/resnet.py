@@ -161,6 +161,19 @@ class ResNet(StagedBackbone):
             self.add_module(f'layer{i + 1}', nn.Sequential(*blocks))
         self._freeze()
 
+    @classmethod
+    def write_out(cls, config: dict) -> dict:
+        """A config of this class with all fields of ``stem`` and ``block``, the depth's own too."""
+        depth = config.get('depth')
+        arch = cls.arch_settings.get(depth) if isinstance(depth, int) else None
+        parts = config.get('stem'), config.get('block')
+        if arch is None or not all(isinstance(part, dict) for part in parts):
+            return config
+        own = {field.name: field.default for field in fields(BlockSpec)} | arch.spec
+        del own['norm_cfg'], own['base_planes']
+        stem, block = parts
+        return {**config, 'stem': arch.stem._asdict() | stem, 'block': own | block}
+
     @property
     def stages(self) -> list[list[nn.Module]]:
         """The stages, ``layer1`` first."""

@@ -10,6 +10,7 @@ from senet_mm.registry import MODELS
 from senet_mm.utils.options import check_option
 
 from .attach import add_shortcut, attach
+from .attention import check_has_none
 from .probe import Probe, probe, prove_used_once
 from .sites import Shelf, Site, custom_sites, find_shelf, known_sites
 
@@ -49,12 +50,15 @@ def insert_se(
         Paths of the layers in the backbone.
 
     Raises:
-        ValueError: No block has the position, a block has a layer there already, or a port is a
-            batch norm, does not see a map (N, C, H, W), or is not used exactly once per forward.
+        ValueError: No block has the position; a block has a layer there, or attention built in
+            (``standard`` without ``port``); a port is a batch norm, does not see a map
+            (N, C, H, W), or is not used exactly once per forward.
     """
     check_option('position', position, POSITIONS)
     _check_stages(stages)
     sites = custom_sites(backbone, port) if port is not None else known_sites(backbone, position)
+    if port is None and position == 'standard':
+        check_has_none(sites)
     shelves = [_find_shelf(site, position) for site in sites]
     with ExitStack() as undo:
         for site in sites:

@@ -55,6 +55,7 @@ PORTS: dict[str, dict[str, dict[str, Port | str]]] = {
     'mmpretrain.models.backbones': {
         'resnet.BasicBlock': dict(standard=Port('drop_path', 'in')) | PRE_POST | IDENTITY,
         'resnet.Bottleneck': dict(standard=Port('drop_path', 'in')) | PRE_POST | IDENTITY | CONV3X3,
+        'res2net.Bottle2neck': PRE_POST | IDENTITY | CONV3X3,
         'mobilenet_v2.InvertedResidual': CONV_BRANCH,
         'shufflenet_v1.ShuffleUnit': dict(
             standard=Port('g_conv_1x1_expand', 'out'),
@@ -116,6 +117,10 @@ REMEDIES = {
         "the residual branch of torchvision's ResNet ends with a batch norm, which cannot keep a "
         "layer: take senet_mm.models.ResNet or ResNeXt (torchvision's names, and its weights "
         "fit), or timm's resnet"
+    ),
+    ('mmpretrain.models.backbones.res2net', 'standard'): (
+        "the residual branch of mmpretrain's Res2Net ends with a batch norm, which cannot keep a "
+        "layer, and its blocks run no drop_path: take position='post', or another network"
     ),
 }
 

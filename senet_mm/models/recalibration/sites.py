@@ -145,7 +145,7 @@ def find_shelf(site: Site, position: str) -> Shelf:
         raise ValueError(f'block {site.name} has no {site.port.path!r}') from None
     if site.port != SLOT and isinstance(target, _BatchNorm):
         raise ValueError(
-            f'block {site.name}: {site.port.path} is a batch norm, which SyncBN conversion and '
+            f'{join(site.name, site.port.path)} is a batch norm, which SyncBN conversion and '
             'fusion replace; allowed: any other module'
         )
     names = ('se',) if position == 'standard' else (position, 'se')

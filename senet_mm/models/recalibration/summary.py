@@ -6,9 +6,14 @@ from torch import nn
 
 from senet_mm.models.layers import recalibration_layers
 
+from .attention import describe_attention
+
 
 def summarize(model: nn.Module) -> list[str]:
-    """One line per stage: how many layers of which kind act where in a network."""
+    """One line per stage: how many layers of which kind act where in a network.
+
+    A last line says which attention the network has of its own besides them.
+    """
     stages = defaultdict(list)
     for layer in recalibration_layers(model).values():
         if acts_at := getattr(layer, 'acts_at', None):
@@ -17,4 +22,6 @@ def summarize(model: nn.Module) -> list[str]:
     for stage, layers in sorted(stages.items()):
         kinds, ports = (sorted(set(names)) for names in zip(*layers, strict=True))
         lines.append(f'stage {stage}: {len(layers)} x {", ".join(kinds)} at the {", ".join(ports)}')
+    if lines and (own := describe_attention(model)):
+        lines.append(own)
     return lines

@@ -1,4 +1,4 @@
-# mmdet's Faster R-CNN with a feature pyramid, on our SE-ResNet-50.
+# mmdet's Faster R-CNN with a feature pyramid, on our ResNet-50.
 _base_ = 'mmdet::_base_/models/faster-rcnn_r50_fpn.py'
 
 model = dict(
@@ -7,7 +7,7 @@ model = dict(
     data_preprocessor=dict(mean=[123, 117, 104], std=[1, 1, 1]),
     backbone=dict(
         _delete_=True,
-        type='senet_mm.SEResNet',
+        type='senet_mm.ResNet',
         depth=50,
         out_indices=(0, 1, 2, 3),
         frozen_stages=1,

@@ -5,7 +5,16 @@ import torchvision
 from mmpretrain.models import backbones as mmpretrain
 from torch import nn
 
-from senet_mm.models import ImageClassifier, SELayer, SENet, SEResNet, SEResNeXt
+from senet_mm.models import (
+    ImageClassifier,
+    ResNet,
+    ResNeXt,
+    SELayer,
+    SENet,
+    SEResNet,
+    SEResNeXt,
+    insert_se,
+)
 
 from .plain import disturb
 
@@ -18,6 +27,12 @@ PEERS = [
     for depth in depths
     for style in styles[: 1 if depth == 152 else 2]
 ]
+
+
+def with_se_layers(model):
+    """Our network with the paper's SE, as configs make it."""
+    insert_se(model, dict(type='SELayer', ratio=16))
+    return model
 
 
 def to_mmpretrain(name):
@@ -57,9 +72,9 @@ def test_equals_mmpretrain(ours, peer, depth, style):
 @pytest.mark.parametrize(
     ('model', 'peer'),
     [
-        (lambda: SEResNet(18, se=None), torchvision.models.resnet18),
-        (lambda: SEResNet(50, se=None), torchvision.models.resnet50),
-        (lambda: SEResNeXt(50, se=None), torchvision.models.resnext50_32x4d),
+        (lambda: ResNet(18), torchvision.models.resnet18),
+        (lambda: ResNet(50), torchvision.models.resnet50),
+        (lambda: ResNeXt(50), torchvision.models.resnext50_32x4d),
     ],
 )
 def test_plain_network_has_torchvision_names(model, peer):
@@ -73,7 +88,7 @@ def test_plain_network_has_torchvision_names(model, peer):
 
 
 def test_se_keys_are_the_only_new_ones():
-    plain, se = SEResNet(50, se=None).state_dict(), SEResNet(50).state_dict()
+    plain, se = ResNet(50).state_dict(), with_se_layers(ResNet(50)).state_dict()
     new = [name for name in se if name not in plain]
     assert [name for name in se if name in plain] == list(plain)
     assert len(new) == 16 * 4
@@ -93,7 +108,7 @@ def test_senet154_equals_timm():
 
 @pytest.mark.parametrize('depth', [8, 18, 50])
 def test_out_indices(depth):
-    model = SEResNet(depth, out_indices=(0, 1, 2)).eval()
+    model = ResNet(depth, out_indices=(0, 1, 2)).eval()
     maps = model(torch.randn(1, 3, 64, 64))
     channels = [stage[0][-1].out_channels for stage in model.stages[:3]]
     assert [m.shape[1] for m in maps] == channels
@@ -103,12 +118,12 @@ def test_out_indices(depth):
 @pytest.mark.parametrize('downsample', ['conv1x1', 'conv3x3', 'avg_pool', 'pad'])
 @pytest.mark.parametrize('size', [64, 57])
 def test_every_shortcut_fits(downsample, size):
-    model = SEResNet(50, downsample=downsample).eval()
+    model = ResNet(50, block=dict(downsample=downsample)).eval()
     assert model(torch.randn(1, 3, size, size))[-1].shape[1:] == (2048, 2, 2)
 
 
 def test_pad_shortcut_is_the_subsampled_input():
-    block = SEResNet(20, se=None).layer2[0].eval()
+    block = ResNet(20).layer2[0].eval()
     x = torch.randn(1, 16, 8, 8)
     shortcut = block.downsample(x)
     assert torch.equal(shortcut[:, 8:24], x[:, :, ::2, ::2])
@@ -117,7 +132,8 @@ def test_pad_shortcut_is_the_subsampled_input():
 
 def test_checkpointing_changes_nothing():
     """Activation checkpointing: same outputs, gradients and running statistics."""
-    plain, checkpointed = SEResNet(18), SEResNet(18, with_cp=True)
+    plain = with_se_layers(ResNet(18))
+    checkpointed = with_se_layers(ResNet(18, block=dict(with_cp=True)))
     checkpointed.load_state_dict(plain.state_dict())
     x = torch.randn(2, 3, 64, 64)
     (out_a, grads_a), (out_b, grads_b) = run(plain, x), run(checkpointed, x)
@@ -126,8 +142,8 @@ def test_checkpointing_changes_nothing():
 
 
 def test_drop_path_drops_whole_residual_branches():
-    model = SEResNet(18, drop_path_rate=0.5).train()
-    rates = [block.drop_path.drop_prob if block.drop_path else 0 for block in model.blocks]
+    model = with_se_layers(ResNet(18, drop_path_rate=0.5)).train()
+    rates = [getattr(block.drop_path, 'drop_prob', 0) for block in model.blocks]
     assert rates == pytest.approx([0.5 * i / 7 for i in range(8)])
     block, x = model.blocks[-1], torch.rand(400, 512, 2, 2)
     kept = (block(x) != x).flatten(1).any(1)
@@ -136,14 +152,14 @@ def test_drop_path_drops_whole_residual_branches():
 
 
 def test_zero_init_makes_blocks_identities():
-    model = SEResNet(50, zero_init_residual=True)
+    model = with_se_layers(ResNet(50, block=dict(zero_init_residual=True)))
     model.init_weights()
     block, x = model.layer1[1].eval(), torch.rand(1, 256, 4, 4)
     assert torch.equal(block(x), x)
 
 
 def test_init_is_he_with_fan_in():
-    model = SEResNeXt(50)
+    model = with_se_layers(ResNeXt(50))
     model.init_weights()
     conv = model.layer4[1].conv2  # grouped: fan-in 32 * 9, fan-out 1024 * 9
     assert conv.weight.std().item() == pytest.approx((2 / (32 * 9)) ** 0.5, rel=0.02)
@@ -165,7 +181,7 @@ def test_frozen_stages(frozen):
 
 
 def test_norm_eval_keeps_statistics():
-    model = SEResNet(18, norm_eval=True).train()
+    model = ResNet(18, norm_eval=True).train()
     before = {name: value.clone() for name, value in model.named_buffers()}
     model(torch.randn(4, 3, 64, 64))
     assert all(torch.equal(before[name], value) for name, value in model.named_buffers())
@@ -175,9 +191,9 @@ def test_norm_eval_keeps_statistics():
 def test_classifier_puts_se_into_a_plain_backbone():
     """One line of config gives the very network that the backbone's own argument gives."""
     by_line = ImageClassifier(
-        dict(type='SEResNet', depth=18, se=None), se=dict(layer=dict(type='SELayer', ratio=8))
+        dict(type='ResNet', depth=18), se=dict(layer=dict(type='SELayer', ratio=8))
     )
-    by_argument = SEResNet(18, se=dict(type='SELayer', ratio=8))
+    by_argument = SEResNet(18, se=dict(layer=dict(type='SELayer', ratio=8)))
     assert list(by_line.backbone.state_dict()) == list(by_argument.state_dict())
     assert all(isinstance(block.se, SELayer) for block in by_line.backbone.blocks)
 
@@ -204,15 +220,22 @@ def test_se_that_cannot_be_put_in(backbone, message):
     ('kwargs', 'message'),
     [
         (dict(depth=51), 'depth=51 is not known; allowed: 8, 18, 20'),
-        (dict(depth=50, style='tf'), "style='tf' is not known; allowed: pytorch, caffe"),
-        (dict(depth=50, downsample='max'), "downsample='max' is not known; allowed: conv1x1"),
+        (
+            dict(depth=50, block=dict(style='tf')),
+            "style='tf' is not known; allowed: pytorch",
+        ),
+        (
+            dict(depth=50, block=dict(downsample='max')),
+            "downsample='max' is not known; allowed: conv1x1",
+        ),
+        (dict(depth=50, block=dict(styles='tf')), "block field='styles' is not known; allowed: gr"),
         (dict(depth=50, stem=dict(pools='ceil')), "stem field='pools' is not known; allowed: ch"),
         (dict(depth=50, stem=dict(pool='same')), "stem pool='same' is not known; allowed: None"),
         (dict(depth=50, out_indices=(4,)), 'out_indices=4 is not known; allowed: -4'),
         (dict(depth=50, frozen_stages=5), 'frozen_stages=5 is not known; allowed: -1, 0'),
-        (dict(depth=18, groups=32), 'groups=32, .* need bottlenecks'),
+        (dict(depth=18, block=dict(groups=32)), 'groups=32, .* need bottlenecks'),
     ],
 )
 def test_wrong_arguments(kwargs, message):
     with pytest.raises(ValueError, match=message):
-        SEResNet(**kwargs)
+        ResNet(**kwargs)

@@ -1,0 +1,97 @@
+"""A batch read before a run starts: whether a pipeline works, and what its samples lack."""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch.utils.data import DataLoader, IterableDataset
+
+from senet_mm.datasets.seeding import SeededDataset, own_random_numbers
+
+if TYPE_CHECKING:
+    from .runner import Runner
+
+
+def draw_batch(loader: DataLoader, name: str, limit: int | None = None) -> tuple[Any, int]:
+    """A batch of the loader's size, spread over its data set, and how many images it has.
+
+    Where the loader has workers a worker reads it: a data set may open files when it is first read,
+    which must not be shared with the workers of the run.
+
+    Args:
+        loader: The loader; its data set has samples by index.
+        name: ``train``, ``val`` or ``test``.
+        limit: Read no more images than these.
+
+    Raises:
+        DamagedImageError: An image is damaged, in an evaluation.
+        OSError: A file cannot be read.
+        ValueError: The pipeline fails.
+    """
+    dataset = loader.dataset
+    count = min(loader.batch_size or 1, len(dataset), limit or len(dataset))
+    indices = np.linspace(0, len(dataset) - 1, count).astype(int).tolist()
+    if isinstance(dataset, SeededDataset):
+        indices = [(index, (0, 0, index)) for index in indices]
+    once = DataLoader(
+        dataset,
+        batch_sampler=[indices],
+        num_workers=min(loader.num_workers, 1),
+        collate_fn=loader.collate_fn,
+        worker_init_fn=loader.worker_init_fn,
+        multiprocessing_context=loader.multiprocessing_context,
+    )
+    try:
+        return next(iter(once)), count
+    except Exception as error:  # a transform of the user's may raise anything
+        if isinstance(error, OSError) or getattr(error, 'is_reply', False):
+            raise
+        raise ValueError(
+            f'{name}_dataloader: no batch can be made of its samples: {name_error(error)}'
+        ) from error
+
+
+def name_error(error: Exception) -> str:
+    """``CLASS: MESSAGE`` on one line, also of an error from a worker."""
+    text = str(error.args[0]) if error.args else ''
+    from_worker = re.match(
+        r'(?s)Caught \w+ in DataLoader worker process .*\n([\w.]+(: .*)?)$', text
+    )
+    text = from_worker.group(1) if from_worker else f'{type(error).__name__}: {error}'
+    return ' '.join(text.split()).strip(': ')
+
+
+def check_training_samples(runner: 'Runner') -> None:
+    """Read two training images and prepare them as those of an evaluation are.
+
+    Random numbers are set back.
+
+    Raises:
+        ValueError: The pipeline fails, or its samples lack what the network asks for.
+    """
+    loader = runner.train_dataloader
+    if isinstance(loader.dataset, IterableDataset):
+        return
+    with own_random_numbers():
+        batch, _ = draw_batch(loader, 'train', limit=2)
+        prepare = getattr(runner.bare_model, 'data_preprocessor', None)
+        try:
+            if prepare is not None:  # mmengine asks a model for train_step alone
+                prepare(batch, False)
+        except KeyError as error:
+            if missing := explain_missing(batch, error):
+                raise ValueError(f'train_dataloader: {missing}') from error
+            raise
+
+
+def explain_missing(batch: Any, error: Exception) -> str | None:
+    """That a batch lacks the key which an error names; None for another error."""
+    if not isinstance(error, KeyError) or not isinstance(batch, Mapping):
+        return None
+    if not error.args or error.args[0] in batch:
+        return None
+    return (
+        f'its samples have no {error} (but {", ".join(map(str, batch))}); allowed: a pipeline that '
+        'loads an image and ends with PackInputs'
+    )

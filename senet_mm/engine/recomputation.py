@@ -1,0 +1,105 @@
+"""Modules that are computed again in the backward pass, to store fewer activations."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from mmengine.config import Config
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from senet_mm.models.backbones.base import buffers_kept
+from senet_mm.utils.meta import recomputing_modules
+from senet_mm.utils.options import suggest
+
+if TYPE_CHECKING:
+    from .runner import Runner
+
+# Keys of a config with paths of modules in the model.
+PATH_KEYS = ('activation_checkpointing', 'efficient_conv_bn_eval')
+
+
+class Checkpointed:
+    """The forward of a module, computed again in the backward pass.
+
+    mmengine's also recomputes without gradients, where it fails on the meta device, and gives no
+    gradients to a module whose input has none. An object: deepcopy takes the module along.
+
+    Args:
+        forward: The module's own.
+    """
+
+    def __init__(self, forward: Callable) -> None:
+        self.forward = forward
+
+    def __call__(self, *args: object, **kwargs: object) -> object:
+        if not torch.is_grad_enabled():
+            return self.forward(*args, **kwargs)
+        return checkpoint(self.forward, *args, use_reentrant=False, **kwargs)
+
+
+class Backward:
+    """The backward pass of an optimizer wrapper; leaves the buffers of a model as they are.
+
+    A norm that is computed again must not move its running statistics again.
+    """
+
+    def __init__(self, model: nn.Module, backward: Callable) -> None:
+        self.model = model
+        self.backward = backward
+
+    def __call__(self, loss: Tensor, **kwargs: object) -> None:
+        with buffers_kept(self.model):
+            self.backward(loss, **kwargs)
+
+
+def set_up_recomputation(runner: 'Runner') -> None:
+    """Have modules computed again with the results of modules that are computed once.
+
+    Args:
+        runner: About to train; mmengine has wrapped the modules of ``activation_checkpointing``.
+    """
+    paths = get_paths(runner.cfg, 'activation_checkpointing')
+    for path in paths:
+        module = runner.bare_model.get_submodule(path)
+        forward = module.forward.__wrapped__
+        module.forward = forward if isinstance(forward, Checkpointed) else Checkpointed(forward)
+    if not paths and not recomputing_modules(runner.bare_model):
+        return
+    for wrapper in optim_wrappers(runner.optim_wrapper):
+        if not isinstance(wrapper.backward, Backward):
+            wrapper.backward = Backward(runner.model, wrapper.backward)
+
+
+def get_paths(cfg: Config, key: str) -> list[str]:
+    """The paths that a key gives: none, one or a list of them."""
+    paths = cfg.get(key) or []
+    return [paths] if isinstance(paths, str) else list(paths)
+
+
+def check_paths(cfg: Config, model: nn.Module) -> None:
+    """Raise a ValueError for a path of ``PATH_KEYS`` where no module runs, or that comes twice."""
+    runnable = {
+        path
+        for path, module in model.named_modules()
+        if path and not isinstance(module, (nn.ModuleList, nn.ModuleDict))
+    }
+    for key in PATH_KEYS:
+        paths = get_paths(cfg, key)
+        for path in paths:
+            if paths.count(path) > 1:
+                raise ValueError(f'{key}: {path!r} is there twice; allowed: each module once')
+            if path not in runnable:
+                raise ValueError(
+                    f'{key}: {type(model).__name__} runs no module {path!r}; allowed: the path of '
+                    f'a module that has a forward{suggest(path, runnable)}'
+                )
+
+
+def optim_wrappers(optim_wrapper: OptimWrapper | OptimWrapperDict) -> Iterator[OptimWrapper]:
+    """The optimizer wrappers of a run."""
+    if isinstance(optim_wrapper, OptimWrapperDict):
+        yield from optim_wrapper.values()
+    else:
+        yield optim_wrapper
