@@ -1,6 +1,8 @@
 """Every config is a test: it builds, costs what the golden file says, feeds itself and learns."""
 
 import json
+import re
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,13 +15,16 @@ from senet_mm.config.keys import check_keys
 from senet_mm.config.names import DOWNSTREAM
 from senet_mm.datasets.collate import collate
 from senet_mm.registry import DATASETS, MODELS, PARAM_SCHEDULERS, TRANSFORMS
+from senet_mm.study.heads import score_lines
 from senet_mm.utils.complexity import get_complexity
 
 from .conftest import ROOT
+from .test_config_keys import run
 
 LEAVES = sorted(str(path.relative_to(ROOT / 'configs')) for path in ROOT.glob('configs/[!_]*/*.py'))
 CONFIGS = [name for name in LEAVES if name.partition('/')[0] not in DOWNSTREAM]
 GOLDEN = ROOT / 'tests/golden/complexity.json'
+SCORES = score_lines()
 
 
 # Tested at another size than trained at.
@@ -151,8 +156,85 @@ def test_opens_with_command_hardware_and_score(name):
     assert command.startswith('# ')
     assert f' configs/{name}' in command
     assert hardware.startswith('# Hardware: ')
-    assert score.startswith(('# Expected: ', '# Published: '))
-    assert len(lines) <= 15
+    assert score == SCORES[Path(name).stem]
+    code = [line for line in lines if line and not line.lstrip().startswith('#')]
+    assert len(code) <= 10
+
+
+def test_every_score_of_the_results_is_of_a_config():
+    assert sorted(SCORES) == sorted(Path(name).stem for name in LEAVES)
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_name_has_gpus_and_batch(name):
+    """Those of the command and of the loader."""
+    cfg = load(name)
+    gpus, batch = map(int, re.search(r'_(\d+)xb(\d+)[-_]', name).groups())
+    command, _, _ = (ROOT / 'configs' / name).read_text().partition('\n')
+    nodes = re.match(r'# NNODES=(\d+) ', command)
+    launched = re.search(r'\.py (\d+)$', command)
+    assert gpus == int(nodes[1] if nodes else 1) * int(launched[1] if launched else 1)
+    assert batch == cfg.train_dataloader.batch_size
+    assert gpus * batch == cfg.auto_scale_lr.base_batch_size
+
+
+def files_of(name):
+    """A config and all that it stands on, mmdet's files included."""
+    files = [name]
+    for base in [] if '::' in name else run(name)[1]:
+        files += files_of(base)
+    return files
+
+
+def chain(name):
+    """The number of files from a config down to its deepest base, mmdet's included."""
+    return 1 + max(map(chain, [] if '::' in name else run(name)[1]), default=0)
+
+
+@pytest.mark.parametrize('name', LEAVES)
+def test_chain_is_no_longer_than_three_files(name):
+    assert chain(name) <= 3
+
+
+BASES = sorted(
+    str(path.relative_to(ROOT / 'configs'))
+    for kind in ('models', 'datasets', 'schedules')
+    for path in ROOT.glob(f'configs/_base_/{kind}/*.py')
+)
+
+
+@pytest.mark.parametrize('name', BASES)
+def test_base_is_flat_and_has_its_batch_in_its_name(name):
+    own, bases = run(name)
+    assert bases == []
+    if 'train_dataloader' in own:
+        assert f'_bs{own["train_dataloader"]["batch_size"]}' in name
+    if 'auto_scale_lr' in own:
+        assert f'_bs{own["auto_scale_lr"]["base_batch_size"]}_' in name
+
+
+def network(name):
+    model = load(name).model
+    return model.backbone.to_dict(), 'se' in model
+
+
+@pytest.mark.parametrize('name', LEAVES)
+def test_stands_on_bases_or_on_a_leaf_of_the_same_network(name):
+    for base in run(name)[1]:
+        if base in LEAVES:
+            assert network(name) == network(base)
+
+
+IMAGE = {'input_shape', 'data_preprocessor', 'train_pipeline', 'test_pipeline'}
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_one_file_has_all_of_an_image(name):
+    """Crop, size, mean, standard deviation and order of the colours."""
+    found = {file: IMAGE & set(run(file)[0]) for file in files_of(name)}
+    [(file, keys)] = [item for item in found.items() if item[1]]
+    assert file.startswith('_base_/datasets/')
+    assert keys == IMAGE
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_model_index_is_read_by_its_library():
     for name, counts in golden.items():
         metadata = models[f'configs/{name}'].metadata
         assert (metadata.flops, metadata.parameters) == (counts['macs'], counts['params'])
-    [result] = models['configs/senet/senet154-caffe_in1k.py'].results
+    [result] = models['configs/senet/senet154-caffe_64xb32-100e_in1k.py'].results
     assert result.metrics == {'Top 1 Accuracy': 81.32, 'Top 5 Accuracy': 95.53}
 
 

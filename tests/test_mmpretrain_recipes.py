@@ -103,7 +103,7 @@ def test_validates_on_their_images(name, suffix, tmp_path):
     assert torch.equal(torch.cat(inputs[0]), torch.cat(inputs[1]))
 
 
-BASES = sorted(path.name for path in ROOT.glob('configs/_base_/datasets/*_bs32*.py'))
+BASES = sorted(path.name for path in ROOT.glob('configs/_base_/datasets/[ip]*.py'))
 
 
 @pytest.mark.parametrize('name', BASES)

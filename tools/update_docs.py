@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Make the tables of README.md and docs/results.md and the metafiles from configs/results.yml.
+"""Make the tables of results, the metafiles and the heads of configs from configs/results.yml.
 
 python tools/update_docs.py          # write them
 python tools/update_docs.py --check  # fail if one is not up to date
@@ -83,15 +83,17 @@ def anchor(name: str, table: dict) -> str:
 
 
 def folder_of(result: 'Result') -> str:
-    """Folder under configs/ of a row's config."""
+    """Folder under configs/ of a row's config, or of its detector's."""
     from senet_mm.config.names import find_config
 
-    return Path(find_config(result.config)).parent.name
+    return Path(find_config(result.config or result.detector)).parent.name
 
 
 def folders(results: list['Result']) -> str:
     """Links to the folders of the configs of some rows."""
-    names = dict.fromkeys(folder_of(result) for result in results if result.config)
+    names = dict.fromkeys(
+        folder_of(result) for result in results if result.config or result.detector
+    )
     return ', '.join(f'[{name}](../configs/{name}/)' for name in names)
 
 
@@ -179,6 +181,18 @@ def metafile(folder: str, results: list['Result']) -> str:
     return note + yaml.safe_dump(index, sort_keys=False)
 
 
+def configs() -> dict[Path, str]:
+    """Every config, with the score that the results have."""
+    from senet_mm.config.names import find_config
+    from senet_mm.study.heads import score_lines, with_score_line
+
+    files = {}
+    for name, line in score_lines().items():
+        path = Path(find_config(name))
+        files[path] = with_score_line(path.read_text(), line, path.name)
+    return files
+
+
 def make_files() -> dict[Path, str]:
     """Every made file and its text."""
     from senet_mm.study.results import MEASURED, get_results, load_tables, to_markdown
@@ -190,6 +204,7 @@ def make_files() -> dict[Path, str]:
     files = {
         readme: fill(readme.read_text(), 'released', table),
         ROOT / 'docs/results.md': results_page(tables, results),
+        **configs(),
     }
     # A config of several tables has the scores of the first one that is of classification.
     first: dict[str, Result] = {}

@@ -1,11 +1,9 @@
 # python tools/train.py configs/cifar/preresnet164_1xb128_cifar10.py
 # Hardware: one GPU of 8 GB or more
-# Published: 5.46 % error (paper, table 4)
+# Published: 5.46 % top-1 error (paper, table 4)
 _base_ = [
     '../_base_/models/preresnet164_cifar.py',
-    '../_base_/datasets/cifar10_bs16.py',
+    '../_base_/datasets/cifar10_bs128.py',
     '../_base_/schedules/cifar_bs128_164e_warmup.py',
     '../_base_/default_runtime.py',
 ]
-
-train_dataloader = dict(batch_size=128)

@@ -1,6 +1,6 @@
 # tools/dist_train.sh configs/cifar/resnet20_8xb16_cifar10.py 8
 # Hardware: one GPU with batch 128 does as well
-# Published: 8.75 % error (He et al., arXiv:1512.03385, table 6)
+# Published: 8.75 % top-1 error (He et al., arXiv:1512.03385, table 6)
 _base_ = [
     '../_base_/models/resnet20_cifar.py',
     '../_base_/datasets/cifar10_bs16.py',

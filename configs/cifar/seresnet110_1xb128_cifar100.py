@@ -1,6 +1,14 @@
 # python tools/train.py configs/cifar/seresnet110_1xb128_cifar100.py
 # Hardware: one GPU of 8 GB or more
 # Expected: no score was published; tables 4 and 5 of the paper have the pre-activation network
-_base_ = 'resnet110_1xb128_cifar100.py'
+_base_ = [
+    '../_base_/models/resnet110_cifar.py',
+    '../_base_/datasets/cifar100_bs128.py',
+    '../_base_/schedules/cifar_bs128_164e_warmup.py',
+    '../_base_/default_runtime.py',
+]
 
-model = dict(se=dict(layer=dict(type='SELayer', ratio=16)))
+model = dict(
+    head=dict(num_classes=100),
+    se=dict(layer=dict(type='SELayer', ratio=16)),
+)

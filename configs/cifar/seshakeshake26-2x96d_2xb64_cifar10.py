@@ -1,6 +1,11 @@
 # tools/dist_train.sh configs/cifar/seshakeshake26-2x96d_2xb64_cifar10.py 2
 # Hardware: 2 GPUs of 8 GB or more, as the author
-# Published: 2.12 % error (paper, table 4)
-_base_ = 'shakeshake26-2x96d_2xb64_cifar10.py'
+# Published: 2.12 % top-1 error (paper, table 4)
+_base_ = [
+    '../_base_/models/shakeshake26-2x96d_cifar.py',
+    '../_base_/datasets/cifar10_bs64_cutout.py',
+    '../_base_/schedules/cifar_bs128_coslr_1800e.py',
+    '../_base_/default_runtime.py',
+]
 
 model = dict(se=dict(layer=dict(type='SELayer', ratio=16)))

@@ -1,6 +1,11 @@
 # python tools/train.py configs/cifar/sewrn16-8_1xb128_cifar10.py
 # Hardware: one GPU of 8 GB or more
-# Published: 3.88 % error (paper, table 4)
-_base_ = 'wrn16-8_1xb128_cifar10.py'
+# Published: 3.88 % top-1 error (paper, table 4)
+_base_ = [
+    '../_base_/models/wrn16-8_cifar.py',
+    '../_base_/datasets/cifar10_bs128.py',
+    '../_base_/schedules/cifar_bs128_200e.py',
+    '../_base_/default_runtime.py',
+]
 
 model = dict(se=dict(layer=dict(type='SELayer', ratio=16)))

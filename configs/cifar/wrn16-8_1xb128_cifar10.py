@@ -1,11 +1,9 @@
 # python tools/train.py configs/cifar/wrn16-8_1xb128_cifar10.py
 # Hardware: one GPU of 8 GB or more
-# Published: 4.27 % error (paper, table 4)
+# Published: 4.27 % top-1 error (paper, table 4)
 _base_ = [
     '../_base_/models/wrn16-8_cifar.py',
-    '../_base_/datasets/cifar10_bs16.py',
+    '../_base_/datasets/cifar10_bs128.py',
     '../_base_/schedules/cifar_bs128_200e.py',
     '../_base_/default_runtime.py',
 ]
-
-train_dataloader = dict(batch_size=128)

@@ -1,13 +1,6 @@
 # tools/dist_train.sh configs/detection/faster-rcnn_resnet50_fpn_2x_coco.py 8
 # Hardware: 8 GPUs of 12 GB or more
-# Published: 38.0 AP, 57.9 AP50 on COCO minival (paper, table 7)
-_base_ = ['../_base_/detection/faster-rcnn_seresnet50_fpn.py', '../_base_/detection/coco_2x.py']
+# Published: 38.00 / 57.90 % AP / AP50 (paper, table 7)
+_base_ = ['../_base_/detection/faster-rcnn_resnet50_fpn.py', '../_base_/detection/coco_2x.py']
 
-# Weights of configs/resnet/resnet50_8xb32_in1k.py, with its mean and std. Weights of torchvision
-# (by convert.py) want mmdet's mean and std.
-model = dict(
-    data_preprocessor=dict(mean=[123, 117, 104], std=[1, 1, 1]),
-    backbone=dict(
-        type='senet_mm.ResNet', init_cfg=dict(checkpoint='weights/resnet50_8xb32_in1k.pth')
-    ),
-)
+model = dict(backbone=dict(init_cfg=dict(checkpoint='weights/resnet50_8xb32_in1k.pth')))

@@ -1,8 +1,12 @@
 # tools/dist_train.sh configs/detection/faster-rcnn_seresnet101_fpn_2x_coco.py 8
 # Hardware: 8 GPUs of 16 GB or more
-# Published: 41.9 AP, 62.7 AP50 on COCO minival (paper, table 7)
-_base_ = 'faster-rcnn_seresnet50_fpn_2x_coco.py'
+# Published: 41.90 / 62.70 % AP / AP50 (paper, table 7)
+_base_ = ['../_base_/detection/faster-rcnn_resnet50_fpn.py', '../_base_/detection/coco_2x.py']
 
 model = dict(
-    backbone=dict(depth=101, init_cfg=dict(checkpoint='weights/seresnet101_8xb32_in1k.pth'))
+    backbone=dict(
+        type='senet_mm.SEResNet',
+        depth=101,
+        init_cfg=dict(checkpoint='weights/seresnet101_8xb32_in1k.pth'),
+    )
 )

@@ -1,11 +1,10 @@
 # tools/dist_train.sh configs/detection/faster-rcnn_seresnet50_fpn_2x_coco.py 8
 # Hardware: 8 GPUs of 12 GB or more
-# Published: 40.4 AP, 61.0 AP50 on COCO minival (paper, table 7)
-_base_ = ['../_base_/detection/faster-rcnn_seresnet50_fpn.py', '../_base_/detection/coco_2x.py']
+# Published: 40.40 / 61.00 % AP / AP50 (paper, table 7)
+_base_ = ['../_base_/detection/faster-rcnn_resnet50_fpn.py', '../_base_/detection/coco_2x.py']
 
-# Weights of configs/seresnet/seresnet50_8xb32_in1k.py, with its mean and std. Weights of timm (by
-# convert.py) want mmdet's mean and std.
 model = dict(
-    data_preprocessor=dict(mean=[123, 117, 104], std=[1, 1, 1]),
-    backbone=dict(init_cfg=dict(checkpoint='weights/seresnet50_8xb32_in1k.pth')),
+    backbone=dict(
+        type='senet_mm.SEResNet', init_cfg=dict(checkpoint='weights/seresnet50_8xb32_in1k.pth')
+    )
 )

@@ -3,9 +3,7 @@
 # Published: 20.37 / 5.21 % top-1 / top-5 error (paper, table 2)
 _base_ = [
     '../_base_/models/inception_resnet_v2.py',
-    '../_base_/datasets/imagenet_bs32_299.py',
+    '../_base_/datasets/imagenet_bs128_299.py',
     '../_base_/schedules/imagenet_bs1024_100e.py',
     '../_base_/default_runtime.py',
 ]
-
-train_dataloader = dict(batch_size=128)

@@ -1,6 +1,6 @@
 # tools/dist_train.sh configs/mobilenet/mobilenetv1_8xb32_in1k.py 8
 # Hardware: 8 GPUs of 8 GB or more (the authors used 8)
-# Published: 28.4 / 9.4 % top-1 / top-5 error (paper, table 3)
+# Published: 28.40 / 9.40 % top-1 / top-5 error (paper, table 3)
 _base_ = [
     '../_base_/models/mobilenet_v1.py',
     '../_base_/datasets/imagenet_bs32_mobile.py',

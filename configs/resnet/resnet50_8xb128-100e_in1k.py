@@ -3,9 +3,7 @@
 # Published: 24.80 / 7.48 % top-1 / top-5 error (paper, table 2)
 _base_ = [
     '../_base_/models/resnet50_caffe.py',
-    '../_base_/datasets/imagenet_bs32_mean.py',
+    '../_base_/datasets/imagenet_bs128_mean.py',
     '../_base_/schedules/imagenet_bs1024_100e.py',
     '../_base_/default_runtime.py',
 ]
-
-train_dataloader = dict(batch_size=128)

@@ -1,6 +1,6 @@
 # tools/dist_train.sh configs/resnet/resnet50_8xb32_in1k.py 8
 # Hardware: 8 GPUs of 12 GB or more (the authors used 8 Titan X)
-# Expected: no score was published for this network and recipe
+# Expected: no score was published
 _base_ = [
     '../_base_/models/resnet50.py',
     '../_base_/datasets/imagenet_bs32_senet.py',

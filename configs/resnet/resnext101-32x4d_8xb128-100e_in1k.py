@@ -1,6 +1,9 @@
 # tools/dist_train.sh configs/resnet/resnext101-32x4d_8xb128-100e_in1k.py 8
 # Hardware: 8 GPUs of 24 GB or more; the authors used 4 servers
 # Published: 21.18 / 5.57 % top-1 / top-5 error (paper, table 2)
-_base_ = 'resnext50-32x4d_8xb128-100e_in1k.py'
-
-model = dict(backbone=dict(depth=101))
+_base_ = [
+    '../_base_/models/resnext101-32x4d_caffe.py',
+    '../_base_/datasets/imagenet_bs128_mean.py',
+    '../_base_/schedules/imagenet_bs1024_100e.py',
+    '../_base_/default_runtime.py',
+]

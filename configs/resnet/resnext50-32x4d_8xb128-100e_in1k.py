@@ -2,11 +2,8 @@
 # Hardware: 8 GPUs of 24 GB or more; the authors used 4 servers
 # Published: 22.11 / 5.90 % top-1 / top-5 error (paper, table 2)
 _base_ = [
-    '../_base_/models/resnext50-32x4d.py',
-    '../_base_/datasets/imagenet_bs32_mean.py',
+    '../_base_/models/resnext50-32x4d_caffe.py',
+    '../_base_/datasets/imagenet_bs128_mean.py',
     '../_base_/schedules/imagenet_bs1024_100e.py',
     '../_base_/default_runtime.py',
 ]
-
-model = dict(backbone=dict(stem=dict(pool='ceil')))
-train_dataloader = dict(batch_size=128)

@@ -3,11 +3,10 @@
 # Published: 25.38 / 7.89 % top-1 / top-5 error (paper, table 2)
 _base_ = [
     '../_base_/models/bn_inception.py',
-    '../_base_/datasets/imagenet_bs32_mean.py',
+    '../_base_/datasets/imagenet_bs128_mean.py',
     '../_base_/schedules/imagenet_bs1024_100e.py',
     '../_base_/default_runtime.py',
 ]
 
-train_dataloader = dict(batch_size=128)
 # The author's weight decay for this network (issue 37 of hujie-frank/SENet).
 optim_wrapper = dict(optimizer=dict(weight_decay=2e-4))

@@ -1,6 +1,6 @@
 # tools/dist_train.sh configs/senet/senet154_8xb32_in1k.py 8
 # Hardware: 8 GPUs of 24 GB or more
-# Expected: no score was published; 18.68 / 4.47 % is the paper's recipe, senet154_64xb32-100e_in1k
+# Expected: no score was published
 _base_ = [
     '../_base_/models/senet154.py',
     '../_base_/datasets/imagenet_bs32_senet.py',

@@ -1,6 +1,11 @@
 # tools/dist_train.sh configs/seresnet/seresnet152_8xb32_in1k.py 8
 # Hardware: 8 GPUs of 12 GB or more (the authors used 8 Titan X)
-# Expected: 21.34 / 5.54 % top-1 / top-5 error, the Caffe net (README of hujie-frank/SENet)
-_base_ = 'seresnet50_8xb32_in1k.py'
+# Expected: 21.34 / 5.54 % top-1 / top-5 error, as seresnet152-caffe_8xb32_in1k
+_base_ = [
+    '../_base_/models/resnet152.py',
+    '../_base_/datasets/imagenet_bs32_senet.py',
+    '../_base_/schedules/imagenet_bs256_270e.py',
+    '../_base_/default_runtime.py',
+]
 
-model = dict(backbone=dict(depth=152))
+model = dict(se=dict(layer=dict(type='SELayer', ratio=16)))

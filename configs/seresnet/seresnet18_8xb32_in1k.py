@@ -1,6 +1,6 @@
 # tools/dist_train.sh configs/seresnet/seresnet18_8xb32_in1k.py 8
 # Hardware: 8 GPUs of 12 GB or more (the authors used 8 Titan X)
-# Expected: no score was published for this depth
+# Expected: no score was published
 _base_ = [
     '../_base_/models/resnet18.py',
     '../_base_/datasets/imagenet_bs32_senet.py',

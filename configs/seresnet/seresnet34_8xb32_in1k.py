@@ -1,6 +1,11 @@
 # tools/dist_train.sh configs/seresnet/seresnet34_8xb32_in1k.py 8
 # Hardware: 8 GPUs of 12 GB or more (the authors used 8 Titan X)
-# Expected: no score was published for this depth
-_base_ = 'seresnet18_8xb32_in1k.py'
+# Expected: no score was published
+_base_ = [
+    '../_base_/models/resnet34.py',
+    '../_base_/datasets/imagenet_bs32_senet.py',
+    '../_base_/schedules/imagenet_bs256_270e.py',
+    '../_base_/default_runtime.py',
+]
 
-model = dict(backbone=dict(depth=34))
+model = dict(se=dict(layer=dict(type='SELayer', ratio=16)))

@@ -1,6 +1,6 @@
 # tools/dist_train.sh configs/seresnet/seresnet50_8xb128-coslr-300e_in1k.py 8
 # Hardware: 8 GPUs of 24 GB or more
-# Expected: unknown, no result of this recipe was published
+# Expected: no score was published
 _base_ = [
     '../_base_/models/resnet50_modern.py',
     '../_base_/datasets/imagenet_bs32.py',

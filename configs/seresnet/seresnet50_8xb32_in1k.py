@@ -1,6 +1,6 @@
 # tools/dist_train.sh configs/seresnet/seresnet50_8xb32_in1k.py 8
 # Hardware: 8 GPUs of 12 GB or more (the authors used 8 Titan X)
-# Expected: 22.37 / 6.36 % top-1 / top-5 error, the Caffe net (README of hujie-frank/SENet)
+# Expected: 22.37 / 6.36 % top-1 / top-5 error, as seresnet50-caffe_8xb32_in1k
 _base_ = [
     '../_base_/models/resnet50.py',
     '../_base_/datasets/imagenet_bs32_senet.py',

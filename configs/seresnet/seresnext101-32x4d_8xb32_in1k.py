@@ -1,6 +1,11 @@
 # tools/dist_train.sh configs/seresnet/seresnext101-32x4d_8xb32_in1k.py 8
 # Hardware: 8 GPUs of 12 GB or more (the authors used 8 Titan X)
-# Expected: 19.81 / 4.96 % top-1 / top-5 error, the Caffe net (README of hujie-frank/SENet)
-_base_ = 'seresnext50-32x4d_8xb32_in1k.py'
+# Expected: 19.81 / 4.96 % top-1 / top-5 error, as seresnext101-32x4d-caffe_8xb32_in1k
+_base_ = [
+    '../_base_/models/resnext101-32x4d.py',
+    '../_base_/datasets/imagenet_bs32_senet.py',
+    '../_base_/schedules/imagenet_bs256_270e.py',
+    '../_base_/default_runtime.py',
+]
 
-model = dict(backbone=dict(depth=101))
+model = dict(se=dict(layer=dict(type='SELayer', ratio=16)))

@@ -1,6 +1,6 @@
 # tools/dist_train.sh configs/seresnet/seresnext50-32x4d_8xb32_in1k.py 8
 # Hardware: 8 GPUs of 12 GB or more (the authors used 8 Titan X)
-# Expected: 20.97 / 5.54 % top-1 / top-5 error, the Caffe net (README of hujie-frank/SENet)
+# Expected: 20.97 / 5.54 % top-1 / top-5 error, as seresnext50-32x4d-caffe_8xb32_in1k
 _base_ = [
     '../_base_/models/resnext50-32x4d.py',
     '../_base_/datasets/imagenet_bs32_senet.py',

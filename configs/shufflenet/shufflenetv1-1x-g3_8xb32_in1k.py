@@ -1,6 +1,6 @@
 # tools/dist_train.sh configs/shufflenet/shufflenetv1-1x-g3_8xb32_in1k.py 8
 # Hardware: 8 GPUs of 8 GB or more (the authors used 8)
-# Published: 32.6 / 12.5 % top-1 / top-5 error (paper, table 3)
+# Published: 32.60 / 12.50 % top-1 / top-5 error (paper, table 3)
 _base_ = [
     '../_base_/models/shufflenet_v1.py',
     '../_base_/datasets/imagenet_bs32_mobile.py',

@@ -46,7 +46,7 @@ def caffe_names(backbone: ResNet | BNInception) -> dict[str, str]:
     """Every layer with blobs of a Caffe network -> prefix in the state dict of our classifier.
 
     Args:
-        backbone: The network as ours, such as the ``*-caffe_in1k`` configs have.
+        backbone: The network as ours, such as the ``*-caffe_*`` configs have.
 
     Returns:
         ``{'conv1/7x7_s2': 'backbone.conv1', 'conv1/7x7_s2/bn': 'backbone.bn1',

@@ -34,6 +34,10 @@ class Result:
         printed_gflops: Multiply-adds in the publication, in billions.
         note: Why ours differ from the printed ones.
         remark: What else is to be known of the score or of its recipe.
+        cite: Source in few words.
+        detector: Name of the config of the detector that has the scores.
+        like: Name of the config whose score is expected of this one.
+        expected: What is expected in place of a published score.
         top1, top5: Published scores; of a detector AP and AP50.
         measured_top1, measured_top5: Scores of a checkpoint.
     """
@@ -49,6 +53,10 @@ class Result:
     printed_gflops: float | None = None
     note: str | None = None
     remark: str | None = None
+    cite: str | None = None
+    detector: str | None = None
+    like: str | None = None
+    expected: str | None = None
     top1: float | None = None
     top5: float | None = None
     measured_top1: float | None = None
@@ -173,8 +181,8 @@ def to_markdown(
     for result in results:
         row = result.to_dict()
         name = result.model
-        if result.config:
-            path = Path(find_config(result.config)).relative_to(CONFIGS.parent).as_posix()
+        if linked := result.config or result.detector:
+            path = Path(find_config(linked)).relative_to(CONFIGS.parent).as_posix()
             name = f'[{result.model}]({root}{path})'
         cells = [
             name if result.dataset == 'ImageNet-1k' else f'{name}, {result.dataset}',

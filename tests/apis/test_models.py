@@ -30,7 +30,7 @@ def weights(tmp_path):
 
 def test_names_and_network_from_the_top_of_the_package():
     assert senet_mm.list_models('senet*') == [
-        'senet154-caffe_in1k',
+        'senet154-caffe_64xb32-100e_in1k',
         'senet154_64xb32-100e-320px_in1k',
         'senet154_64xb32-100e-test320_in1k',
         'senet154_64xb32-100e_in1k',
@@ -47,15 +47,16 @@ def test_import_is_light_and_no_scope_is_needed(weights):
         'assert not model.training\n'
         'from mmengine.registry import DefaultScope\n'
         'assert DefaultScope.get_current_instance() is None\n'
-        'from senet_mm.models import ResNet\n'
+        'from senet_mm.models import SEResNet\n'
         f'init_cfg = dict(type="Pretrained", checkpoint={str(weights)!r})\n'
-        'backbone = ResNet(8, in_channels=1, init_cfg=init_cfg)\n'
+        'se = dict(layer=dict(type="SELayer", ratio=16))\n'
+        'backbone = SEResNet(8, in_channels=1, se=se, init_cfg=init_cfg)\n'
         'backbone.init_weights()\n'
         'assert (backbone.conv1.weight == model.backbone.conv1.weight).all()\n'
-        'ResNet(20, init_cfg=init_cfg).init_weights()\n'
+        'SEResNet(20, se=se, init_cfg=init_cfg).init_weights()\n'
     )
     run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
-    assert 'ResNet: loaded' in run.stdout
+    assert 'SEResNet: loaded' in run.stdout
     assert run.stderr.splitlines()[-1].startswith('ValueError: checkpoint')
     assert 'does not fit' in run.stderr
 

@@ -23,6 +23,7 @@ DIGITS = 'seresnet8_1xb64_digits'
 MORE = {
     'model_wrapper_cfg': dict(find_unused_parameters=True),
     'compile': dict(dynamic=False),
+    'fuse_tails': dict(lean=True),
     'custom_hooks': [dict(type='CheckpointHook')],
     'custom_imports': dict(imports=[]),
     'model.train_cfg': dict(augments=[dict(type='Mixup', alpha=0.2)]),
@@ -70,6 +71,7 @@ MISSPELT = [
     ('env_cfg.mp_cfg', 'mp_start_methd', 'mp_start_method'),
     ('randomness', 'sed', 'seed'),
     ('compile', 'mod', 'mode'),
+    ('fuse_tails', 'implementaton', 'implementation'),
     ('custom_imports', 'import', 'imports'),
     ('model_wrapper_cfg', 'find_unused_parameter', 'find_unused_parameters'),
     ('model.train_cfg', 'augment', 'augments'),

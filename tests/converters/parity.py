@@ -26,13 +26,13 @@ from .caffe_interpreter import (
 
 NETS = load_nets()
 CONFIGS = {
-    'SE-BN-Inception': 'se-bn-inception-caffe_in1k',
-    'SE-ResNet-50': 'seresnet50-caffe_in1k',
-    'SE-ResNet-101': 'seresnet101-caffe_in1k',
-    'SE-ResNet-152': 'seresnet152-caffe_in1k',
-    'SE-ResNeXt-50': 'seresnext50-32x4d-caffe_in1k',
-    'SE-ResNeXt-101': 'seresnext101-32x4d-caffe_in1k',
-    'SENet-154': 'senet154-caffe_in1k',
+    'SE-BN-Inception': 'se-bn-inception-caffe_8xb32_in1k',
+    'SE-ResNet-50': 'seresnet50-caffe_8xb32_in1k',
+    'SE-ResNet-101': 'seresnet101-caffe_8xb32_in1k',
+    'SE-ResNet-152': 'seresnet152-caffe_8xb32_in1k',
+    'SE-ResNeXt-50': 'seresnext50-32x4d-caffe_8xb32_in1k',
+    'SE-ResNeXt-101': 'seresnext101-32x4d-caffe_8xb32_in1k',
+    'SENet-154': 'senet154-caffe_64xb32-100e_in1k',
 }
 
 

@@ -22,7 +22,7 @@ from senet_mm.engine.weights.preprocessing import describe_preprocessing
 
 from .parity import CONFIGS, NETS, caffe_model, convert
 
-CAFFE_50 = 'seresnet50-caffe_in1k'
+CAFFE_50 = 'seresnet50-caffe_8xb32_in1k'
 PAD1_50 = 'seresnet50_8xb32_in1k'
 
 
@@ -112,7 +112,7 @@ def test_caffe_there_and_back_is_the_identity(net, order, tmp_path):
     ('kind', 'name', 'config', 'suffix'),
     [
         ('timm', 'legacy_seresnet50', CAFFE_50, '.pth'),
-        ('timm', 'legacy_senet154', 'senet154-caffe_in1k', '.safetensors'),
+        ('timm', 'legacy_senet154', 'senet154-caffe_64xb32-100e_in1k', '.safetensors'),
         ('timm', 'seresnet50', PAD1_50, '.safetensors'),
         ('timm', 'senet154', 'senet154_8xb32_in1k', '.pth'),
         ('torchvision', 'resnet50', 'resnet50_8xb32_in1k', '.pth'),
@@ -200,7 +200,9 @@ def test_names_of_the_classes_follow_their_order(caffe_50, tmp_path):
 def test_a_converted_file_is_of_its_config_alone(caffe_50, tmp_path):
     """The other one has the same tensors; the way back is refused as well."""
     convert('caffe', caffe_50, tmp_path / 'ours.pth', CAFFE_50)
-    message = r'made with .*style=caffe .*, the config has .*style=pytorch .*; allowed: the config '
+    message = (
+        r'made with .*style=caffe .*, the config has .*style=pytorch .*; allowed: --cfg-options '
+    )
     with pytest.raises(ValueError, match=message):
         get_model(PAD1_50, tmp_path / 'ours.pth')
     refused(ValueError, message, 'timm', tmp_path / 'ours.pth', tmp_path, PAD1_50, '--reverse')
@@ -408,7 +410,7 @@ def test_a_hostile_file_is_not_run(tmp_path):
 def test_a_foreign_network(caffe_50, timm_50, tmp_path):
     """Another depth, another kind, another number of classes."""
     foreign = partial(refused, ValueError)
-    foreign(r'\d+ missing \(', 'caffe', caffe_50, tmp_path, 'seresnet101-caffe_in1k')
+    foreign(r'\d+ missing \(', 'caffe', caffe_50, tmp_path, 'seresnet101-caffe_8xb32_in1k')
     foreign(r'\d+ missing \(.*\)', 'timm', timm_50, tmp_path, 'seresnet101_8xb32_in1k')
     foreign(r'missing .*; \d+ unexpected', 'caffe', caffe_50, tmp_path, CONFIGS['SE-BN-Inception'])
     foreign('64 unexpected', 'timm', timm_50, tmp_path, 'resnet50_8xb32_in1k')
@@ -431,7 +433,7 @@ PAIRINGS = [
     ('torchvision', 'timm_50', CAFFE_50, PAD1_PYTORCH, PAD1_50),
     ('mmpretrain', 'timm_50', CAFFE_50, "stem.pool='pad1'", PAD1_50),
     ('timm', 'legacy_50', 'seresnext50-32x4d_8xb32_in1k', "stem.pool='ceil' and style='pytorch'",
-     'seresnext50-32x4d-caffe_in1k'),
+     'seresnext50-32x4d-caffe_8xb32_in1k'),
     ('timm', 'legacy_50', 'seresnet20_8xb16_cifar10', "stem.pool='ceil'", None),
 ]  # fmt: skip
 
@@ -481,7 +483,9 @@ def test_a_wrong_pairing_back(timm_50, tmp_path):
 def test_bn_inception_is_of_caffe_alone(legacy_50, timm_50, tmp_path):
     config = CONFIGS['SE-BN-Inception']
     for kind, src in (('timm', legacy_50), ('timm', timm_50), ('mmpretrain', timm_50)):
-        refused(ValueError, 'SEBNInception, which is none of .*', kind, src, tmp_path, config)
+        refused(
+            ValueError, 'backbone BNInception, which is none of .*', kind, src, tmp_path, config
+        )
     state = {
         name: torch.zeros_like(tensor, device='cpu')
         for name, tensor in Target(config).tensors.items()

@@ -68,7 +68,7 @@ def apply(transform, files):
 
 @pytest.mark.parametrize(
     ('name', 'config'),
-    [('legacy_seresnet50', 'seresnet50-caffe_in1k'), ('seresnet50', 'seresnet50_8xb32_in1k')],
+    [('legacy_seresnet50', 'seresnet50-caffe_8xb32_in1k'), ('seresnet50', 'seresnet50_8xb32_in1k')],
 )
 def test_timm(name, config, files, tmp_path):
     network = timm.create_model(name)
@@ -124,7 +124,7 @@ def caffe_image(file):
 
 def test_caffe(files, tmp_path):
     """Against the interpreter of Caffe's layers."""
-    layers, config = NETS['SE-ResNet-50'].layers, 'seresnet50-caffe_in1k'
+    layers, config = NETS['SE-ResNet-50'].layers, 'seresnet50-caffe_8xb32_in1k'
     inputs = torch.cat([caffe_image(file) for file in files])
     blobs = random_blobs(layers, inputs)
     write_caffemodel(tmp_path / 'net.caffemodel', caffe_model(layers, blobs))

@@ -11,12 +11,12 @@ from .parity import difference, from_tensors, image, randomise
 
 # Name there, config, largest difference of float32 logits.
 TIMM = [
-    ('legacy_seresnet50', 'seresnet50-caffe_in1k', 2e-5),
-    ('legacy_seresnet101', 'seresnet101-caffe_in1k', 1e-4),
-    ('legacy_seresnet152', 'seresnet152-caffe_in1k', 3e-4),
-    ('legacy_seresnext50_32x4d', 'seresnext50-32x4d-caffe_in1k', 2e-5),
-    ('legacy_seresnext101_32x4d', 'seresnext101-32x4d-caffe_in1k', 1e-4),
-    ('legacy_senet154', 'senet154-caffe_in1k', 3e-4),
+    ('legacy_seresnet50', 'seresnet50-caffe_8xb32_in1k', 2e-5),
+    ('legacy_seresnet101', 'seresnet101-caffe_8xb32_in1k', 1e-4),
+    ('legacy_seresnet152', 'seresnet152-caffe_8xb32_in1k', 3e-4),
+    ('legacy_seresnext50_32x4d', 'seresnext50-32x4d-caffe_8xb32_in1k', 2e-5),
+    ('legacy_seresnext101_32x4d', 'seresnext101-32x4d-caffe_8xb32_in1k', 1e-4),
+    ('legacy_senet154', 'senet154-caffe_64xb32-100e_in1k', 3e-4),
     ('seresnet50', 'seresnet50_8xb32_in1k', 2e-5),
     ('seresnext50_32x4d', 'seresnext50-32x4d_8xb32_in1k', 2e-5),
     ('senet154', 'senet154_8xb32_in1k', 3e-4),

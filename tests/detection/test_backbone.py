@@ -9,7 +9,7 @@ from senet_mm.detection.train import DETECTORS, build_detector
 from senet_mm.models import SELayer
 from senet_mm.utils.complexity import count_macs, count_params
 
-NAMES = ['seresnet18_8xb32_in1k', 'seresnet50-caffe_in1k', 'seresnet20_8xb16_cifar10']
+NAMES = ['seresnet18_8xb32_in1k', 'seresnet50-caffe_8xb32_in1k', 'seresnet20_8xb16_cifar10']
 
 
 def classifier(name, tmp_path):

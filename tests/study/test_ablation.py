@@ -9,7 +9,7 @@ from senet_mm.study.ablation import freeze, locked, plan, resolve
 
 DIGITS = 'seresnet8_1xb64_digits'
 NAMES = [
-    DIGITS, 'senet154_8xb32_in1k', 'seresnet50_8xb32_in1k', 'se-bn-inception-caffe_in1k',
+    DIGITS, 'senet154_8xb32_in1k', 'seresnet50_8xb32_in1k', 'se-bn-inception-caffe_8xb32_in1k',
     'resnet20_8xb16_cifar10',
 ]  # fmt: skip
 

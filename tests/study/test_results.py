@@ -63,6 +63,14 @@ def test_every_printed_count_of_the_paper_is_there():
     )
 
 
+def test_the_page_on_detection_has_the_scores_of_the_table():
+    page = (ROOT / 'docs/detection.md').read_text()
+    rows = [row for row in load_tables()['table7']['rows'] if row['detector']]
+    assert len(rows) == 4
+    for row in rows:
+        assert f'| `{row["detector"]}` | {row["top1"]:.1f} | {row["top5"]:.1f} |' in page
+
+
 def test_unknown_table():
     with pytest.raises(ValueError, match="table='table1' is not known; allowed: released, mmpre"):
         get_results('table1')

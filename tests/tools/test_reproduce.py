@@ -7,7 +7,7 @@ from mmengine import Config
 from senet_mm.apis import find_config
 from senet_mm.registry import MODELS
 
-CONFIG = 'se-bn-inception-caffe_in1k'
+CONFIG = 'se-bn-inception-caffe_8xb32_in1k'
 
 
 def test_measured_beside_published(run_tool, tmp_path):

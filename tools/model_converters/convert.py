@@ -2,7 +2,7 @@
 """Convert weights of other projects into checkpoints of ours, and back.
 
 python tools/model_converters/convert.py caffe SE-ResNet-50.caffemodel seresnet50.pth \
-    --model seresnet50-caffe_in1k
+    --model seresnet50-caffe_8xb32_in1k
 """
 
 import argparse

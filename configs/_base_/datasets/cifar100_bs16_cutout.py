@@ -1,10 +1,37 @@
-# CIFAR-100 with Cutout (DeVries and Taylor, arXiv:1708.04552): a square of 8 pixels gets the mean.
-_base_ = 'cifar100_bs16.py'
+# CIFAR-100 as in the paper (section 4.1): standardise, pad by 4, random crop, mirror. Mean and std
+# are those of fb.resnet.torch, which the networks' own recipes use (resnet-1k-layers, ResNeXt, WRN,
+# Shake-Shake, Cutout). It pads with zeros after standardising: here with the mean, rounded, before.
+# Cutout (DeVries and Taylor, arXiv:1708.04552): a square of 8 pixels gets the mean.
+input_shape = (3, 32, 32)
+data_preprocessor = dict(
+    num_classes=100,
+    mean=[129.3, 124.1, 112.4],
+    std=[68.2, 65.4, 70.4],
+    to_rgb=False,  # the images are RGB
+)
 
+data_root = 'data/cifar100'
 train_pipeline = [
     dict(type='RandomCrop', crop_size=32, padding=4, pad_val=(129, 124, 112)),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='SquareCutout', side=8, fill=(129, 124, 112)),
     dict(type='PackInputs'),
 ]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+test_pipeline = [dict(type='PackInputs')]
+
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=2,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(type='CIFAR100', data_root=data_root, split='train', pipeline=train_pipeline),
+)
+val_dataloader = dict(
+    batch_size=100,
+    num_workers=2,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type='CIFAR100', data_root=data_root, split='test', pipeline=test_pipeline),
+)
+val_evaluator = [dict(type='Accuracy', topk=(1, 5)), dict(type='CrossEntropy')]
+
+test_dataloader = val_dataloader
+test_evaluator = val_evaluator

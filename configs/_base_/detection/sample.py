@@ -1,5 +1,12 @@
-# The data set of tools/dataset_tools/make_detection_sample.py, and a schedule of minutes.
-_base_ = 'coco_2x.py'
+# The data set of tools/dataset_tools/make_detection_sample.py, and a schedule of minutes; else as
+# coco_2x.py, which gives the reasons.
+_base_ = [
+    'mmdet::_base_/datasets/coco_detection.py',
+    'mmdet::_base_/schedules/schedule_2x.py',
+    'mmdet::_base_/default_runtime.py',
+]
+
+custom_imports = dict(imports=['senet_mm.detection.mmcv_ops', 'senet_mm.models', 'senet_mm.engine'])
 
 data_root = 'data/detection-sample'
 train_pipeline = [
@@ -24,7 +31,9 @@ dataset = dict(
 )
 train_dataloader = dict(
     batch_size=8,
+    batch_sampler=None,
     num_workers=0,
+    collate_fn=dict(type='pseudo_collate'),
     dataset=dict(
         **dataset,
         ann_file='annotations/instances_train.json',
@@ -34,6 +43,7 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     num_workers=0,
+    collate_fn=dict(type='pseudo_collate'),
     dataset=dict(
         **dataset,
         ann_file='annotations/instances_val.json',
@@ -50,5 +60,7 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=50),
     dict(type='MultiStepLR', by_epoch=True, milestones=[6], gamma=0.1),
 ]
-# Pictures with boxes go into the work directory.
-default_hooks = dict(visualization=dict(draw=True))
+default_hooks = dict(
+    checkpoint=dict(max_keep_ckpts=3, save_best='coco/bbox_mAP'),
+    visualization=dict(draw=True),  # pictures with boxes go into the work directory
+)

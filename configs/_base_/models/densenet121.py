@@ -1,6 +1,6 @@
-_base_ = 'resnet50.py'
-
 model = dict(
-    backbone=dict(_delete_=True, type='DenseNet', arch='121'),
-    head=dict(in_channels=1024),
+    type='ImageClassifier',
+    backbone=dict(type='DenseNet', arch='121'),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=1000, in_channels=1024, topk=(1, 5)),
 )

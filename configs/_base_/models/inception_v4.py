@@ -1,6 +1,6 @@
-_base_ = 'resnet50.py'
-
 model = dict(
-    backbone=dict(_delete_=True, type='InceptionV4'),
-    head=dict(in_channels=1536),
+    type='ImageClassifier',
+    backbone=dict(type='InceptionV4'),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=1000, in_channels=1536, topk=(1, 5)),
 )

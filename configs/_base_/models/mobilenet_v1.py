@@ -1,6 +1,6 @@
-_base_ = 'resnet50.py'
-
 model = dict(
-    backbone=dict(_delete_=True, type='MobileNetV1'),
-    head=dict(in_channels=1024),
+    type='ImageClassifier',
+    backbone=dict(type='MobileNetV1'),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=1000, in_channels=1024, topk=(1, 5)),
 )

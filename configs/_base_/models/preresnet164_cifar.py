@@ -1,6 +1,6 @@
-_base_ = 'resnet20_cifar.py'
-
 model = dict(
-    backbone=dict(_delete_=True, type='PreActResNet', depth=164),
-    head=dict(in_channels=256),
+    type='ImageClassifier',
+    backbone=dict(type='PreActResNet', depth=164),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=10, in_channels=256, topk=(1, 5)),
 )

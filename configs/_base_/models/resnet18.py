@@ -1,3 +1,6 @@
-_base_ = 'resnet50.py'
-
-model = dict(backbone=dict(depth=18), head=dict(in_channels=512))
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='ResNet', depth=18),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=1000, in_channels=512, topk=(1, 5)),
+)

@@ -1,4 +1,7 @@
-_base_ = 'resnet50.py'
-
 # The authors' ResNet strides in the first 1x1; their pooling rounds up.
-model = dict(backbone=dict(block=dict(style='caffe'), stem=dict(pool='ceil')))
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='ResNet', depth=50, block=dict(style='caffe'), stem=dict(pool='ceil')),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=1000, in_channels=2048, topk=(1, 5)),
+)

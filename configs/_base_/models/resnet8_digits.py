@@ -1,3 +1,6 @@
-_base_ = 'resnet20_cifar.py'
-
-model = dict(backbone=dict(depth=8, in_channels=1))
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='ResNet', depth=8, in_channels=1),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=10, in_channels=64, topk=(1, 5)),
+)

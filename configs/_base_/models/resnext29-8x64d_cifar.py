@@ -1,6 +1,6 @@
-_base_ = 'resnet20_cifar.py'
-
 model = dict(
-    backbone=dict(_delete_=True, type='ResNeXt', depth=29),
-    head=dict(in_channels=1024),
+    type='ImageClassifier',
+    backbone=dict(type='ResNeXt', depth=29),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=10, in_channels=1024, topk=(1, 5)),
 )

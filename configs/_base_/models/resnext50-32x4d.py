@@ -1,3 +1,6 @@
-_base_ = 'resnet50.py'
-
-model = dict(backbone=dict(type='ResNeXt'))
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='ResNeXt', depth=50),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=1000, in_channels=2048, topk=(1, 5)),
+)

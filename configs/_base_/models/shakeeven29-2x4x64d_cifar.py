@@ -1,6 +1,6 @@
-_base_ = 'shakeshake26-2x96d_cifar.py'
-
 model = dict(
-    backbone=dict(depth=29, width=64, groups=4, backward_mode='even'),
-    head=dict(in_channels=1024),
+    type='ImageClassifier',
+    backbone=dict(type='ShakeShake', depth=29, width=64, groups=4, backward_mode='even'),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=10, in_channels=1024, topk=(1, 5)),
 )

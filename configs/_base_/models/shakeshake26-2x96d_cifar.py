@@ -1,6 +1,6 @@
-_base_ = 'resnet20_cifar.py'
-
 model = dict(
-    backbone=dict(_delete_=True, type='ShakeShake', depth=26, width=96),
-    head=dict(in_channels=384),
+    type='ImageClassifier',
+    backbone=dict(type='ShakeShake', depth=26, width=96),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=10, in_channels=384, topk=(1, 5)),
 )

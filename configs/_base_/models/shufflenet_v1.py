@@ -1,7 +1,7 @@
-_base_ = 'resnet50.py'
-
 # ShuffleNet 1x with three groups.
 model = dict(
-    backbone=dict(_delete_=True, type='ShuffleNetV1', groups=3),
-    head=dict(in_channels=960),
+    type='ImageClassifier',
+    backbone=dict(type='ShuffleNetV1', groups=3),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=1000, in_channels=960, topk=(1, 5)),
 )

@@ -1,6 +1,6 @@
-_base_ = 'resnet20_cifar.py'
-
 model = dict(
-    backbone=dict(_delete_=True, type='SmallCNN', widths=(64, 128, 256)),
-    head=dict(in_channels=256),
+    type='ImageClassifier',
+    backbone=dict(type='SmallCNN', widths=(64, 128, 256)),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=10, in_channels=256, topk=(1, 5)),
 )

@@ -1,3 +1,6 @@
-_base_ = 'resnet20_cifar.py'
-
-model = dict(backbone=dict(_delete_=True, type='SmallCNN', widths=(16, 32, 64), in_channels=1))
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='SmallCNN', widths=(16, 32, 64), in_channels=1),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=10, in_channels=64, topk=(1, 5)),
+)

@@ -1,11 +1,12 @@
-# A modern recipe: five epochs of warm-up, cosine, an exponential moving average of the weights;
-# its leaf adds label smoothing and mixup.
-_base_ = 'imagenet_fast.py'
-
+# A modern recipe: five epochs of warm-up, cosine, an exponential moving average of the weights; its
+# model adds label smoothing and mixup.
 optim_wrapper = dict(
-    optimizer=dict(lr=0.4, momentum=0.9, weight_decay=5e-5, nesterov=True),
+    type='Bf16OptimWrapper',
+    when='fast',
+    optimizer=dict(type='SGD', lr=0.4, momentum=0.9, weight_decay=5e-5, nesterov=True, fused=True),
     paramwise_cfg=dict(bias_decay_mult=0.0, norm_decay_mult=0.0),
 )
+channels_last = 'fast'
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=True, end=5, convert_to_iter_based=True),
     dict(type='CosineAnnealingLR', by_epoch=True, begin=5, T_max=295, convert_to_iter_based=True),

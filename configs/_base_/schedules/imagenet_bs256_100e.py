@@ -1,5 +1,12 @@
 # mmpretrain's SE-ResNet-101: batch 256, lr 0.1, /10 every 30 of 100 epochs.
-_base_ = 'imagenet_bs256_140e.py'
-
-param_scheduler = dict(milestones=[30, 60, 90])
-train_cfg = dict(max_epochs=100)
+optim_wrapper = dict(
+    type='Bf16OptimWrapper',
+    when='fast',
+    optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=1e-4, fused=True),
+)
+channels_last = 'fast'
+param_scheduler = dict(type='MultiStepLR', by_epoch=True, milestones=[30, 60, 90], gamma=0.1)
+train_cfg = dict(by_epoch=True, max_epochs=100, val_interval=1)
+val_cfg = dict()
+test_cfg = dict()
+auto_scale_lr = dict(base_batch_size=256)

@@ -2,11 +2,12 @@
 # stops falling, about 400 epochs. The patience is ours; 4e-5 is the decay of an earlier version.
 # The paper does not say how often: three times, to 1e-4, as in its other plateau schedule (section
 # 6).
-_base_ = 'imagenet_fast.py'
-
 optim_wrapper = dict(
-    optimizer=dict(lr=0.1, momentum=0.9, weight_decay=4e-5),
+    type='Bf16OptimWrapper',
+    when='fast',
+    optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=4e-5, fused=True),
 )
+channels_last = 'fast'
 param_scheduler = dict(
     type='ReduceOnPlateauLR',
     by_epoch=True,

@@ -110,15 +110,15 @@ def test_a_config_that_is_not_understood_decides():
 
 def test_checkpoints_of_older_versions_and_of_mmpretrain_have_a_config():
     """Without ``preprocessing`` it is read off the text."""
-    text = get_config('seresnet50-caffe_in1k').pretty_text
+    text = get_config('seresnet50-caffe_8xb32_in1k').pretty_text
     assert origin(cfg=text).preprocessing['channel_order'] == 'BGR'
     assert origin(cfg=text).preprocessing['mean'] == [104, 117, 123]
 
 
 def test_files_that_an_older_version_converted_name_their_config(tmp_path):
     """Pooling and stride placement do not show in a shape."""
-    source = origin(config='seresnet50-caffe_in1k')
-    check_network(get_config('seresnet50-caffe_in1k'), source)
+    source = origin(config='seresnet50-caffe_8xb32_in1k')
+    check_network(get_config('seresnet50-caffe_8xb32_in1k'), source)
     lines = adopt(get_config(NAME), origin(config=NAME, source_format='timm'))
     assert lines[0].endswith('did not note its images; convert it again')
     with pytest.raises(

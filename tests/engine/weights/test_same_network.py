@@ -53,7 +53,7 @@ def test_ablations_are_others(other, key):
 
 def test_pooling_and_stride_placement():
     """Equal shapes, other results."""
-    found = keys(model(), model('seresnet50-caffe_in1k'))
+    found = keys(model(), model('seresnet50-caffe_8xb32_in1k'))
     assert found == ['model.backbone.block.style', 'model.backbone.stem.pool']
 
 

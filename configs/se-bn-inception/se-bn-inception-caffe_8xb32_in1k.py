@@ -1,15 +1,13 @@
-# tools/dist_train.sh configs/se-bn-inception/se-bn-inception-caffe_in1k.py 8
+# tools/dist_train.sh configs/se-bn-inception/se-bn-inception-caffe_8xb32_in1k.py 8
 # Hardware: 8 GPUs of 12 GB or more (the authors used 8 Titan X)
-# Published: 23.62 / 7.04 % top-1 / top-5 error, single crop (README of hujie-frank/SENet)
+# Published: 23.62 / 7.04 % top-1 / top-5 error (README of hujie-frank/SENet, single crop)
 _base_ = [
     '../_base_/models/bn_inception.py',
-    '../_base_/datasets/imagenet_bs32_senet.py',
+    '../_base_/datasets/imagenet_bs32_senet_caffe.py',
     '../_base_/schedules/imagenet_bs256_270e.py',
     '../_base_/default_runtime.py',
 ]
 
 model = dict(se=dict(layer=dict(type='SELayer', ratio=16)))
-# Caffe's images: BGR, mean subtracted, not scaled.
-data_preprocessor = dict(mean=[104, 117, 123], to_rgb=False)
 # The author's weight decay for this network (issue 37 of hujie-frank/SENet).
 optim_wrapper = dict(optimizer=dict(weight_decay=2e-4))

@@ -1,0 +1,41 @@
+# ImageNet for the Inception networks of 299 pixels as in the paper (section 4.1): random crop,
+# mirror, mean subtraction; the centre of a short side of 352 in validation.
+input_shape = (3, 299, 299)
+data_preprocessor = dict(
+    type='BatchPreprocessor',
+    num_classes=1000,
+    mean=[123, 117, 104],
+    std=[1, 1, 1],
+    to_rgb=True,
+)
+
+data_root = 'data/imagenet'
+train_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='AntialiasedResizedCrop', scale=299),
+    dict(type='RandomAugment', mirror=0.5),
+    dict(type='PackTensors'),
+]
+test_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='ResizeEdge', scale=352, edge='short', backend='pillow'),
+    dict(type='CenterCrop', crop_size=299),
+    dict(type='PackInputs'),
+]
+
+train_dataloader = dict(
+    batch_size=128,
+    num_workers=5,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(type='ImageNet', data_root=data_root, split='train', pipeline=train_pipeline),
+)
+val_dataloader = dict(
+    batch_size=32,
+    num_workers=5,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type='ImageNet', data_root=data_root, split='val', pipeline=test_pipeline),
+)
+val_evaluator = [dict(type='Accuracy', topk=(1, 5)), dict(type='CrossEntropy')]
+
+test_dataloader = val_dataloader
+test_evaluator = val_evaluator

@@ -1,0 +1,7 @@
+# The authors' pooling rounds up.
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='ResNeXt', depth=50, stem=dict(pool='ceil')),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=1000, in_channels=2048, topk=(1, 5)),
+)

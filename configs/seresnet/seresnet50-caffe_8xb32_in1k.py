@@ -1,0 +1,11 @@
+# tools/dist_train.sh configs/seresnet/seresnet50-caffe_8xb32_in1k.py 8
+# Hardware: 8 GPUs of 12 GB or more (the authors used 8 Titan X)
+# Published: 22.37 / 6.36 % top-1 / top-5 error (README of hujie-frank/SENet, single crop)
+_base_ = [
+    '../_base_/models/resnet50_caffe.py',
+    '../_base_/datasets/imagenet_bs32_senet_caffe.py',
+    '../_base_/schedules/imagenet_bs256_270e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(se=dict(layer=dict(type='SELayer', ratio=16)))
