@@ -26,7 +26,7 @@ log_processor = dict(mean_pattern=r'^(.*/)?(loss|loss_\w+|time|data_time|grad_no
 visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 log_level = 'INFO'
 # Blocks compute by a fast form where it is proven right and faster on the device at hand.
-fuse_tails = 'auto'
+fuse_tails = dict(implementation='auto')
 load_from = None
 resume = False
 randomness = dict(seed=None, deterministic=False)

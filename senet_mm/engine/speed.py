@@ -86,14 +86,14 @@ def compile_regions(model: nn.Module, **options) -> int:
 def fuse_for_training(runner: 'Runner') -> None:
     """Let the blocks compute by a fast form, after a trial on a batch of the training's shape.
 
-    The key ``fuse_tails`` of the config is an implementation of :func:`.fuse_tails`, or a dict of
-    ``implementation`` and ``lean``. A compiled network gets the form for compilers. A run that is
+    The key ``fuse_tails`` of the config has ``implementation`` and ``lean`` of :func:`.fuse_tails`;
+    without it the plain blocks stay. A compiled network gets the form for compilers. A run that is
     resumed goes on with what it had, since the trial compares times.
     """
-    options = runner.cfg.get('fuse_tails', 'reference')
-    options = dict(options) if isinstance(options, dict) else dict(implementation=options)
+    if not (options := dict(runner.cfg.get('fuse_tails') or {})):
+        return
     wanted = options.setdefault('implementation', 'auto')
-    check_option('fuse_tails', wanted, ('auto', *IMPLEMENTATIONS))
+    check_option('fuse_tails.implementation', wanted, ('auto', *IMPLEMENTATIONS))
     if wanted == 'auto' and compiles(runner):
         fuse_tails(runner.model, **{**options, 'implementation': 'algebra'})
         return

@@ -1,3 +1,6 @@
+import re
+import warnings
+
 import pytest
 import torch
 
@@ -5,6 +8,12 @@ from senet_mm.apis import list_models
 from senet_mm.config.names import get_config
 from senet_mm.engine import Runner
 from senet_mm.engine.speed import use_threads
+from senet_mm.models.backbones import BasicBlock
+from senet_mm.ops import trial
+from senet_mm.ops.fuse import FusedBasicBlock
+from senet_mm.utils.measure import Timing
+
+from .test_runner import digits
 
 
 @pytest.fixture
@@ -41,3 +50,60 @@ def test_digits_are_trained_with_one_thread(threads, tmp_path, name):
     cfg.work_dir = str(tmp_path)
     Runner.from_cfg(cfg)
     assert torch.get_num_threads() == 1
+
+
+def run_digits(work_dir, **options):
+    cfg = digits(work_dir, **{'train_cfg.max_epochs': 1, **options})
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    [file] = work_dir.glob('*/*.log')
+    [line] = re.findall('blocks: (.*)', file.read_text())
+    return runner, line
+
+
+BF16 = {'optim_wrapper.type': 'Bf16OptimWrapper'}
+
+
+def test_float32_on_a_cpu_is_trained_by_the_plain_blocks(tmp_path):
+    runner, line = run_digits(tmp_path)
+    assert line.startswith('reference: nothing faster is known for torch.float32')
+    assert {type(block) for block in runner.model.backbone.blocks} == {BasicBlock}
+
+
+@pytest.mark.parametrize('lean', [False, True])
+def test_blocks_that_were_asked_for(tmp_path, lean):
+    options = {'fuse_tails.implementation': 'fused', 'fuse_tails.lean': lean}
+    runner, line = run_digits(tmp_path, **BF16, **options)
+    assert re.match(r'fused: [0-9.]+ times as fast as the plain blocks on cpu in bfloat16', line)
+    assert {type(block) for block in runner.model.backbone.blocks} == {FusedBasicBlock}
+    assert all(block.lean == lean for block in runner.model.backbone.blocks)
+
+
+@pytest.mark.parametrize('first', ['fused', 'reference'])
+def test_a_resumed_run_has_the_blocks_that_it_had(tmp_path, first, monkeypatch):
+    """Times decide under ``auto``; they must not decide anew in the middle of a run."""
+    faster = {'fused': 1.0, 'reference': 9.0}
+    seconds = lambda choice: (
+        lambda calls, *args, **kwargs: {
+            name: Timing(2.0 if name == 'plain' else faster[choice], 0, 0) for name in calls
+        }
+    )
+    monkeypatch.setattr(trial, 'interleave', seconds(first))
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        run_digits(tmp_path, **BF16)
+        other = 'reference' if first == 'fused' else 'fused'
+        monkeypatch.setattr(trial, 'interleave', seconds(other))
+        runner = Runner.from_cfg(
+            digits(tmp_path, **{**BF16, 'train_cfg.max_epochs': 2}, resume=True)
+        )
+        runner.train()
+    kind = FusedBasicBlock if first == 'fused' else BasicBlock
+    assert {type(block) for block in runner.model.backbone.blocks} == {kind}
+
+
+def test_an_unknown_form(tmp_path):
+    with pytest.raises(
+        ValueError, match=r'fuse_tails\.implementation=.fast. is not known; allowed'
+    ):
+        run_digits(tmp_path, **{'fuse_tails.implementation': 'fast'})
