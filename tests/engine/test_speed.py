@@ -79,15 +79,15 @@ def test_blocks_that_were_asked_for(tmp_path, lean):
     assert all(block.lean == lean for block in runner.model.backbone.blocks)
 
 
+def seconds(choice):
+    """Times that make a trial choose."""
+    times = dict(plain=2.0, fast=1.0 if choice == 'fused' else 9.0)
+    return lambda calls, *_, **__: {name: Timing(times[name], 0, 0) for name in calls}
+
+
 @pytest.mark.parametrize('first', ['fused', 'reference'])
 def test_a_resumed_run_has_the_blocks_that_it_had(tmp_path, first, monkeypatch):
     """Times decide under ``auto``; they must not decide anew in the middle of a run."""
-    faster = {'fused': 1.0, 'reference': 9.0}
-    seconds = lambda choice: (
-        lambda calls, *args, **kwargs: {
-            name: Timing(2.0 if name == 'plain' else faster[choice], 0, 0) for name in calls
-        }
-    )
     monkeypatch.setattr(trial, 'interleave', seconds(first))
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
