@@ -91,7 +91,7 @@ def fuse_tails(
     plain blocks. Ranks of a distributed run decide together.
 
     Args:
-        model: The network, on its device and in its mode.
+        model: The network, or a model with a ``backbone``, on its device and in its mode.
         inputs: A batch as the network gets it, (N, C, H, W); None takes a form on trust.
         implementation: ``auto`` (what :data:`CANDIDATES` names for the device), ``fused``,
             ``algebra``, or ``reference``, which is the plain block.
@@ -105,7 +105,8 @@ def fuse_tails(
         ValueError: The implementation is unknown, or ``auto`` has no batch.
     """
     check_option('implementation', implementation, ('auto', *IMPLEMENTATIONS))
-    blocks = [module for module in model.modules() if isinstance(module, tuple(FUSED))]
+    backbone = getattr(model, 'backbone', model)
+    blocks = [module for module in backbone.modules() if isinstance(module, tuple(FUSED))]
     exchange(blocks, 'reference')
     if implementation == 'auto' and inputs is None:
         raise ValueError("implementation='auto' needs inputs; allowed without: fused, algebra")
@@ -114,7 +115,7 @@ def fuse_tails(
     if implementation == 'reference' or inputs is None:
         exchange(blocks, implementation, lean)
         return Verdict(implementation, 'as asked for')
-    seen = record_inputs(model, blocks, inputs, precision)
+    seen = record_inputs(backbone, blocks, inputs, precision)
     if implementation == 'auto':
         some = next(iter(seen.values()))
         wanted = candidate(some)

@@ -50,10 +50,9 @@ class Outcome(NamedTuple):
 
 
 def record_inputs(
-    model: nn.Module, blocks: list[nn.Module], inputs: Tensor, precision: Precision
+    backbone: nn.Module, blocks: list[nn.Module], inputs: Tensor, precision: Precision
 ) -> dict[nn.Module, Tensor]:
     """The map that every block gets when a copy of the network sees a batch."""
-    backbone = getattr(model, 'backbone', model)
     twin = revert_sync_batchnorm(copy.deepcopy(backbone))
     paths = {module: path for path, module in backbone.named_modules()}
     seen = {}
@@ -154,8 +153,8 @@ def _difference(
     """Largest relative difference of two forms; :class:`DifferenceError` beyond the rounding."""
     forms = [copy.deepcopy(form).to(memory_format=layout) for form in (plain, fast)]
     x = x.contiguous(memory_format=layout)
-    exact = _run(copy.deepcopy(plain).double(), x.double(), None)
-    ours, theirs = (_run(form, x, precision) for form in reversed(forms))
+    exact = _all_results(copy.deepcopy(plain).double(), x.double(), None)
+    ours, theirs = (_all_results(form, x, precision) for form in reversed(forms))
     worst = 0.0
     for name, truth in exact.items():
         apart, usual, mine = (
@@ -174,6 +173,15 @@ def _difference(
 def _relative(a: Tensor, b: Tensor, scale: Tensor) -> float:
     """Norm of a difference, relative to that of a third tensor."""
     return ((a.double() - b.double()).norm() / scale.double().norm().clamp_min(1e-30)).item()
+
+
+def _all_results(block: nn.Module, x: Tensor, precision: Precision | None) -> dict[str, Tensor]:
+    """What a block gives in its mode, and in evaluation, in which it is left."""
+    results = _run(block, x, precision)
+    if block.training:
+        evaluated = _run(block.eval(), x, precision)
+        results['the output in evaluation'] = evaluated['the output']
+    return results
 
 
 def _run(block: nn.Module, x: Tensor, precision: Precision | None) -> dict[str, Tensor]:

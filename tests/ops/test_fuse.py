@@ -137,6 +137,10 @@ def forgets(self, x):
     return out
 
 
+def wrong_in_evaluation(self, x):
+    return BasicBlock.forward(self, x) * (1 if torch.is_grad_enabled() else 1.1)
+
+
 def only_channels_last(self, x):
     wrong = not x.is_contiguous(memory_format=torch.channels_last)
     return BasicBlock.forward(self, x) * (1.1 if wrong else 1)
@@ -147,6 +151,7 @@ FAULTS = {
     'output': (broken(1.1), 'the output is'),
     'gradient': (broken(1.0, 1.1), 'the gradient of '),
     'statistics': (forgets, 'bn1.running_mean is'),
+    'evaluation': (wrong_in_evaluation, 'the output in evaluation is'),
     'layout': (only_channels_last, r'the output is .*\(contiguous_format'),
     'nan': (broken(float('nan')), 'the output is nan from float64'),
 }
