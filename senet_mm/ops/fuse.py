@@ -115,7 +115,10 @@ def fuse_tails(
     if implementation == 'reference' or inputs is None:
         exchange(blocks, implementation, lean)
         return Verdict(implementation, 'as asked for')
-    seen = record_inputs(backbone, blocks, inputs, precision)
+    try:
+        seen = record_inputs(backbone, blocks, inputs, precision)
+    except (RuntimeError, ValueError) as error:  # what runs the network in earnest explains it
+        return Verdict('reference', f'the network does not run on {tuple(inputs.shape)}: {error}')
     if implementation == 'auto':
         some = next(iter(seen.values()))
         wanted = candidate(some)

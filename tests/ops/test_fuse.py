@@ -212,3 +212,9 @@ def test_refuses():
 def test_a_network_without_our_blocks(batch):
     model = nn.Conv2d(3, 4, 3)
     assert 'no blocks' in fuse_tails(model, batch).reason
+
+
+def test_a_network_that_does_not_take_the_batch(model):
+    verdict = fuse_tails(model, torch.randn(2, 1, 32, 32), 'fused')
+    assert verdict.implementation == 'reference'
+    assert verdict.reason.startswith('the network does not run on (2, 1, 32, 32): Given groups=1')
