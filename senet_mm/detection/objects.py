@@ -45,12 +45,9 @@ def _is_near(value: object) -> bool:
 
 def clip(box: Sequence[float], image: dict) -> list[float]:
     """The part of a box (x, y, width, height) within its image; sizes are 0 where there is none."""
-    (left, right), (top, bottom) = (
-        (min(max(start, 0), side), min(max(start + length, 0), side))
-        for start, length, side in zip(
-            box[:2], box[2:], (image['width'], image['height']), strict=True
-        )
-    )
+    x, y, width, height = box
+    left, top = max(x, 0), max(y, 0)
+    right, bottom = min(x + width, image['width']), min(y + height, image['height'])
     return [left, top, max(right - left, 0), max(bottom - top, 0)]
 
 
