@@ -46,7 +46,8 @@ def find_strides(backbone: ConfigDict, where: str) -> list[int]:
     if not strides:
         raise ValueError(
             f'config {where}: {backbone.type} does not return maps by stage (out_indices), which a '
-            f'feature pyramid needs; allowed: {", ".join(SERVED)}, or another such backbone of mmpretrain'
+            f'feature pyramid needs; allowed: {", ".join(SERVED)}, or another such backbone of '
+            'mmpretrain'
         )
     return strides
 
