@@ -4,8 +4,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock, LastLevelMaxPool
 
@@ -86,7 +86,8 @@ def torchvision_backbone(
     """The backbone of a config with a feature pyramid, for torchvision's detectors.
 
     Args:
-        name: Name of a config of the project (see :func:`senet_mm.list_models`), or path of one.
+        name: Name of a config of the project (see :func:`senet_mm.list_models`), or path of one;
+            docs/detection.md lists the backbones that serve.
         checkpoint: Checkpoint of the classifier or of the backbone alone, which says how images are
             normalised; without it the weights are initialised, and ``frozen_stages=-1,
             norm_eval=False`` is what one wants.
