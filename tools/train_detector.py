@@ -9,10 +9,20 @@ pycocotools) are printed; weights, metrics and pictures with boxes go into the f
 
 import argparse
 import json
+import math
 from pathlib import Path
 
 from senet_mm.cli import reported_errors
 from senet_mm.utils.files import atomic_file
+
+# Allowed values of options, both ends included.
+RANGES = dict(
+    channels=(1, 10_000),
+    size=(32, 10_000),
+    epochs=(1, 10**6),
+    batch_size=(1, 10**6),
+    seed=(0, 2**63 - 1),
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -25,7 +35,9 @@ def parse_args() -> argparse.Namespace:
         '--detector', default='faster-rcnn', help='faster-rcnn, mask-rcnn or retinanet'
     )
     parser.add_argument('--channels', type=int, default=64, help='channels of the pyramid')
-    parser.add_argument('--size', type=int, default=128, help='shorter side of the images, pixels')
+    parser.add_argument(
+        '--size', type=int, default=128, help='shorter side of the images, pixels, from 32'
+    )
     parser.add_argument('--epochs', type=int, default=10, help='epochs')
     parser.add_argument('--batch-size', type=int, default=8, help='images per step')
     parser.add_argument('--lr', type=float, default=0.02, help='highest learning rate')
@@ -33,13 +45,29 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def check_args(args: argparse.Namespace) -> None:
+    """Raise a ValueError for an option that cannot be meant."""
+    for name, (lowest, highest) in RANGES.items():
+        value = getattr(args, name)
+        if not lowest <= value <= highest:
+            option = name.replace('_', '-')
+            raise ValueError(f'--{option} {value}; allowed: {lowest} to {highest}')
+    if not 0 < args.lr < math.inf:
+        raise ValueError(f'--lr {args.lr}; allowed: a finite number above 0')
+    if args.out.exists() and not args.out.is_dir():
+        raise ValueError(f'--out {args.out} is a file; allowed: a folder')
+
+
 def main(args: argparse.Namespace) -> None:
+    check_args(args)
     import torch
 
     from senet_mm.detection import torchvision_backbone
     from senet_mm.detection.coco import CocoData, evaluate
-    from senet_mm.detection.train import build_detector, draw, train
+    from senet_mm.detection.train import DETECTORS, build_detector, check_shapes, draw, train
+    from senet_mm.utils.options import check_option
 
+    check_option('detector', args.detector, DETECTORS)
     masks = args.detector == 'mask-rcnn'
     training = CocoData(args.data, 'train', mirror=True, masks=masks)
     validation = CocoData(args.data, 'val', masks=masks, classes=training.classes)
@@ -54,6 +82,9 @@ def main(args: argparse.Namespace) -> None:
     )
     detector = build_detector(args.detector, backbone, len(training.classes), args.size)
     detector.to('cuda' if torch.cuda.is_available() else 'cpu')
+    for data in (training, validation):
+        check_shapes(detector, data)
+    validation.check_images()
     args.out.mkdir(parents=True, exist_ok=True)
     losses = train(detector, training, args.epochs, args.batch_size, args.lr, args.seed)
     # What took long is written before what comes after it can fail.

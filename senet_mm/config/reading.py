@@ -83,7 +83,10 @@ _get_mmengines_path = Config._get_cfg_path
 def _get_base_path(base: str, filename: str) -> tuple[str, str | None]:
     """Path and scope of a base: beside the file, or else a config of the project by its name."""
     if '::' in base and not base.startswith('senet_mm::'):
-        return _get_mmengines_path(base, filename)
+        try:
+            return _get_mmengines_path(base, filename)
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(f'{filename}: _base_ {base!r}: {_remedy(error)}') from error
     path = Path(filename).parent / base
     if path.is_file():
         return str(path), None
@@ -94,6 +97,16 @@ def _get_base_path(base: str, filename: str) -> tuple[str, str | None]:
             "file, or a config of the project, such as 'seresnet/seresnet50_8xb32_in1k.py'"
         )
     return str(found), None
+
+
+def _remedy(error: ModuleNotFoundError) -> str:
+    """What mends a missing package of a base."""
+    if str(error).startswith('mmdet is not installed'):
+        return (
+            "mmdet is not installed; mend it with: pip install -e '.[detection]' in an environment "
+            'of its own (docs/detection.md)'
+        )
+    return str(error)
 
 
 def _with_place(error: Exception, path: str) -> str:

@@ -10,7 +10,6 @@ from mmengine.model import MMDistributedDataParallel
 from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
 from mmengine.utils.dl_utils import set_multi_processing
-from mmpretrain.models import ImageClassifier
 from torch.distributed import init_process_group
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
@@ -78,6 +77,9 @@ def _model_wrapper(mapping: dict, cfg: dict) -> Keys:
 
 def _model_train_cfg(mapping: dict, cfg: dict) -> Keys:
     """Batch augmentations, of which mmpretrain's classifiers hand on all or nothing."""
+    # Late: whoever imports it before our registry sees its messages.
+    from mmpretrain.models import ImageClassifier
+
     model = cfg['model'].get('type')
     model = MODELS.get(model) if isinstance(model, str) else model
     is_classifier = inspect.isclass(model) and issubclass(model, ImageClassifier)

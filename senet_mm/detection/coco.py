@@ -18,6 +18,7 @@ from senet_mm.datasets.classes import match
 from senet_mm.datasets.decoding import decode, read_file
 
 from .annotations import read_coco
+from .image_sizes import compare_size
 
 
 class CocoData(Dataset):
@@ -93,13 +94,17 @@ class CocoData(Dataset):
             image = to_tensor(decode(read_file(path))[..., ::-1].copy())
         except ValueError as error:
             raise ValueError(f'{path}: {error}') from error
-        said = (info.get('height') or image.shape[1], info.get('width') or image.shape[2])
-        if said != image.shape[1:]:
-            raise ValueError(
-                f'{path} is {image.shape[2]} x {image.shape[1]} pixels; '
-                f'its annotations say {said[1]} x {said[0]}'
-            )
+        compare_size(path, info, *image.shape[:0:-1])
         return image
+
+    def check_images(self) -> None:
+        """Read every image once, so that a damaged one is found before work is lost.
+
+        Raises:
+            ValueError: See :meth:`read_image`.
+        """
+        for number in self.ids:
+            self.read_image(self.coco.imgs[number])
 
 
 def mirror(image: Tensor, target: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:

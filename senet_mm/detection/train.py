@@ -1,5 +1,6 @@
 """Training of torchvision's detectors in a few lines, and pictures of what they find."""
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +12,13 @@ from torchvision.models.detection import FasterRCNN, MaskRCNN, RetinaNet
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.utils import draw_bounding_boxes, make_grid, save_image
 
+from senet_mm.utils.meta import run_on_meta
 from senet_mm.utils.options import check_option
 
 from .backbone import FPNBackbone
 from .coco import CocoData, collate
 
+STRIDE = 32  # torchvision pads the images of a batch to multiples of it
 DETECTORS = {'faster-rcnn': FasterRCNN, 'mask-rcnn': MaskRCNN, 'retinanet': RetinaNet}
 
 
@@ -32,7 +35,8 @@ def build_detector(kind: str, backbone: FPNBackbone, num_classes: int, size: int
         ValueError: There is no such detector.
     """
     check_option('detector', kind, DETECTORS)
-    levels = len(backbone(torch.zeros(1, 3, 64, 64)))
+    side = STRIDE * math.ceil(size / STRIDE)
+    levels = len(run_on_meta(backbone, (3, side, side)))
     scales = (1,) if kind != 'retinanet' else (1, 2 ** (1 / 3), 2 ** (2 / 3))
     smallest = 32 if size >= 400 else 16
     sizes = tuple(tuple(int(smallest * 2**i * k) for k in scales) for i in range(levels))
@@ -55,6 +59,34 @@ def build_detector(kind: str, backbone: FPNBackbone, num_classes: int, size: int
         **options,
         **backbone.normalization,
     )
+
+
+def check_shapes(detector: nn.Module, data: CocoData) -> None:
+    """Raise a ValueError for an image of which scaling leaves too little for the backbone.
+
+    Args:
+        detector: A detector of :func:`build_detector`.
+        data: The data.
+    """
+    size, longest = detector.transform.min_size[-1], detector.transform.max_size
+    sides = {}
+    for image in data.coco.imgs.values():
+        short, long = sorted((image['width'], image['height']))
+        if long >= longest * short:
+            raise ValueError(
+                f'{data.folder / image["file_name"]} is {image["width"]} x {image["height"]} '
+                f'pixels, of which scaling to {size} leaves no width; allowed: one side less than '
+                f'{longest} times the other'
+            )
+        scaled = short * min(size / short, longest / long)
+        sides.setdefault(STRIDE * math.ceil(scaled / STRIDE), image['file_name'])
+    smallest = min(sides)
+    try:
+        run_on_meta(detector.backbone, (3, smallest, smallest))
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(
+            f'{data.folder / sides[smallest]}, scaled to a side of {smallest}: {error}'
+        ) from error
 
 
 def train(
@@ -80,7 +112,7 @@ def train(
         weight_decay: Weight decay.
 
     Raises:
-        ValueError: An epoch has no batch.
+        ValueError: An epoch has no batch, or the loss is not finite.
     """
     device = next(detector.parameters()).device
     torch.manual_seed(seed)
@@ -91,27 +123,40 @@ def train(
         )
     parameters = [parameter for parameter in detector.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(parameters, lr, momentum=0.9, weight_decay=weight_decay)
-    steps = epochs * len(loader)
-    warm_up = len(loader) if 1 < len(loader) < steps else 0
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
+    schedule = _warm_up_and_cosine(optimizer, lr, len(loader), epochs)
+
+    def step(images: list[Tensor], targets: list[dict]) -> float:
+        loss = _loss(detector, images, targets, device)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 10)
+        optimizer.step()
+        schedule.step()
+        if not math.isfinite(loss.item()):
+            raise ValueError(
+                f'the loss is {loss.item()} at lr={lr}; allowed: finite, which a lower lr may give'
+            )
+        return loss.item()
+
+    means = []
+    for epoch in range(1, epochs + 1):
+        detector.train()
+        start = time.perf_counter()
+        means.append(sum(step(*batch) for batch in loader) / len(loader))
+        seconds = time.perf_counter() - start
+        print(f'epoch {epoch}/{epochs}: loss {means[-1]:.4f}, {seconds:.1f} s', flush=True)
+    return means
+
+
+def _warm_up_and_cosine(
+    optimizer: torch.optim.Optimizer, lr: float, epoch: int, epochs: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """The schedule by step; ``epoch`` is the number of steps of an epoch."""
+    steps = epochs * epoch
+    warm_up = epoch if 1 < epoch < steps else 0
+    return torch.optim.lr_scheduler.OneCycleLR(
         optimizer, lr, total_steps=steps, pct_start=warm_up / steps, cycle_momentum=False
     )
-    means = []
-    for epoch in range(epochs):
-        detector.train()
-        start, total = time.perf_counter(), 0.0
-        for images, targets in loader:
-            loss = _loss(detector, images, targets, device)
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(parameters, 10)
-            optimizer.step()
-            schedule.step()
-            total += loss.item()
-        means.append(total / len(loader))
-        seconds = time.perf_counter() - start
-        print(f'epoch {epoch + 1}/{epochs}: loss {means[-1]:.4f}, {seconds:.1f} s', flush=True)
-    return means
 
 
 def _loss(
@@ -151,7 +196,9 @@ def draw(
         texts = [f'{name} {value:.2f}' for name, value in zip(names, scores, strict=True)]
         image = nn.functional.interpolate(image[None], scale_factor=2)[0]
         boxes = 2 * found['boxes'][sure].cpu()
-        pictures.append(draw_bounding_boxes(image, boxes, texts, colors='yellow', width=2))
+        if texts:
+            image = draw_bounding_boxes(image, boxes, texts, colors='yellow', width=2)
+        pictures.append(image)
     height, width = (max(picture.shape[i] for picture in pictures) for i in (1, 2))
     pictures = [
         nn.functional.pad(picture, (0, width - picture.shape[2], 0, height - picture.shape[1]))

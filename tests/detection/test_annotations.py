@@ -69,17 +69,20 @@ def test_what_is_missing_is_filled_in(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'box',
-    [[5, 5, 9, 0], [5, 5, 0, 9], [5, 5, -4, 9], [64, 0, 5, 5], [0, 48, 5, 5]],
-    ids=['height 0', 'width 0', 'negative', 'right of the image', 'below the image'],
+    'path',
+    ['images.0.width', 'images.0.height', 'annotations.0.area', 'annotations.0.iscrowd'],
 )
-def test_boxes_without_an_area_are_left_out_and_counted(box, tmp_path, capsys):
-    given = content()
-    given['annotations'].append(dict(id=6, image_id=7, category_id=3, bbox=box))
-    data = CocoData(write(tmp_path, 'train', given), 'train')
-    line = 'instances_train.json: 1 boxes without an area are left out, the first of a.png'
-    assert line in capsys.readouterr().out
-    assert [len(target['boxes']) for _, target in data] == [1, 1]
+@pytest.mark.parametrize('has_null', [False, True])
+def test_null_is_missing(path, has_null, tmp_path):
+    given = changed(path, 0)
+    part, number, key = path.split('.')
+    if has_null:
+        given[part][int(number)][key] = None
+    else:
+        del given[part][int(number)][key]
+    data = CocoData(write(tmp_path, 'val', given), 'val', masks=True)
+    assert [target['labels'].tolist() for _, target in data] == [[2], [1]]
+    assert list(evaluate(Oracle(data), data).values()) == pytest.approx([100] * 4)
 
 
 def test_an_image_without_boxes_and_a_crowd(tmp_path):
@@ -104,12 +107,18 @@ WRONG = {
     'no annotations': (changed('annotations', None), 'have no list of annotations'),
     'no categories': (changed('categories', []), 'have no categories'),
     'no box': (changed('annotations', [changed('annotations.0.bbox', [1, 1, 0, 0])[
-        'annotations'][0]]), 'has no box; allowed: one and more'),
+        'annotations'][0]]), 'has no box with an area; allowed: one and more'),
+    'crowds alone': (changed('annotations', [dict(item, iscrowd=1) for item in content()[
+        'annotations']]), 'train.json has no box but crowds; allowed: one and more'),
     'number of an image twice': (changed('images.1.id', 7), 'image 2 of the list has id=7'),
     'image without number': (changed('images.0.id', None), 'image 1 of the list has id=None'),
+    'number is text': (changed('images.0.id', '7'), "id='7'; allowed: a whole number, each once"),
+    'number is true': (changed('images.0.id', True), 'id=True; allowed: a whole number'),
     'number is a list': (changed('images.0.id', [1]), r'image 1 of the list has id=\[1\]'),
     'unknown image': (changed('annotations.0.image_id', 1), 'annotation 0 has image_id=1, which'),
-    'no image': (changed('annotations.0.image_id', None), 'annotation 0 has image_id=None, which'),
+    'no image': (changed('annotations.0.image_id', None), 'image_id=None; allowed: a whole number'),
+    'image is text': (changed('annotations.0.image_id', '7'), "image_id='7'; allowed: a whole n"),
+    'category is true': (changed('annotations.0.category_id', True), 'category_id=True; allowed'),
     'unknown category': (changed('annotations.1.category_id', 4), '5 has category_id=4, which'),
     'category twice': (changed('categories.1.name', 'cat'), "category name 'cat'; allowed: a text"),
     'no name': (changed('categories.1.name', None), 'category name None; allowed: a text'),
@@ -117,17 +126,18 @@ WRONG = {
     'three numbers': (changed('annotations.0.bbox', [1, 2, 3]), r'a.png has bbox=\[1, 2, 3\]'),
     'NaN': (changed('annotations.0.bbox', [1, 2, 3, float('nan')]), 'a.png has bbox=.*nan'),
     'text': (changed('annotations.0.bbox', [1, 2, 3, '4']), 'a.png has bbox='),
+    'far box': (changed('annotations.0.bbox', [0, 0, 1e39, 10]), 'each within .-100000'),
+    'far number': (changed('annotations.0.bbox', [-(10**400), 0, 9, 9]), 'each within .-100000'),
+    'true': (changed('annotations.0.bbox', [1, 2, 3, True]), 'a.png has bbox='),
     'no file name': (changed('images.0.file_name', None), 'image 7 has file_name=None; allowed'),
     'file is missing': (changed('images.0.file_name', 'c.png'), '1 of 2 images are not in .*c.png'),
     'file outside': (changed('images.0.file_name', '../../a.png'), "'../../a.png', which is outsi"),
     'absolute path': (changed('images.0.file_name', '/etc/passwd'), 'passwd.*, which is outside'),
     'zero byte in a name': (changed('images.0.file_name', 'a\0.png'), '1 of 2 images are not in'),
     'width 0': (changed('images.0.width', 0), r'image 7 \(a.png\) has width=0; allowed: from 1'),
-    'no width': (changed('images.0.width', None), r'image 7 \(a.png\) has width=None'),
+    'width is true': (changed('images.0.width', True), r'image 7 \(a.png\) has width=True'),
     'two points': (changed('annotations.0.segmentation', [[1, 1, 2, 2]]), 'no mask in '),
     'far outline': (changed('annotations.0.segmentation', [[0, 0, 9e9, 0, 0, 9e9]]), 'no mask in '),
-    'run lengths of another size': (
-        changed('annotations.0.segmentation', dict(size=[9, 9], counts=[81])), 'no mask in '),
 }  # fmt: skip
 
 
@@ -168,16 +178,26 @@ def test_validation_without_a_class_of_training(tmp_path):
 
 @pytest.mark.parametrize(
     ('data', 'message'),
-    [(b'GIF', 'a.png: not an image'), (None, 'a.png is 32 x 20 pixels; its annotations say 64 x')],
-)
-def test_images_that_do_not_fit(data, message, tmp_path):
+    [(b'GIF', 'a.png: not an image'), (b'', 'a.png: the file is empty'),
+     (None, 'a.png is 32 x 20 pixels; its annotations say 64 x 48')],
+)  # fmt: skip
+def test_images_that_do_not_fit_are_found_at_the_start(data, message, tmp_path):
     root = write(tmp_path, 'train', content())
-    if data:
+    if data is not None:
         (root / 'train/a.png').write_bytes(data)
     else:
         Image.new('RGB', (32, 20)).save(root / 'train/a.png')
     with pytest.raises(ValueError, match=message):
-        CocoData(root, 'train')[0]
+        CocoData(root, 'train')
+
+
+def test_images_that_are_cut_off_are_found_when_all_are_read(tmp_path):
+    path = write(tmp_path, 'val', content()) / 'val/deep/b.png'
+    data = CocoData(tmp_path, 'val')
+    data.check_images()
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ValueError, match=r'val/deep/b\.png: the file is cut off'):
+        CocoData(tmp_path, 'val').check_images()
 
 
 def test_images_of_several_sizes_are_drawn(tmp_path):

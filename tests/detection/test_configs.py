@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,14 @@ def test_checkpoints_are_read_as_data_by_any_tool():
 def test_is_found_by_name_and_is_no_classifier(name):
     assert find_config(name) == str(ROOT / 'configs/detection' / name)
     assert name.removesuffix('.py') not in list_models()
+
+
+@pytest.mark.skipif(find_spec('mmdet') is not None, reason='mmdet is installed')
+@pytest.mark.parametrize('name', CONFIGS)
+def test_a_missing_mmdet_has_a_remedy(name):
+    remedy = r"mmdet is not installed; mend it with: pip install -e '\.\[detection\]' in an env"
+    with pytest.raises(ImportError, match=remedy):
+        get_config(name.removesuffix('.py'))
 
 
 def without_mmdet(name):

@@ -1,12 +1,17 @@
 """The path of torchvision by the tool: data, training, AP, pictures."""
 
 import json
+import shutil
+import warnings
 
 import pytest
 import torch
 from PIL import Image
 
 from senet_mm.detection.train import train
+
+from ..conftest import ROOT, load_tool
+from .test_annotations import content, write
 
 
 class Toy(torch.nn.Module):
@@ -44,6 +49,84 @@ def test_learns(run_tool, sample, tmp_path):
     assert metrics['bbox_AP50'] > 5
     assert (tmp_path / 'detector.pth').exists()
     assert Image.open(tmp_path / 'boxes.png').width > 4 * 128
+
+
+def test_a_loss_that_is_no_number_ends_the_training():
+    with pytest.raises(ValueError, match=r'the loss is (inf|nan) at lr=1e\+30'):
+        train(Toy(), [(torch.zeros(3, 8, 8), {})] * 8, 9, batch_size=1, lr=1e30)
+
+
+@pytest.mark.parametrize(
+    'option',
+    ['--epochs 0', '--epochs -1', '--size 0', '--size 31', '--channels 0', '--batch-size 0',
+     '--seed -1', '--lr nan', '--lr inf', '--lr 0', '--lr -1', '--out README.md',
+     '--detector yolo'],
+)  # fmt: skip
+def test_options_are_checked_before_data_is_read(option, monkeypatch):
+    tool = load_tool('tools/train_detector.py')
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr('sys.argv', ['x', 'nowhere', *option.split()])
+    value = option.split()[1]
+    with pytest.raises(ValueError, match=f"[ =']{value}.*; allowed: "):
+        tool.main(tool.parse_args())
+
+
+@pytest.mark.parametrize('split', ['train', 'val'])
+@pytest.mark.parametrize(
+    ('backbone', 'size', 'sides', 'message'),
+    [
+        ('seresnet18_8xb32_in1k', 64, (1, 106), '1 x 106 pixels, of which scaling to 64 leaves no'),
+        ('seresnet18_8xb32_in1k', 64, (900, 3), '900 x 3 pixels, of which scaling to 64 leaves no'),
+        ('inception-v4_8xb128-100e_in1k', 128, (16, 80), 'side of 64: the image is .*from 75'),
+    ],
+)
+def test_shapes_are_checked_before_training(backbone, size, sides, message, split, tmp_path):
+    for part in ('train', 'val'):
+        given = content()
+        given['annotations'].pop()
+        width, height = sides if part == split else (80, 64)
+        given['images'][1].update(width=width, height=height)
+        write(tmp_path, part, given)
+        Image.new('RGB', (width, height)).save(tmp_path / part / 'deep/b.png')
+    args = [backbone, '--size', str(size), '--channels', '8', '--out', tmp_path / 'out']
+    with pytest.raises(ValueError, match=rf'{split}/deep/b\.png.* {message}'):
+        run_here(tmp_path, '--backbone', *args)
+    assert not (tmp_path / 'out').exists()
+
+
+def run_here(*args):
+    """The tool in this process."""
+    tool = load_tool('tools/train_detector.py')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('sys.argv', ['x', *map(str, args)])
+        tool.main(tool.parse_args())
+
+
+def test_narrow_images_train(tmp_path):
+    """Side by side 1 to 105 is the last that torchvision can scale to 64; nothing is found."""
+    given = content()
+    given['images'][1].update(width=1, height=105)
+    given['annotations'].pop()
+    for split in ('train', 'val'):
+        path = write(tmp_path, split, given) / split / 'deep/b.png'
+        Image.new('RGB', (1, 105)).save(path)
+    options = ['--size', 64, '--channels', 8, '--batch-size', 1, '--epochs', 1]
+    with warnings.catch_warnings(action='error', category=UserWarning):
+        run_here(tmp_path, *options, '--out', tmp_path / 'out')
+    assert (tmp_path / 'out/boxes.png').exists()
+
+
+@pytest.mark.parametrize('harm', ['cut off', 'other size'])
+def test_validation_images_are_checked_before_training(harm, sample, tmp_path):
+    shutil.copytree(sample, tmp_path / 'data')
+    path = sorted((tmp_path / 'data/val').iterdir())[-1]
+    if harm == 'cut off':
+        path.write_bytes(path.read_bytes()[:-50])
+    else:
+        Image.new('RGB', (20, 20)).save(path)
+    with pytest.raises(ValueError, match=f'{path.name}.*(is cut off|is 20 x 20 pixels)'):
+        run_here(tmp_path / 'data', '--size', 64, '--out', tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
 
 
 def test_mistakes_are_one_line(run_tool, sample, tmp_path):
