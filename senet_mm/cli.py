@@ -199,4 +199,4 @@ def _nearest_argument(error: Exception, name: str, argument: str) -> str:
         for part in inspect.getmro(function) if inspect.isclass(function) else [function]:
             with contextlib.suppress(ValueError):  # written in C
                 names |= set(inspect.signature(part).parameters)
-    return suggest(argument, names - {'self', 'args', 'kwargs'})
+    return suggest(argument, names - {'self', 'args', 'kwargs', argument})

@@ -132,11 +132,9 @@ def train(
         torch.nn.utils.clip_grad_norm_(parameters, 10)
         optimizer.step()
         schedule.step()
-        if not math.isfinite(loss.item()):
-            raise ValueError(
-                f'the loss is {loss.item()} at lr={lr}; allowed: finite, which a lower lr may give'
-            )
-        return loss.item()
+        if not math.isfinite(value := loss.item()):
+            raise ValueError(f'the loss is {value} at lr={lr}; allowed: finite, try a lower lr')
+        return value
 
     means = []
     for epoch in range(1, epochs + 1):

@@ -94,13 +94,14 @@ def fuse_for_training(runner: 'Runner') -> None:
         return
     wanted = options.setdefault('implementation', 'auto')
     check_option('fuse_tails.implementation', wanted, ('auto', *IMPLEMENTATIONS))
-    if wanted == 'auto' and compiles(runner):
-        fuse_tails(runner.model, **{**options, 'implementation': 'algebra'})
-        return
-    if wanted == 'auto' and runner._resume:
+    if wanted != 'reference' and compiles(runner):
+        options['implementation'] = 'algebra'  # what the blocks do in a compiled network
+    elif wanted == 'auto' and runner._resume:
         options['implementation'] = runner.message_hub.runtime_info.get('fuse_tails', wanted)
     if options['implementation'] == 'reference':
         return
+    if 'input_shape' not in runner.cfg:
+        raise ValueError('fuse_tails without input_shape; allowed: input_shape=(C, H, W), too')
     device = next(runner.model.parameters()).device
     shape = (runner.train_dataloader.batch_size, *runner.cfg.input_shape)
     inputs = torch.randn(shape, generator=torch.Generator(device).manual_seed(0), device=device)

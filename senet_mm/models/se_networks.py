@@ -5,7 +5,7 @@ of mmpretrain, whose arguments and defaults they have: a fan-out initialisation,
 last norm of every block, hidden widths of SE that are multiples of 8.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import nn
 
@@ -20,15 +20,24 @@ FAN_OUT = dict(type='Kaiming', layer='Conv2d')
 MMPRETRAIN_INIT = (FAN_OUT, dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']))
 
 
-def add_se(backbone: nn.Module, layer: dict, se: dict | None) -> None:
+def add_se(backbone: nn.Module, layer: dict, se: dict) -> None:
     """Put SE into a network of this module; what is frozen stays so.
 
     Args:
         backbone: The plain network.
         layer: Config of the layer, unless ``se`` has one.
         se: Arguments of :func:`.insert_se`.
+
+    Raises:
+        ValueError: ``se`` is something else.
     """
-    insert_se(backbone, **{'layer': layer, **(se or {})})
+    allowed = ('layer', 'position', 'stages', 'stage_cfg', 'port', 'input_size')
+    if not isinstance(se, Mapping) or not se.keys() <= set(allowed):
+        plain = next(kind.__name__ for kind in type(backbone).__mro__ if 'SE' not in kind.__name__)
+        raise ValueError(
+            f'se={se}; allowed: a dict of {", ".join(allowed)}; the network without SE is {plain}'
+        )
+    insert_se(backbone, **{'layer': layer, **se})
     backbone._freeze()
 
 
@@ -58,7 +67,8 @@ class SEResNet(ResNet):
         conv_cfg: None; these networks have plain convolutions.
         init_cfg: Initialisation.
         **kwargs: Other arguments of :class:`ResNet`: ``in_channels``, ``strides``, ``dilations``,
-            ``out_indices``, ``frozen_stages``, ``norm_cfg``, ``norm_eval``, ``drop_path_rate``.
+            ``out_indices``, ``frozen_stages``, ``norm_cfg``, ``norm_eval``, ``drop_path_rate``
+            (which mmpretrain's blocks with SE leave out).
 
     Raises:
         ValueError: An argument is out of its range.
@@ -68,7 +78,7 @@ class SEResNet(ResNet):
         self,
         depth: int,
         se_ratio: int = 16,
-        se: dict | None = None,
+        se: dict = dict(),
         num_stages: int | None = None,
         stem_channels: int | None = None,
         deep_stem: bool = False,
@@ -86,6 +96,7 @@ class SEResNet(ResNet):
     ) -> None:
         check_option('depth', depth, sorted(self.arch_settings))
         arch = self.arch_settings[depth]
+        check_option('num_stages', num_stages, (None, *range(1, len(arch.num_blocks) + 1)))
         check_option('conv_cfg', conv_cfg, (None,))
         check_option('expansion', expansion, (None, arch.block.expansion))
         own = dict(
@@ -105,12 +116,12 @@ class SEResNet(ResNet):
 
 @MODELS.register_module()
 class SEResNeXt(SEResNet):
-    """SE-ResNeXt, 32x4d unless said otherwise; arguments as :class:`SEResNet`.
+    """SE-ResNeXt; arguments as :class:`SEResNet`.
 
     Args:
         depth: Depth of the network, a key of ``arch_settings``.
-        groups: Groups of the 3x3 convolutions.
-        width_per_group: Channels per group in the first stage.
+        groups: Groups of the 3x3 convolutions; None is the depth's own, 32 (8 at depth 29).
+        width_per_group: Channels per group in the first stage; None is the depth's own, 4 (64).
         block: See :class:`ResNet`.
         **kwargs: See :class:`SEResNet`.
     """
@@ -120,12 +131,13 @@ class SEResNeXt(SEResNet):
     def __init__(
         self,
         depth: int,
-        groups: int = 32,
-        width_per_group: int = 4,
+        groups: int | None = None,
+        width_per_group: int | None = None,
         block: dict = dict(),
         **kwargs,
     ) -> None:
-        own = dict(groups=groups, width_per_group=width_per_group)
+        given = dict(groups=groups, width_per_group=width_per_group)
+        own = {name: value for name, value in given.items() if value is not None}
         super().__init__(depth, block=own | block, **kwargs)
 
 
@@ -148,6 +160,6 @@ class SEBNInception(BNInception):
         **kwargs: Arguments of :class:`BNInception`.
     """
 
-    def __init__(self, se: dict | None = None, **kwargs) -> None:
+    def __init__(self, se: dict = dict(), **kwargs) -> None:
         super().__init__(**kwargs)
         add_se(self, dict(type='SELayer', ratio=16), se)

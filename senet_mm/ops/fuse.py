@@ -13,7 +13,7 @@ from senet_mm.utils.options import check_option
 
 from .fused import HAS_TRITON
 from .tail import IMPLEMENTATIONS, has_hooks, norm_relu_conv, se_tail
-from .trial import Verdict, record_inputs, try_blocks
+from .trial import Verdict, give_up, record_inputs, try_blocks
 
 # (device, bits of a value) -> what is tried. Elsewhere ordinary code stays: on a CPU float32 is
 # then equal to it to the bit.
@@ -33,6 +33,16 @@ def conv_norm_pairs(block: BasicBlock | Bottleneck) -> list[tuple[nn.Module, nn.
     return [(getattr(block, f'conv{i}'), getattr(block, f'bn{i}')) for i in numbers]
 
 
+def is_usual(block: BasicBlock | Bottleneck) -> bool:
+    """Whether a block has a plain ReLU and no stochastic depth, and nobody watches either.
+
+    The fast forms do not call these modules.
+    """
+    kinds = type(block.relu), type(block.drop_path)
+    watched = has_hooks(block.relu) or has_hooks(block.drop_path)
+    return kinds == (nn.ReLU, nn.Identity) and not watched
+
+
 class FusedForward:
     """The forward of a residual block, by the functions of :mod:`senet_mm.ops.tail`."""
 
@@ -41,7 +51,7 @@ class FusedForward:
 
     def forward(self, x: Tensor) -> Tensor:
         """The block, (N, C, H, W) -> (N, C', H/s, W/s)."""
-        if not isinstance(self.drop_path, nn.Identity):  # acts between the layer and the addition
+        if not is_usual(self):
             return super().forward(x)
         (conv, norm), *rest = conv_norm_pairs(self)
         z = conv(x)
@@ -63,13 +73,14 @@ class FusedBottleneck(FusedForward, Bottleneck):
 
 
 FUSED = {BasicBlock: FusedBasicBlock, Bottleneck: FusedBottleneck}
+# The way back. A subclass of a user's, or what torch makes of a parametrised block, stays plain.
+PLAIN = {fused: plain for plain, fused in FUSED.items()} | {plain: plain for plain in FUSED}
 
 
 def exchange(blocks: Sequence[Block], implementation: str, lean: bool = False) -> None:
     """Make plain blocks fast ones, or fast ones plain (``reference``)."""
-    kinds = {fused: plain for plain, fused in FUSED.items()} | {plain: plain for plain in FUSED}
     for block in blocks:
-        plain = kinds[type(block)]
+        plain = PLAIN[type(block)]
         # Another class for the same object, as torch does for parametrised modules: whoever holds
         # the block, its children or its hooks goes on holding them.
         block.__class__ = plain if implementation == 'reference' else FUSED[plain]
@@ -106,28 +117,28 @@ def fuse_tails(
     """
     check_option('implementation', implementation, ('auto', *IMPLEMENTATIONS))
     backbone = getattr(model, 'backbone', model)
-    blocks = [module for module in backbone.modules() if isinstance(module, tuple(FUSED))]
+    blocks = [module for module in backbone.modules() if type(module) in PLAIN]
     exchange(blocks, 'reference')
+    blocks = [block for block in blocks if is_usual(block)]
     if implementation == 'auto' and inputs is None:
         raise ValueError("implementation='auto' needs inputs; allowed without: fused, algebra")
     if not blocks:
-        return Verdict('reference', 'the network has no blocks of ours')
+        return Verdict('reference', 'the network has no blocks that could be faster')
     if implementation == 'reference' or inputs is None:
         exchange(blocks, implementation, lean)
         return Verdict(implementation, 'as asked for')
     try:
         seen = record_inputs(backbone, blocks, inputs, precision)
-    except (RuntimeError, ValueError) as error:  # what runs the network in earnest explains it
-        return Verdict('reference', f'the network does not run on {tuple(inputs.shape)}: {error}')
-    if implementation == 'auto':
-        some = next(iter(seen.values()))
-        wanted = candidate(some)
-        if some.device.type == 'cpu':  # nothing is saved there without a gate
-            blocks = [block for block in blocks if block.has_se]
-        if wanted is None or not blocks:
-            return Verdict('reference', f'nothing faster is known for {some.dtype} on this device')
-    else:
-        wanted = implementation
+    except Exception as error:  # what runs the network in earnest explains it
+        return give_up(f'no trial on a batch {tuple(inputs.shape)}: {error}')
+    some = next(iter(seen.values()))
+    wanted = candidate(some) if implementation == 'auto' else implementation
+    if wanted is None:
+        return Verdict('reference', f'nothing faster is known for {some.dtype} on this device')
+    if implementation == 'auto' and some.device.type == 'cpu':
+        blocks = [block for block in blocks if block.has_se]
+        if not blocks:
+            return Verdict('reference', 'without a gate nothing is saved on a CPU')
     verdict = try_blocks(
         {block: seen[block] for block in blocks},
         lambda block: exchange([block], wanted, lean),

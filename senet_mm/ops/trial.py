@@ -86,12 +86,14 @@ def try_blocks(
         precision: Makes the context in which the network runs.
         must_be_faster: Whether a form that is slower is left.
     """
+    x = next(iter(seen.values()))
     kinds: dict[tuple, list[nn.Module]] = {}
     for block, x in seen.items():
         kinds.setdefault(_kind(block, x), []).append(block)
     plain, fast, error, fault = 0.0, 0.0, 0.0, ''
     for members in kinds.values():
-        outcome = _try(members[0], seen[members[0]], make_fast, precision)
+        with torch.random.fork_rng([x.device] if x.is_cuda else []):
+            outcome = _try(members[0], seen[members[0]], make_fast, precision)
         fault = fault or outcome.fault
         error = max(error, outcome.error)
         plain += len(members) * outcome.seconds[0]
@@ -104,7 +106,6 @@ def try_blocks(
         warnings.warn(f'{implementation} blocks are not used: {fault}', stacklevel=3)
         return Verdict('reference', fault)
     plain, fast = (sum(times) for times in list(zip(*trials, strict=True))[1:])
-    x = next(iter(seen.values()))
     where = f'on {_name(x.device)} in {str(x.dtype).removeprefix("torch.")}'
     speed = f'{plain / fast:.2f} times as fast as the plain blocks {where}'
     if must_be_faster and fast >= plain:
@@ -125,17 +126,18 @@ def _try(
     block: nn.Module, x: Tensor, make_fast: Callable[[nn.Module], None], precision: Precision
 ) -> Outcome:
     """Compare and time a block and its fast form."""
-    plain = revert_sync_batchnorm(copy.deepcopy(block))
-    plain.with_cp = False
-    fast = copy.deepcopy(plain)
-    make_fast(fast)
     try:
+        plain = revert_sync_batchnorm(copy.deepcopy(block))
+        plain.with_cp = False
+        fast = copy.deepcopy(plain)
+        make_fast(fast)
         error = max(_difference(plain, fast, x[:COMPARED], layout, precision) for layout in LAYOUTS)
         calls = {
             name: lambda form=form: _run(form, x, precision)
             for name, form in (('plain', plain), ('fast', fast))
         }
         seconds = [t.median for t in interleave(calls, ROUNDS, warmup=1).values()]
+        _compare_whole(*(call()['the output'] for call in calls.values()))
     except DifferenceError as difference:
         return Outcome(str(difference))
     except Exception as failure:  # a compiler's or a driver's, of any type
@@ -170,6 +172,16 @@ def _difference(
     return worst
 
 
+def _compare_whole(plain: Tensor, fast: Tensor) -> None:
+    """Compare the outputs for all images; :class:`DifferenceError` beyond the rounding."""
+    if fast.dtype != plain.dtype or fast.shape != plain.shape:
+        raise DifferenceError(f'the output is {fast.dtype} {tuple(fast.shape)}')
+    if not (apart := _relative(fast, plain, plain)) <= FACTOR * ROUNDING[plain.dtype]:
+        raise DifferenceError(
+            f'the output for {len(plain)} images is {apart:.1e} from the plain one'
+        )
+
+
 def _relative(a: Tensor, b: Tensor, scale: Tensor) -> float:
     """Norm of a difference, relative to that of a third tensor."""
     return ((a.double() - b.double()).norm() / scale.double().norm().clamp_min(1e-30)).item()
@@ -187,6 +199,7 @@ def _all_results(block: nn.Module, x: Tensor, precision: Precision | None) -> di
 def _run(block: nn.Module, x: Tensor, precision: Precision | None) -> dict[str, Tensor]:
     """Output, gradients and running statistics of a block; the block learns nothing."""
     training = block.training
+    torch.manual_seed(0)  # a gate may draw random numbers
     x = x.detach().requires_grad_(training)
     for parameter in block.parameters():
         parameter.grad = None
@@ -207,6 +220,12 @@ def _run(block: nn.Module, x: Tensor, precision: Precision | None) -> dict[str, 
         }
         results |= {name: b.clone() for name, b in block.named_buffers() if b.is_floating_point()}
     return results
+
+
+def give_up(reason: str) -> Verdict:
+    """The plain blocks, on all ranks, before a trial."""
+    _of_all_ranks((reason, 0.0, 0.0))
+    return Verdict('reference', reason)
 
 
 def _of_all_ranks(value: object) -> list:

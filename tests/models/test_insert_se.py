@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 
 import pytest
 import timm
@@ -379,3 +380,17 @@ def test_an_unused_port_names_block_and_port():
     message = 'block layer1.0: input of drop_path is used 0 times in a forward pass; allowed: once'
     with pytest.raises(ValueError, match=message):
         insert_se(model, LAYER)
+
+
+@pytest.mark.parametrize('wrap', ['alone', 'in a Sequential', 'in a classifier'])
+def test_stages_by_index_wherever_the_network_is(wrap):
+    """Dilated and small-image networks: `layer1` is SE_2."""
+    dilated = ResNet(18, strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4))
+    for network, last in ((dilated, 5), (ResNet(20), 4)):
+        if wrap == 'in a Sequential':
+            network = nn.Sequential(network)
+        if wrap == 'in a classifier':
+            network = nn.ModuleDict(dict(backbone=network))
+            network.forward = network['backbone'].forward
+        paths = insert_se(network, LAYER, stages=(2, last))
+        assert {re.search(r'layer(\d)', path)[1] for path in paths} == {'1', str(last - 1)}

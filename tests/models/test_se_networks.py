@@ -141,11 +141,14 @@ def test_takes_the_arguments_of_insert_se():
         (dict(depth=51), 'depth=51'),
         (dict(depth=50, conv_cfg=dict(type='DCN')), 'conv_cfg'),
         (dict(depth=50, expansion=2), 'expansion=2'),
-        (dict(depth=50, se=dict(type='SELayer')), "unexpected keyword argument 'type'"),
+        (dict(depth=50, se=dict(type='SELayer')), 'allowed: a dict of layer, .* is ResNet'),
+        (dict(depth=50, se=None), 'se=None; allowed: a dict of'),
+        (dict(depth=50, num_stages=5), 'num_stages=5'),
+        (dict(depth=50, num_stages=0), 'num_stages=0'),
     ],
 )
 def test_refuses(kwargs, message):
-    with pytest.raises((ValueError, TypeError), match=message):
+    with pytest.raises(ValueError, match=message):
         SEResNet(**kwargs)
 
 
@@ -154,3 +157,9 @@ def test_frozen_stages_freeze_their_layers():
     assert not model.layer1[0].se.fc1.weight.requires_grad
     assert not model.layer1[0].se.training
     assert model.layer2[0].se.fc1.weight.requires_grad
+
+
+def test_depth_29_is_that_of_the_plain_network():
+    with torch.device('meta'):
+        named, plain = SEResNeXt(29), ResNeXt(29)
+    assert named.layer1[0].conv2.weight.shape == plain.layer1[0].conv2.weight.shape

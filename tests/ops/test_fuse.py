@@ -23,7 +23,7 @@ def bf16():
 
 @pytest.fixture
 def batch():
-    return torch.randn(4, 3, 32, 32)
+    return torch.randn(6, 3, 32, 32)
 
 
 @pytest.fixture
@@ -141,6 +141,10 @@ def wrong_in_evaluation(self, x):
     return BasicBlock.forward(self, x) * (1 if torch.is_grad_enabled() else 1.1)
 
 
+def only_small_batches(self, x):
+    return BasicBlock.forward(self, x) * (1.2 if len(x) > 4 else 1)
+
+
 def only_channels_last(self, x):
     wrong = not x.is_contiguous(memory_format=torch.channels_last)
     return BasicBlock.forward(self, x) * (1.1 if wrong else 1)
@@ -152,6 +156,7 @@ FAULTS = {
     'gradient': (broken(1.0, 1.1), 'the gradient of '),
     'statistics': (forgets, 'bn1.running_mean is'),
     'evaluation': (wrong_in_evaluation, 'the output in evaluation is'),
+    'large batch': (only_small_batches, 'the output for 6 images is'),
     'layout': (only_channels_last, r'the output is .*\(contiguous_format'),
     'nan': (broken(float('nan')), 'the output is nan from float64'),
 }
@@ -217,4 +222,77 @@ def test_a_network_without_our_blocks(batch):
 def test_a_network_that_does_not_take_the_batch(model):
     verdict = fuse_tails(model, torch.randn(2, 1, 32, 32), 'fused')
     assert verdict.implementation == 'reference'
-    assert verdict.reason.startswith('the network does not run on (2, 1, 32, 32): Given groups=1')
+    assert verdict.reason.startswith('no trial on a batch (2, 1, 32, 32): Given groups=1')
+
+
+@pytest.mark.parametrize('part', ['relu', 'drop_path', 'se', 'bn2'])
+def test_whoever_watches_a_part_sees_it(part):
+    """The fast forms do not call these modules: the block is plain then."""
+    model = ResNet(8).eval()
+    x, counts = torch.randn(2, 3, 32, 32), []
+    handle = (
+        model.layer1[0]
+        .get_submodule(part)
+        .register_forward_hook(lambda *args: counts.append(args[-1].shape))
+    )
+    model.train()(x)
+    plain = len(counts)
+    fuse_tails(model, None, 'fused')
+    model(x)
+    assert len(counts) == 2 * plain > 0
+    handle.remove()
+
+
+@pytest.mark.parametrize('fused_first', [False, True])
+def test_a_layer_at_any_port_acts(fused_first):
+    port = dict(block=r'layer\d\.\d', path='drop_path', side='in')
+    layer = dict(type='SELayer', ratio=4)
+    model = ResNet(20)
+    if fused_first:
+        fuse_tails(model, None, 'fused')
+    insert_se(model, layer, port=port)
+    twin = copy.deepcopy(model)
+    fuse_tails(model, None, 'fused')
+    fuse_tails(twin, None, 'reference')
+    x = torch.randn(2, 3, 32, 32)
+    assert torch.equal(model.train()(x)[0], twin.train()(x)[0])
+
+
+class MyBlock(BasicBlock):
+    """A block of a user's."""
+
+
+def test_other_blocks_stay_plain(batch):
+    """Another activation, a subclass, stochastic depth: no error, and the same outputs."""
+    model = disturb(SEResNet(8, drop_path_rate=0.3)).train()
+    model.layer1[0].__class__ = MyBlock
+    model.layer2[0].relu = nn.SiLU()
+    twin = copy.deepcopy(model)
+    assert fuse_tails(model, batch, 'fused').implementation == 'reference'
+    assert fuse_tails(model, None, 'fused')
+    outs = []
+    for network in (model, twin):
+        torch.manual_seed(0)
+        outs.append(network(batch)[0])
+    assert torch.equal(*outs)
+
+
+def test_a_layer_that_keeps_a_tensor_is_no_error(batch):
+    model = SEResNet(8).train()
+    layer = model.layer1[0].se
+    layer.last = layer.scale(torch.randn(2, 16, 4, 4))  # cannot be copied
+    verdict = fuse_tails(model, batch, 'fused')
+    assert verdict.implementation == 'reference'
+    assert 'deepcopy' in verdict.reason
+
+
+def test_a_gate_that_draws_random_numbers(batch):
+    """Both forms draw the same ones, and the run's own stay."""
+    model = disturb(SEResNet(8)).train()
+    for block in model.blocks:
+        block.se.act = nn.Sequential(nn.ReLU(), nn.Dropout(0.5))
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    assert fuse_tails(model, batch, 'fused').implementation == 'fused'
+    assert torch.equal(torch.rand(1), expected)

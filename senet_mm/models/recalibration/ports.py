@@ -107,6 +107,7 @@ STAGED = {
     'senet_mm.models.backbones.shake_shake.ShakeShake',
     'senet_mm.models.backbones.small_cnn.SmallCNN',
     'mmpretrain.models.backbones.resnet.ResNet',
+    'timm.models._features.FeatureListNet',
     'timm.models.resnet.ResNet',
     'torchvision.models.resnet.ResNet',
 }
@@ -159,8 +160,12 @@ def ports_of(backbone: nn.Module) -> dict[str, dict[str, Port | str]]:
 
 def stage_by_name(backbone: nn.Module, block: str) -> int | None:
     """Stage of a block by its path; None in a network whose stages are numbered by stride."""
-    match = re.match(r'layer(\d+)\.', block)
-    return int(match[1]) + 1 if match and not STAGED.isdisjoint(_names(backbone)) else None
+    steps = block.split('.')
+    for i, step in enumerate(steps):
+        match = re.fullmatch(r'layer(\d+)', step)
+        if match and not STAGED.isdisjoint(_names(backbone.get_submodule('.'.join(steps[:i])))):
+            return int(match[1]) + 1
+    return None
 
 
 def find_ports(block: nn.Module, table: dict[str, dict]) -> dict[str, Port | str] | None:
