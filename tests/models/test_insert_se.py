@@ -77,7 +77,7 @@ NETWORKS = {
         ('standard',),
     ),
     'torchvision.mobilenet_v2': (lambda: torchvision.models.mobilenet_v2(), BRANCH),
-    'torchvision.regnet_y_400mf': (lambda: torchvision.models.regnet_y_400mf(), BRANCH),
+    'torchvision.regnet_x_400mf': (lambda: torchvision.models.regnet_x_400mf(), BRANCH),
     'torchvision.shufflenet_v2': (lambda: torchvision.models.shufflenet_v2_x0_5(), BRANCH),
 }
 MATRIX = [(name, position) for name, (_, positions) in NETWORKS.items() for position in positions]
