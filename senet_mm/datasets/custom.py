@@ -1,5 +1,6 @@
 """Data sets with a folder per class or an annotation file, whose labels follow names."""
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -96,6 +97,7 @@ class NamedClasses:
             f'{len(empty)} class folders of {self.img_prefix} have no image '
             f'({", ".join(empty[:3])}); allowed: {", ".join(sorted(self.extensions))}',
             logger='current',
+            level=logging.INFO if self.test_mode else logging.WARNING,
         )
 
     def _compat_classes(self, metainfo: dict | None, classes: str | list | None) -> dict:

@@ -99,7 +99,12 @@ def compare_checkpoint(runner: 'Runner', checkpoint: dict, filename: str) -> Non
         )
     try:
         same = compare(given, reference, 'the training set', where) is None
-        message = f'the training set has the classes of {where} in another order'
+        own, others = (get_names(info, 'classes') or () for info in (given, reference))
+        message = (
+            f'the training set has the classes of {where} in another order'
+            if len(own) == len(others)
+            else f'the training set has {len(own)} of the {len(others)} classes of {where}'
+        )
     except ValueError as error:
         same, message = False, str(error).partition('; allowed')[0]
     if same:

@@ -17,6 +17,7 @@ from torch import nn
 from senet_mm.datasets.alignment import Reference, align
 from senet_mm.datasets.classes import compare, number_folders
 from senet_mm.engine import Runner
+from senet_mm.engine.classes import compare_checkpoint
 from senet_mm.registry import DATASETS, MODELS
 
 from ..conftest import load_tool
@@ -298,6 +299,23 @@ def test_training_from_other_classes_says_so_and_resuming_is_refused(tmp_path):
     tester = make_runner(tmp_path / 'test', other, other, load_from=checkpoint)
     with pytest.raises(ValueError, match=r"the test set has classes that .* not have: 'eel'"):
         tester.test()
+
+
+@pytest.mark.parametrize(
+    ('reference', 'line'),
+    [
+        (NAMES[::-1], 'the training set has the classes of checkpoint x.pth in another order'),
+        ((*NAMES, 'fox'), f'the training set has {len(NAMES)} of the {len(NAMES) + 1} classes of'),
+    ],
+)
+def test_training_from_more_classes_or_another_order(reference, line, tmp_path):
+    make_folders(tmp_path / 'train', NAMES)
+    cfg = by_folders('CustomDataset', tmp_path, 'train')
+    runner = make_runner(tmp_path / 'run', cfg, cfg)
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    meta = dict(dataset_meta=dict(classes=list(reference)))
+    compare_checkpoint(runner, dict(meta=meta), 'x.pth')
+    assert line in log_of(tmp_path / 'run')
 
 
 def test_checkpoints_without_names_are_not_compared(tmp_path):
