@@ -7,7 +7,7 @@ from senet_mm.registry import MODELS
 @pytest.mark.parametrize(
     'network',
     [
-        dict(type='ResNet', depth=18),
+        dict(type='mmpretrain.ResNet', depth=18),
         dict(type='VGG', depth=11),
         dict(type='mmpretrain.ConvNeXt'),
         dict(type='mmpretrain.RegNet', arch='regnetx_400mf'),

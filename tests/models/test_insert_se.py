@@ -342,7 +342,7 @@ class Toy(nn.Module):
     ('kwargs', 'message'),
     [
         (dict(), 'Toy has no block that the table of ports knows; allowed: a port of its own'),
-        (dict(port=dict(block='norm')), 'block norm:  is a batch norm'),
+        (dict(port=dict(block='norm')), 'norm is a batch norm, which SyncBN'),
         (dict(port=dict(block='idle')), 'block idle: output of the block is used 0 times'),
         (dict(port=dict(block='pool')), 'block pool: output of the block is used 2 times'),
         (dict(port=dict(block='fc')), 'block fc: .* with something else than a map'),
@@ -379,7 +379,7 @@ def test_an_unused_port_names_block_and_port():
     model = mmpretrain.Res2Net(depth=50)
     message = 'block layer1.0: input of drop_path is used 0 times in a forward pass; allowed: once'
     with pytest.raises(ValueError, match=message):
-        insert_se(model, LAYER)
+        insert_se(model, LAYER, port=dict(block=r'layer1\.0', path='drop_path', side='in'))
 
 
 @pytest.mark.parametrize('wrap', ['alone', 'in a Sequential', 'in a classifier'])
