@@ -120,5 +120,5 @@ def test_our_configs_name_nothing_that_is_not_there(family):
 def test_layers_of_known_names_are_no_error():
     cfg = get_config(DIGITS)
     model = MODELS.build(cfg.model)
-    for layer in ('_BatchNorm', '_InstanceNorm', 'GroupNorm', 'LayerNorm', 'SELayer', 'SEResNet'):
+    for layer in ('_BatchNorm', '_InstanceNorm', 'GroupNorm', 'LayerNorm', 'SELayer', 'ResNet'):
         check_names({}, dict(init_cfg=dict(type='Constant', layer=layer)), model)

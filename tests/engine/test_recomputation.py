@@ -32,7 +32,7 @@ CASES = {
     'key': (OURS, {'activation_checkpointing': ['backbone.layer1', 'backbone.layer3']}),
     'key, a text, frozen input': (FROZEN, {'activation_checkpointing': 'backbone.layer1'}),
     "mmpretrain's blocks": (MMPRETRAIN, {'model.backbone.with_cp': True}),
-    'our blocks': (OURS, {'model.backbone.with_cp': True}),
+    'our blocks': (OURS, {'model.backbone.block.with_cp': True}),
     'timm': (TIMM, {}),
 }
 
