@@ -43,7 +43,14 @@ from .preflight import check_loop, check_run
 from .recomputation import check_paths, set_up_recomputation
 from .replay import follow_config, get_plan
 from .resume import Resumed, find_resumed, get_seed, open_checkpoint, relocate
-from .speed import compile_regions, fuse_for_training, use_channels_last, use_tf32, use_threads
+from .speed import (
+    compile_regions,
+    compiles,
+    fuse_for_training,
+    use_channels_last,
+    use_tf32,
+    use_threads,
+)
 
 # Upstream's messages about which a user can do nothing.
 NOISE = re.compile(
@@ -143,10 +150,10 @@ class Runner(_Runner):
         compiled training is slower.
         """
         fuse_for_training(self)
-        options = self.cfg.get('compile', False)
-        if options is False or options is None:
+        options = self.cfg.get('compile')
+        if options in (None, False):
             return
-        if not torch.cuda.is_available():
+        if not compiles(self):
             self.logger.info('compile: left out, compiled training is slower on a CPU')
             return
         count = compile_regions(self.model, **({} if options is True else options))

@@ -88,7 +88,7 @@ def fuse_for_training(runner: 'Runner') -> None:
 
     The key ``fuse_tails`` of the config has ``implementation`` and ``lean`` of :func:`.fuse_tails`;
     without it the plain blocks stay. A compiled network gets the form for compilers. A run that is
-    resumed goes on with what it had, since the trial compares times.
+    resumed keeps its form, since the trial compares times.
     """
     if not (options := dict(runner.cfg.get('fuse_tails') or {})):
         return

@@ -6,6 +6,7 @@ last norm of every block, hidden widths of SE that are multiples of 8.
 """
 
 from collections.abc import Mapping, Sequence
+from inspect import signature
 
 from torch import nn
 
@@ -31,7 +32,7 @@ def add_se(backbone: nn.Module, layer: dict, se: dict) -> None:
     Raises:
         ValueError: ``se`` is something else.
     """
-    allowed = ('layer', 'position', 'stages', 'stage_cfg', 'port', 'input_size')
+    allowed = [name for name in signature(insert_se).parameters if name != 'backbone']
     if not isinstance(se, Mapping) or not se.keys() <= set(allowed):
         plain = next(kind.__name__ for kind in type(backbone).__mro__ if 'SE' not in kind.__name__)
         raise ValueError(

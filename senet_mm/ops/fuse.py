@@ -82,7 +82,7 @@ def exchange(blocks: Sequence[Block], implementation: str, lean: bool = False) -
     for block in blocks:
         plain = PLAIN[type(block)]
         # Another class for the same object, as torch does for parametrised modules: whoever holds
-        # the block, its children or its hooks goes on holding them.
+        # the block, its children or its hooks still holds them.
         block.__class__ = plain if implementation == 'reference' else FUSED[plain]
         block.implementation, block.lean = implementation, lean
 

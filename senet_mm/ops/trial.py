@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import NamedTuple
 
 import torch
-import torch.distributed as dist
+from mmengine.dist import all_gather_object
 from mmengine.model import revert_sync_batchnorm
 from torch import Tensor, nn
 
@@ -86,10 +86,10 @@ def try_blocks(
         precision: Makes the context in which the network runs.
         must_be_faster: Whether a form that is slower is left.
     """
-    x = next(iter(seen.values()))
     kinds: dict[tuple, list[nn.Module]] = {}
-    for block, x in seen.items():
-        kinds.setdefault(_kind(block, x), []).append(block)
+    for block, seen_map in seen.items():
+        kinds.setdefault(_kind(block, seen_map), []).append(block)
+    x = next(iter(seen.values()))
     plain, fast, error, fault = 0.0, 0.0, 0.0, ''
     for members in kinds.values():
         with torch.random.fork_rng([x.device] if x.is_cuda else []):
@@ -100,7 +100,8 @@ def try_blocks(
         fast += len(members) * outcome.seconds[1]
         if fault:
             break
-    trials = _of_all_ranks((fault, plain, fast))
+    # All ranks must decide alike, for forms exchange statistics differently.
+    trials = all_gather_object((fault, plain, fast))
     fault = next(filter(None, (trial[0] for trial in trials)), '')
     if fault:
         warnings.warn(f'{implementation} blocks are not used: {fault}', stacklevel=3)
@@ -131,7 +132,9 @@ def _try(
         plain.with_cp = False
         fast = copy.deepcopy(plain)
         make_fast(fast)
-        error = max(_difference(plain, fast, x[:COMPARED], layout, precision) for layout in LAYOUTS)
+        some = x[:COMPARED]
+        exact = _all_results(copy.deepcopy(plain).double(), some.double(), None)
+        error = max(_difference(plain, fast, some, exact, at, precision) for at in LAYOUTS)
         calls = {
             name: lambda form=form: _run(form, x, precision)
             for name, form in (('plain', plain), ('fast', fast))
@@ -150,12 +153,25 @@ class DifferenceError(Exception):
 
 
 def _difference(
-    plain: nn.Module, fast: nn.Module, x: Tensor, layout: torch.memory_format, precision: Precision
+    plain: nn.Module,
+    fast: nn.Module,
+    x: Tensor,
+    exact: dict[str, Tensor],
+    layout: torch.memory_format,
+    precision: Precision,
 ) -> float:
-    """Largest relative difference of two forms; :class:`DifferenceError` beyond the rounding."""
+    """Largest relative difference of two forms; :class:`DifferenceError` beyond the rounding.
+
+    Args:
+        plain: The plain block.
+        fast: Its fast form.
+        x: What it gets, (N, C, H, W).
+        exact: What the plain block gives in float64.
+        layout: Memory layout of the maps and weights.
+        precision: Makes the context in which the network runs.
+    """
     forms = [copy.deepcopy(form).to(memory_format=layout) for form in (plain, fast)]
     x = x.contiguous(memory_format=layout)
-    exact = _all_results(copy.deepcopy(plain).double(), x.double(), None)
     ours, theirs = (_all_results(form, x, precision) for form in reversed(forms))
     worst = 0.0
     for name, truth in exact.items():
@@ -197,7 +213,7 @@ def _all_results(block: nn.Module, x: Tensor, precision: Precision | None) -> di
 
 
 def _run(block: nn.Module, x: Tensor, precision: Precision | None) -> dict[str, Tensor]:
-    """Output, gradients and running statistics of a block; the block learns nothing."""
+    """Output, gradients and running statistics of a block after a call."""
     training = block.training
     torch.manual_seed(0)  # a gate may draw random numbers
     x = x.detach().requires_grad_(training)
@@ -224,17 +240,8 @@ def _run(block: nn.Module, x: Tensor, precision: Precision | None) -> dict[str, 
 
 def give_up(reason: str) -> Verdict:
     """The plain blocks, on all ranks, before a trial."""
-    _of_all_ranks((reason, 0.0, 0.0))
+    all_gather_object((reason, 0.0, 0.0))  # for those that wait in `try_blocks`
     return Verdict('reference', reason)
-
-
-def _of_all_ranks(value: object) -> list:
-    """A value of every rank: all must decide alike, for forms exchange statistics differently."""
-    if not dist.is_initialized():
-        return [value]
-    values = [None] * dist.get_world_size()
-    dist.all_gather_object(values, value)
-    return values
 
 
 def _name(device: torch.device) -> str:

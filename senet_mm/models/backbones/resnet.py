@@ -94,7 +94,7 @@ class ResNet(StagedBackbone):
     state dict has torchvision's names; a deep stem has ``stem.k.conv/bn``.
 
     Args:
-        depth: Depth of the network, a key of ``arch_settings``, or an :class:`Arch` of one's own.
+        depth: Depth of the network, a key of ``arch_settings``, or another :class:`Arch`.
         in_channels: Channels of the input image.
         stem: Fields of :class:`Stem` that differ from the depth's own: ``channels`` (more than one
             makes a deep stem), ``kernel_size``, ``stride``, ``pool`` (``pad1``, ``ceil``, None).
