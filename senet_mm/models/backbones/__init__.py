@@ -1,11 +1,11 @@
 from .base import Block, StagedBackbone
-from .blocks import BasicBlock, BlockSpec, Bottleneck
 from .bn_inception import BNInception, Inception
 from .inception import InceptionBlock, InceptionResNetBlock, InceptionResNetV2, InceptionV4
 from .layered import LayeredBackbone
 from .mobilenet_v1 import DepthwiseSeparable, MobileNetV1
 from .preact_resnet import PreActBlock, PreActResNet, WideResNet
-from .resnet import ResNet, ResNeXt
+from .resnet import BasicBlock, BlockSpec, Bottleneck, ResNet
+from .resnext import ResNeXt
 from .shake_shake import ShakeBlock, ShakeShake
 from .small_cnn import ConvBlock, SmallCNN
 from .vgg import VGG

@@ -43,8 +43,8 @@ TWO_BRANCHES = dict(
 PORTS: dict[str, dict[str, dict[str, Port | str]]] = {
     'senet_mm.models.backbones': {
         'base.Block': dict(standard=SLOT),
-        'blocks.BasicBlock': dict(standard=SLOT) | PRE_POST | IDENTITY,
-        'blocks.Bottleneck': dict(standard=SLOT) | PRE_POST | IDENTITY | CONV3X3,
+        'resnet.BasicBlock': dict(standard=SLOT) | PRE_POST | IDENTITY,
+        'resnet.Bottleneck': dict(standard=SLOT) | PRE_POST | IDENTITY | CONV3X3,
         'inception.InceptionBlock': BLOCK_OUTPUT,
         'inception.InceptionResNetBlock': RESIDUAL,
         'mobilenet_v1.DepthwiseSeparable': BLOCK_OUTPUT,
