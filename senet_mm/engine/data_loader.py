@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from senet_mm.datasets.collate import collate
 from senet_mm.datasets.seeding import SeededDataset, SeededSampler
-from senet_mm.datasets.subset import count_samples
+from senet_mm.datasets.subset import count_samples, length_of
 from senet_mm.registry import DATA_SAMPLERS, DATASETS
 
 
@@ -44,7 +44,7 @@ def build_data_loader(
     # The dataset hands out whole batches, so that it can say what it replaced in them.
     served = SeededDataset(dataset, build_collate(cfg['collate_fn']))
     if (number := cfg.pop('num_batch_per_epoch', None)) is not None:
-        served.length = count_samples(len(dataset), number, cfg['batch_size'])
+        served.length = count_samples(length_of(dataset), number, cfg['batch_size'])
     sampler = cfg['sampler']
     if isinstance(sampler, dict):
         defaults = dict(dataset=served, seed=None if diff_rank_seed else seed)
@@ -84,7 +84,7 @@ def check_has_batch(loader: DataLoader) -> None:
     """Raise a ValueError for a loader without a batch."""
     if len(loader):
         return
-    images, own = len(loader.dataset), len(loader.sampler)
+    images, own = length_of(loader.dataset), length_of(loader.sampler)
     raise ValueError(
         f'{images} images, batch_size={loader.batch_size}, {get_world_size()} process(es), '
         f'drop_last={loader.drop_last}: an epoch has no batch; '
