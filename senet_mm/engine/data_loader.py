@@ -1,6 +1,6 @@
 """Data loaders whose random numbers follow from seed, epoch and position."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from functools import partial
 
 import torch
@@ -63,19 +63,20 @@ def build_dataset(cfg: dict | Dataset) -> Dataset:
     """The dataset of a config, or the one that is given, with its annotations read.
 
     Raises:
-        ValueError: It has no sample, or cannot give one by its index.
+        ValueError: It has no sample or no length, or cannot give a sample by its index.
     """
     try:
-        dataset = DATASETS.build(cfg) if isinstance(cfg, dict) else cfg
+        dataset: Dataset = DATASETS.build(cfg) if isinstance(cfg, dict) else cfg
         if hasattr(dataset, 'full_init'):
             dataset.full_init()
     except ValueError as error:
         if 'need at least one array to concatenate' in str(error):  # mmengine's, of no annotation
             raise ValueError(f'the dataset has no image: {cfg}') from error
         raise
-    if isinstance(dataset, IterableDataset):
+    if isinstance(dataset, IterableDataset) or not isinstance(dataset, Sized):
         raise ValueError(
-            f'{type(dataset).__name__} has no samples by index; allowed: datasets that have'
+            f'{type(dataset).__name__} has no samples by index, or no length; '
+            'allowed: datasets that have both'
         )
     return dataset
 
