@@ -5,6 +5,7 @@ A block keeps its children, names, hooks and state dict; only what its ``forward
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import TypeGuard
 
 from torch import Tensor, nn
 
@@ -83,6 +84,11 @@ PLAIN: dict[type[nn.Module], type[ResidualBlock]] = {
 }
 
 
+def is_exchangeable(module: nn.Module) -> TypeGuard[ResidualBlock]:
+    """Whether a module is a block that has a fast form, or is one."""
+    return type(module) in PLAIN
+
+
 def exchange(blocks: Sequence[nn.Module], implementation: str, lean: bool = False) -> None:
     """Make plain blocks fast ones, or fast ones plain (``reference``)."""
     for block in blocks:
@@ -123,8 +129,7 @@ def fuse_tails(
     """
     check_option('implementation', implementation, ('auto', *IMPLEMENTATIONS))
     backbone = getattr(model, 'backbone', model)
-    residual = (module for module in backbone.modules() if isinstance(module, ResidualBlock))
-    blocks = [block for block in residual if type(block) in PLAIN]
+    blocks = [module for module in backbone.modules() if is_exchangeable(module)]
     exchange(blocks, 'reference')
     blocks = [block for block in blocks if is_usual(block)]
     if implementation == 'auto' and inputs is None:
