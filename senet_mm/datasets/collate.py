@@ -6,7 +6,7 @@ import numpy as np
 from mmengine.dataset import default_collate
 from torch.utils.data import default_collate as stack
 
-from .augmentation import Numbers
+from .images.augmentation import Numbers
 
 
 def collate(samples: Sequence) -> dict | object:

@@ -9,7 +9,7 @@ from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.logging import print_log
 from mmpretrain.datasets import CustomDataset
 
-from .decoding import EXTENSIONS
+from .images.decoding import EXTENSIONS
 from .names import printable
 
 # What systems put beside a user's files, besides all that begins with a dot.

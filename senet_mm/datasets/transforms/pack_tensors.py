@@ -4,9 +4,8 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
+from senet_mm.datasets.images.colours import with_channels
 from senet_mm.registry import TRANSFORMS
-
-from .channels import with_channels
 
 
 @TRANSFORMS.register_module()

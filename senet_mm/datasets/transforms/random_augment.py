@@ -5,17 +5,16 @@ from collections.abc import Sequence
 import torch
 from mmcv.transforms import BaseTransform
 
-from senet_mm.datasets.augmentation import (
+from senet_mm.datasets.images.augmentation import (
     MAX_JITTER,
     NOISE_SHAPES,
     Augmentation,
     augment,
     draw_numbers,
 )
+from senet_mm.datasets.images.colours import with_channels
 from senet_mm.registry import TRANSFORMS
 from senet_mm.utils.options import check_option
-
-from .channels import with_channels
 
 
 @TRANSFORMS.register_module()

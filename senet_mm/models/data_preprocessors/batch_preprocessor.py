@@ -7,10 +7,9 @@ from mmpretrain.models.utils import ClsDataPreprocessor
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from senet_mm.datasets.images.batch_augmentation import augment_batch
 from senet_mm.datasets.seeding import own_random_numbers, seed_generators
 from senet_mm.registry import MODELS
-
-from .augment import augment_batch
 
 
 @MODELS.register_module()

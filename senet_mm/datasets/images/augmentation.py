@@ -1,8 +1,8 @@
 """Rotation, mirror and jitter: what is drawn, and what a draw means to a picture.
 
 The numbers are drawn in the worker, from the sample's own generator. The picture is changed either
-there, by :func:`augment`, or for a whole batch on the device, by
-:func:`senet_mm.models.data_preprocessors.augment_batch`; the same numbers give the same picture.
+there, by :func:`augment`, or for a whole batch on the device, by :func:`.augment_batch`; the same
+numbers give the same picture.
 """
 
 from collections.abc import Sequence
