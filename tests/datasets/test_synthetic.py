@@ -23,7 +23,7 @@ def test_a_loader_serves_one_batch_of_the_configs_shape(given, length):
     assert first['inputs'].dtype == torch.uint8
     assert torch.equal(first['inputs'], second['inputs'])
     assert set(first['gt_label']) <= set(range(10))
-    assert loader.dataset.CLASSES == tuple(map(str, range(10)))
+    assert tuple(map(str, range(10))) == loader.dataset.CLASSES
 
 
 def test_a_wrong_length_is_refused():
