@@ -15,6 +15,7 @@ import torch
 from mmengine.dist import get_dist_info
 from torch.utils.data import Dataset, Sampler, get_worker_info
 
+from .batch import Served
 from .damage import DamagedImageError
 
 # After this many damaged images in a row, assume that the data folder is gone.
@@ -81,9 +82,9 @@ class SeededDataset(Dataset):
     Attributes are read from, and set on, the dataset; see :func:`find_owners` for those of a
     dataset inside a wrapper.
 
-    A damaged image is replaced by one that is drawn from the sample's own generator; the batch says
-    so (key ``damaged``, a list of ``PATH: REASON``). It is an error where ``replaces`` is False, as
-    the runner sets it for evaluations, and in a data set that is in ``test_mode``.
+    A damaged image is replaced by one that is drawn from the sample's own generator, and reported
+    beside the batch, see :class:`.Served`. It is an error where ``replaces`` is False, as the
+    runner sets it for evaluations, and in a data set that is in ``test_mode``.
 
     Args:
         dataset: Serves samples by index.
@@ -116,13 +117,11 @@ class SeededDataset(Dataset):
     def __len__(self) -> int:
         return len(self.dataset) if self.length is None else self.length
 
-    def __getitems__(self, draws: list[Draw]) -> Any:
+    def __getitems__(self, draws: list[Draw]) -> Served:
         damaged: list[str] = []
         with own_random_numbers():
             batch = self.collate([self.draw(draw, damaged) for draw in draws])
-        if damaged:
-            batch['damaged'] = damaged
-        return batch
+        return Served(batch, damaged)
 
     def draw(self, draw: Draw, damaged: list[str]) -> Any:
         """The sample of a draw, or another one; what is damaged is appended to ``damaged``.

@@ -1,13 +1,13 @@
 """Data that costs no time: one random batch, served again and again."""
 
-from typing import Any
-
 import numpy as np
 import torch
 from mmengine.registry import FUNCTIONS
 from torch.utils.data import Dataset
 
 from senet_mm.registry import DATASETS
+
+from .batch import TensorBatch
 
 
 @DATASETS.register_module()
@@ -26,8 +26,7 @@ class SyntheticBatches(Dataset):
     ) -> None:
         random = np.random.default_rng(0)
         images = random.integers(0, 256, (batch_size, *shape), dtype=np.uint8)
-        # As ``PackTensors`` and ``collate`` make it.
-        self.batch = dict(
+        self.batch = TensorBatch(
             inputs=torch.from_numpy(images).contiguous(memory_format=torch.channels_last),
             gt_label=random.integers(0, num_classes, batch_size),
             seed=np.arange(batch_size),
@@ -38,11 +37,11 @@ class SyntheticBatches(Dataset):
     def __len__(self) -> int:
         return self.num_batches
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> TensorBatch:
         return self.batch
 
 
 @FUNCTIONS.register_module()
-def only_batch(batches: list[dict]) -> dict:
+def only_batch(batches: list[TensorBatch]) -> TensorBatch:
     """Collate nothing: the one sample is a batch."""
     return batches[0]

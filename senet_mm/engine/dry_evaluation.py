@@ -9,6 +9,7 @@ from mmengine.runner.amp import autocast
 from mmengine.structures import BaseDataElement
 from torch import nn
 
+from senet_mm.datasets.batch import Batch
 from senet_mm.datasets.seeding import own_random_numbers
 from senet_mm.utils.meta import evaluating, unchanged
 
@@ -23,7 +24,7 @@ class Dry(NamedTuple):
 
     name: str
     loop: BaseLoop
-    batch: Any
+    batch: Batch
     images: int
 
 
@@ -74,7 +75,7 @@ def predict(runner: 'Runner', dry: Dry) -> list:
         raise ValueError(f'{where}: {explain(runner.bare_model, dry.batch, error)}') from error
 
 
-def explain(model: nn.Module, batch: Any, error: RuntimeError | KeyError) -> str:
+def explain(model: nn.Module, batch: Batch, error: RuntimeError | KeyError) -> str:
     """Why a network does not take the images of a batch."""
     if missing := explain_missing(batch, error):
         return missing

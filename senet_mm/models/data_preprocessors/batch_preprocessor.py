@@ -7,6 +7,7 @@ from mmpretrain.models.utils import ClsDataPreprocessor
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from senet_mm.datasets.batch import Batch, Input, is_tensor_batch
 from senet_mm.datasets.images.batch_augmentation import augment_batch
 from senet_mm.datasets.seeding import own_random_numbers, seed_generators
 from senet_mm.registry import MODELS
@@ -31,9 +32,9 @@ class BatchPreprocessor(ClsDataPreprocessor):
         # The loader pins its memory where there is a GPU.
         self._non_blocking = True
 
-    def forward(self, data: dict, training: bool = False) -> dict:
-        """The network's ``inputs``, float32 (N, C, H, W), and ``data_samples``."""
-        if 'seed' not in data:
+    def forward(self, data: Batch, training: bool = False) -> Input:
+        """Normalise a batch; in training on a :class:`.TensorBatch` also augment and mix it."""
+        if not is_tensor_batch(data):
             return super().forward(data, training)
         inputs = self.cast_data(data['inputs'])
         if 'augment' in data:
@@ -44,12 +45,12 @@ class BatchPreprocessor(ClsDataPreprocessor):
         if not training:
             labels = [torch.as_tensor(label, device=self.device) for label in labels]
             samples = [DataSample().set_gt_label(label) for label in labels]
-            return dict(inputs=inputs, data_samples=samples)
+            return Input(inputs=inputs, data_samples=samples)
         if isinstance(labels, list):
             labels = self.get_scores(labels)
         labels = torch.as_tensor(labels).to(self.device, non_blocking=True)
         if self.batch_augments is None:
-            return dict(inputs=inputs, data_samples=labels)
+            return Input(inputs=inputs, data_samples=labels)
         return self.mix(inputs, labels, data['seed'])
 
     def get_scores(self, labels: list[np.ndarray]) -> Tensor:
@@ -68,10 +69,10 @@ class BatchPreprocessor(ClsDataPreprocessor):
             row[torch.as_tensor(classes)] = 1
         return scores
 
-    def mix(self, inputs: Tensor, labels: Tensor, seed: Tensor) -> dict:
+    def mix(self, inputs: Tensor, labels: Tensor, seed: np.ndarray) -> Input:
         """Apply the batch augmentation; its random numbers follow from the samples'."""
         scores = labels if labels.ndim > 1 else F.one_hot(labels, self.num_classes).float()
         with own_random_numbers():
             seed_generators(tuple(map(int, seed)))
             inputs, scores = self.batch_augments(inputs, scores)
-        return dict(inputs=inputs, data_samples=scores)
+        return Input(inputs=inputs, data_samples=scores)
