@@ -23,7 +23,7 @@ def collate_tensors(samples: Sequence[TensorSample]) -> TensorBatch:
     labels = [sample['gt_label'] for sample in samples]
     batch = TensorBatch(
         inputs=images.permute(0, 3, 1, 2),
-        gt_label=labels if np.ndim(labels[0]) else np.array(labels),
+        gt_label=list(map(np.asarray, labels)) if np.ndim(labels[0]) else np.array(labels),
         seed=np.array([sample['seed'] for sample in samples]),
     )
     if 'augment' in samples[0]:

@@ -22,7 +22,7 @@ class ReportingLoader(DataLoader):
 
     damaged: Sequence[str] = ()
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # loops only iterate
         # Not a generator itself: torch draws a random number here, before the first batch.
         return self._report(super().__iter__())
 

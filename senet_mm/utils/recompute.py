@@ -1,12 +1,15 @@
 """Modules that are computed again in the backward pass, so that fewer activations are kept."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
+
+Result = TypeVar('Result')
 
 
 @contextmanager
@@ -28,8 +31,8 @@ def buffers_kept(modules: Iterable[nn.Module]) -> Iterator[None]:
 
 
 def recompute(
-    module: nn.Module, forward: Callable[..., object], *args: object, **kwargs: object
-) -> object:
+    module: nn.Module, forward: Callable[..., Result], *args: object, **kwargs: object
+) -> Result:
     """``forward(*args, **kwargs)``, computed again in the backward pass.
 
     Args:
@@ -44,6 +47,9 @@ def recompute(
     # A compiler takes no such contexts; it repeats what it needs, and never a side effect.
     if torch.compiler.is_compiling():
         return checkpoint(function, *args, use_reentrant=False)
-    # For the forward pass, and for its repetition.
-    contexts = lambda: (nullcontext(), buffers_kept([module]))  # noqa: E731
+
+    def contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
+        """Of the forward pass, and of its repetition."""
+        return nullcontext(), buffers_kept([module])
+
     return checkpoint(function, *args, use_reentrant=False, context_fn=contexts)

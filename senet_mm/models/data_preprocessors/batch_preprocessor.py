@@ -41,14 +41,13 @@ class BatchPreprocessor(ClsDataPreprocessor):
             augmentation, numbers = data['augment']
             inputs = augment_batch(inputs, numbers, augmentation)
         inputs = super().forward(dict(inputs=inputs))['inputs']
-        labels = data['gt_label']
+        given = data['gt_label']
         if not training:
-            labels = [torch.as_tensor(label, device=self.device) for label in labels]
-            samples = [DataSample().set_gt_label(label) for label in labels]
+            each = [torch.as_tensor(label, device=self.device) for label in given]
+            samples = [DataSample().set_gt_label(label) for label in each]
             return Input(inputs=inputs, data_samples=samples)
-        if isinstance(labels, list):
-            labels = self.get_scores(labels)
-        labels = torch.as_tensor(labels).to(self.device, non_blocking=True)
+        labels = self.get_scores(given) if isinstance(given, list) else torch.as_tensor(given)
+        labels = labels.to(self.device, non_blocking=True)
         if self.batch_augments is None:
             return Input(inputs=inputs, data_samples=labels)
         return self.mix(inputs, labels, data['seed'])
