@@ -35,13 +35,13 @@ class ReportingLoader(DataLoader):
 def build_data_loader(
     cfg: dict, seed: int | None = None, diff_rank_seed: bool = False
 ) -> DataLoader:
-    """Build a loader; what is given as an object, or built here, is not copied.
+    """Build a loader; objects in the config, or built here, are not copied.
 
     Defaults are those of OpenMMLab's image classification: samples are stacked, workers persist if
     there are any, memory is pinned if there is a GPU.
 
     Args:
-        cfg: Config as of mmengine's ``build_dataloader``.
+        cfg: As for mmengine's ``build_dataloader``.
         seed: Seed of the run.
         diff_rank_seed: Let the sampler draw a seed that all ranks share.
 

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 def draw_batch(loader: DataLoader, name: str, limit: int | None = None) -> tuple[Batch, int]:
     """A batch of the loader's size, spread over its data set, and how many images it has.
 
-    Where the loader has workers a worker reads it: a data set may open files when it is first read,
-    which must not be shared with the workers of the run.
+    If the loader has workers, a worker reads the batch: a data set may open files when it is first
+    read, and the workers of the run must not share them.
 
     Args:
         loader: The loader; its data set has samples by index.
         name: ``train``, ``val`` or ``test``.
-        limit: Read no more images than these.
+        limit: Read at most this many images.
 
     Raises:
         DamagedImageError: An image is damaged, in an evaluation.
@@ -70,7 +70,7 @@ def name_error(error: Exception) -> str:
 def check_training_samples(runner: 'Runner') -> None:
     """Read two training images and prepare them as those of an evaluation are.
 
-    Random numbers are set back.
+    Random generators are restored.
 
     Raises:
         ValueError: The pipeline fails, or its samples lack what the network asks for.

@@ -1,4 +1,4 @@
-"""Decoding of images: what every kind of file becomes.
+"""Decoding of image files.
 
 cv2 decodes; what it cannot is given to Pillow. Either way the result is uint8 BGR. Orientation of
 EXIF is ignored, as torchvision does. Grey levels are repeated, palettes looked up, alpha dropped,

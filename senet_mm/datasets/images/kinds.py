@@ -1,8 +1,8 @@
-"""Kinds of image files: which are whole, how large a picture is, which decoder reads it right.
+"""Checks of image files: complete, not too large, and which decoder reads them right.
 
-A file cut off may decode to a picture whose rest is grey, by the version of the decoder. JPEG and
-PNG are therefore walked from their start to their end here; what lies behind the end is the
-camera's (a film, a second image) and does not matter. Decoders refuse other kinds that are cut off.
+Depending on the version of the decoder, a truncated file decodes to a picture that is grey below
+the cut. JPEG and PNG are therefore walked here from start to end; data behind the end (a film or a
+second image of the camera) do not matter. Decoders refuse other kinds that are truncated.
 """
 
 import warnings

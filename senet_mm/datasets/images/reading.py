@@ -39,7 +39,7 @@ def read_shard(shard: str, offset: int, size: int) -> bytes:
     """
     try:
         data = os.pread(_open(shard), size, offset)
-        if len(data) < size:  # another file may have taken its place since it was opened
+        if len(data) < size:  # the shard may have been replaced since it was opened
             with open(shard, 'rb') as file:
                 data = os.pread(file.fileno(), size, offset)
     except OSError as error:

@@ -21,9 +21,9 @@ from senet_mm.utils.options import check_option
 class RandomAugment(BaseTransform):
     """Draw mirror, rotation and pixel jitter, in this order.
 
-    With ``on='device'`` the numbers go along with the image (key ``augment``) and
+    With ``on='device'`` the numbers travel with the image (key ``augment``), and
     ``BatchPreprocessor`` changes whole batches on the device; with ``on='cpu'`` the image is
-    changed here. The pictures are the same, but for the rounding of the interpolation.
+    changed here. The pictures are the same, except for the rounding of the interpolation.
 
     Source: the README of the released networks (rotation +-10 degrees, pixel jitter +-20).
 

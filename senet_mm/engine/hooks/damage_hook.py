@@ -20,7 +20,7 @@ class DamagedImagesHook(Hook):
 
     Args:
         share: Part of the training set that may be damaged.
-        at_least: So many may be damaged however small the set is.
+        at_least: Number that may be damaged in a set of any size.
 
     Raises:
         ValueError: An argument is out of range.
@@ -41,7 +41,7 @@ class DamagedImagesHook(Hook):
         self._add(runner, getattr(runner.train_dataloader, 'damaged', ()))
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Put together what all processes found, and say how many there are."""
+        """Merge what all processes found, and log the number."""
         for images in all_gather_object(list(self.damaged)):
             self._add(runner, images)
         if self.damaged:

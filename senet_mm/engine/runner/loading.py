@@ -63,7 +63,7 @@ class LoadingRunner(ModelRunner):
 
     def _choose_checkpoint(self, training: bool) -> None:
         """Resume where a checkpoint was found, else load from ``load_from``."""
-        if not training:  # there is nothing to resume, whatever the config says
+        if not training:  # a test resumes nothing, even with `resume` in its config
             self._resume, self._resumed = False, None
         if self._resumed:
             self._load_from = self._resumed.filename
@@ -82,7 +82,7 @@ class LoadingRunner(ModelRunner):
         """Write nothing yet: a test must not overwrite the config of the training."""
 
     def resume(self, filename: str, *args: object, **kwargs: object) -> None:
-        """Resume from a checkpoint, by the config of today."""
+        """Resume from a checkpoint, by the present config."""
         plan = get_plan(self)
         super().resume(filename, *args, **kwargs)
         relocate(self)
@@ -102,7 +102,7 @@ class LoadingRunner(ModelRunner):
             filename: Path or URL.
             map_location: Device to which tensors are read.
             *args: Not used; mmengine's signature.
-            new_head: Let a head of another class count be as it is initialised.
+            new_head: Leave a head of another class count as initialised.
             **kwargs: Not used; mmengine's signature.
         """
         if self._resumed:
@@ -125,7 +125,7 @@ class LoadingRunner(ModelRunner):
         return checkpoint
 
     def save_checkpoint(self, *args: object, meta: dict | None = None, **kwargs: object) -> None:
-        """Save a checkpoint that says how its images were prepared."""
+        """Save a checkpoint that also records how images were prepared."""
         loader = 'val_dataloader' if self.cfg.get('val_dataloader') else 'test_dataloader'
         preprocessing = describe_preprocessing(self.cfg, loader)
         super().save_checkpoint(

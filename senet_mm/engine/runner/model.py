@@ -20,7 +20,7 @@ class ModelRunner(_Runner):
     """mmengine's runner that checks the model, and makes it fast."""
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:
-        """Build the model; a line per stage says which layers were put into it."""
+        """Build the model; logs the inserted layers, a line per stage."""
         built: nn.Module = super().build_model(model)
         check_paths(self.cfg, built)
         for line in summarize(built):
