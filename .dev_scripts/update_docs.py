@@ -175,7 +175,10 @@ def metafile(folder: str, results: list['Result']) -> str:
         'Collections': [{'Name': collection, 'Paper': paper, 'README': 'README.md'}],
         'Models': models,
     }
-    note = '# Made by .dev_scripts/update_docs.py; accuracies are published; no weights are released.\n'
+    note = (
+        '# Made by .dev_scripts/update_docs.py; accuracies are published; '
+        'no weights are released.\n'
+    )
     return note + yaml.safe_dump(index, sort_keys=False)
 
 
