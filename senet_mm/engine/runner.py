@@ -34,6 +34,7 @@ from senet_mm.engine.weights.preprocessing import check_preprocessor, describe_p
 from senet_mm.engine.weights.training_state import check_training_state
 from senet_mm.models.recalibration import summarize
 from senet_mm.registry import RUNNERS
+from senet_mm.utils.errors import working
 from senet_mm.version import __version__
 
 from .classes import align_with_training, compare_checkpoint
@@ -182,7 +183,7 @@ class Runner(_Runner):
             loop.pop('by_epoch')
         loop = super().build_train_loop(loop)
         check_loop(loop)
-        return loop
+        return as_work(loop)
 
     @staticmethod
     def build_dataloader(
@@ -212,7 +213,7 @@ class Runner(_Runner):
     def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the validation loop; its labels follow the names of the training's classes."""
         loop = refuse_damage(super().build_val_loop(loop))
-        return align_with_training(self, loop, 'the validation set')
+        return as_work(align_with_training(self, loop, 'the validation set'))
 
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the test loop; images are resized and cropped as the loaded weights want it.
@@ -225,7 +226,7 @@ class Runner(_Runner):
                 self.logger.info(line)
             self._test_dataloader = self.cfg.test_dataloader
         loop = refuse_damage(super().build_test_loop(loop))
-        return align_with_training(self, loop, 'the test set')
+        return as_work(align_with_training(self, loop, 'the test set'))
 
     @property
     def bare_model(self) -> nn.Module:
@@ -344,6 +345,12 @@ class Runner(_Runner):
             f'{device}, {self.world_size} process(es), seed {self.seed}; '
             f'config, log and checkpoints in {self.work_dir}'
         )
+
+
+def as_work(loop: BaseLoop) -> BaseLoop:
+    """A loop whose errors are those of a run in its middle, not answers to its config."""
+    setattr(loop, 'run', working()(loop.run))  # noqa: B010, a method of the class
+    return loop
 
 
 def is_useful(record: logging.LogRecord) -> bool:

@@ -5,15 +5,15 @@ of mmpretrain, whose arguments and defaults they have: a fan-out initialisation,
 last norm of every block, hidden widths of SE that are multiples of 8.
 """
 
-from collections.abc import Mapping, Sequence
-from inspect import signature
+from collections.abc import Sequence
 from typing import Unpack
 
 from senet_mm.models.backbones import BNInception, ResNet, ResNeXt, StagedBackbone
 from senet_mm.models.backbones.layered import BackboneOptions, StageOptions
 from senet_mm.models.backbones.resnet import Stem
-from senet_mm.models.recalibration import insert_se
+from senet_mm.models.recalibration import check_se, insert_se
 from senet_mm.registry import MODELS
+from senet_mm.utils.errors import InputError
 from senet_mm.utils.options import check_option
 
 # Kaiming with fan-out, which mmpretrain takes for the layers of SE as well.
@@ -75,12 +75,11 @@ def add_se(backbone: StagedBackbone, layer: dict, se: dict) -> None:
     Raises:
         ValueError: ``se`` is something else.
     """
-    allowed = [name for name in signature(insert_se).parameters if name != 'backbone']
-    if not isinstance(se, Mapping) or not se.keys() <= set(allowed):
+    try:
+        check_se(se)
+    except InputError as error:
         plain = next(kind.__name__ for kind in type(backbone).__mro__ if 'SE' not in kind.__name__)
-        raise ValueError(
-            f'se={se}; allowed: a dict of {", ".join(allowed)}; the network without SE is {plain}'
-        )
+        raise InputError(f'{error}; the network without SE is {plain}') from None
     insert_se(backbone, **{'layer': layer, **se})
     backbone._freeze()
 

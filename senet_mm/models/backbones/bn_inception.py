@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
+from senet_mm.utils.errors import InputError
 
 from .base import HE_FAN_IN, Block, StagedBackbone
 from .layered import conv_bn
@@ -172,7 +173,7 @@ class BNInception(StagedBackbone):
         """
         # `inception_3a` sees a map with sides of (side + 1) // 8, which must halve twice.
         if any((side + 1) // 8 % 4 or side < 31 for side in x.shape[2:]):
-            raise ValueError(
+            raise InputError(
                 f'the image is {tuple(x.shape[2:])}; '
                 'allowed: sides from 32k - 1 to 32k + 6, as multiples of 32'
             )

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from senet_mm.datasets.seeding import own_random_numbers, seed_generators
 from senet_mm.registry import MODELS
+from senet_mm.utils.errors import InputError
 
 from .augment import augment_batch
 
@@ -63,7 +64,7 @@ class BatchPreprocessor(ClsDataPreprocessor):
             ValueError: The number of classes is not given.
         """
         if self.num_classes is None:
-            raise ValueError('images of several classes; data_preprocessor.num_classes is missing')
+            raise InputError('images of several classes; data_preprocessor.num_classes is missing')
         scores = torch.zeros(len(labels), self.num_classes)
         for row, classes in zip(scores, labels, strict=True):
             row[torch.as_tensor(classes)] = 1

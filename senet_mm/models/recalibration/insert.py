@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from inspect import signature
 
 from torch import nn
 
 from senet_mm.models.layers import ActsAt, KeepsLayers, build_layer
 from senet_mm.registry import MODELS
-from senet_mm.utils.options import check_option
+from senet_mm.utils.options import check_mapping, check_option
 
 from .attach import add_shortcut, attach
 from .attention import check_has_none
@@ -75,6 +76,12 @@ def insert_se(
     return _attach_all(backbone, places, input_size)
 
 
+def check_se(se: object) -> None:
+    """Raise an InputError unless a value is a dict of arguments of :func:`insert_se`."""
+    _backbone, *arguments = signature(insert_se).parameters
+    check_mapping('se', se, arguments)
+
+
 @MODELS.register_module()
 def with_se(backbone: dict | nn.Module, se: dict) -> nn.Module:
     """A backbone with recalibration layers in it, for mmdet, mmseg and plain PyTorch.
@@ -84,7 +91,11 @@ def with_se(backbone: dict | nn.Module, se: dict) -> nn.Module:
     Args:
         backbone: The network, or its config in the default scope.
         se: Arguments of :func:`insert_se`.
+
+    Raises:
+        ValueError: ``se`` is something else, or see :func:`insert_se`.
     """
+    check_se(se)
     network: nn.Module = MODELS.build(backbone) if isinstance(backbone, dict) else backbone
     insert_se(network, **se)
     if init_weights := getattr(type(network), 'init_weights', None):
