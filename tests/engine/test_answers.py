@@ -41,6 +41,6 @@ def run(point, error, work_dir):
     ],
 )
 def test_traceback(point, error, has_traceback, tmp_path, capsys):
-    with pytest.raises(SystemExit, match='^error: wrong$'), reported_errors():
+    with pytest.raises(SystemExit, match=r'^error: wrong$'), reported_errors():
         run(point, error, tmp_path)
     assert ('Traceback' in capsys.readouterr().err) == has_traceback

@@ -61,7 +61,9 @@ def around(cfg):
 
 
 @pytest.mark.parametrize('wrap', [dict, around], ids=['alone', 'within'])
-@pytest.mark.parametrize('registry', [MODELS, MMPRETRAIN, MMENGINE], ids=str)
+@pytest.mark.parametrize(
+    'registry', [MODELS, MMPRETRAIN, MMENGINE], ids=lambda registry: registry.scope
+)
 @pytest.mark.parametrize(('cfg', 'kind', 'message'), MISTAKES.values(), ids=MISTAKES)
 def test_mistakes(cfg, kind, message, registry, wrap):
     cfg = wrap(cfg) if isinstance(cfg, dict) else cfg
