@@ -10,11 +10,11 @@ from typing import Unpack
 
 from senet_mm.models.backbones import BNInception, ResNet, ResNeXt, StagedBackbone
 from senet_mm.models.backbones.layered import BackboneOptions, StageOptions
-from senet_mm.models.backbones.resnet import Stem
+from senet_mm.models.backbones.resnet import BLOCK_FIELDS, Stem
 from senet_mm.models.recalibration import check_se, insert_se
 from senet_mm.registry import MODELS
 from senet_mm.utils.errors import InputError
-from senet_mm.utils.options import check_option
+from senet_mm.utils.options import check_integer, check_mapping, check_option
 
 # Kaiming with fan-out, which mmpretrain takes for the layers of SE as well.
 FAN_OUT = dict(type='Kaiming', layer='Conv2d')
@@ -142,6 +142,14 @@ class SEResNet(ResNet):
         check_option('num_stages', num_stages, (None, *range(1, len(arch.num_blocks) + 1)))
         check_option('conv_cfg', conv_cfg, (None,))
         check_option('expansion', expansion, (None, arch.block.expansion))
+        check_integer('se_ratio', se_ratio)
+        for name, given in dict(stem_channels=stem_channels, base_channels=base_channels).items():
+            if given is not None:
+                check_integer(name, given)
+        for name, given in dict(deep_stem=deep_stem, avg_down=avg_down).items():
+            check_option(name, given, (True, False))
+        check_mapping('stem', stem, Stem._fields)
+        check_mapping('block', block, BLOCK_FIELDS)
         own = dict(
             style=style,
             dilate_first=True,
@@ -181,6 +189,7 @@ class SEResNeXt(SEResNet):
     ) -> None:
         given = dict(groups=groups, width_per_group=width_per_group)
         own = {name: value for name, value in given.items() if value is not None}
+        check_mapping('block', block, BLOCK_FIELDS)
         super().__init__(depth, block=own | block, **kwargs)
 
 

@@ -11,7 +11,9 @@ from mmengine.registry import Registry
 from .errors import InputError, UserError
 from .options import suggest
 
-UNKNOWN_ARGUMENT = re.compile(r"\S+ got an unexpected keyword argument '(\w+)'")
+UNKNOWN_ARGUMENT = re.compile(r"got an unexpected keyword argument '(\w+)'")
+# What a constructor gives to another one, and takes from the config with ``**kwargs`` as well.
+OWN_ARGUMENT = re.compile(r"got multiple values for (?:keyword )?argument '(\w+)'")
 UNKNOWN_TYPE = re.compile(r'(\S+) is not in the \S+ registry')
 
 
@@ -75,9 +77,13 @@ def explain_builds(registry: Registry) -> None:
 
 def explain_argument(error: Exception, cfg: Any, registry: Registry) -> ArgumentError | None:
     """The answer to an argument that is not known; None for another error."""
-    match = UNKNOWN_ARGUMENT.search(str(error))
+    unknown, own = (pattern.search(str(error)) for pattern in (UNKNOWN_ARGUMENT, OWN_ARGUMENT))
+    if (match := unknown or own) is None:
+        return None
     for part in cfg if isinstance(cfg, list) else [cfg]:
-        if match and isinstance(part, Mapping) and {'type', match[1]} <= part.keys():
+        if isinstance(part, Mapping) and {'type', match[1]} <= part.keys():
+            if own:
+                return ArgumentError(f'{name_of(part["type"])} sets {match[1]!r} itself')
             return ArgumentError(f'{error}{hint_argument(match[1], part, registry)}')
     return None
 

@@ -2,13 +2,14 @@
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
+from numbers import Integral, Real
 
 from .errors import InputError
 
 
 def check_option(name: str, given: object, allowed: Collection) -> None:
     """Raise an InputError that says what was given and what is allowed."""
-    if given not in allowed:
+    if given not in list(allowed):  # a dict would have it hashed
         raise InputError(f'{name}={given!r} is not known; allowed: {", ".join(map(str, allowed))}')
 
 
@@ -21,6 +22,35 @@ def check_mapping(name: str, given: object, allowed: Collection[str]) -> None:
         if key not in allowed:
             hint = suggest(str(key), allowed) or f'; allowed: a dict of {names}'
             raise InputError(f'{name}={dict(given)!r}: {key!r} is not known{hint}')
+
+
+def check_config(name: str, given: object) -> None:
+    """Raise an InputError unless a value is a config of something: a dict with a ``type``."""
+    if not isinstance(given, Mapping) or 'type' not in given:
+        raise InputError(f'{name}={given!r}; allowed: a dict with a type')
+
+
+def check_integer(name: str, given: object, least: int = 1) -> None:
+    """Raise an InputError unless a value is a whole number from the least one that is allowed."""
+    if not _is_integer(given, least):
+        raise InputError(f'{name}={given!r}; allowed: whole numbers from {least}')
+
+
+def check_integers(name: str, given: object, least: int = 1) -> None:
+    """Raise an InputError unless a value is a list or tuple of such numbers, and not empty."""
+    is_list = isinstance(given, Collection) and not isinstance(given, (str, bytes, Mapping))
+    if not is_list or not given or not all(_is_integer(number, least) for number in given):
+        raise InputError(f'{name}={given!r}; allowed: a list of whole numbers from {least}')
+
+
+def _is_integer(given: object, least: int) -> bool:
+    return isinstance(given, Integral) and not isinstance(given, bool) and given >= least
+
+
+def check_rate(name: str, given: object) -> None:
+    """Raise an InputError unless a value is a probability of dropping something, below 1."""
+    if not isinstance(given, Real) or not 0 <= given < 1:
+        raise InputError(f'{name}={given!r}; allowed: numbers from 0, below 1')
 
 
 def suggest(name: str, allowed: Iterable[str], cutoff: float = 0.7) -> str:

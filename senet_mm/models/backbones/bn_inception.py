@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.options import check_integer
 
 from .base import HE_FAN_IN, Block, StagedBackbone
 from .layered import conv_bn
@@ -136,6 +137,7 @@ class BNInception(StagedBackbone):
         init_cfg: dict | Sequence[dict] | None = HE_FAN_IN,
     ) -> None:
         super().__init__(len(STAGES), out_indices, frozen_stages, norm_eval, init_cfg)
+        check_integer('in_channels', in_channels)
         self.conv1 = conv_bn(in_channels, 64, 7, norm_cfg, stride=2)
         self.pool1 = POOLS['max_stride2']()
         self.conv2_reduce = conv_bn(64, 64, 1, norm_cfg)
