@@ -84,12 +84,22 @@ def add_se(backbone: StagedBackbone, layer: dict, se: dict) -> None:
     backbone._freeze()
 
 
-def stem_of(stem: Stem, channels: int | None, deep: bool) -> dict:
-    """Fields of a stem with mmpretrain's ``stem_channels`` and ``deep_stem``."""
+def stem_of(stem: Stem, channels: int | None, deep: bool, given: dict) -> dict:
+    """Fields of a stem: mmpretrain's ``stem_channels`` and ``deep_stem``, then those given."""
+    check_option('deep_stem', deep, (True, False))
+    check_mapping('stem', given, Stem._fields)
     channels = channels or stem.channels[-1]
     if deep:
-        return dict(channels=(channels // 2, channels // 2, channels), kernel_size=3)
-    return dict(channels=(*stem.channels[:-1], channels))
+        return dict(channels=(channels // 2, channels // 2, channels), kernel_size=3) | given
+    return dict(channels=(*stem.channels[:-1], channels)) | given
+
+
+def check_numbers(se_ratio: int, stem_channels: int | None, base_channels: int | None) -> None:
+    """Raise an InputError for a number of mmpretrain's that is out of its range."""
+    check_integer('se_ratio', se_ratio)
+    for name, given in dict(stem_channels=stem_channels, base_channels=base_channels).items():
+        if given is not None:
+            check_integer(name, given)
 
 
 @MODELS.register_module()
@@ -142,22 +152,16 @@ class SEResNet(ResNet):
         check_option('num_stages', num_stages, (None, *range(1, len(arch.num_blocks) + 1)))
         check_option('conv_cfg', conv_cfg, (None,))
         check_option('expansion', expansion, (None, arch.block.expansion))
-        check_integer('se_ratio', se_ratio)
-        for name, given in dict(stem_channels=stem_channels, base_channels=base_channels).items():
-            if given is not None:
-                check_integer(name, given)
-        for name, given in dict(deep_stem=deep_stem, avg_down=avg_down).items():
-            check_option(name, given, (True, False))
-        check_mapping('stem', stem, Stem._fields)
+        check_option('avg_down', avg_down, (True, False))
+        check_numbers(se_ratio, stem_channels, base_channels)
         check_mapping('block', block, BLOCK_FIELDS)
         own = dict(
             style=style,
             dilate_first=True,
             zero_init_residual=zero_init_residual,
             with_cp=with_cp,
-            **(dict(downsample='avg_pool') if avg_down else {}),
-        )
-        stem = stem_of(arch.stem, stem_channels, deep_stem) | stem
+        ) | (dict(downsample='avg_pool') if avg_down else {})
+        stem = stem_of(arch.stem, stem_channels, deep_stem, stem)
         planes, num_blocks = base_channels or arch.planes, arch.num_blocks[:num_stages]
         arch = arch._replace(num_blocks=num_blocks, planes=planes)
         super().__init__(arch, stem=stem, block=own | block, init_cfg=init_cfg, **kwargs)

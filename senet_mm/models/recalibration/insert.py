@@ -60,7 +60,8 @@ def insert_se(
     sites = custom_sites(backbone, port) if port is not None else known_sites(backbone, position)
     if port is None and position == 'standard':
         check_has_none(sites)
-    shelves = [_find_shelf(site, position) for site in sites]
+    given = f'the place of port={port}' if port is not None else f'position={position!r}'
+    shelves = [_find_shelf(site, position, given) for site in sites]
     with ExitStack() as undo:
         for site in sites:
             add_shortcut(site, undo)
@@ -112,11 +113,11 @@ def _check_stages(stages: object) -> None:
     raise ValueError(f'stages={stages!r} is not a list of stages; allowed: stages=[{example}]')
 
 
-def _find_shelf(site: Site, position: str) -> Shelf:
+def _find_shelf(site: Site, position: str, given: str) -> Shelf:
     """The shelf of a site, found with the shortcut that the layer will have."""
     with ExitStack() as undo:
         add_shortcut(site, undo)
-        return find_shelf(site, position)
+        return find_shelf(site, position, given)
 
 
 def _build(layer: dict, stage_cfg: dict[int, dict] | None, site: Site, found: Probe) -> nn.Module:
