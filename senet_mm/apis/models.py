@@ -87,11 +87,13 @@ def _fuse(model: 'ImageClassifier', shape: Sequence[int]) -> None:
     from senet_mm.ops import fuse_tails
     from senet_mm.utils.meta import computing_once, run_on_meta
 
+    _, channels, height, width = shape
+    image = channels, height, width
     try:
         with computing_once(model):
-            run_on_meta(model, tuple(shape[1:]))
+            run_on_meta(model, image)
     except (RuntimeError, ValueError) as error:
-        reason = describe_mismatch(model, tuple(shape[1:]), error)
+        reason = describe_mismatch(model, image, error)
         raise InputError(f'fuse={shape}: {reason}') from error
     verdict = fuse_tails(model, torch.randn(*shape, device=next(model.parameters()).device))
     print_log(f'blocks: {verdict}', logger='current')

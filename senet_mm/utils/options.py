@@ -1,6 +1,7 @@
 """Checks of what a user gives, with one kind of message: what was given, what is allowed."""
 
 import difflib
+import math
 from collections.abc import Collection, Iterable, Mapping
 from numbers import Integral, Real
 
@@ -38,18 +39,25 @@ def check_integer(name: str, given: object, least: int = 1) -> None:
 
 def check_integers(name: str, given: object, least: int = 1) -> None:
     """Raise an InputError unless a value is a list or tuple of such numbers, and not empty."""
-    is_list = isinstance(given, Collection) and not isinstance(given, (str, bytes, Mapping))
-    if not is_list or not given or not all(_is_integer(number, least) for number in given):
+    is_other = isinstance(given, str | bytes | Mapping)
+    numbers = list(given) if isinstance(given, Collection) and not is_other else []
+    if not numbers or not all(_is_integer(number, least) for number in numbers):
         raise InputError(f'{name}={given!r}; allowed: a list of whole numbers from {least}')
 
 
 def _is_integer(given: object, least: int) -> bool:
-    return isinstance(given, Integral) and not isinstance(given, bool) and given >= least
+    is_bool = isinstance(given, bool)
+    return isinstance(given, Integral) and not is_bool and int(given) >= least
+
+
+def is_number(given: object, least: float, below: float = math.inf) -> bool:
+    """Whether a value is a number from a least one, below another one."""
+    return isinstance(given, Real) and least <= float(given) < below
 
 
 def check_rate(name: str, given: object) -> None:
     """Raise an InputError unless a value is a probability of dropping something, below 1."""
-    if not isinstance(given, Real) or not 0 <= given < 1:
+    if not is_number(given, 0, below=1):
         raise InputError(f'{name}={given!r}; allowed: numbers from 0, below 1')
 
 

@@ -1,15 +1,13 @@
 """MobileNet: depthwise separable convolutions; the thirteen blocks are rows of a table."""
 
-import math
 from functools import partial
-from numbers import Real
 from typing import Unpack
 
 from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
 from senet_mm.utils.errors import InputError
-from senet_mm.utils.options import check_integer
+from senet_mm.utils.options import check_integer, is_number
 
 from .layered import BackboneOptions, LayeredBackbone, conv_bn
 
@@ -72,7 +70,7 @@ class MobileNetV1(LayeredBackbone):
         **kwargs: Unpack[BackboneOptions],
     ) -> None:
         check_integer('in_channels', in_channels)
-        if not isinstance(widen_factor, Real) or not 1 / 32 <= widen_factor < math.inf:
+        if not is_number(widen_factor, 1 / 32):
             raise InputError(
                 f'widen_factor={widen_factor!r} leaves no channel; allowed: from 1 / 32'
             )

@@ -1,12 +1,11 @@
 """The Squeeze-and-Excitation layer (Hu et al., arXiv:1709.01507, section 3)."""
 
-from numbers import Real
-
 from mmpretrain.models.utils import make_divisible
 from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.options import is_number
 
 from .base import RecalibrationLayer
 
@@ -67,7 +66,7 @@ class SELayer(RecalibrationLayer):
         init_cfg: dict | None = dict(type='Kaiming', layer='Conv2d', mode='fan_in'),
     ) -> None:
         super().__init__(init_cfg)
-        if not isinstance(ratio, Real) or not 1 <= ratio <= channels:
+        if not is_number(ratio, 1) or ratio > channels:
             raise InputError(
                 f'ratio={ratio!r} leaves no hidden channel of {channels}; allowed: 1 to {channels}'
             )
