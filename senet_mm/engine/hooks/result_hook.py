@@ -12,6 +12,7 @@ from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 
 from senet_mm.registry import HOOKS
 from senet_mm.utils.complexity import count_macs, count_params
+from senet_mm.utils.errors import InputError
 from senet_mm.utils.files import atomic_file
 from senet_mm.version import __version__
 
@@ -43,7 +44,7 @@ class ResultHook(Hook):
         A checkpoint is written before its epoch is validated, so a resumed run validates first.
         """
         if runner.val_loop is None:
-            raise ValueError('ResultHook needs a validation; allowed: a config with val_dataloader')
+            raise InputError('ResultHook needs a validation; allowed: a config with val_dataloader')
         if runner.iter == 0:
             runner.message_hub.update_info('seconds', 0.0)
             runner.message_hub.update_info('validations', [])
