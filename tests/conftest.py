@@ -12,6 +12,8 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.utils import manager
 
+from .forked import run_forked
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -49,12 +51,24 @@ def logged(caplog):
 
 
 @pytest.fixture
-def run_tool(tmp_path):
-    """Run a tool as a user does; returns the finished process, output as text."""
+def run_tool(tmp_path, tmp_path_factory):
+    """Run a tool as a user does; returns the finished process, output as text.
+
+    A tool's first run, and one with an environment of its own, are processes of their own, as are
+    shell scripts; the others are forked (see ``run_forked``).
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if 'PYTEST_XDIST_WORKER' in os.environ:
+        shared = shared.parent
 
     def run(*command, **env):
         command = [str(part) for part in command]
         if command[0].endswith('.py'):
+            try:
+                (shared / f'{command[0].replace("/", "-")}-ran').touch(exist_ok=False)
+            except FileExistsError:
+                if not env:
+                    return run_forked(command, ROOT, tmp_path, timeout=600)
             command.insert(0, sys.executable)
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
         return subprocess.run(
