@@ -1,3 +1,4 @@
+import gc
 import logging
 import os
 import runpy
@@ -11,6 +12,7 @@ import torch
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.utils import manager
+from yapf.yapflib import yapf_api
 
 from .forked import run_forked
 
@@ -24,6 +26,27 @@ def load_tool(path):
 
 def pytest_addoption(parser):
     parser.addoption('--update-golden', action='store_true', help='rewrite tests/golden/*.json')
+
+
+def pytest_collection_finish():
+    """Keeps the collector from what is imported: mmengine calls it for every data set."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope='session')
+def _format_once():
+    """mmengine formats the text of a config anew for every checkpoint, as long as it trains."""
+    format_code, formatted = yapf_api.FormatCode, {}
+
+    def format_new(text, **style):
+        if text not in formatted:
+            formatted[text] = format_code(text, **style)
+        return formatted[text]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yapf_api, 'FormatCode', format_new)
+        yield
 
 
 @pytest.fixture(autouse=True)

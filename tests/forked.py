@@ -5,6 +5,7 @@ code, signals, the two streams.
 """
 
 import atexit
+import gc
 import multiprocessing
 import os
 import runpy
@@ -15,7 +16,9 @@ from pathlib import Path
 import numpy as np
 
 SERVER = multiprocessing.get_context('forkserver')
-SERVER.set_forkserver_preload(['senet_mm.apis.models', 'senet_mm.engine', 'matplotlib.pyplot'])
+SERVER.set_forkserver_preload(
+    ['senet_mm.apis.models', 'senet_mm.engine', 'matplotlib.pyplot', 'sklearn.datasets']
+)
 
 
 def _execute(command: list[str], cwd: str, env: dict[str, str], streams: list[str]) -> None:
@@ -23,6 +26,7 @@ def _execute(command: list[str], cwd: str, env: dict[str, str], streams: list[st
     for number, path in enumerate(streams, 1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     multiprocessing.set_start_method(None, force=True)  # it inherited the server's
+    gc.freeze()  # mmengine collects garbage for every data set, among all that is imported
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
