@@ -73,8 +73,8 @@ def logged(caplog):
     logger.removeHandler(caplog.handler)
 
 
-@pytest.fixture
-def run_tool(tmp_path, tmp_path_factory):
+@pytest.fixture(scope='session')
+def run_tool(tmp_path_factory):
     """Run a tool as a user does; returns the finished process, output as text.
 
     A tool's first run, and one with an environment of its own, are processes of their own, as are
@@ -84,19 +84,19 @@ def run_tool(tmp_path, tmp_path_factory):
     if 'PYTEST_XDIST_WORKER' in os.environ:
         shared = shared.parent
 
-    def run(*command, **env):
+    def run(*command, cwd=ROOT, **env):
         command = [str(part) for part in command]
         if command[0].endswith('.py'):
             try:
                 (shared / f'{command[0].replace("/", "-")}-ran').touch(exist_ok=False)
             except FileExistsError:
                 if not env:
-                    return run_forked(command, ROOT, tmp_path, timeout=600)
+                    return run_forked(command, cwd)
             command.insert(0, sys.executable)
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
         return subprocess.run(
             command,
-            cwd=ROOT,
+            cwd=cwd,
             env={**os.environ, 'PATH': path, **env},
             capture_output=True,
             text=True,
