@@ -7,11 +7,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from senet_mm.engine.weights.checkpoint import load_from_local, plain_names
+from senet_mm.engine.weights.checkpoint import load_from_local
+from senet_mm.engine.weights.state_dict import get_state_dict
 from senet_mm.utils.files import atomic_file
-
-# Where a training run of timm, mmpretrain or torchvision keeps the weights.
-WRAPPERS = ('state_dict', 'model')
 
 
 def read_tensors(path: str | os.PathLike) -> dict[str, Tensor]:
@@ -25,21 +23,16 @@ def read_tensors(path: str | os.PathLike) -> dict[str, Tensor]:
 
 
 def tensors_in(content: object, path: str | os.PathLike) -> dict[str, Tensor]:
-    """The tensors by name that the content of a file is, or has under one of ``WRAPPERS``.
+    """The tensors by name in the content of a file, see :func:`get_state_dict`.
 
     Raises:
-        ValueError: It has none, or something else among them.
+        ValueError: There are none, or something else is among them.
     """
-    state = content
-    if isinstance(content, dict):
-        inner = (content[key] for key in WRAPPERS if isinstance(content.get(key), dict))
-        state = next(inner, content)
-    if not isinstance(state, dict) or not state:
-        raise ValueError(f'{path} holds no tensors by name')
+    state = get_state_dict(content, str(path))
     for name, value in state.items():
         if not isinstance(value, Tensor):
             raise ValueError(f'{path} holds no tensors by name: {name} is {type(value).__name__}')
-    return plain_names(state, str(path))
+    return state
 
 
 def write_tensors(path: str | os.PathLike, tensors: dict[str, Tensor]) -> None:

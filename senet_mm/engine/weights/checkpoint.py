@@ -1,15 +1,13 @@
 """State dicts of checkpoints: every tensor fits, or nothing is changed and one line says why."""
 
 import logging
-import re
-from collections.abc import Mapping
-from typing import TypeVar
 
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from .misfit import count_names, describe_misfit
 from .safe_load import load_from_local
+from .state_dict import get_state_dict
 
 __all__ = [
     'check_fits',
@@ -18,44 +16,8 @@ __all__ = [
     'get_state_dict',
     'load_from_local',
     'load_strictly',
-    'plain_names',
     'with_own_head',
 ]
-
-Value = TypeVar('Value')
-
-# What data parallel wrappers and compiled modules add to names.
-WRAPPERS = re.compile(r'^(module\.|_orig_mod\.)+|(?<=\.)_orig_mod\.')
-
-
-def get_state_dict(checkpoint: object, filename: str) -> dict[str, Tensor]:
-    """The state dict of a checkpoint, without the names that wrappers add.
-
-    Args:
-        checkpoint: A state dict, or a dict that holds one under ``state_dict``.
-        filename: Where the checkpoint is from, for the message.
-
-    Raises:
-        ValueError: There is none.
-    """
-    state_dict = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
-    if not isinstance(state_dict, dict):
-        raise ValueError(f'checkpoint {filename} holds no state dict')
-    return plain_names(state_dict, filename)
-
-
-def plain_names(state_dict: Mapping[str, Value], filename: str) -> dict[str, Value]:
-    """A state dict without ``module.`` at the front of its names and ``_orig_mod.`` in them.
-
-    Raises:
-        ValueError: Two names become one.
-    """
-    plain = {WRAPPERS.sub('', str(name)): value for name, value in state_dict.items()}
-    if len(plain) < len(state_dict):
-        raise ValueError(
-            f'checkpoint {filename} holds a tensor twice, with and without module. or _orig_mod.'
-        )
-    return plain
 
 
 def fit_checkpoint(
@@ -64,7 +26,7 @@ def fit_checkpoint(
     """A checkpoint whose ``state_dict`` fits a model, with the model's names; nothing is changed.
 
     Args:
-        checkpoint: A state dict, or a dict that holds one under ``state_dict``.
+        checkpoint: A state dict, or what holds one, see :func:`get_state_dict`.
         model: The model.
         filename: Where the checkpoint is from, for messages.
         new_head: Put the model's head in the place of one of another class count, with a line in

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from senet_mm.registry import WEIGHT_INITIALIZERS
 
-from .checkpoint import get_state_dict, load_strictly
+from .checkpoint import load_strictly
+from .state_dict import get_state_dict, under_prefix
 
 
 @WEIGHT_INITIALIZERS.register_module(name='Pretrained')
@@ -46,12 +47,7 @@ class PretrainedInit(_PretrainedInit):
             prefix = 'backbone.' if any(name.startswith('backbone.') for name in state_dict) else ''
         if not prefix:
             return state_dict
-        prefix = prefix.removesuffix('.') + '.'
-        selected = {
-            name.removeprefix(prefix): value
-            for name, value in state_dict.items()
-            if name.startswith(prefix)
-        }
+        selected = under_prefix(state_dict, prefix.removesuffix('.') + '.')
         if not selected:
             parts = sorted({name.partition('.')[0] for name in state_dict})
             raise ValueError(

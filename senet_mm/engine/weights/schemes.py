@@ -10,11 +10,10 @@ from mmengine.runner.checkpoint import (
     get_mmcls_models,
     get_torchvision_models,
 )
-from torch import Tensor
 
-from .checkpoint import get_state_dict
 from .download import load_from_url
 from .safe_load import load_from_local
+from .state_dict import get_state_dict, under_prefix
 
 SCHEME = re.compile(r'([\w+.-]+(?::[\w+.-]+)*)://')
 
@@ -64,18 +63,12 @@ def load_from_anywhere(filename: str, map_location: str | None = None) -> object
     if url is None:
         raise ValueError(f'checkpoint {filename}: {scheme}:// has no {name}')
     checkpoint = load_from_url(url, map_location)
-    return _backbone(get_state_dict(checkpoint, url)) if scheme == 'mmcls' else checkpoint
+    return _backbone(checkpoint, filename) if scheme == 'mmcls' else checkpoint
 
 
-def _backbone(state_dict: dict[str, Tensor]) -> dict:
+def _backbone(checkpoint: object, filename: str) -> dict:
     """What ``mmcls://`` means: the backbone of a classifier, for a detector."""
-    return {
-        'state_dict': {
-            name.removeprefix('backbone.'): value
-            for name, value in state_dict.items()
-            if name.startswith('backbone.')
-        }
-    }
+    return {'state_dict': under_prefix(get_state_dict(checkpoint, filename), 'backbone.')}
 
 
 def register() -> None:

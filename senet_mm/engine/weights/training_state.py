@@ -8,6 +8,7 @@ from mmengine.logging import HistoryBuffer
 from torch import Tensor
 
 from .checkpoint import check_fits
+from .state_dict import under_prefix
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -139,10 +140,5 @@ def _check_averaged(state_dict: object, runner: 'Runner', filename: str) -> None
     """Raise a ValueError for averaged weights that do not fit the model."""
     if not isinstance(state_dict, Mapping):
         raise ValueError(f'checkpoint {filename} has an ema_state_dict that is no dict')
-    prefix = 'module.'
-    averaged = {
-        name.removeprefix(prefix): value
-        for name, value in state_dict.items()
-        if name.startswith(prefix)
-    }
+    averaged = under_prefix(state_dict, 'module.')  # beside it: the counter of the steps
     check_fits(averaged, runner.bare_model, f'{filename}, ema_state_dict,')

@@ -137,8 +137,8 @@ def plain(state):
             {'prefix': 'neck.'},
             r"nothing under prefix='neck.'; allowed: backbone, head$",
         ),
-        (lambda s: {}, {}, r'missing \(bn1.bias'),
-        (lambda s: [1], {}, r'holds no state dict$'),
+        (lambda s: {}, {}, r'holds no tensors by name$'),
+        (lambda s: [1], {}, r'holds no tensors by name$'),
     ],
 )
 def test_what_does_not_fit_is_one_line(tmp_path, source, init_weights, change, kwargs, message):
