@@ -4,6 +4,7 @@ A name is looked up here, then in mmpretrain, then in mmengine, so that mmpretra
 losses, datasets and transforms need no prefix in a config.
 """
 
+from mmengine.registry import FUNCTIONS as MMENGINE_FUNCTIONS
 from mmengine.registry import Registry
 
 from senet_mm.utils.building import explain_builds
@@ -35,6 +36,8 @@ OPTIM_WRAPPERS = _child(mmpretrain.OPTIM_WRAPPERS, 'senet_mm.engine')
 PARAM_SCHEDULERS = _child(mmpretrain.PARAM_SCHEDULERS, 'senet_mm.engine')
 RUNNERS = _child(mmpretrain.RUNNERS, 'senet_mm.engine')
 WEIGHT_INITIALIZERS = _child(mmpretrain.WEIGHT_INITIALIZERS, 'senet_mm.engine')
+# What a room asks of one above it, by name.
+FUNCTIONS = _child(MMENGINE_FUNCTIONS, 'senet_mm.converters')
 
 # Nothing of ours is in these, but without a child mmengine would not search mmpretrain for a config
 # of this scope, and warn.

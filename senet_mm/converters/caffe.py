@@ -1,8 +1,9 @@
 """The weights of the Caffe networks as ours, and back."""
 
 import json
+import os
 from importlib import resources
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -11,9 +12,12 @@ from torch import Tensor
 from senet_mm.engine.weights.checkpoint import describe_misfit
 
 from .caffe_names import caffe_names
-from .caffemodel import CaffeLayer, CaffeModel
+from .caffemodel import CaffeLayer, CaffeModel, read_caffemodel
 from .state_dicts import COUNTER
-from .target import Target
+
+if TYPE_CHECKING:
+    from .formats import Format
+    from .target import Target
 
 # What the blobs of a layer are in our state dict. Those of a BatchNorm are stored times its last
 # blob, the factor.
@@ -34,7 +38,7 @@ class LayerMap(NamedTuple):
     ours: list[str]
 
 
-def layer_maps(target: Target) -> list[LayerMap]:
+def layer_maps(target: 'Target') -> list[LayerMap]:
     """All layers with weights of the Caffe network that is ``target``.
 
     Raises:
@@ -57,18 +61,34 @@ def layer_maps(target: Target) -> list[LayerMap]:
     return maps
 
 
-def from_caffe(model: CaffeModel, target: Target) -> dict[str, Tensor]:
-    """Our state dict of a Caffe network; the weights are copied.
+def read_blobs(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """The blobs of a ``.caffemodel``: ``{'conv1/7x7_s2[0]': (64, 3, 7, 7), ...}``.
+
+    See :func:`read_caffemodel` for errors.
+    """
+    layers = read_caffemodel(path).layers
+    return {f'{layer.name}[{i}]': blob for layer in layers for i, blob in enumerate(layer.blobs)}
+
+
+def from_caffe(
+    blobs: dict[str, np.ndarray], form: 'Format', target: 'Target'
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Our state dict with the blobs of a Caffe network; the weights are copied.
 
     Shapes are compared without their axes of length 1, of which legacy files have more.
+
+    Args:
+        blobs: Weights (out, in, kernel, kernel) or (out, in), biases and norms (channels,).
+        form: Not used: the names are those of the layers.
+        target: The network of ours.
+
+    Returns:
+        The state dict, and no names: every tensor is filled.
 
     Raises:
         ValueError: A blob is missing, has no place or another shape.
     """
     maps = layer_maps(target)
-    blobs = {
-        f'{layer.name}[{i}]': blob for layer in model.layers for i, blob in enumerate(layer.blobs)
-    }
     wanted: dict[str, Tensor | np.generic] = {}
     for layer in maps:
         for i, key in enumerate(layer.ours):
@@ -86,13 +106,14 @@ def from_caffe(model: CaffeModel, target: Target) -> dict[str, Tensor]:
             if layer.type == 'BatchNorm':
                 blob = _divided(blob, blobs[f'{layer.name}[2]'].item())
             weights[key] = torch.tensor(blob)
-    return {
+    state = {
         key: weights[key] if key in weights else torch.zeros_like(own, device='cpu')
         for key, own in target.tensors.items()
     }
+    return state, []
 
 
-def to_caffe(state: dict[str, Tensor], target: Target) -> CaffeModel:
+def to_caffe(state: dict[str, Tensor], form: 'Format', target: 'Target') -> CaffeModel:
     """The Caffe network with the weights of our state dict, BatchNorm factors 1.
 
     The layers are those with weights; Caffe takes what else it needs from the prototxt.

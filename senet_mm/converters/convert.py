@@ -11,24 +11,22 @@ from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 from torch import Tensor
 
 from senet_mm.engine.weights.checkpoint import describe_misfit, load_from_local
+from senet_mm.engine.weights.foreign import with_conversion
 from senet_mm.engine.weights.origin import Origin, check_network, read_origin
 from senet_mm.engine.weights.preprocessing import set_preprocessing
 from senet_mm.utils.files import atomic_file
 from senet_mm.utils.options import check_option
 from senet_mm.version import __version__
 
-from .caffe import from_caffe, reorder_classes, sorted_to_caffe, to_caffe
-from .caffemodel import read_caffemodel, write_caffemodel
-from .formats import CAFFE, FORMATS, MMPRETRAIN, Format, fitting, recognise
-from .images import find_classes, find_preprocessing, with_style
-from .state_dicts import from_state_dict, to_state_dict
+from .caffe import reorder_classes
+from .formats import Format
+from .images import find_preprocessing
+from .recognition import files_of, find_kinds, fitting, list_kinds, recognise
 from .target import Target
-from .tensor_files import read_tensors, tensors_in, write_tensors
+from .tensor_files import tensors_in
 
 CLASS_ORDERS = ('sorted', 'source')
 CHECKPOINT_SUFFIXES = ('.pth',)
-THEIR_SUFFIXES = {'caffe': ('.caffemodel',)}
-TENSOR_SUFFIXES = ('.pth', '.safetensors')
 
 
 class Conversion(NamedTuple):
@@ -61,7 +59,7 @@ def convert(
     SE layers, leave those of the config as the config initialises them.
 
     Args:
-        kind: Where the file is from, a key of ``FORMATS``.
+        kind: Where the file is from, one of ``list_kinds()``.
         src: The file.
         dst: The checkpoint, ``.pth``: ``{'state_dict': ..., 'meta': ...}``.
         model: Name or path of the config of the network.
@@ -76,7 +74,7 @@ def convert(
         FileExistsError: ``dst`` exists.
         ValueError: The file is damaged, or it does not fit the config.
     """
-    check_option('kind', kind, FORMATS)
+    check_option('kind', kind, list_kinds())
     check_option('class_order', class_order, CLASS_ORDERS)
     _check_destination(dst, CHECKPOINT_SUFFIXES, force)
     target = Target(model)
@@ -113,7 +111,7 @@ def convert_back(
     timm's file is one of its legacy networks where the config has their pooling, else of today's.
 
     Args:
-        kind: Whom the file is for, a key of ``FORMATS``.
+        kind: Whom the file is for, one of ``list_kinds()``.
         src: The checkpoint.
         dst: The file: ``.caffemodel``, or ``.pth`` or ``.safetensors`` with the tensors by name.
         model: Name or path of the config of the network.
@@ -127,19 +125,17 @@ def convert_back(
         ValueError: The checkpoint is damaged, does not fit the config, or was converted with
             another class order; or the other project has no such network.
     """
-    check_option('kind', kind, FORMATS)
+    check_option('kind', kind, list_kinds())
     check_option('class_order', class_order, CLASS_ORDERS)
-    _check_destination(dst, THEIR_SUFFIXES.get(kind, TENSOR_SUFFIXES), force)
+    files = files_of(kind)
+    _check_destination(dst, files.suffixes, force)
     target = Target(model)
     form = fitting(kind, target.geometry.pool)
     state, origin = _read_ours(src, target, class_order)
     target.check_pairing(form)
-    if kind == 'caffe':
-        if class_order == 'sorted':
-            state = reorder_classes(state, sorted_to_caffe().argsort())
-        write_caffemodel(dst, to_caffe(state, target))
-    else:
-        write_tensors(dst, to_state_dict(state, form, target))
+    if (order := _their_order(form, class_order)) is not None:
+        state = reorder_classes(state, order.argsort())
+    files.write(dst, files.to_theirs(state, form, target))
     return Conversion(form, [], origin.preprocessing)
 
 
@@ -152,14 +148,14 @@ def _class_names(
         ValueError: The file has another number of names than of classes.
     """
     number = target.model.head.num_classes
-    if names := find_classes(src):
+    if names := form.files.find_classes(Path(src)):
         if len(names) != number:
             raise ValueError(f'{src} has {len(names)} names of classes; allowed: {number}')
         return list(names)
     if number != len(IMAGENET_CATEGORIES):
         return None
-    if form is CAFFE and class_order == 'source':
-        return [IMAGENET_CATEGORIES[i] for i in sorted_to_caffe().argsort()]
+    if form.class_order and class_order == 'source':
+        return [IMAGENET_CATEGORIES[i] for i in form.class_order().argsort()]
     return list(IMAGENET_CATEGORIES)
 
 
@@ -179,37 +175,31 @@ def _check_destination(path: str | os.PathLike, suffixes: tuple[str, ...], force
         raise FileExistsError(f'{path} exists; allowed: a new file, or --force to overwrite it')
 
 
+def _their_order(form: Format, class_order: str) -> Tensor | None:
+    """The index in theirs of every class of ours, (1000,); None where the order is the same."""
+    return form.class_order() if form.class_order and class_order == 'sorted' else None
+
+
 def _read_theirs(
     kind: str, src: str | os.PathLike, target: Target, class_order: str
 ) -> tuple[dict[str, Tensor], Conversion]:
     """Our state dict of a file of another project."""
-    if kind == 'caffe':
-        return _read_caffe(src, target, class_order)
-    theirs = read_tensors(src)
+    files = files_of(kind)
+    theirs = files.read(src)
     form = recognise(kind, theirs)
-    if form is MMPRETRAIN:
-        form = with_style(form, src)
+    if style := form.find_style(Path(src)):
+        form = form._replace(style=style, grouped_style=style)
     target.check_pairing(form)
     try:
-        state, initialised = from_state_dict(theirs, form, target)
+        state, initialised = files.to_ours(theirs, form, target)
+        if (order := _their_order(form, class_order)) is not None:
+            state = reorder_classes(state, order)
     except ValueError as error:
-        raise ValueError(f'{src}: {error}') from error
+        message = f'{src}: {error}'
+        if kind not in find_kinds(str(src), theirs):
+            message = with_conversion(message, str(src), theirs)
+        raise ValueError(message) from error
     return state, Conversion(form, initialised)
-
-
-def _read_caffe(
-    src: str | os.PathLike, target: Target, class_order: str
-) -> tuple[dict[str, Tensor], Conversion]:
-    """Our state dict of a ``.caffemodel``."""
-    theirs = read_caffemodel(src)
-    target.check_pairing(CAFFE)
-    try:
-        state = from_caffe(theirs, target)
-        if class_order == 'sorted':
-            state = reorder_classes(state, sorted_to_caffe())
-    except ValueError as error:
-        raise ValueError(f'{src}: {error}') from error
-    return state, Conversion(CAFFE, [])
 
 
 def _read_ours(
@@ -221,7 +211,8 @@ def _read_ours(
     origin = read_origin(checkpoint, str(src))
     check_network(target.cfg, origin)
     if misfit := describe_misfit(state, target.tensors):
-        raise ValueError(f'{src} does not fit config {target.config}: {misfit}')
+        message = f'{src} does not fit config {target.config}: {misfit}'
+        raise ValueError(with_conversion(message, str(src), state))
     meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
     given = meta.get('class_order', class_order) if isinstance(meta, dict) else class_order
     if given != class_order:

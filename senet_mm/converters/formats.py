@@ -1,8 +1,38 @@
-"""How other projects name the tensors of our networks, and what their networks take for granted."""
+"""The networks of other projects, a row each: files, names, geometry, classes and images."""
 
-import re
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from senet_mm.models.backbones import BNInception, ResNet
+
+from .caffe import from_caffe, read_blobs, sorted_to_caffe, to_caffe
+from .caffemodel import write_caffemodel
+from .images import (
+    IMAGENET,
+    find_classes,
+    find_style,
+    images_in_checkpoint,
+    images_in_hub,
+    images_of_torchvision,
+)
+from .state_dicts import from_state_dict, their_name, to_state_dict
+from .tensor_files import read_tensors, write_tensors
+
+__all__ = [
+    'CAFFE',
+    'FORMATS',
+    'MMPRETRAIN',
+    'TIMM',
+    'TIMM_LEGACY',
+    'TORCHVISION',
+    'Files',
+    'Format',
+    'Geometry',
+    'their_name',
+]
 
 
 class Geometry(NamedTuple):
@@ -17,32 +47,105 @@ class Geometry(NamedTuple):
     style: str | None
 
 
+class Files(NamedTuple):
+    """A kind of files.
+
+    Attributes:
+        suffixes: File names that are written.
+        read: Path -> weights by name.
+        to_ours: Weights by name, format, target -> our state dict, and the names of those of our
+            tensors that were initialised.
+        to_theirs: Our state dict, format, target -> what ``write`` takes.
+        write: Writes it to a path, completely or not at all.
+        find_classes: Path -> names of the classes, None where the file has none.
+    """
+
+    suffixes: tuple[str, ...]
+    read: Callable
+    to_ours: Callable
+    to_theirs: Callable
+    write: Callable
+    find_classes: Callable[[Path], tuple[str, ...] | None]
+
+
+TENSORS = Files(
+    suffixes=('.pth', '.safetensors'),
+    read=read_tensors,
+    to_ours=from_state_dict,
+    to_theirs=to_state_dict,
+    write=write_tensors,
+    find_classes=find_classes,
+)
+CAFFEMODEL = Files(
+    suffixes=('.caffemodel',),
+    read=read_blobs,
+    to_ours=from_caffe,
+    to_theirs=to_caffe,
+    write=write_caffemodel,
+    find_classes=lambda path: None,
+)
+
+
 class Format(NamedTuple):
     """A project's networks.
 
     Attributes:
+        kind: Name on the command line. A kind may have several formats.
         title: Who they are, for messages.
         pool: Pooling of the stem.
         style: ``style`` of bottlenecks, None for either.
         grouped_style: ``style`` of bottlenecks with groups, None for either.
+        images: How images are prepared where neither the file nor what lies beside it says more:
+            fields of :mod:`senet_mm.engine.weights.preprocessing`.
+        marks: Patterns -> whether a file has a tensor with such a name. A file with other marks is
+            of another format.
         names: Our names -> theirs, as patterns and replacements, each applied in turn to every
-            name. The empty name says that they have no such tensor.
+            name. The empty name says that they have no such tensor. Unused for Caffe, whose
+            networks are named by layer, see ``caffe_names``.
+        files: Their files.
+        scopes: Default scopes of the configs in their files.
+        backbones: Those of our backbones that they have.
+        class_order: Returns the index in theirs of every class of ImageNet in sorted order,
+            (1000,); None where theirs are sorted.
+        images_of: First part of our config's name -> what differs from ``images``.
+        find_images: Path, SHA-256 -> what the file, or what lies beside it, says of its images.
+        find_style: Path -> ``style`` of all bottlenecks where the file says it.
     """
 
+    kind: str
     title: str
     pool: str
     style: str | None
     grouped_style: str | None
-    names: dict[str, str]
+    images: dict[str, Any]
+    marks: dict[str, bool]
+    names: dict[str, str] = {}
+    files: Files = TENSORS
+    scopes: tuple[str, ...] = ()
+    backbones: tuple[type[nn.Module], ...] = (ResNet,)
+    class_order: Callable[[], Tensor] | None = None
+    images_of: dict[str, dict[str, Any]] = {}
+    find_images: Callable[[Path, str], dict[str, Any]] = lambda path, digest: {}
+    find_style: Callable[[Path], str | None] = lambda path: None
 
 
-# The Caffe networks are named by layer, see `caffe_names`.
-CAFFE = Format('Caffe', pool='ceil', style='caffe', grouped_style='pytorch', names={})
-TIMM_LEGACY = Format(
-    "timm's legacy networks",
+CAFFE = Format(
+    kind='caffe',
+    title='Caffe',
+    files=CAFFEMODEL,
+    marks={r'^conv\d_\d_1x1_reduce\[0\]$|^inception_3a/': True},
+    backbones=(ResNet, BNInception),
     pool='ceil',
     style='caffe',
     grouped_style='pytorch',
+    class_order=sorted_to_caffe,
+    # README of hujie-frank/SENet: mean subtracted, the centre of a short side of 256.
+    images=IMAGENET | dict(mean=[104, 117, 123], std=[1, 1, 1], channel_order='BGR', backend='cv2'),
+)
+TIMM_LEGACY = Format(
+    kind='timm',
+    title="timm's legacy networks",
+    marks={r'^layer0\.|\.se_module\.|^last_linear\.': True},
     names={
         r'^backbone\.stem\.0\.(conv|bn)\.': r'layer0.\g<1>1.',
         r'^backbone\.stem\.1\.(conv|bn)\.': r'layer0.\g<1>2.',
@@ -52,12 +155,16 @@ TIMM_LEGACY = Format(
         r'\.se\.': '.se_module.',
         r'^head\.fc\.': 'last_linear.',
     },
+    pool='ceil',
+    style='caffe',
+    grouped_style='pytorch',
+    images=IMAGENET,
+    find_images=images_in_hub,
 )
 TIMM = Format(
-    "today's timm",
-    pool='pad1',
-    style='pytorch',
-    grouped_style='pytorch',
+    kind='timm',
+    title="today's timm",
+    marks={r'^layer1\.': True, r'^fc\.': True},
     names={
         r'^backbone\.stem\.0\.conv\.': 'conv1.0.',
         r'^backbone\.stem\.0\.bn\.': 'conv1.1.',
@@ -67,46 +174,39 @@ TIMM = Format(
         r'^backbone\.stem\.2\.bn\.': 'bn1.',
         r'^(backbone|head)\.': '',
     },
-)
-MMPRETRAIN = Format(
-    'mmpretrain',
-    pool='pad1',
-    style=None,
-    grouped_style=None,
-    names={r'\.se\.fc([12])\.': r'.se_layer.conv\1.conv.'},
-)
-TORCHVISION = Format(
-    'torchvision',
     pool='pad1',
     style='pytorch',
     grouped_style='pytorch',
+    images=IMAGENET | dict(interpolation='bicubic'),
+    images_of={'seresnet50': dict(resize=235)},  # crop_pct=0.95 of all its weights
+    find_images=images_in_hub,
+)
+MMPRETRAIN = Format(
+    kind='mmpretrain',
+    title='mmpretrain',
+    marks={r'\.se_layer\.conv[12]\.': True},
+    scopes=('mmpretrain', 'mmcls'),
+    names={r'\.se\.fc([12])\.': r'.se_layer.conv\1.conv.'},
+    pool='pad1',
+    style=None,
+    grouped_style=None,
+    # configs/seresnet, configs/resnext and configs/resnet of mmpretrain.
+    images=IMAGENET,
+    images_of={f'resnet{depth}': dict(backend='cv2') for depth in (18, 34, 50, 101, 152)},
+    find_images=images_in_checkpoint,
+    find_style=find_style,
+)
+TORCHVISION = Format(
+    kind='torchvision',
+    title='torchvision',
+    marks={r'^layer1\.': True, r'^fc\.': True, r'\.se\.': False},
     names={r'^.*\.se\..*$': '', r'^(backbone|head)\.': ''},
+    pool='pad1',
+    style='pytorch',
+    grouped_style='pytorch',
+    images=IMAGENET,
+    find_images=images_of_torchvision,
 )
 
-# By the name of the command line. timm has two: the marks of the first tell its files.
-FORMATS: dict[str, tuple[Format, ...]] = {
-    'caffe': (CAFFE,),
-    'timm': (TIMM_LEGACY, TIMM),
-    'mmpretrain': (MMPRETRAIN,),
-    'torchvision': (TORCHVISION,),
-}
-LEGACY_MARKS = re.compile(r'^layer0\.|\.se_module\.|^last_linear\.')
-
-
-def fitting(kind: str, pool: str | None) -> Format:
-    """The format of this kind, a key of ``FORMATS``, for networks with a pooling, or the last."""
-    formats = FORMATS[kind]
-    return next((form for form in formats if form.pool == pool), formats[-1])
-
-
-def recognise(kind: str, names: Iterable[str]) -> Format:
-    """The format of this kind, a key of ``FORMATS``, of a file with tensors of these names."""
-    formats = FORMATS[kind]
-    return formats[0] if any(map(LEGACY_MARKS.search, names)) else formats[-1]
-
-
-def their_name(ours: str, form: Format) -> str:
-    """The name of one of our tensors in another project; empty where that has none."""
-    for pattern, replacement in form.names.items():
-        ours = re.sub(pattern, replacement, ours)
-    return ours
+# Of several of a kind the last is the one whose marks need not be there.
+FORMATS = (CAFFE, TIMM_LEGACY, TIMM, MMPRETRAIN, TORCHVISION)

@@ -1,19 +1,30 @@
 """The state dicts of timm, mmpretrain and torchvision as ours, and back."""
 
+import re
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from senet_mm.engine.weights.checkpoint import describe_misfit
 
-from .formats import Format, their_name
-from .target import Target
+if TYPE_CHECKING:
+    from .formats import Format
+    from .target import Target
 
 # Counters of batches, which averaging with a momentum does not need: a file may lack them.
 COUNTER = 'num_batches_tracked'
 
 
+def their_name(ours: str, form: 'Format') -> str:
+    """The name of one of our tensors in another project; empty where that has none."""
+    for pattern, replacement in form.names.items():
+        ours = re.sub(pattern, replacement, ours)
+    return ours
+
+
 def from_state_dict(
-    theirs: dict[str, Tensor], form: Format, target: Target
+    theirs: dict[str, Tensor], form: 'Format', target: 'Target'
 ) -> tuple[dict[str, Tensor], list[str]]:
     """Our state dict with the tensors of another project, in the types of ours.
 
@@ -42,7 +53,7 @@ def from_state_dict(
     return state, initialised
 
 
-def to_state_dict(state: dict[str, Tensor], form: Format, target: Target) -> dict[str, Tensor]:
+def to_state_dict(state: dict[str, Tensor], form: 'Format', target: 'Target') -> dict[str, Tensor]:
     """Our state dict with the names of another project.
 
     Raises:

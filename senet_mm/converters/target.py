@@ -9,9 +9,9 @@ from torch import Tensor
 
 from senet_mm.config import get_config, list_models
 from senet_mm.engine.classifier import build_classifier
-from senet_mm.models.backbones import BNInception, Bottleneck, ResNet
+from senet_mm.models.backbones import BNInception, Bottleneck
 
-from .formats import CAFFE, Format, Geometry
+from .formats import FORMATS, Format, Geometry
 
 if TYPE_CHECKING:
     from senet_mm.models import ImageClassifier
@@ -32,7 +32,7 @@ class Target:
         self.config = config
         self.cfg = get_config(config)
         kind = type(self.model.backbone)
-        if not issubclass(kind, (ResNet, BNInception)):
+        if not issubclass(kind, tuple(b for form in FORMATS for b in form.backbones)):
             raise ValueError(
                 f'config {config} has the backbone {kind.__name__}; '
                 'allowed: ResNet, ResNeXt, BNInception and their forms with SE'
@@ -89,10 +89,12 @@ class Target:
 
     def check_pairing(self, form: Format) -> None:
         """Raise a ValueError unless weights of another project give their results here, too."""
-        if isinstance(self.model.backbone, BNInception) and form is not CAFFE:
+        backbone = self.model.backbone
+        if not isinstance(backbone, form.backbones):
+            having = (other.kind for other in FORMATS if isinstance(backbone, other.backbones))
             raise ValueError(
-                f'config {self.config} has the backbone BNInception, which is none of '
-                f'{form.title}; allowed: caffe'
+                f'config {self.config} has the backbone {type(backbone).__name__}, which is none '
+                f'of {form.title}; allowed: {", ".join(dict.fromkeys(having))}'
             )
         needs = self.geometry_in(form)
         if self.does(needs):

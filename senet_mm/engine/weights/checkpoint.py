@@ -5,6 +5,7 @@ import logging
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from .foreign import with_conversion
 from .misfit import count_names, describe_misfit
 from .safe_load import load_from_local
 from .state_dict import get_state_dict
@@ -65,7 +66,8 @@ def check_fits(state_dict: dict[str, Tensor], model: nn.Module, filename: str) -
     arrays = [name for name, value in state_dict.items() if not isinstance(value, Tensor)]
     if misfit or arrays:
         misfit = misfit or count_names('no tensors', arrays)
-        raise ValueError(f'checkpoint {filename} does not fit the model of the config: {misfit}')
+        message = f'checkpoint {filename} does not fit the model of the config: {misfit}'
+        raise ValueError(with_conversion(message, filename, state_dict))
 
 
 def with_own_head(

@@ -12,6 +12,7 @@ from mmengine.runner import CheckpointLoader
 
 from senet_mm.config.text import read_config_text
 
+from .foreign import describe_conversion
 from .preprocessing import (
     GEOMETRY,
     check_preprocessing,
@@ -127,7 +128,7 @@ def check_network(cfg: Config, origin: Origin, new_head: bool = False) -> None:
         raise ValueError(
             f'checkpoint {origin.filename} does not fit the model of the config: it was made with '
             f'{_join(differences, "other")}, the config has '
-            f'{_join(differences, "given")}; allowed: {_remedy(differences)}'
+            f'{_join(differences, "given")}; {_remedy(differences, origin, theirs)}'
         )
 
 
@@ -140,10 +141,13 @@ def _join(differences: Sequence[Difference], side: str, limit: int = 3) -> str:
     return ' '.join(parts) + (' ...' if len(differences) > limit else '')
 
 
-def _remedy(differences: Sequence[Difference]) -> str:
-    """What makes the config that of the weights."""
-    simple = all(isinstance(d.other, (str, int, float, bool)) for d in differences)
+def _remedy(differences: Sequence[Difference], origin: Origin, scope: str) -> str:
+    """What makes the config that of the weights, or the weights those of the config."""
+    has_others = any(difference.key.endswith('.type') for difference in differences)
+    if has_others and (conversion := describe_conversion(origin.filename, scope=scope)):
+        return conversion
     config = 'the config that it was made with'
+    simple = all(isinstance(d.other, (str, int, float, bool)) for d in differences)
     if not simple or len(differences) > 3:
-        return config
-    return f'--cfg-options {_join(differences, "other")}, or {config}'
+        return f'allowed: {config}'
+    return f'allowed: --cfg-options {_join(differences, "other")}, or {config}'

@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from senet_mm.utils.files import check_regular_file
 
 from .archive import is_archive, read_archive
+from .foreign import with_conversion
 from .pickle_outline import RefusedError, read_outline
 from .stand_ins import only_stand_ins, to_plain
 
@@ -38,12 +39,12 @@ def load_from_local(filename: str | os.PathLike, map_location: str | None = None
         else:
             content = _load(filename, map_location)
     except RefusedError as error:
-        raise ValueError(
-            f'checkpoint {filename} is refused: {error}; allowed: tensors and plain data'
-        ) from error
+        message = f'checkpoint {filename} is refused: {error}; allowed: tensors and plain data'
+        raise ValueError(with_conversion(message, filename)) from error
     except Exception as error:  # whatever torch, pickle and numpy raise for damaged files
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ValueError(f'checkpoint {filename} is damaged or no checkpoint: {reason}') from error
+        message = f'checkpoint {filename} is damaged or no checkpoint: {reason}'
+        raise ValueError(with_conversion(message, filename)) from error
     _check_meta(content, filename)
     return content
 

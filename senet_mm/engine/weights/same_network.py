@@ -57,7 +57,11 @@ def _compare(
         _find(part.get('type'), scope) for part, scope in zip((given, other), scopes, strict=True)
     ]
     if not _are_one(*kinds):
-        yield Difference(f'{path}.type', *(part.get('type', ABSENT) for part in (given, other)))
+        ours, theirs = (
+            _name(part.get('type', ABSENT), scope)
+            for part, scope in zip((given, other), scopes, strict=True)
+        )
+        yield Difference(f'{path}.type', ours, theirs)
         return
     key = path.rpartition('.')[2]
     defaults = _defaults(kinds[0] or FUNCTIONS.get(key))
@@ -70,6 +74,12 @@ def _compare(
     for name in sorted((sides[0].keys() | sides[1].keys()) - IRRELEVANT - {'type'}, key=str):
         ours, theirs = (side.get(name, ABSENT) for side in sides)
         yield from _compare(f'{path}.{name}', ours, theirs, scopes)
+
+
+def _name(kind: object, scope: str) -> object:
+    """A ``type`` as a config in our scope has it: ``mmpretrain.ResNet``."""
+    is_foreign = isinstance(kind, str) and '.' not in kind and scope != 'senet_mm'
+    return f'{scope}.{kind}' if is_foreign else kind
 
 
 def _find(kind: object, scope: str) -> object:
