@@ -116,7 +116,12 @@ def from_caffe(
 def to_caffe(state: dict[str, Tensor], form: 'Format', target: 'Target') -> CaffeModel:
     """The Caffe network with the weights of our state dict, BatchNorm factors 1.
 
-    The layers are those with weights; Caffe takes what else it needs from the prototxt.
+    It has the layers with weights alone; Caffe takes the others from the prototxt.
+
+    Args:
+        state: Our state dict: weights (out, in, kernel, kernel) or (out, in), others (channels,).
+        form: Not used: the names are those of the layers.
+        target: The network of ours.
 
     Raises:
         ValueError: ``target`` is none of the Caffe networks.
@@ -146,6 +151,10 @@ def sorted_to_caffe() -> Tensor:
 
 def reorder_classes(state: dict[str, Tensor], order: Tensor) -> dict[str, Tensor]:
     """The state dict with row ``order[i]`` of the classifier as row i.
+
+    Args:
+        state: Ours; ``head.fc.weight`` is (classes, channels), ``head.fc.bias`` (classes,).
+        order: Index of every class, (classes,).
 
     Raises:
         ValueError: The classes are not as many.

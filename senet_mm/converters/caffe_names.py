@@ -1,4 +1,4 @@
-"""Where the layers of the seven released Caffe networks are in ours.
+"""The layers of the seven released Caffe networks, and their names in ours.
 
 Source: the deploy files of hujie-frank/SENet.
 """

@@ -1,4 +1,4 @@
-"""What other projects note of their networks beside the tensors: images, stride placement."""
+"""What other projects record beside the tensors: images, stride placement, classes."""
 
 import json
 import math
@@ -33,13 +33,13 @@ def find_preprocessing(
 
     Args:
         form: The format of the file.
-        src: The file; what its project keeps beside it is read, too.
+        src: The file. A file that its project keeps beside it is read, too.
         digest: Its SHA-256.
         config: Name or path of our config for it.
-        stated: What the user says, which comes first.
+        stated: What the user states; it overrides the rest.
 
     Raises:
-        ValueError: A statement cannot be.
+        ValueError: A field is not known or cannot have its value.
     """
     network = Path(config).stem.partition('_')[0].partition('-')[0]
     default = form.images | form.images_of.get(network, {})

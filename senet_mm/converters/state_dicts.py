@@ -28,6 +28,12 @@ def from_state_dict(
 ) -> tuple[dict[str, Tensor], list[str]]:
     """Our state dict with the tensors of another project, in the types of ours.
 
+    Args:
+        theirs: Their tensors, shaped as ours: weights (out, in, kernel, kernel) or (out, in),
+            biases and norms (channels,), counters ().
+        form: Their format.
+        target: The network of ours.
+
     Returns:
         The state dict, and the names of those of our tensors that the other project never has:
         these are initialised as the config says.

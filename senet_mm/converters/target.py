@@ -1,4 +1,4 @@
-"""The network of ours that weights are for, and whether it looks where theirs does."""
+"""The network of ours that weights are for, and whether its geometry is that of theirs."""
 
 import copy
 from functools import cached_property

@@ -26,7 +26,6 @@ NAME = 'seresnet8_1xb64_digits'
 RGB = 'seresnet20_8xb16_cifar10'
 TENSOR_FORMATS = [form for form in FORMATS if form is not CAFFE]
 KINDS = {
-    'timm': ['timm'],
     "timm's legacy networks": ['timm'],
     "today's timm": ['timm'],
     'mmpretrain': ['mmpretrain'],

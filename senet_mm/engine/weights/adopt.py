@@ -1,4 +1,4 @@
-"""A config prepares images as the weights want it that it is used with."""
+"""Sets how a config prepares images to what its weights were trained with."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from .preprocessing import (
 
 
 def adopt_normalisation(cfg: Config, origin: Origin) -> list[str]:
-    """Let a config normalise images, and order their channels, as weights want it.
+    """Set mean, std and channel order of a config to those of weights.
 
     Args:
         cfg: The config, changed in place.
@@ -57,7 +57,7 @@ def check_normalisation(cfg: Config, origin: Origin) -> None:
 
 
 def adopt_geometry(cfg: Config, origin: Origin) -> list[str]:
-    """Let the test of a config resize and crop as weights were made for.
+    """Set resize and crop of the test of a config to those of weights.
 
     What was chosen stays: by an option, or by ``keep_resolution=True`` in the config.
 
@@ -84,7 +84,7 @@ def adopt_geometry(cfg: Config, origin: Origin) -> list[str]:
 
 
 def _differing(given: Mapping, origin: Origin, names: Sequence[str]) -> list[str]:
-    """Those of the names that both have, with another value."""
+    """Names that both have with different values."""
     wanted = origin.preprocessing
     return [n for n in names if n in given and n in wanted and given[n] != wanted[n]]
 

@@ -1,4 +1,4 @@
-"""State dicts of checkpoints: every tensor fits, or nothing is changed and one line says why."""
+"""Loads state dicts: every tensor fits, or the model stays as it is and one line says why."""
 
 import logging
 
@@ -76,8 +76,8 @@ def with_own_head(
     """A state dict in which a head of another class count is replaced by the model's.
 
     Args:
-        state_dict: The state dict of a checkpoint.
-        model: The model, with a head that is initialised.
+        state_dict: The state dict of a checkpoint; tensors of its head are (classes, ...).
+        model: The model, with an initialised head.
         filename: Where the checkpoint is from, for the line in the log that says so.
     """
     own = model.state_dict()

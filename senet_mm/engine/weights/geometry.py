@@ -12,7 +12,7 @@ def name_of(step: Mapping) -> str:
 
 
 def is_side(value: object) -> bool:
-    """Whether a value is the side of an image that can be, in pixels."""
+    """Whether a value can be the side of an image, in pixels."""
     return type(value) is int and 1 <= value <= MAX_SIDE
 
 

@@ -1,4 +1,4 @@
-"""How tensors that are given differ from those that are wanted, in one line."""
+"""How given tensors differ from the wanted ones, in one line."""
 
 from collections.abc import Iterable, Mapping
 
@@ -17,7 +17,7 @@ KINDS = {
 
 
 def describe_misfit(given: Mapping[str, object], wanted: Mapping[str, Wanted]) -> str:
-    """What stands between the given and the wanted tensors; empty if nothing.
+    """Lists how given tensors differ from the wanted ones; empty if they fit.
 
     ``12 missing (a, b, c, ...); 1 unexpected (d); 1 of another shape (e (2, 3) for (3, 2))``.
     Floats of 16, 32 and 64 bits stand for each other, integers of any width as well, and floats

@@ -1,4 +1,4 @@
-"""What weights were made with: read from their file, compared with a config.
+"""The origin of weights: config, images and classes, read from their file.
 
 ``meta`` of a checkpoint has ``cfg``, the text of the config as it was used, ``preprocessing``, see
 :mod:`senet_mm.engine.weights.preprocessing`, and ``dataset_meta`` with the names of the classes.

@@ -9,8 +9,7 @@ from senet_mm.config.text import to_plain
 from senet_mm.models.recalibration import insert_se
 from senet_mm.registry import MODELS
 
-# What changes neither the tensors of a network nor what it answers: how it is trained, how it
-# starts, how it computes the same.
+# Keys that change neither tensors nor outputs: training, initialisation, speed.
 IRRELEVANT = {
     'backward_mode', 'cal_acc', 'data_preprocessor', 'drop_path_rate', 'drop_rate', 'dropout',
     'forward_mode', 'frozen_stages', 'init_cfg', 'label_smooth', 'loss', 'norm_eval',
@@ -33,7 +32,7 @@ class Difference(NamedTuple):
 def compare_networks(
     given: Mapping, other: Mapping, scopes: tuple[str, str] = ('senet_mm', 'senet_mm')
 ) -> list[Difference]:
-    """Where two values of ``model`` differ in what the network computes.
+    """Lists the keys in which two values of ``model`` describe different networks.
 
     A key that one of them leaves out has the default of the class. Nothing is built or imported:
     a class is looked up where it is registered.

@@ -67,7 +67,7 @@ def load_from_anywhere(filename: str, map_location: str | None = None) -> object
 
 
 def _backbone(checkpoint: object, filename: str) -> dict:
-    """What ``mmcls://`` means: the backbone of a classifier, for a detector."""
+    """The backbone of a classifier, for a detector: the meaning of ``mmcls://``."""
     return {'state_dict': under_prefix(get_state_dict(checkpoint, filename), 'backbone.')}
 
 

@@ -1,8 +1,8 @@
-"""What a checkpoint's names of numpy and mmengine become: data, whatever the file asks for.
+"""Data in the place of the numpy and mmengine objects that a checkpoint names.
 
 The names of a pickle are called with what the file gives. numpy's own would build types with
-fields at any place of memory, and ``getattr`` leads from any function to ``eval``. These here keep
-what they are given; :func:`to_plain` makes the real objects of it.
+fields at any address of memory, and ``getattr`` leads from any function to ``eval``. The classes
+here keep their arguments; :func:`to_plain` builds the real objects.
 """
 
 import contextlib
@@ -95,7 +95,7 @@ STAND_INS: list[Callable | tuple[Callable, str]] = [
 
 @contextlib.contextmanager
 def only_stand_ins() -> Iterator[None]:
-    """Let ``torch.load`` know of these alone, whatever was marked as safe elsewhere."""
+    """Allow ``torch.load`` these names alone; what other packages marked as safe is put aside."""
     marked = torch.serialization.get_safe_globals()
     torch.serialization.clear_safe_globals()
     torch.serialization.add_safe_globals(STAND_INS)
@@ -107,7 +107,7 @@ def only_stand_ins() -> Iterator[None]:
 
 
 def to_plain(value: object) -> object:
-    """A value with real objects in the place of stand-ins.
+    """Replaces stand-ins in a value by real objects.
 
     Raises:
         RefusedError: There is something else than data in it.
