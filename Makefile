@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN = .venv/bin
 CONFIG ?= configs/digits/seresnet8_1xb64_digits.py
 
-.PHONY: train test test-detection lint clean
+.PHONY: train test test-oldest test-detection lint clean
 
 train: .venv/installed  ## train an SE network on scikit-learn's handwritten digits
 	$(BIN)/python tools/train.py $(CONFIG)
 
 test: .venv/installed  ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-oldest: .venv-oldest/installed  ## run the fast tests with the oldest versions of setup.cfg
+	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-detection: .venv-detection/installed  ## run the tests that need mmdet
 	.venv-detection/bin/python -m pytest tests_mmdet
@@ -19,12 +22,19 @@ lint: .venv/installed  ## check style, format and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-clean:  ## remove the environment
-	rm -rf .venv .venv-detection
+clean:  ## remove the environments
+	rm -rf .venv .venv-oldest .venv-detection
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+# uv takes the lower bound of every requirement; pip has no such option.
+.venv-oldest/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/pip install --quiet --disable-pip-version-check uv
+	.venv-oldest/bin/uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct -e '.[test]'
 	touch $@
 
 .venv-detection/installed: setup.cfg pyproject.toml

@@ -1,6 +1,7 @@
 """Names that pick parameters or layers must be in the network."""
 
 import re
+from uuid import uuid4
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ KEYS = 'optim_wrapper.paramwise_cfg.custom_keys'
 
 
 def build_optimizer(options, folder):
-    options = {**options, 'work_dir': str(folder), 'experiment_name': folder.name}
+    options = {**options, 'work_dir': str(folder), 'experiment_name': uuid4().hex}
     runner = Runner.from_cfg(get_config(DIGITS, options))
     return runner, runner.build_optim_wrapper(runner.cfg.optim_wrapper)
 
