@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mmengine.optim import OptimWrapper, OptimWrapperDict, _ParamScheduler
 from mmengine.runner import EpochBasedTrainLoop
 
-from .epoch_loop import BATCHES
+from .loops import BATCHES
 
 if TYPE_CHECKING:
     from .runner import Runner

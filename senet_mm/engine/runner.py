@@ -4,6 +4,7 @@ import copy
 import logging
 import re
 import warnings
+from functools import cached_property
 from pathlib import Path
 
 import mmengine
@@ -14,7 +15,6 @@ from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import BaseLoop, CheckpointLoader
-from mmengine.runner import Runner as _Runner
 from torch import nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
@@ -36,8 +36,11 @@ from senet_mm.models.recalibration import summarize
 from senet_mm.registry import RUNNERS
 from senet_mm.version import __version__
 
+from .checkpoints import restore_state
+from .checkpoints.history import carry_history
 from .classes import align_with_training, compare_checkpoint
 from .data_loader import build_data_loader, check_has_batch, refuse_damage
+from .interruptible import InterruptibleRunner
 from .network_names import check_names
 from .preflight import check_loop, check_run
 from .recomputation import check_paths, set_up_recomputation
@@ -71,7 +74,7 @@ UPSTREAM_HOOKS = {
 
 
 @RUNNERS.register_module()
-class Runner(_Runner):
+class Runner(InterruptibleRunner):
     """mmengine's runner that runs on any device, loads strictly and logs briefly."""
 
     # Of the checkpoint from which the runner was built.
@@ -265,6 +268,8 @@ class Runner(_Runner):
         plan = get_plan(self)
         super().resume(filename, *args, **kwargs)
         relocate(self)
+        restore_state(self, self._resumed.checkpoint if self._resumed else {})
+        carry_history(self)
         follow_config(self, plan)
 
     def load_checkpoint(
@@ -305,11 +310,14 @@ class Runner(_Runner):
 
     def save_checkpoint(self, *args: object, meta: dict | None = None, **kwargs: object) -> None:
         """Save a checkpoint that says how its images were prepared."""
-        loader = 'val_dataloader' if self.cfg.get('val_dataloader') else 'test_dataloader'
-        preprocessing = describe_preprocessing(self.cfg, loader)
         super().save_checkpoint(
-            *args, meta={**(meta or {}), 'preprocessing': preprocessing}, **kwargs
+            *args, meta={**(meta or {}), 'preprocessing': self._preprocessing}, **kwargs
         )
+
+    @cached_property
+    def _preprocessing(self) -> dict:
+        loader = 'val_dataloader' if self.cfg.get('val_dataloader') else 'test_dataloader'
+        return describe_preprocessing(self.cfg, loader)
 
     def build_logger(self, *args: object, **kwargs: object) -> MMLogger:
         """A logger that leaves out what the user cannot act on."""
