@@ -14,9 +14,10 @@ test: .venv/installed  ## run the tests
 test-detection: .venv-detection/installed  ## run the tests that need mmdet
 	.venv-detection/bin/python -m pytest tests_mmdet
 
-lint: .venv/installed  ## check style and format
+lint: .venv/installed  ## check style, format and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/mypy
 
 clean:  ## remove the environment
 	rm -rf .venv .venv-detection

@@ -137,7 +137,8 @@ class GateRecorder:
             return layer.register_forward_pre_hook(
                 lambda layer, args: self._record(name, layer.scale(args[0]))
             )
-        return layer.gate.register_forward_hook(lambda _, args, out: self._record(name, out))
+        gate = layer.get_submodule('gate')
+        return gate.register_forward_hook(lambda _, args, out: self._record(name, out))
 
     def _record(self, name: str, gate: Tensor) -> None:
         """Take in the gates of the first ``len(labels)`` images, (N, C, ...).

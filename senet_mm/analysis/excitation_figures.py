@@ -106,7 +106,7 @@ def _panels(blocks: Sequence[str], draw: Callable[[Axes, str], None], ylabel: st
         axes.set_visible(False)
     for axes in grid[:, 0]:
         axes.set_ylabel(ylabel)
-    _limit(grid.flat)
+    _limit(list(grid.flat))
     handles, names = grid[0, 0].get_legend_handles_labels()
     ncols = min(len(names), 2 * columns + 1)
     figure.legend(handles, names, loc='outside upper center', ncols=ncols, title='class')

@@ -62,9 +62,9 @@ class ExcitationHook(Hook):
         names = dataset.metainfo.get('classes')
         if not names:
             raise ValueError('the data set names no classes; set metainfo=dict(classes=[...])')
-        classes = self.classes
-        if classes is not None:
-            classes = [find_class(given, names) for given in classes]
+        classes = None
+        if self.classes is not None:
+            classes = [find_class(given, names) for given in self.classes]
         self.recorder = GateRecorder(runner.model, names, classes, self.thresholds)
         rank, world_size = get_dist_info()
         self.remaining = len(range(rank, len(dataset), world_size))
@@ -85,18 +85,18 @@ class ExcitationHook(Hook):
         self.recorder.remove()
         self.excitation = self.recorder.excitation.gathered()
         if runner.rank == 0:
-            self._report(runner)
+            self._report(runner, self.excitation)
 
-    def _report(self, runner: Runner) -> None:
+    def _report(self, runner: Runner, excitation: Excitation) -> None:
         """Write the numbers; say in the log what is wrong."""
         folder = Path(self.out_dir or runner.work_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        write_csv(self.excitation, folder / 'excitation.csv')
+        write_csv(excitation, folder / 'excitation.csv')
         runner.logger.info(f'gates written to {folder / "excitation.csv"}')
-        for label, count in self.excitation.counts.items():
+        for label, count in excitation.counts.items():
             if self.classes is not None and not count:
-                runner.logger.warning(f'no image of class {self.excitation.names[label]!r}')
-        reports = examine(self.excitation, self.dead_std, self.saturated_share)
+                runner.logger.warning(f'no image of class {excitation.names[label]!r}')
+        reports = examine(excitation, self.dead_std, self.saturated_share)
         summaries = [report.summary for report in reports if report.summary]
         for line in summaries or ['gates: no channel is saturated or dead']:
             runner.logger.info(line)

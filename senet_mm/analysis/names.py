@@ -68,10 +68,9 @@ def paper_blocks(names: Sequence[str]) -> list[str]:
 
     All blocks, where one has no stage in its name.
     """
-    matches = [PAPER_NAME.fullmatch(name) for name in names]
-    if not all(matches):
+    stages = [int(match[1]) for name in names if (match := PAPER_NAME.fullmatch(name))]
+    if len(stages) < len(names):
         return list(names)
-    stages = [int(match[1]) for match in matches]
     last_of_stage = dict(zip(stages, names, strict=True))
     return [
         name

@@ -5,6 +5,8 @@ from os import PathLike
 
 import numpy as np
 from mmengine.config import ConfigDict
+from mmengine.dataset import BaseDataset
+from mmpretrain.models.utils import ClsDataPreprocessor
 from torch import Tensor
 
 from senet_mm.datasets.names import printable
@@ -48,7 +50,7 @@ def get_stages(
         return [_get_row(loader.dataset, draw, module, training) for draw in draws]
 
 
-def _get_row(dataset: object, draw: Draw, module: object, training: bool) -> Row:
+def _get_row(dataset: BaseDataset, draw: Draw, module: ClsDataPreprocessor, training: bool) -> Row:
     index, key = draw
     seed_generators(key)
     results = dataset.get_data_info(index)
@@ -66,7 +68,7 @@ def _get_row(dataset: object, draw: Draw, module: object, training: bool) -> Row
     return Row(title, pictures)
 
 
-def _to_grey_levels(image: Tensor, module: object) -> np.ndarray:
+def _to_grey_levels(image: Tensor, module: ClsDataPreprocessor) -> np.ndarray:
     """uint8 (H, W, C) of an input (C, H, W), the normalisation undone."""
     if module._enable_normalize:
         image = image * module.std + module.mean

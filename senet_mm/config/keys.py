@@ -48,12 +48,13 @@ def occurs(value: object, container: object) -> bool:
 
 def walk(value: object, path: str) -> Iterator[tuple[str, dict]]:
     """All dicts below a value, with their dotted paths."""
+    items: Iterable[tuple[object, object]] = ()
     if isinstance(value, dict):
         if path:
             yield path, value
         items = value.items()
-    else:
-        items = enumerate(value) if isinstance(value, list | tuple) else ()
+    elif isinstance(value, list | tuple):
+        items = enumerate(value)
     for key, item in items:
         yield from walk(item, f'{path}.{key}' if path else str(key))
 
@@ -65,7 +66,9 @@ def _check_open(path: str, given: Iterable[str], known: Iterable[str]) -> None:
 
 
 def _check_closed(path: str, given: Iterable[str], allowed: set[str] | None) -> None:
-    for key in given if allowed is not None else ():
+    if allowed is None:
+        return
+    for key in given:
         if key not in allowed and not key.startswith('_'):  # mmengine's own: _scope_, _delete_
             names = suggest(key, allowed) or f'; allowed: {", ".join(sorted(allowed))}'
             raise ValueError(f'config key {_join(path, key)!r} is not known{names}')

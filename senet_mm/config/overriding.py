@@ -82,11 +82,11 @@ class Overrides:
 
 def _rewrite(value: object, before: object, after: object) -> object:
     """A value with those elements of its lists exchanged that differ in a change."""
-    if isinstance(value, dict) and isinstance(before, dict):
+    if isinstance(value, dict) and isinstance(before, dict) and isinstance(after, dict):
         common = value.keys() & before.keys()
         parts = {key: [dict.get(of, key) for of in (value, before, after)] for key in common}
         return ConfigDict({**value, **{key: _rewrite(*part) for key, part in parts.items()}})
-    if not (isinstance(value, list) and isinstance(before, list)):
+    if not (isinstance(value, list) and isinstance(before, list) and isinstance(after, list)):
         return value
     result = [*value]
     for index, (old, new) in enumerate(zip(before, after, strict=True)):
@@ -110,6 +110,13 @@ def are_equal(value: object, other: object) -> bool:
     return ConfigDict(_=value).to_dict() == ConfigDict(_=other).to_dict()
 
 
+def _child(container: object, key: str) -> object:
+    """What a list, dict or config has under a part of a dotted key; None for nothing."""
+    if isinstance(container, list):
+        return container[int(key)] if key.isdigit() and int(key) < len(container) else None
+    return container.get(key) if isinstance(container, dict | Config) else None
+
+
 def apply_option(cfg: Config, key: str, value: object) -> None:
     """Set a value by its dotted key; dicts are merged.
 
@@ -120,8 +127,7 @@ def apply_option(cfg: Config, key: str, value: object) -> None:
     parent, _, last = key.rpartition('.')
     siblings: object = cfg
     for part in parent.split('.') if parent else ():
-        is_index = isinstance(siblings, list) and part.isdigit() and int(part) < len(siblings)
-        siblings = siblings[int(part)] if is_index else getattr(siblings, 'get', {}.get)(part)
+        siblings = _child(siblings, part)
     if isinstance(siblings, list) and last.isdigit() and not isinstance(value, dict):
         # mmengine sets no entry of a list that is not a dict.
         if int(last) >= len(siblings):

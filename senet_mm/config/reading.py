@@ -5,6 +5,7 @@ import builtins
 import re
 import traceback
 from pathlib import Path
+from types import CodeType
 from typing import NamedTuple
 from unittest import mock
 
@@ -53,16 +54,18 @@ def read_config(path: str, overrides: Overrides | None = None) -> tuple[Config, 
         ImportError: A package whose config is a base is not installed.
     """
     files: list[ConfigFile] = []
+    active = overrides or Overrides()
 
     # mmengine compiles each file of a config, bases first, and runs it.
-    def compile_file(tree: ast.AST, filename: str, mode: str) -> object:
-        if mode == 'exec':
+    def compile_file(tree: ast.Module | ast.Expression, filename: str, mode: str) -> CodeType:
+        if isinstance(tree, ast.Module):
             files.append(_describe(Path(filename), tree))
-            if overrides and overrides.names:
-                tree = ast.fix_missing_locations(Overriding().visit(tree))
+            if active.names:
+                Overriding().visit(tree)
+                ast.fix_missing_locations(tree)
         return builtins.compile(tree, filename, mode)
 
-    token = ACTIVE.set(overrides)
+    token = ACTIVE.set(active)
     try:
         with (
             mock.patch.object(mmengine_config, 'compile', compile_file, create=True),
@@ -122,5 +125,5 @@ def _with_place(error: Exception, path: str) -> str:
     return f'config {place}: {type(error).__name__}: {text}'
 
 
-def _reads(code: object) -> bool:
+def _reads(code: CodeType) -> bool:
     return code.co_name in ('_file2dict', '_parse_lazy_import', '_is_lazy_import')

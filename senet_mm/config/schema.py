@@ -64,7 +64,8 @@ def _paramwise(mapping: dict, cfg: dict) -> Keys:
 
 
 def _clip_grad(mapping: dict, cfg: dict) -> Keys:
-    clip = {'norm': clip_grad_norm_, 'value': clip_grad_value_}.get(mapping.get('type', 'norm'))
+    clips: dict[str, Callable] = {'norm': clip_grad_norm_, 'value': clip_grad_value_}
+    clip = clips.get(mapping.get('type', 'norm'))
     return None if clip is None else parameters(clip, 'parameters') | {'type'}
 
 

@@ -35,12 +35,12 @@ def _assignment(statement: ast.stmt) -> tuple[str, object]:
 def _value(node: ast.expr) -> object:
     """The value of an expression of literals, containers and ``dict(...)``."""
     match node:
-        case ast.Call(func=ast.Name(id='dict'), args=[ast.Dict()] | [] as args, keywords=keywords):
-            named = {str(keyword.arg): _value(keyword.value) for keyword in keywords}
-            return {**(_value(args[0]) if args else {}), **named}
-        case ast.Dict(keys=keys, values=values):
-            pairs = zip(keys, values, strict=True)
-            return {ast.literal_eval(key): _value(value) for key, value in pairs}
+        case ast.Call(func=ast.Name(id='dict'), args=[], keywords=keywords):
+            return _named(keywords)
+        case ast.Call(func=ast.Name(id='dict'), args=[ast.Dict() as first], keywords=keywords):
+            return _dict(first) | _named(keywords)
+        case ast.Dict():
+            return _dict(node)
         case ast.List(elts=items):
             return [_value(item) for item in items]
         case ast.Tuple(elts=items):
@@ -53,6 +53,23 @@ def _value(node: ast.expr) -> object:
         case ast.UnaryOp(op=ast.USub(), operand=ast.Name(id='inf')):
             return float('-inf')
     return ast.literal_eval(node)
+
+
+def _dict(node: ast.Dict) -> dict:
+    """The value of ``{key: value}``; ``{**other}`` is a ValueError."""
+    keys = [key for key in node.keys if key is not None]
+    if len(keys) < len(node.keys):
+        raise ValueError(f'line {node.lineno}: {{**...}} is no value')
+    pairs = zip(keys, node.values, strict=True)
+    return {ast.literal_eval(key): _value(value) for key, value in pairs}
+
+
+def _named(keywords: list[ast.keyword]) -> dict[str, object]:
+    """The value of ``dict(key=value)``; ``dict(**other)`` is a ValueError."""
+    values = {keyword.arg: _value(keyword.value) for keyword in keywords if keyword.arg}
+    if len(values) < len(keywords):
+        raise ValueError(f'line {keywords[0].lineno}: dict(**...) is no value')
+    return values
 
 
 def to_plain(value: object) -> object:

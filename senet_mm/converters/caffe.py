@@ -69,7 +69,7 @@ def from_caffe(model: CaffeModel, target: Target) -> dict[str, Tensor]:
     blobs = {
         f'{layer.name}[{i}]': blob for layer in model.layers for i, blob in enumerate(layer.blobs)
     }
-    wanted = {}
+    wanted: dict[str, Tensor | np.generic] = {}
     for layer in maps:
         for i, key in enumerate(layer.ours):
             wanted[f'{layer.name}[{i}]'] = target.tensors[key].squeeze()

@@ -12,7 +12,7 @@ V0_LAYER = 1
 # BlobProto. The legacy shape is num, channels, height and width.
 LEGACY_SHAPE = (1, 2, 3, 4)
 DATA, SHAPE, DOUBLE_DATA = 5, 7, 8
-DTYPES = {DATA: np.dtype('<f4'), DOUBLE_DATA: np.dtype('<f8')}
+DTYPES: dict[int, np.dtype] = {DATA: np.dtype('<f4'), DOUBLE_DATA: np.dtype('<f8')}
 
 # BlobShape.
 DIM = 1

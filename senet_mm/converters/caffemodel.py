@@ -14,7 +14,7 @@ import numpy as np
 from senet_mm.utils.files import atomic_file
 
 from . import caffe_proto as proto
-from .wire import Chunk, Field, WireReader, field_chunks, varint
+from .wire import Chunk, Field, WireReader, count_bytes, field_chunks, varint
 
 
 class CaffeLayer(NamedTuple):
@@ -67,14 +67,14 @@ def write_caffemodel(path: str | os.PathLike, model: CaffeModel) -> None:
         chunks = field_chunks(proto.NET_NAME, model.name.encode())
         for layer in model.layers:
             chunks += field_chunks(proto.NET_LAYER, *_layer_chunks(layer))
-        size = sum(memoryview(chunk).nbytes for chunk in chunks)
+        size = count_bytes(chunks)
         if size > proto.MAX_BYTES:
             raise ValueError(f'it takes {size} bytes; allowed: up to {proto.MAX_BYTES}')
     except ValueError as error:
         raise ValueError(f'{path} is not written: {error}') from error
     with atomic_file(path) as file:
         for chunk in chunks:
-            file.write(chunk if isinstance(chunk, bytes) else np.ascontiguousarray(chunk))
+            file.write(chunk if isinstance(chunk, bytes) else np.ascontiguousarray(chunk).data)
 
 
 def _map(path: str | os.PathLike) -> mmap.mmap:
@@ -124,7 +124,9 @@ def _read_type(reader: WireReader, field: Field, layer_number: int) -> str:
 
 
 def _read_blob(reader: WireReader, message: Field) -> np.ndarray:
-    numbers, shape, legacy = None, (), {}
+    numbers: np.ndarray | None = None
+    shape: tuple[int, ...] = ()
+    legacy: dict[int, int] = {}
     position = message.start
     while position < message.stop:
         field = reader.field(position, message.stop)

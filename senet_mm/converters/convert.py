@@ -183,21 +183,33 @@ def _read_theirs(
     kind: str, src: str | os.PathLike, target: Target, class_order: str
 ) -> tuple[dict[str, Tensor], Conversion]:
     """Our state dict of a file of another project."""
-    theirs = read_caffemodel(src) if kind == 'caffe' else read_tensors(src)
-    form = CAFFE if kind == 'caffe' else recognise(kind, theirs)
+    if kind == 'caffe':
+        return _read_caffe(src, target, class_order)
+    theirs = read_tensors(src)
+    form = recognise(kind, theirs)
     if form is MMPRETRAIN:
         form = with_style(form, src)
     target.check_pairing(form)
     try:
-        if kind != 'caffe':
-            state, initialised = from_state_dict(theirs, form, target)
-            return state, Conversion(form, initialised)
+        state, initialised = from_state_dict(theirs, form, target)
+    except ValueError as error:
+        raise ValueError(f'{src}: {error}') from error
+    return state, Conversion(form, initialised)
+
+
+def _read_caffe(
+    src: str | os.PathLike, target: Target, class_order: str
+) -> tuple[dict[str, Tensor], Conversion]:
+    """Our state dict of a ``.caffemodel``."""
+    theirs = read_caffemodel(src)
+    target.check_pairing(CAFFE)
+    try:
         state = from_caffe(theirs, target)
         if class_order == 'sorted':
             state = reorder_classes(state, sorted_to_caffe())
-        return state, Conversion(form, [])
     except ValueError as error:
         raise ValueError(f'{src}: {error}') from error
+    return state, Conversion(CAFFE, [])
 
 
 def _read_ours(
@@ -210,7 +222,8 @@ def _read_ours(
     check_network(target.cfg, origin)
     if misfit := describe_misfit(state, target.tensors):
         raise ValueError(f'{src} does not fit config {target.config}: {misfit}')
-    given = (checkpoint.get('meta') or {}).get('class_order', class_order)
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    given = meta.get('class_order', class_order) if isinstance(meta, dict) else class_order
     if given != class_order:
         raise ValueError(
             f'{src} has the class order {given!r}, not {class_order!r}; '

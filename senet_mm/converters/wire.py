@@ -4,7 +4,8 @@ A message is a row of fields. A field is a tag (number and wire type) and a valu
 variable length, 4 or 8 bytes, or a length and that many bytes, which may be a message again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from mmap import mmap
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +34,7 @@ class WireReader:
             memory that a hostile file of many tiny fields can cost; SENet-154 takes under 50,000.
     """
 
-    def __init__(self, buffer: bytes, max_varints: int = 1_000_000) -> None:
+    def __init__(self, buffer: bytes | mmap, max_varints: int = 1_000_000) -> None:
         self.view = memoryview(buffer)
         self.message = Field(0, BYTES, 0, len(self.view))
         self._varints_left = max_varints
@@ -155,9 +156,14 @@ def varint(value: int) -> bytes:
     return bytes([*groups, value])
 
 
+def count_bytes(chunks: Iterable[Chunk]) -> int:
+    """The length of chunks one after another."""
+    return sum(len(chunk) if isinstance(chunk, bytes) else chunk.nbytes for chunk in chunks)
+
+
 def field_chunks(number: int, *chunks: Chunk) -> list[Chunk]:
     """A field that holds ``chunks`` one after another; they are neither joined nor copied."""
-    length = sum(memoryview(chunk).nbytes for chunk in chunks)
+    length = count_bytes(chunks)
     return [varint(number << 3 | BYTES) + varint(length), *chunks]
 
 

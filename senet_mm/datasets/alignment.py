@@ -53,12 +53,11 @@ def align(dataset: object, reference: Reference, where: str) -> bool:
     for part in _parts(dataset):
         if isinstance(part, BaseDataset):
             _relabel(part, labels, where)
-        if isinstance(getattr(part, '_metainfo', None), dict):
+        metainfo = getattr(part, '_metainfo', None)
+        if isinstance(metainfo, dict):
             for key in KEYS:
-                part._metainfo.pop(key, None)
-            part._metainfo |= {
-                key: reference.metainfo[key] for key in KEYS if key in reference.metainfo
-            }
+                metainfo.pop(key, None)
+            metainfo |= {key: reference.metainfo[key] for key in KEYS if key in reference.metainfo}
     left_out = [name for label, name in enumerate(names) if label not in labels]
     text = f'{where}: labels follow the classes of {reference.where} by name'
     if left_out:

@@ -22,6 +22,9 @@ TABLE_SIZE = 2**22
 # Sums of two numbers of a table must fit into a byte.
 MAX_JITTER = 63
 
+# Two numbers for one image, or an array (N, 2) of them.
+Noise = tuple[int, int] | np.ndarray
+
 
 class Augmentation(NamedTuple):
     """Rotation and jitter of a recipe.
@@ -50,7 +53,7 @@ class Numbers(NamedTuple):
 
     angle: float | np.ndarray
     mirror: bool | np.ndarray
-    noise: tuple[int, int] | np.ndarray
+    noise: Noise
 
 
 def draw_numbers(mirror: float, angle: float) -> Numbers:
@@ -87,7 +90,7 @@ def get_noise_tables(jitter: int) -> tuple[np.ndarray, np.ndarray]:
     return first, second
 
 
-def get_noise_starts(noise: np.ndarray, size: int) -> np.ndarray:
+def get_noise_starts(noise: Noise, size: int) -> np.ndarray:
     """Where in the two tables the stretches of ``size`` numbers begin, int64 like ``noise``.
 
     Raises:
@@ -127,7 +130,7 @@ def warp(img: np.ndarray, matrix: np.ndarray, fill: Sequence[float]) -> np.ndarr
     return cv2.cvtColor(out, cv2.COLOR_BGRA2BGR) if is_color else out.reshape(img.shape)
 
 
-def add_noise(img: np.ndarray, noise: tuple[int, int], augmentation: Augmentation) -> np.ndarray:
+def add_noise(img: np.ndarray, noise: Noise, augmentation: Augmentation) -> np.ndarray:
     """Jitter, clipped to 0..255."""
     shape = NOISE_SHAPES[augmentation.per](img.shape)
     size = int(np.prod(shape))

@@ -9,12 +9,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from filelock import FileLock
 from mmengine.logging import print_log
 
 from .bucket_cache import BucketError, is_whole, writing
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
 
 ATTEMPTS = 5
 PIECE = 2**14
@@ -150,7 +153,7 @@ class Bucket:
                 start, received = time.monotonic(), 0
 
     @property
-    def client(self) -> object:
+    def client(self) -> 'BaseClient':
         """boto3's client, one per process."""
         return _client(os.getpid(), self.timeout)
 
@@ -201,7 +204,7 @@ def _may_pass(error: Exception) -> bool:
 
 
 @cache
-def _client(process: int, timeout: float) -> object:
+def _client(process: int, timeout: float) -> 'BaseClient':
     """An S3 client; connections do not survive a fork."""
     try:
         import boto3

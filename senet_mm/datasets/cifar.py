@@ -8,7 +8,7 @@ from mmpretrain.datasets import CIFAR100 as _CIFAR100
 from senet_mm.registry import DATASETS
 
 
-class _ClearDownload:
+class _ClearDownload(_CIFAR10):
     """What both data sets do where their files are missing."""
 
     def load_data_list(self) -> list[dict]:

@@ -6,7 +6,8 @@ other names (ImageNet's WordNet ids), ``class_folders``, those names in the orde
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeGuard
 
 from mmengine.logging import print_log
 
@@ -95,7 +96,7 @@ def get_names(metainfo: object, key: str) -> tuple[str, ...] | None:
     return tuple(map(str, names)) if all(isinstance(name, str | int) for name in names) else None
 
 
-def is_named(metainfo: object) -> bool:
+def is_named(metainfo: object) -> TypeGuard[Mapping]:
     """Whether a metainfo names its classes."""
     return any(get_names(metainfo, key) for key in KEYS)
 

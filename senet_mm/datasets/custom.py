@@ -22,7 +22,7 @@ from .text_lines import read_lines
 WORDNET_ID = re.compile('n[0-9]{8}')
 
 
-class NamedClasses:
+class NamedClasses(_CustomDataset):
     """What mmpretrain's data sets of files do otherwise here.
 
     Class folders that have the names of the given classes get their labels, in whatever order
@@ -74,7 +74,7 @@ class NamedClasses:
 
     def _keep_folder_names(self) -> None:
         """Note the folders' names where they are others than those of the classes."""
-        names = tuple(sorted(self.folder_to_idx, key=self.folder_to_idx.get))
+        names = tuple(sorted(self.folder_to_idx, key=self.folder_to_idx.__getitem__))
         if len(names) != len(self.CLASSES) or set(names) == set(self.CLASSES):
             return
         self._metainfo['class_folders'] = names
@@ -111,7 +111,7 @@ class NamedClasses:
             )
         self.has_own_classes = bool(own or others)
         if own:
-            metainfo = {**metainfo, 'classes': own}
+            metainfo = {**(metainfo or {}), 'classes': own}
         return super()._compat_classes(metainfo, others)
 
 

@@ -14,6 +14,7 @@ from os import PathLike
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from .image_kinds import BITS, check_file, needs_pillow
 
@@ -67,7 +68,7 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
     if image.mode == 'F' or (image.mode == 'I' and image.format not in ('PPM', 'PNG')):
         raise ValueError(f'{image.format} of mode {image.mode}, 32 bits a sample; allowed: 16')
     if image.mode.startswith('I'):
-        bits = image.tag_v2[BITS][0] if image.format == 'TIFF' else 16
+        bits = image.tag_v2[BITS][0] if isinstance(image, TiffImageFile) else 16
         grey = (np.asarray(image) >> (bits - 8)).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
     return np.asarray(image.convert('RGB'))

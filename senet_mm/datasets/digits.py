@@ -20,7 +20,7 @@ class Digits(BaseDataset):
 
     METAINFO = {'classes': tuple('0123456789')}
 
-    def __init__(self, split: str, **kwargs) -> None:
+    def __init__(self, split: str, **kwargs: object) -> None:
         check_option('split', split, ('train', 'test'))
         self.split = split
         super().__init__(ann_file='', **kwargs)

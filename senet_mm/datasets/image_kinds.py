@@ -109,8 +109,8 @@ def _check_tiff(tags: dict[int, tuple[int, ...]], is_little_endian: bool) -> Non
             '16 bits, or 12 in grey and little-endian'
         )
     if not COLOURS.issuperset(colours):
-        kind = OTHER_COLOURS.get(colours[0], f'colours of kind {colours[0]}')
-        raise ValueError(f'TIFF in {kind}; allowed: grey, palette, RGB, CMYK, YCbCr')
+        colour = OTHER_COLOURS.get(colours[0], f'colours of kind {colours[0]}')
+        raise ValueError(f'TIFF in {colour}; allowed: grey, palette, RGB, CMYK, YCbCr')
 
 
 def _check_other(data: bytes) -> None:

@@ -25,7 +25,9 @@ class ImageNet(ListedImages, NamedClasses, _ImageNet):
             missing or empty, or a line of the annotation file is wrong.
     """
 
-    def __init__(self, data_root: str = '', split: str = '', *args, **kwargs) -> None:
+    def __init__(
+        self, data_root: str = '', split: str = '', *args: object, **kwargs: object
+    ) -> None:
         self.split = split
         # In training damaged images are replaced, anywhere else they are errors.
         kwargs.setdefault('test_mode', split in ('val', 'test'))

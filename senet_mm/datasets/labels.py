@@ -59,7 +59,7 @@ def read_annotations(file: str, classes: Sequence[str] | None) -> list[tuple[str
             _read_name(file, *line, split, labels)
             for line, split in zip(lines, splits, strict=True)
         ]
-        _report_ambiguity(file, lines, rows, classes)
+        _report_ambiguity(file, lines, rows, classes or ())
         return rows
     return [_read_number(file, *line, classes) for line in lines]
 

@@ -3,10 +3,11 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.logging import print_log
+from mmpretrain.datasets import CustomDataset
 
 from .decoding import EXTENSIONS
 from .names import printable
@@ -84,16 +85,16 @@ def describe_left_out(paths: Iterable[str]) -> str:
     return f'{len(paths)} {files} left out: {kinds}, the first {printable(paths[0])}'
 
 
-class ListedImages:
+class ListedImages(CustomDataset):
     """What mmpretrain's data sets of folders list here: all that the decoder reads.
 
     Files of other suffixes are counted in one line of the log; a system's files and folders are
     ignored, so that ``.ipynb_checkpoints`` is no class.
     """
 
-    def __init__(self, *args, extensions: Sequence[str] = EXTENSIONS, **kwargs) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         self.left_out: list[str] = []
-        super().__init__(*args, extensions=extensions, **kwargs)
+        super().__init__(*args, **{'extensions': EXTENSIONS, **kwargs})
 
     def is_valid_file(self, filename: str) -> bool:
         """Whether a file is an image, by its suffix; others are noted."""

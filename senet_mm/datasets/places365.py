@@ -40,7 +40,7 @@ class Places365(CustomDataset):
             damaged, or a label is out of range.
     """
 
-    def __init__(self, data_root: str, split: str, size: str = '256', **kwargs) -> None:
+    def __init__(self, data_root: str, split: str, size: str = '256', **kwargs: object) -> None:
         check_option('split', split, SPLITS)
         check_option('size', size, SIZES)
         ann_file, folder = SPLITS[split]

@@ -8,7 +8,7 @@ the epoch), which the sampler sends along with the index.
 import contextlib
 import random
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -31,6 +31,14 @@ PLAIN = (str, bytes, dict, list, tuple, np.ndarray)
 Draw = tuple[int, tuple[int, int, int]]
 
 
+class Indices(Protocol):
+    """A sampler that knows its length."""
+
+    def __iter__(self) -> Iterator[int]: ...
+
+    def __len__(self) -> int: ...
+
+
 class SeededSampler(Sampler):
     """Sends a key with every index of another sampler.
 
@@ -39,7 +47,7 @@ class SeededSampler(Sampler):
         seed: Seed of the run.
     """
 
-    def __init__(self, sampler: Sampler, seed: int) -> None:
+    def __init__(self, sampler: Indices, seed: int) -> None:
         self.sampler = sampler
         self.seed = seed
         self.epoch = 0

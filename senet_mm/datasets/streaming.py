@@ -44,14 +44,14 @@ class StreamedImageNet(ShardedImageNet):
         split: str = 'train',
         cache_dir: str | None = None,
         timeout: float = 30,
-        **kwargs,
+        **kwargs: object,
     ) -> None:
         self.bucket = Bucket(data_root, timeout)
         if not isinstance(cache_dir, str | Path | None):
             raise ValueError(f'cache_dir={cache_dir!r}; allowed: a folder')
         self.cache_dir = Path(cache_dir or CACHE).expanduser()
         self.sizes: dict[str, int] = {}
-        super().__init__(split=split, **kwargs)  # the shards are read in the cache
+        super().__init__('', split, **kwargs)  # the shards are read in the cache
 
     def load_data_list(self) -> list[dict]:
         """One dict per image, as of shards in the cache; the shards themselves come later."""

@@ -1,6 +1,19 @@
 """A number of batches of a data set."""
 
+from collections.abc import Sized
+
 from mmengine.dist import get_world_size
+
+
+def length_of(samples: object) -> int:
+    """How many samples a data set has or a sampler gives; torch asks neither for a length.
+
+    Raises:
+        ValueError: It does not know.
+    """
+    if not isinstance(samples, Sized):
+        raise ValueError(f'{type(samples).__name__} has no length; allowed: what has __len__')
+    return len(samples)
 
 
 def check_batches(number: object) -> None:

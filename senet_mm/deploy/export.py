@@ -74,7 +74,8 @@ def to_fold(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
     folded, how = _folded(model, example)
     path = _save_program(folded, example, folder / 'folded.pt2')
     if example.is_cpu:
-        folded, how = pack(folded), f'{how}, packed in this process'
+        pack(folded)
+        how = f'{how}, packed in this process'
     return Deployed(torch.no_grad()(folded), path, how)
 
 

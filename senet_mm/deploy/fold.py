@@ -1,12 +1,14 @@
 """A network for inference alone: norms in the convolutions, gates before the last of them."""
 
 import copy
+from typing import TypeGuard, cast
 
 import torch
 from mmcv.cnn.utils import fuse_conv_bn
 from torch import Tensor, nn
 
 from senet_mm.models.backbones import BasicBlock, Bottleneck
+from senet_mm.models.layers import RecalibrationLayer
 from senet_mm.ops import conv_norm_pairs, has_hooks
 
 
@@ -24,14 +26,15 @@ class EarlySqueeze(nn.Module):
         super().__init__()
         *convs, self.last = [conv for conv, _ in conv_norm_pairs(block)]
         self.branch = nn.Sequential(*(nn.Sequential(conv, nn.ReLU(inplace=True)) for conv in convs))
-        self.se = block.se
+        self.se = cast(RecalibrationLayer, block.se)  # it has `gates_average`
         self.downsample = block.downsample
 
     @staticmethod
-    def fits(module: nn.Module) -> bool:
+    def fits(module: nn.Module) -> TypeGuard[BasicBlock | Bottleneck]:
         """Whether a module is such a block."""
-        is_block = isinstance(module, (BasicBlock, Bottleneck))
-        if not is_block or not getattr(module.se, 'gates_average', False):
+        if not isinstance(module, (BasicBlock, Bottleneck)):
+            return False
+        if not getattr(module.se, 'gates_average', False):
             return False
         pairs = conv_norm_pairs(module)
         conv = pairs[-1][0]
@@ -68,7 +71,7 @@ class Logits(nn.Module):
     ) -> None:
         super().__init__()
         layout = torch.channels_last if channels_last else torch.contiguous_format
-        self.model = model.to(dtype=dtype, memory_format=layout)
+        self.model = model.to(dtype).to(memory_format=layout)
         for module in self.model.modules():
             if isinstance(module, EarlySqueeze):
                 module.se.float()

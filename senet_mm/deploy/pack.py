@@ -1,5 +1,7 @@
 """Convolutions for a CPU: weights in oneDNN's layout, the ReLU inside of the convolution."""
 
+from typing import TypeGuard
+
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +23,7 @@ class PackedConv(nn.Module):
         self.packed: Tensor | None = None
 
     @staticmethod
-    def fits(module: nn.Module) -> bool:
+    def fits(module: nn.Module) -> TypeGuard[nn.Conv2d]:
         """Whether a module is such a convolution."""
         return (
             type(module) is nn.Conv2d

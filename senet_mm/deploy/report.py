@@ -1,6 +1,7 @@
 """What deploying a classifier gained and what it changed."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -25,9 +26,9 @@ def make_report(
     runs = dict(before=before, after=after)
     one = images[:1].contiguous()
     many = images.repeat(-(-batch_size // len(images)), 1, 1, 1)[:batch_size].contiguous()
-    latency = interleave({k: lambda run=run: run(one) for k, run in runs.items()}, rounds)
-    batch = interleave({k: lambda run=run: run(many) for k, run in runs.items()}, rounds)
-    memory = {k: peak_memory(lambda run=run: run(many)) for k, run in runs.items()}
+    latency = interleave({k: partial(run, one) for k, run in runs.items()}, rounds)
+    batch = interleave({k: partial(run, many) for k, run in runs.items()}, rounds)
+    memory = {k: peak_memory(partial(run, many)) for k, run in runs.items()}
     logits = {
         k: torch.cat([run(part.contiguous()).cpu() for part in images.split(batch_size)])
         for k, run in runs.items()

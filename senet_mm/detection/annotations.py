@@ -50,7 +50,9 @@ def _read_objects(
     items: Iterable[dict], images: dict, categories: dict, file: Path, masks: bool
 ) -> list[dict]:
     """The annotations with an area in their images, as pycocotools needs them."""
-    objects, empty, outside = [], [], []
+    objects: list[dict] = []
+    empty: list[str] = []
+    outside: list[str] = []
     for item in items:
         where = f'{file}: annotation {item.get("id")!r}'
         image = check_object(item, images, categories, where)

@@ -4,6 +4,7 @@ import contextlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -21,12 +22,26 @@ from .annotations import read_coco
 from .image_sizes import compare_size
 
 
+class Target(TypedDict):
+    """What torchvision's detectors learn of an image.
+
+    Attributes:
+        boxes: x1, y1, x2, y2 in pixels, (N, 4).
+        labels: Classes from 1, (N,).
+        image_id: Number of the image in the annotation file.
+        masks: 0 and 1, (N, H, W).
+    """
+
+    boxes: Tensor
+    labels: Tensor
+    image_id: int
+    masks: NotRequired[Tensor]
+
+
 class CocoData(Dataset):
     """Images with boxes from ``ROOT/annotations/instances_SPLIT.json``.
 
-    A sample is an image (3, H, W) in the range 0 to 1 and a dict with ``boxes`` (N, 4) as x1, y1,
-    x2, y2, ``labels`` (N,) from 1, ``image_id`` and perhaps ``masks`` (N, H, W). Crowds are left
-    out.
+    A sample is an image (3, H, W) in the range 0 to 1 and a :class:`Target`. Crowds are left out.
 
     Args:
         root: Folder of the data set.
@@ -64,13 +79,13 @@ class CocoData(Dataset):
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Target]:
         info = self.coco.imgs[self.ids[index]]
         image = self.read_image(info)
         objects = self.coco.loadAnns(self.coco.getAnnIds(info['id'], iscrowd=False))
         boxes = torch.tensor([item['bbox'] for item in objects], dtype=torch.float).reshape(-1, 4)
         labels = [self.labels[item['category_id']] for item in objects]
-        target = dict(
+        target = Target(
             boxes=torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1),
             labels=torch.tensor(labels, dtype=torch.int64),
             image_id=info['id'],
@@ -107,18 +122,21 @@ class CocoData(Dataset):
             self.read_image(self.coco.imgs[number])
 
 
-def mirror(image: Tensor, target: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+def mirror(image: Tensor, target: Target) -> tuple[Tensor, Target]:
     """The mirror image of a sample."""
     x1, y1, x2, y2 = target['boxes'].unbind(1)
     width = image.shape[-1]
-    boxes = torch.stack([width - x2, y1, width - x1, y2], dim=1)
-    masks = {'masks': target['masks'].flip(-1)} if 'masks' in target else {}
-    return image.flip(-1), {**target, 'boxes': boxes, **masks}
+    mirrored = target.copy()
+    mirrored['boxes'] = torch.stack([width - x2, y1, width - x1, y2], dim=1)
+    if 'masks' in target:
+        mirrored['masks'] = target['masks'].flip(-1)
+    return image.flip(-1), mirrored
 
 
 def collate(samples: list[tuple]) -> tuple[tuple, tuple]:
     """Images and targets as sequences: images may differ in size."""
-    return tuple(zip(*samples, strict=True))
+    images, targets = zip(*samples, strict=True)
+    return images, targets
 
 
 @torch.no_grad()
@@ -133,11 +151,12 @@ def evaluate(detector: nn.Module, data: CocoData) -> dict[str, float]:
     device = next(detector.parameters()).device
     numbers = {label: number for number, label in data.labels.items()}
     found: dict[str, list[dict]] = dict(bbox=[])
-    for image, target in data:
+    for i in range(len(data)):
+        image, target = data[i]
         [prediction] = detector([image.to(device)])
         for kind, results in to_coco(prediction, target['image_id'], numbers).items():
             found.setdefault(kind, []).extend(results)
-    metrics = {}
+    metrics: dict[str, float] = {}
     for kind, results in found.items():
         stats = _average_precision(data.coco, results, kind)
         metrics |= {f'{kind}_AP': stats[0], f'{kind}_AP50': stats[1]}

@@ -177,7 +177,7 @@ def serve() -> None:
         )
     module = ModuleType(NAME, 'Functions of torchvision in the place of compiled ones.')
     module.__spec__ = ModuleSpec(NAME, loader=None)
-    module.__getattr__ = _not_served
+    vars(module).update(__getattr__=_not_served)
     for function in SERVED:
         setattr(module, function.__name__, function)
     sys.modules[NAME] = module

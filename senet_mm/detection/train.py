@@ -22,7 +22,9 @@ STRIDE = 32  # torchvision pads the images of a batch to multiples of it
 DETECTORS = {'faster-rcnn': FasterRCNN, 'mask-rcnn': MaskRCNN, 'retinanet': RetinaNet}
 
 
-def build_detector(kind: str, backbone: FPNBackbone, num_classes: int, size: int) -> nn.Module:
+def build_detector(
+    kind: str, backbone: FPNBackbone, num_classes: int, size: int
+) -> FasterRCNN | RetinaNet:
     """A detector of torchvision whose anchors suit images of a size.
 
     Args:
@@ -61,7 +63,7 @@ def build_detector(kind: str, backbone: FPNBackbone, num_classes: int, size: int
     )
 
 
-def check_shapes(detector: nn.Module, data: CocoData) -> None:
+def check_shapes(detector: FasterRCNN | RetinaNet, data: CocoData) -> None:
     """Raise a ValueError for an image of which scaling leaves too little for the backbone.
 
     Args:
@@ -69,7 +71,7 @@ def check_shapes(detector: nn.Module, data: CocoData) -> None:
         data: The data.
     """
     size, longest = detector.transform.min_size[-1], detector.transform.max_size
-    sides = {}
+    sides: dict[int, str] = {}
     for image in data.coco.imgs.values():
         short, long = sorted((image['width'], image['height']))
         if long >= longest * short:

@@ -2,15 +2,15 @@
 
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
-from torch import nn
 
+from senet_mm.models import ImageClassifier
 from senet_mm.models.num_classes import set_num_classes
 from senet_mm.registry import MODELS
 
 from .weights.preprocessing import check_preprocessor
 
 
-def build_classifier(cfg: Config, num_classes: int | None = None) -> nn.Module:
+def build_classifier(cfg: Config, num_classes: int | None = None) -> ImageClassifier:
     """The model of a config as a runner builds it; the default scope of the process stays.
 
     Args:

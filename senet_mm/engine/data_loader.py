@@ -1,6 +1,6 @@
 """Data loaders whose random numbers follow from seed, epoch and position."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from functools import partial
 
 import torch
@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from senet_mm.datasets.collate import collate
 from senet_mm.datasets.seeding import SeededDataset, SeededSampler
-from senet_mm.datasets.subset import count_samples
+from senet_mm.datasets.subset import count_samples, length_of
 from senet_mm.registry import DATA_SAMPLERS, DATASETS
 
 
@@ -44,7 +44,7 @@ def build_data_loader(
     # The dataset hands out whole batches, so that it can say what it replaced in them.
     served = SeededDataset(dataset, build_collate(cfg['collate_fn']))
     if (number := cfg.pop('num_batch_per_epoch', None)) is not None:
-        served.length = count_samples(len(dataset), number, cfg['batch_size'])
+        served.length = count_samples(length_of(dataset), number, cfg['batch_size'])
     sampler = cfg['sampler']
     if isinstance(sampler, dict):
         defaults = dict(dataset=served, seed=None if diff_rank_seed else seed)
@@ -63,19 +63,20 @@ def build_dataset(cfg: dict | Dataset) -> Dataset:
     """The dataset of a config, or the one that is given, with its annotations read.
 
     Raises:
-        ValueError: It has no sample, or cannot give one by its index.
+        ValueError: It has no sample or no length, or cannot give a sample by its index.
     """
     try:
-        dataset = DATASETS.build(cfg) if isinstance(cfg, dict) else cfg
+        dataset: Dataset = DATASETS.build(cfg) if isinstance(cfg, dict) else cfg
         if hasattr(dataset, 'full_init'):
             dataset.full_init()
     except ValueError as error:
         if 'need at least one array to concatenate' in str(error):  # mmengine's, of no annotation
             raise ValueError(f'the dataset has no image: {cfg}') from error
         raise
-    if isinstance(dataset, IterableDataset):
+    if isinstance(dataset, IterableDataset) or not isinstance(dataset, Sized):
         raise ValueError(
-            f'{type(dataset).__name__} has no samples by index; allowed: datasets that have'
+            f'{type(dataset).__name__} has no samples by index, or no length; '
+            'allowed: datasets that have both'
         )
     return dataset
 
@@ -84,7 +85,7 @@ def check_has_batch(loader: DataLoader) -> None:
     """Raise a ValueError for a loader without a batch."""
     if len(loader):
         return
-    images, own = len(loader.dataset), len(loader.sampler)
+    images, own = length_of(loader.dataset), length_of(loader.sampler)
     raise ValueError(
         f'{images} images, batch_size={loader.batch_size}, {get_world_size()} process(es), '
         f'drop_last={loader.drop_last}: an epoch has no batch; '

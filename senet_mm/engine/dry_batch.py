@@ -8,6 +8,7 @@ import numpy as np
 from torch.utils.data import DataLoader, IterableDataset
 
 from senet_mm.datasets.seeding import SeededDataset, own_random_numbers
+from senet_mm.datasets.subset import length_of
 
 if TYPE_CHECKING:
     from .runner import Runner
@@ -30,8 +31,9 @@ def draw_batch(loader: DataLoader, name: str, limit: int | None = None) -> tuple
         ValueError: The pipeline fails.
     """
     dataset = loader.dataset
-    count = min(loader.batch_size or 1, len(dataset), limit or len(dataset))
-    indices = np.linspace(0, len(dataset) - 1, count).astype(int).tolist()
+    length = length_of(dataset)
+    count = min(loader.batch_size or 1, length, limit or length)
+    indices = np.linspace(0, length - 1, count).astype(int).tolist()
     if isinstance(dataset, SeededDataset):
         indices = [(index, (0, 0, index)) for index in indices]
     once = DataLoader(

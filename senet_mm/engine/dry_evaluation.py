@@ -24,7 +24,7 @@ class Dry(NamedTuple):
     name: str
     loop: BaseLoop
     batch: Any
-    count: int
+    images: int
 
 
 @torch.no_grad()
@@ -146,7 +146,7 @@ def _score(evaluator: Evaluator, dry: Dry, outputs: list, metric: str) -> dict[s
     except Exception as error:  # a metric of the user's may raise anything
         reason = f'{type(error).__name__}: {error}'.strip(': ')
         raise ValueError(
-            f'{where} fails on {dry.count} images, spread over the data set: {reason} '
+            f'{where} fails on {dry.images} images, spread over the data set: {reason} '
             '(dry_evaluation=False in the config leaves this check out)'
         ) from error
 

@@ -30,7 +30,7 @@ class Bf16OptimWrapper(OptimWrapper):
         ValueError: ``when`` is not known.
     """
 
-    def __init__(self, *args, when: str = 'always', **kwargs) -> None:
+    def __init__(self, *args: object, when: str = 'always', **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         check_option('when', when, ('always', 'fast'))
         self.enabled = when == 'always' or has_fast_bf16(get_device())

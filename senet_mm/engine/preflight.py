@@ -11,6 +11,7 @@ from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop
 from torch.utils.data import DataLoader
 
 from senet_mm.datasets.seeding import own_random_numbers
+from senet_mm.datasets.subset import length_of
 from senet_mm.utils.meta import run_on_meta
 
 from .classes import check_class_numbers
@@ -91,7 +92,9 @@ def check_last_batch(runner: 'Runner') -> None:
 def has_single(loader: DataLoader) -> bool:
     """Whether an epoch ends with a batch of one image."""
     size = loader.batch_size
-    return bool(size) and not loader.drop_last and (len(loader.sampler) - 1) % size == 0
+    if size is None or loader.drop_last:
+        return False
+    return (length_of(loader.sampler) - 1) % size == 0
 
 
 def check_scores(runner: 'Runner', scores: dict[str, Any]) -> None:

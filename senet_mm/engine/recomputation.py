@@ -1,6 +1,7 @@
 """Modules that are computed again in the backward pass, to store fewer activations."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -36,7 +37,7 @@ class Checkpointed:
     def __call__(self, *args: object, **kwargs: object) -> object:
         if not torch.is_grad_enabled():
             return self.forward(*args, **kwargs)
-        return checkpoint(self.forward, *args, use_reentrant=False, **kwargs)
+        return checkpoint(partial(self.forward, **kwargs), *args, use_reentrant=False)
 
 
 class Backward:
@@ -63,7 +64,7 @@ def set_up_recomputation(runner: 'Runner') -> None:
     paths = get_paths(runner.cfg, 'activation_checkpointing')
     for path in paths:
         module = runner.bare_model.get_submodule(path)
-        forward = module.forward.__wrapped__
+        forward = getattr(module.forward, '__wrapped__', module.forward)
         module.forward = forward if isinstance(forward, Checkpointed) else Checkpointed(forward)
     if not paths and not recomputing_modules(runner.bare_model):
         return

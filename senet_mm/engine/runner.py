@@ -81,6 +81,7 @@ class Runner(InterruptibleRunner):
     _origin: Origin | None = None
     # What a resumed run goes on from, until it is loaded.
     _resumed: Resumed | None = None
+    _randomness_cfg: dict  # mmengine's
 
     def __init__(
         self,
@@ -138,13 +139,13 @@ class Runner(InterruptibleRunner):
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:
         """Build the model; a line per stage says which layers were put into it."""
-        model = super().build_model(model)
-        check_paths(self.cfg, model)
-        for line in summarize(model):
+        built: nn.Module = super().build_model(model)
+        check_paths(self.cfg, built)
+        for line in summarize(built):
             self.logger.info(line)
         if use_channels_last(self.cfg.get('channels_last', False)):
-            model = model.to(memory_format=torch.channels_last)
-        return model
+            built = built.to(memory_format=torch.channels_last)
+        return built
 
     def _maybe_compile(self, target: str) -> None:
         """Before training, make the blocks fast: ``fuse_tails``, then ``compile``.

@@ -61,7 +61,7 @@ def use_threads(count: int | None) -> None:
         torch.set_num_threads(count)
 
 
-def compile_regions(model: nn.Module, **options) -> int:
+def compile_regions(model: nn.Module, **options: object) -> int:
     """Compile a network block by block, in place; names in the state dict stay as they are.
 
     Blocks of one shape share what is compiled, which takes a fraction of the time for the whole.
@@ -73,7 +73,7 @@ def compile_regions(model: nn.Module, **options) -> int:
     Returns:
         Number of regions: the blocks with a place for SE, or the backbone that has none.
     """
-    regions = [module for module in model.modules() if isinstance(module, Block)]
+    regions: list[nn.Module] = [module for module in model.modules() if isinstance(module, Block)]
     if not regions:
         regions = [getattr(getattr(model, 'module', model), 'backbone', model)]
     # Each shape, dtype and mode is a variant of the same code; the default of 8 is for accidents.

@@ -4,11 +4,11 @@ from mmengine.model import BaseModule
 from mmengine.registry import DefaultScope
 
 
-class ScopedInit:
+class ScopedInit(BaseModule):
     """Initialises in scope ``senet_mm`` and logs nothing.
 
     ``init_cfg=dict(type='Pretrained')`` must be ours, which is strict, in a detector and in a
-    script too. To be named before a subclass of ``BaseModule``.
+    script too. To be named before another subclass of ``BaseModule``.
     """
 
     def init_weights(self) -> None:

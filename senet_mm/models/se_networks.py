@@ -7,10 +7,10 @@ last norm of every block, hidden widths of SE that are multiples of 8.
 
 from collections.abc import Mapping, Sequence
 from inspect import signature
+from typing import Unpack
 
-from torch import nn
-
-from senet_mm.models.backbones import BNInception, ResNet, ResNeXt
+from senet_mm.models.backbones import BNInception, ResNet, ResNeXt, StagedBackbone
+from senet_mm.models.backbones.layered import BackboneOptions, StageOptions
 from senet_mm.models.backbones.resnet import Stem
 from senet_mm.models.recalibration import insert_se
 from senet_mm.registry import MODELS
@@ -21,7 +21,50 @@ FAN_OUT = dict(type='Kaiming', layer='Conv2d')
 MMPRETRAIN_INIT = (FAN_OUT, dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']))
 
 
-def add_se(backbone: nn.Module, layer: dict, se: dict) -> None:
+class ResNetOptions(StageOptions, total=False):
+    """Arguments of :class:`ResNet` that :class:`SEResNet` hands on."""
+
+    in_channels: int
+    strides: Sequence[int] | None
+    dilations: Sequence[int] | None
+    norm_cfg: dict
+    drop_path_rate: float
+
+
+class SEResNetOptions(ResNetOptions, total=False):
+    """Arguments of :class:`SEResNet` that its subclasses hand on."""
+
+    se_ratio: int
+    se: dict
+    num_stages: int | None
+    stem_channels: int | None
+    deep_stem: bool
+    base_channels: int | None
+    expansion: int | None
+    avg_down: bool
+    style: str
+    with_cp: bool
+    zero_init_residual: bool
+    conv_cfg: None
+    stem: dict
+    init_cfg: dict | Sequence[dict] | None
+
+
+class SENetOptions(SEResNetOptions, total=False):
+    """Arguments of :class:`SEResNet` that :class:`SENet` hands on."""
+
+    block: dict
+
+
+class BNInceptionOptions(BackboneOptions, total=False):
+    """Arguments of :class:`BNInception` that :class:`SEBNInception` hands on."""
+
+    in_channels: int
+    norm_cfg: dict
+    with_cp: bool
+
+
+def add_se(backbone: StagedBackbone, layer: dict, se: dict) -> None:
     """Put SE into a network of this module; what is frozen stays so.
 
     Args:
@@ -93,7 +136,7 @@ class SEResNet(ResNet):
         stem: dict = dict(),
         block: dict = dict(),
         init_cfg: dict | Sequence[dict] | None = MMPRETRAIN_INIT,
-        **kwargs,
+        **kwargs: Unpack[ResNetOptions],
     ) -> None:
         check_option('depth', depth, sorted(self.arch_settings))
         arch = self.arch_settings[depth]
@@ -135,7 +178,7 @@ class SEResNeXt(SEResNet):
         groups: int | None = None,
         width_per_group: int | None = None,
         block: dict = dict(),
-        **kwargs,
+        **kwargs: Unpack[SEResNetOptions],
     ) -> None:
         given = dict(groups=groups, width_per_group=width_per_group)
         own = {name: value for name, value in given.items() if value is not None}
@@ -148,7 +191,7 @@ class SENet(SEResNet):
 
     arch_settings = {154: ResNeXt.arch_settings[154]}
 
-    def __init__(self, depth: int = 154, **kwargs) -> None:
+    def __init__(self, depth: int = 154, **kwargs: Unpack[SENetOptions]) -> None:
         super().__init__(depth, **kwargs)
 
 
@@ -161,6 +204,6 @@ class SEBNInception(BNInception):
         **kwargs: Arguments of :class:`BNInception`.
     """
 
-    def __init__(self, se: dict = dict(), **kwargs) -> None:
+    def __init__(self, se: dict = dict(), **kwargs: Unpack[BNInceptionOptions]) -> None:
         super().__init__(**kwargs)
         add_se(self, dict(type='SELayer', ratio=16), se)

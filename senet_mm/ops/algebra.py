@@ -5,11 +5,15 @@ the mean of an affine map is the map of the mean: with the mean and variance of 
 channel, which take one pass, the gate is known before the map is normalised.
 """
 
+from typing import cast
+
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
+
+from senet_mm.models.layers import RecalibrationLayer
+from senet_mm.utils.autograd import Context
 
 from .norms import (
     Statistics,
@@ -37,9 +41,7 @@ def algebra_tail(z: Tensor, shortcut: Tensor, norm: nn.Module, se: nn.Module | N
         statistics = Statistics(mean_nc.mean(0), var, x[:, 0].numel())
         if group := group_of(norm):
             statistics = over_ranks(statistics, group)
-        remember(
-            norm, Statistics(*(s.detach() if isinstance(s, Tensor) else s for s in statistics))
-        )
+        remember(norm, statistics)
         mean, rstd = statistics.mean, (statistics.var + norm.eps).rsqrt()
     else:
         mean_nc = x.mean((2, 3))
@@ -56,21 +58,28 @@ def gate_of(se: nn.Module | None, squeezed: Tensor) -> Tensor:
     if se is None:
         return torch.ones_like(squeezed)
     with torch.autocast(squeezed.device.type, enabled=False):
-        return se.scale(squeezed[..., None, None]).flatten(1)
+        layer = cast(RecalibrationLayer, se)  # it has `gates_average`, see `fits`
+        return layer.scale(squeezed[..., None, None]).flatten(1)
+
+
+class _RanksContext(Context):
+    """Context of a sum over ranks."""
+
+    group: dist.ProcessGroup
 
 
 class _AllReduce(torch.autograd.Function):
     """Sum over ranks, and of their gradients."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, group: dist.ProcessGroup) -> Tensor:
+    def forward(ctx: _RanksContext, x: Tensor, group: dist.ProcessGroup) -> Tensor:
         ctx.group = group
         x = x.clone()
         dist.all_reduce(x, group=group)
         return x
 
     @staticmethod
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: _RanksContext, grad: Tensor) -> tuple[Tensor, None]:
         grad = grad.clone()
         dist.all_reduce(grad, group=ctx.group)
         return grad, None
@@ -78,9 +87,9 @@ class _AllReduce(torch.autograd.Function):
 
 def over_ranks(local: Statistics, group: dist.ProcessGroup) -> Statistics:
     """Statistics of all ranks, through which gradients flow."""
-    mean, var, count = local
-    count = mean.new_tensor([count])
-    total = _AllReduce.apply(count, group)
-    merged = _AllReduce.apply(mean * count, group) / total
-    spread = _AllReduce.apply((var + (mean - merged).square()) * count, group)
+    mean, var = local.mean, local.var
+    size = mean.new_tensor([local.size])
+    total = _AllReduce.apply(size, group)
+    merged = _AllReduce.apply(mean * size, group) / total
+    spread = _AllReduce.apply((var + (mean - merged).square()) * size, group)
     return Statistics(merged, spread / total, total)

@@ -5,10 +5,11 @@ A block keeps its children, names, hooks and state dict; only what its ``forward
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import TypeGuard
 
 from torch import Tensor, nn
 
-from senet_mm.models.backbones import BasicBlock, Block, Bottleneck
+from senet_mm.models.backbones import BasicBlock, Bottleneck, ResidualBlock
 from senet_mm.utils.options import check_option
 
 from .fused import HAS_TRITON
@@ -27,13 +28,13 @@ def candidate(x: Tensor) -> str | None:
     return CANDIDATES.get((x.device.type, x.element_size() * 8))
 
 
-def conv_norm_pairs(block: BasicBlock | Bottleneck) -> list[tuple[nn.Module, nn.Module]]:
+def conv_norm_pairs(block: ResidualBlock) -> list[tuple[nn.Module, nn.Module]]:
     """The convolutions of the residual branch, each with the norm behind it."""
     numbers = range(1, 4 if isinstance(block, Bottleneck) else 3)
     return [(getattr(block, f'conv{i}'), getattr(block, f'bn{i}')) for i in numbers]
 
 
-def is_usual(block: BasicBlock | Bottleneck) -> bool:
+def is_usual(block: ResidualBlock) -> bool:
     """Whether a block has a plain ReLU and no stochastic depth, and nobody watches either.
 
     The fast forms do not call these modules.
@@ -43,7 +44,7 @@ def is_usual(block: BasicBlock | Bottleneck) -> bool:
     return kinds == (nn.ReLU, nn.Identity) and not watched
 
 
-class FusedForward:
+class FusedForward(ResidualBlock):
     """The forward of a residual block, by the functions of :mod:`senet_mm.ops.tail`."""
 
     implementation: str
@@ -72,19 +73,30 @@ class FusedBottleneck(FusedForward, Bottleneck):
     """A :class:`Bottleneck` with the forward of :class:`FusedForward`."""
 
 
-FUSED = {BasicBlock: FusedBasicBlock, Bottleneck: FusedBottleneck}
+FUSED: dict[type[ResidualBlock], type[FusedForward]] = {
+    BasicBlock: FusedBasicBlock,
+    Bottleneck: FusedBottleneck,
+}
 # The way back. A subclass of a user's, or what torch makes of a parametrised block, stays plain.
-PLAIN = {fused: plain for plain, fused in FUSED.items()} | {plain: plain for plain in FUSED}
+PLAIN: dict[type[nn.Module], type[ResidualBlock]] = {
+    **{fused: plain for plain, fused in FUSED.items()},
+    **{plain: plain for plain in FUSED},
+}
 
 
-def exchange(blocks: Sequence[Block], implementation: str, lean: bool = False) -> None:
+def is_exchangeable(module: nn.Module) -> TypeGuard[ResidualBlock]:
+    """Whether a module is a block that has a fast form, or is one."""
+    return type(module) in PLAIN
+
+
+def exchange(blocks: Sequence[nn.Module], implementation: str, lean: bool = False) -> None:
     """Make plain blocks fast ones, or fast ones plain (``reference``)."""
     for block in blocks:
         plain = PLAIN[type(block)]
         # Another class for the same object, as torch does for parametrised modules: whoever holds
         # the block, its children or its hooks still holds them.
         block.__class__ = plain if implementation == 'reference' else FUSED[plain]
-        block.implementation, block.lean = implementation, lean
+        vars(block).update(implementation=implementation, lean=lean)
 
 
 def fuse_tails(
@@ -117,7 +129,7 @@ def fuse_tails(
     """
     check_option('implementation', implementation, ('auto', *IMPLEMENTATIONS))
     backbone = getattr(model, 'backbone', model)
-    blocks = [module for module in backbone.modules() if type(module) in PLAIN]
+    blocks = [module for module in backbone.modules() if is_exchangeable(module)]
     exchange(blocks, 'reference')
     blocks = [block for block in blocks if is_usual(block)]
     if implementation == 'auto' and inputs is None:

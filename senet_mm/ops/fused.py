@@ -18,7 +18,9 @@ from types import ModuleType
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
+
+from senet_mm.utils.autograd import Context
 
 from . import plain
 from .algebra import gate_of
@@ -48,6 +50,24 @@ class _Link:
     """Carries the gate from the forward pass of the second node to the backward of the first."""
 
     gate: Tensor
+
+
+class _NormContext(Context):
+    """Context of a node with a norm.
+
+    Attributes:
+        size: Values per channel of the statistics, None for remembered ones.
+        group: The ranks that share them.
+    """
+
+    size: Tensor | int | None
+    group: dist.ProcessGroup | None
+
+
+class _LinkedContext(_NormContext):
+    """Context of a node with a norm before a gate."""
+
+    link: _Link
 
 
 def fused_tail(z: Tensor, shortcut: Tensor, norm: nn.Module, se: nn.Module | None) -> Tensor:
@@ -81,24 +101,24 @@ def normalize(z: Tensor, norm: nn.Module, needs_means: bool) -> tuple:
     if group := group_of(norm):
         statistics = over_ranks(statistics, group)
     remember(norm, statistics)
-    return statistics.mean, (statistics.var + norm.eps).rsqrt(), means, statistics.count
+    return statistics.mean, (statistics.var + norm.eps).rsqrt(), means, statistics.size
 
 
 def through_statistics(
-    ctx: FunctionCtx, scale: Tensor, rstd: Tensor, dgamma: Tensor, dbeta: Tensor
+    ctx: _NormContext, scale: Tensor, rstd: Tensor, dgamma: Tensor, dbeta: Tensor
 ) -> tuple[Tensor | None, Tensor]:
     """Factor of (z - mean) and constant (C,) in the gradient of z that pass the statistics.
 
     With ranks that share statistics the sums are those of all; the parameters' own gradients stay
     local, for DDP averages them.
     """
-    if ctx.count is None:
+    if ctx.size is None:
         return None, torch.zeros_like(scale)
     if ctx.group is not None:
         sums = torch.cat([dgamma, dbeta])
         dist.all_reduce(sums, group=ctx.group)
         dgamma, dbeta = sums.chunk(2)
-    return -scale * rstd * dgamma / ctx.count, -scale * dbeta / ctx.count
+    return -scale * rstd * dgamma / ctx.size, -scale * dbeta / ctx.size
 
 
 class _NormSqueeze(torch.autograd.Function):
@@ -106,9 +126,9 @@ class _NormSqueeze(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, z: Tensor, gamma: Tensor, beta: Tensor, norm: nn.Module, link: _Link
+        ctx: _LinkedContext, z: Tensor, gamma: Tensor, beta: Tensor, norm: nn.Module, link: _Link
     ) -> tuple[Tensor, ...]:
-        mean, rstd, means, ctx.count = normalize(z, norm, needs_means=True)
+        mean, rstd, means, ctx.size = normalize(z, norm, needs_means=True)
         ctx.group, ctx.link = group_of(norm), link
         scale = gamma * rstd
         ctx.save_for_backward(z, scale, mean, rstd, means)
@@ -118,7 +138,12 @@ class _NormSqueeze(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(
-        ctx: FunctionCtx, g: Tensor, dsqueezed: Tensor, dscale: Tensor, doffset: Tensor, _: Tensor
+        ctx: _LinkedContext,
+        g: Tensor,
+        dsqueezed: Tensor,
+        dscale: Tensor,
+        doffset: Tensor,
+        _: Tensor,
     ) -> tuple[Tensor | None, ...]:
         z, scale, mean, rstd, means = ctx.saved_tensors
         dbeta = doffset + dsqueezed.sum(0)
@@ -134,7 +159,7 @@ class _ScaleAddReLU(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx,
+        ctx: Context,
         z: Tensor,
         gate: Tensor,
         scale: Tensor,
@@ -148,7 +173,7 @@ class _ScaleAddReLU(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Context, grad: Tensor) -> tuple[Tensor | None, ...]:
         z, out, gate, scale, offset, mean = ctx.saved_tensors
         g, t0, t1 = backend(z).grad_sums(same_layout(grad, z), out, z, mean)
         dgate = scale * t1 + offset * t0
@@ -160,9 +185,9 @@ class _NormReLU(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, z: Tensor, gamma: Tensor, beta: Tensor, norm: nn.Module
+        ctx: _NormContext, z: Tensor, gamma: Tensor, beta: Tensor, norm: nn.Module
     ) -> tuple[Tensor, ...]:
-        mean, rstd, _, ctx.count = normalize(z, norm, needs_means=False)
+        mean, rstd, _, ctx.size = normalize(z, norm, needs_means=False)
         ctx.group = group_of(norm)
         scale, offset = gamma * rstd, beta.clone()
         y = backend(z).affine_relu(z, mean, scale, offset, None)
@@ -172,7 +197,7 @@ class _NormReLU(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: _NormContext, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         z, scale, offset, mean, rstd = ctx.saved_tensors
         grad = same_layout(grad, z)
         t0, t1 = backend(z).relu_grad_sums(grad, z, mean, scale, offset)

@@ -4,24 +4,24 @@ Sums are taken in float32 (float64 for float64), around the mean: the difference
 E[z^2] - E[z]^2, is wrong by a third in float32 where the mean is 1000 standard deviations.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import torch
 import torch.distributed as dist
-from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class Statistics(NamedTuple):
     """Attributes:
     mean: Mean, (C,).
     var: Biased variance, (C,).
-    count: Values per channel, of all ranks.
+    size: Values per channel, of all ranks.
     """
 
     mean: Tensor
     var: Tensor
-    count: Tensor | int
+    size: Tensor | int
 
 
 def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -29,7 +29,7 @@ def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
-def uses_batch(norm: nn.Module) -> bool:
+def uses_batch(norm: nn.Module) -> TypeGuard[_BatchNorm]:
     """Whether a norm normalises by the statistics of the batch, not by those it remembers."""
     return isinstance(norm, _BatchNorm) and (norm.training or norm.running_mean is None)
 
@@ -44,54 +44,61 @@ def group_of(norm: nn.Module) -> dist.ProcessGroup | None:
 
 def affine_of(norm: nn.Module, channels: int, like: Tensor) -> tuple[Tensor, Tensor]:
     """Gain and offset of a norm, (C,); 1 and 0 where it has none."""
-    if getattr(norm, 'weight', None) is not None:
-        return norm.weight, norm.bias
+    gain, offset = getattr(norm, 'weight', None), getattr(norm, 'bias', None)
     dtype = accumulation_dtype(like.dtype)
-    return like.new_ones(channels, dtype=dtype), like.new_zeros(channels, dtype=dtype)
+    return (
+        like.new_ones(channels, dtype=dtype) if gain is None else gain,
+        like.new_zeros(channels, dtype=dtype) if offset is None else offset,
+    )
 
 
 def remembered(norm: nn.Module, channels: int, like: Tensor) -> tuple[Tensor, Tensor]:
     """Running mean and 1 / standard deviation of a norm, (C,); 0 and 1 of no norm."""
-    if isinstance(norm, nn.Identity):
-        ones, zeros = affine_of(norm, channels, like)
-        return zeros, ones
-    return norm.running_mean.clone(), (norm.running_var + norm.eps).rsqrt()
+    if (
+        isinstance(norm, _BatchNorm)
+        and norm.running_mean is not None
+        and norm.running_var is not None
+    ):
+        return norm.running_mean.clone(), (norm.running_var + norm.eps).rsqrt()
+    ones, zeros = affine_of(norm, channels, like)
+    return zeros, ones
 
 
-def merge(mean: Tensor, var: Tensor, count: Tensor | int) -> Statistics:
+def merge(mean: Tensor, var: Tensor, size: Tensor | int) -> Statistics:
     """Statistics of the union of K sets, by Chan's formula.
 
     Args:
         mean: Means, (K, C).
         var: Biased variances, (K, C).
-        count: Values per set, (K, 1), or one number for all.
+        size: Values per set, (K, 1), or one number for all.
     """
-    if not isinstance(count, Tensor):
+    if not isinstance(size, Tensor):
         merged = mean.mean(0)
-        return Statistics(merged, (var + (mean - merged).square()).mean(0), count * len(mean))
-    total = count.sum()
-    merged = (mean * count).sum(0) / total
-    return Statistics(merged, ((var + (mean - merged).square()) * count).sum(0) / total, total)
+        return Statistics(merged, (var + (mean - merged).square()).mean(0), size * len(mean))
+    total = size.sum()
+    merged = (mean * size).sum(0) / total
+    return Statistics(merged, ((var + (mean - merged).square()) * size).sum(0) / total, total)
 
 
 def over_ranks(local: Statistics, group: dist.ProcessGroup) -> Statistics:
     """Statistics of all ranks, whose batches may differ in size: one collective."""
-    count = local.mean.new_tensor([local.count])
-    mine = torch.cat([local.mean, local.var, count])
+    mine = torch.cat([local.mean, local.var, local.mean.new_tensor([local.size])])
     everyone = [torch.empty_like(mine) for _ in range(dist.get_world_size(group))]
     dist.all_gather(everyone, mine, group=group)
-    mean, var, count = torch.stack(everyone).split([len(local.mean), len(local.var), 1], dim=1)
-    return merge(mean, var, count)
+    mean, var, size = torch.stack(everyone).split([len(local.mean), len(local.var), 1], dim=1)
+    return merge(mean, var, size)
 
 
 @torch.no_grad()
-def remember(norm: nn.Module, statistics: Statistics) -> None:
+def remember(norm: _BatchNorm, statistics: Statistics) -> None:
     """Move the running statistics, as ``BatchNorm.forward`` does."""
-    if not norm.training or norm.running_mean is None:
+    running_mean, running_var = norm.running_mean, norm.running_var
+    if not norm.training or running_mean is None or running_var is None:
         return
-    mean, var = statistics.mean.detach(), statistics.var.detach()
-    count = statistics.count
-    norm.num_batches_tracked.add_(1)
-    momentum = 1 / norm.num_batches_tracked if norm.momentum is None else norm.momentum
-    norm.running_mean.lerp_(mean.to(norm.running_mean.dtype), momentum)
-    norm.running_var.lerp_((var * (count / (count - 1))).to(norm.running_var.dtype), momentum)
+    mean, var, size = statistics.mean.detach(), statistics.var.detach(), statistics.size
+    momentum: float | Tensor = norm.momentum or 0
+    if norm.num_batches_tracked is not None:
+        norm.num_batches_tracked.add_(1)
+        momentum = 1 / norm.num_batches_tracked if norm.momentum is None else norm.momentum
+    running_mean.lerp_(mean.to(running_mean.dtype), momentum)
+    running_var.lerp_((var * (size / (size - 1))).to(running_var.dtype), momentum)

@@ -7,8 +7,8 @@ around an ordinary gate, with Triton kernels on a GPU and plain PyTorch elsewher
 
 import torch
 import torch.nn.functional as F
-from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from . import plain
 from .algebra import algebra_tail
@@ -82,7 +82,9 @@ IMPLEMENTATIONS = dict(reference=reference_tail, algebra=algebra_tail, fused=fus
 def choose(wanted: str, z: Tensor, norm: nn.Module, se: nn.Module | None = None) -> str:
     """The implementation for a map: the one that is wanted, where it can be had and pays."""
     training = torch.is_grad_enabled() and z.requires_grad
-    if wanted == 'reference' or torch.jit.is_tracing() or not fits(z, norm, se):
+    # torch.jit has it without a mark that it is public.
+    tracing = torch.jit.is_tracing()  # type: ignore[attr-defined]
+    if wanted == 'reference' or tracing or not fits(z, norm, se):
         return 'reference'
     if torch.compiler.is_compiling():
         # Custom autograd nodes block fusion in a compiler. In inference the norm is folded anyway.

@@ -2,8 +2,9 @@
 
 import copy
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -50,7 +51,7 @@ class Outcome(NamedTuple):
 
 
 def record_inputs(
-    backbone: nn.Module, blocks: list[nn.Module], inputs: Tensor, precision: Precision
+    backbone: nn.Module, blocks: Sequence[nn.Module], inputs: Tensor, precision: Precision
 ) -> dict[nn.Module, Tensor]:
     """The map that every block gets when a copy of the network sees a batch."""
     twin = revert_sync_batchnorm(copy.deepcopy(backbone))
@@ -136,16 +137,16 @@ def _try(
         exact = _all_results(copy.deepcopy(plain).double(), some.double(), None)
         error = max(_difference(plain, fast, some, exact, at, precision) for at in LAYOUTS)
         calls = {
-            name: lambda form=form: _run(form, x, precision)
+            name: partial(_run, form, x, precision)
             for name, form in (('plain', plain), ('fast', fast))
         }
-        seconds = [t.median for t in interleave(calls, ROUNDS, warmup=1).values()]
+        times = interleave(calls, ROUNDS, warmup=1)
         _compare_whole(*(call()['the output'] for call in calls.values()))
     except DifferenceError as difference:
         return Outcome(str(difference))
     except Exception as failure:  # a compiler's or a driver's, of any type
         return Outcome(f'{type(failure).__name__}: {str(failure).strip().partition(chr(10))[0]}')
-    return Outcome('', error, tuple(seconds))
+    return Outcome('', error, (times['plain'].median, times['fast'].median))
 
 
 class DifferenceError(Exception):

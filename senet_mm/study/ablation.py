@@ -5,7 +5,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -156,10 +156,12 @@ def check_unchanged(cfg: 'Config', file: Path) -> None:
 
 def _flatten(value: object, prefix: str = '') -> dict[str, str]:
     """The leaves of nested dicts and lists as text, by dotted key."""
-    items = value.items() if isinstance(value, dict) else ()
-    if isinstance(value, list):
+    items: Iterable[tuple[object, object]] = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
         items = enumerate(value)
-    leaves = {}
+    leaves: dict[str, str] = {}
     for key, item in items:
         leaves |= _flatten(item, f'{prefix}.{key}' if prefix else str(key))
     return leaves or {prefix: repr(value)}

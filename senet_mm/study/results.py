@@ -95,24 +95,24 @@ def get_results(table: str) -> list[Result]:
         result = Result(metric=tables[table]['metric'], **row)
         check_option('metric', result.metric, METRICS)
         if result.config is not None:
-            _describe(result)
+            _describe(result, result.config)
         results.append(result)
     return results
 
 
-def _describe(result: Result) -> None:
-    """Fill in what follows from the config."""
+def _describe(result: Result, config: str) -> None:
+    """Fill in what follows from a config."""
     import torch
 
     from senet_mm.engine.classifier import build_classifier
     from senet_mm.utils.complexity import count_macs, count_params
 
-    cfg = get_config(result.config)
+    cfg = get_config(config)
     with torch.device('meta'):
         model = build_classifier(cfg).eval()
     result.params = count_params(model)
     result.macs = count_macs(model, cfg.input_shape)['']
-    first_line = Path(find_config(result.config)).read_text().partition('\n')[0]
+    first_line = Path(find_config(config)).read_text().partition('\n')[0]
     result.command = first_line.removeprefix('# ')
 
 
@@ -138,9 +138,14 @@ def measure(result: Result, checkpoint: Path, data_root: str, work_dir: str, opt
         data_root: Folder of the data set.
         work_dir: Folder for the log.
         options: Keys of the config to override.
+
+    Raises:
+        ValueError: The row has no config.
     """
     from senet_mm.engine import Runner
 
+    if result.config is None:
+        raise ValueError(f'{result.model} has no config; allowed: a row with one')
     options = {'test_dataloader.dataset.data_root': data_root, **options}
     cfg = get_config(result.config, options)
     cfg.work_dir, cfg.load_from, cfg.resume = work_dir, str(checkpoint), False

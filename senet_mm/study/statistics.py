@@ -51,8 +51,8 @@ def summarize(values: Sequence[float]) -> Summary:
     """Mean and sample standard deviation."""
     n = len(values)
     with np.errstate(invalid='ignore'):  # infinity minus infinity
-        mean = _finite(np.mean(values)) if n else None
-        return Summary(n, mean, _finite(np.std(values, ddof=1)) if n > 1 else None)
+        mean = _finite(float(np.mean(values))) if n else None
+        return Summary(n, mean, _finite(float(np.std(values, ddof=1))) if n > 1 else None)
 
 
 def paired_difference(
@@ -71,8 +71,8 @@ def paired_difference(
     check_confidence(confidence)
     seeds = sorted(scores.keys() & baseline.keys())
     ours, theirs = [scores[seed] for seed in seeds], [baseline[seed] for seed in seeds]
-    summary = summarize(np.subtract(ours, theirs))
-    if summary.std is None:
+    summary = summarize(np.subtract(ours, theirs).tolist())
+    if summary.mean is None or summary.std is None:
         return Difference(summary.n, summary.mean, None, None, None)
     if summary.std == 0:  # no spread: an interval of width zero, and a test that divides by it
         return Difference(summary.n, summary.mean, summary.mean, summary.mean, None)
@@ -86,4 +86,4 @@ def paired_difference(
 
 def _finite(value: float) -> float | None:
     """A plain number; None for the nan or infinity of a diverged run."""
-    return float(value) if math.isfinite(value) else None
+    return value if math.isfinite(value) else None

@@ -89,7 +89,7 @@ def get_complexity(model: nn.Module, shape: tuple[int, int, int]) -> Complexity:
         for name, part in _parts(model)
         if count_params(part)
     ]
-    return Complexity(tuple(shape), count_params(model), macs[''], flops_openmmlab, stages)
+    return Complexity(shape, count_params(model), macs[''], flops_openmmlab, stages)
 
 
 def _macs_of(path: str, module: nn.Module, macs: dict[str, int]) -> int:

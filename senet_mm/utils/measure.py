@@ -3,7 +3,7 @@
 import ctypes
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ def synchronize() -> None:
 
 
 def interleave(
-    functions: dict[str, Callable[[], object]], rounds: int, warmup: int = 2
+    functions: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 2
 ) -> dict[str, Timing]:
     """Time functions in turns, so that whatever else the machine does hits all of them.
 

@@ -40,5 +40,5 @@ def format_count(value: int | None, unit: float) -> str:
     """A count in a unit: three significant digits at least, two decimals at most; - for None."""
     if value is None:
         return '-'
-    value /= unit
-    return f'{value:.2f}' if value >= 1 else f'{value:.3g}'
+    amount = value / unit
+    return f'{amount:.2f}' if amount >= 1 else f'{amount:.3g}'

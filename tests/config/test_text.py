@@ -29,6 +29,7 @@ REFUSED = [
     'a = __import__("os").system("touch proof")',
     'a = [x for x in (1, 2)]',
     'a = dict(b=dict(**c))',
+    'a = dict(b=dict(**{"c": 1}))',
     'a = dict(1)',
     'a = dict([("b", 1)])',
     'a = eval("1")',

@@ -217,13 +217,20 @@ def test_a_loader_that_is_given_has_a_batch():
         Runner.build_dataloader(loader)
 
 
-def test_a_dataset_that_can_only_be_iterated():
-    class Stream(torch.utils.data.IterableDataset):
-        def __iter__(self):
-            yield 1
+class Stream(torch.utils.data.IterableDataset):
+    def __iter__(self):
+        yield 1
 
-    with pytest.raises(ValueError, match='Stream has no samples by index'):
-        Runner.build_dataloader(make_loader(Stream()), seed=0)
+
+class Endless(torch.utils.data.Dataset):
+    def __getitem__(self, index):
+        return index
+
+
+@pytest.mark.parametrize('kind', [Stream, Endless])
+def test_a_dataset_without_samples_by_index_or_length(kind):
+    with pytest.raises(ValueError, match=f'{kind.__name__} has no samples by index, or no length'):
+        Runner.build_dataloader(make_loader(kind()), seed=0)
 
 
 def test_infinite_sampler_goes_on_where_it_was():

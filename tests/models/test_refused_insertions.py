@@ -8,6 +8,7 @@ from mmpretrain.models import backbones as mmpretrain
 from torch import nn
 
 from senet_mm.models import ResNet, insert_se
+from senet_mm.models.backbones import Block
 from senet_mm.registry import MODELS
 
 LAYER = dict(type='SELayer', ratio=1)
@@ -59,6 +60,13 @@ class Toy(nn.Module):
         return self.fc(x.flatten(1))
 
 
+class SlotlessBlock(Block):
+    """Of a user who forgot the place."""
+
+    def forward(self, x):
+        return x
+
+
 def half_filled():
     """The last block has SE already."""
     model = ResNet(18)
@@ -82,6 +90,12 @@ REFUSED = {
     'regex': (Toy, dict(port=dict(block='(')), "block='.' is no regular expression"),
     'no block': (Toy, dict(port=dict(block='x')), "block='x' matches no module of Toy"),
     'no path': (Toy, dict(port=dict(block='conv', path='x')), "block conv has no 'x'"),
+    'no shortcut': (
+        Toy,
+        dict(port=dict(block='conv', path='downsample')),
+        "block conv has no 'downsample'",
+    ),
+    'no slot': (lambda: nn.Sequential(SlotlessBlock(3)), {}, "block 0 has no 'se'"),
     'norm': (Toy, dict(port=dict(block='norm')), '^norm is a batch norm'),
     'norm in a block': (
         Toy,

@@ -19,7 +19,7 @@ LAYOUTS = {'nchw': torch.contiguous_format, 'nhwc': torch.channels_last}
 
 
 def make_norm(channels, mode):
-    """A batch norm after some training: training, eval, without affine or memory; or none."""
+    """A batch norm after some training: training, eval, without a part of its numbers; or none."""
     if mode == 'none':
         return nn.Identity()
     norm = nn.BatchNorm2d(
@@ -32,10 +32,23 @@ def make_norm(channels, mode):
         for tensor in norm.state_dict().values():
             if tensor.is_floating_point():
                 tensor.uniform_(0.5, 1.5)
+    if mode == 'no_bias':
+        norm.bias = None
+    if mode == 'no_counter':
+        norm.num_batches_tracked = None
     return norm.train(mode != 'eval')
 
 
-MODES = ('train', 'eval', 'no_affine', 'no_memory', 'cumulative', 'none')
+MODES = (
+    'train',
+    'eval',
+    'no_affine',
+    'no_bias',
+    'no_memory',
+    'no_counter',
+    'cumulative',
+    'none',
+)
 
 
 def make(mode='train', layout='nchw', channels=8, size=(3, 5)):

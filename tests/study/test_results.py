@@ -10,6 +10,7 @@ from senet_mm.study.results import (
     find_checkpoint,
     get_results,
     load_tables,
+    measure,
     to_csv,
     to_json,
     to_markdown,
@@ -119,3 +120,9 @@ def test_find_checkpoint(tmp_path):
     (tmp_path / 'a.pth').touch()
     with pytest.raises(ValueError, match=r'holds a.pth, a_2026\S+ for a; allowed: one checkpoint'):
         find_checkpoint(tmp_path, 'a')
+
+
+def test_a_row_without_config_cannot_be_measured(tmp_path):
+    row = Result(model='ResNet-50', config=None, metric='error')
+    with pytest.raises(ValueError, match='ResNet-50 has no config'):
+        measure(row, tmp_path / 'weights.pth', '', str(tmp_path), {})

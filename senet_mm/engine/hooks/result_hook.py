@@ -55,7 +55,7 @@ class ResultHook(Hook):
         self._mark = now
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        values = {name: to_plain(value) for name, value in metrics.items()}
+        values = {name: to_plain(value) for name, value in (metrics or {}).items()}
         place = {'epoch': runner.epoch, 'iter': runner.iter}
         earlier = runner.message_hub.get_info('validations')
         earlier = [validation for validation in earlier if validation['iter'] < runner.iter]

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Mapping
+from typing import TypeVar
 
 from mmengine.logging import print_log
 from torch import Tensor, nn
@@ -21,11 +22,13 @@ __all__ = [
     'with_own_head',
 ]
 
+Value = TypeVar('Value')
+
 # What data parallel wrappers and compiled modules add to names.
 WRAPPERS = re.compile(r'^(module\.|_orig_mod\.)+|(?<=\.)_orig_mod\.')
 
 
-def get_state_dict(checkpoint: dict, filename: str) -> dict[str, Tensor]:
+def get_state_dict(checkpoint: object, filename: str) -> dict[str, Tensor]:
     """The state dict of a checkpoint, without the names that wrappers add.
 
     Args:
@@ -41,7 +44,7 @@ def get_state_dict(checkpoint: dict, filename: str) -> dict[str, Tensor]:
     return plain_names(state_dict, filename)
 
 
-def plain_names(state_dict: Mapping[str, object], filename: str) -> dict[str, object]:
+def plain_names(state_dict: Mapping[str, Value], filename: str) -> dict[str, Value]:
     """A state dict without ``module.`` at the front of its names and ``_orig_mod.`` in them.
 
     Raises:

@@ -83,6 +83,6 @@ def _download(address: str, file: Path, digest: str) -> None:
         ) from error
 
 
-def load_from_url(filename: str, map_location: str | None = None) -> dict:
+def load_from_url(filename: str, map_location: str | None = None) -> object:
     """Read a checkpoint from a URL, see :func:`fetch` and :func:`load_from_local`."""
     return load_from_local(str(fetch(filename)), map_location)

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
+
+Wanted = Tensor | np.ndarray | np.generic
 
 # Types that stand for each other: their values are converted.
 KINDS = {
@@ -13,7 +16,7 @@ KINDS = {
 }
 
 
-def describe_misfit(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+def describe_misfit(given: Mapping[str, object], wanted: Mapping[str, Wanted]) -> str:
     """What stands between the given and the wanted tensors; empty if nothing.
 
     ``12 missing (a, b, c, ...); 1 unexpected (d); 1 of another shape (e (2, 3) for (3, 2))``.
@@ -21,7 +24,7 @@ def describe_misfit(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -
     that are whole numbers for integers.
 
     Args:
-        given: Tensors or arrays.
+        given: Tensors or arrays; anything else is of another type.
         wanted: Tensors or arrays, of which only ``shape`` and ``dtype`` are read.
     """
     common = {name: (given[name], wanted[name]) for name in given if name in wanted}
@@ -52,7 +55,7 @@ def _kind(value: object) -> str:
     return KINDS.get(dtype, dtype)
 
 
-def _converts(value: Tensor, own: Tensor) -> bool:
+def _converts(value: object, own: Wanted) -> bool:
     """Whether values can be converted; a network of half precision has floats as counters."""
     if not hasattr(value, 'dtype'):
         return False
@@ -60,9 +63,9 @@ def _converts(value: Tensor, own: Tensor) -> bool:
     return kinds[0] == kinds[1] or (kinds == ('float', 'integer') and _is_whole(value))
 
 
-def _is_whole(value: Tensor) -> bool:
-    value = torch.as_tensor(value).double()
-    return bool((value.isfinite() & (value == value.round())).all())
+def _is_whole(value: object) -> bool:
+    numbers = torch.as_tensor(value).double()
+    return bool((numbers.isfinite() & (numbers == numbers.round())).all())
 
 
 def _layout(value: object) -> str:

@@ -116,10 +116,11 @@ def check_network(cfg: Config, origin: Origin, new_head: bool = False) -> None:
     """
     if not (origin.config.get('model') and isinstance(cfg.get('model'), Mapping)):
         return
-    scopes = tuple(c.get('default_scope') or 'senet_mm' for c in (cfg, origin.config))
+    ours, theirs = (c.get('default_scope') or 'senet_mm' for c in (cfg, origin.config))
+    networks = get_network(cfg), get_network(origin.config)
     differences = [
         difference
-        for difference in compare_networks(get_network(cfg), get_network(origin.config), scopes)
+        for difference in compare_networks(*networks, (ours, theirs))
         if not (new_head and difference.key.startswith('model.head.'))
     ]
     if differences:

@@ -100,12 +100,13 @@ def read_outline(file: BinaryIO | bytes) -> Outline:
         RefusedError: It names what is no data, or unfolds to too much.
         ValueError: It is damaged.
     """
-    outline, memo, length = Outline([], {}), {}, 0
+    outline, length = Outline([], {}), 0
+    memo: dict[object, object] = {}
     try:
         for step, (instruction, argument, place) in enumerate(pickletools.genops(file)):
             if step == MAX_STEPS:
                 raise RefusedError(f'its data take more than {MAX_STEPS:,} steps to build')
-            length = place
+            length = place or 0
             _run(instruction, argument, outline, memo)
     except (IndexError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f'its pickle is damaged ({type(error).__name__})') from error
@@ -125,7 +126,7 @@ def _run(
     elif name in CONSTANT:
         stack.append(argument)
     elif name == 'GLOBAL':
-        stack.append(_allowed(argument.replace(' ', '.')))
+        stack.append(_allowed(str(argument).replace(' ', '.')))
     elif name == 'MARK':
         stack.append(pickletools.markobject)
     elif name in NEW:
@@ -177,7 +178,8 @@ def _check_size(stack: list, max_characters: int) -> None:
 
     A value can be in many places: 30 lists of each the last one twice are 2^30 values to print.
     """
-    todo, values, characters = [(stack, 0)], 0, 0
+    todo: list[tuple[object, int]] = [(stack, 0)]
+    values, characters = 0, 0
     while todo:
         value, depth = todo.pop()
         if isinstance(value, (str, bytes)):

@@ -8,7 +8,7 @@
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 from mmcv.image.geometric import cv2_interp_codes, pillow_interp_codes
@@ -72,7 +72,7 @@ def check_preprocessing(given: object, source: str) -> dict[str, Any]:
     """
     if not isinstance(given, Mapping):
         raise ValueError(f'{source}: preprocessing is {type(given).__name__}; allowed: a dict')
-    checked = {}
+    checked: dict[str, Any] = {}
     for name, value in given.items():
         check_option(f'{source}: preprocessing', name, FIELDS)
         value = list(value) if isinstance(value, tuple) else value
@@ -85,8 +85,8 @@ def check_preprocessing(given: object, source: str) -> dict[str, Any]:
         if missing and missing != set(group):
             raise ValueError(f'{source}: preprocessing lacks {", ".join(sorted(missing))}')
     if checked.get('resize'):
-        allowed = INTERPOLATIONS[checked['backend']]
-        check_option(f'{source}: preprocessing interpolation', checked['interpolation'], allowed)
+        names = INTERPOLATIONS[checked['backend']]
+        check_option(f'{source}: preprocessing interpolation', checked['interpolation'], names)
     lengths = {len(checked.get(name) or []) for name in ('mean', 'std')}
     if len(lengths - {1}) > 1 or (0 in lengths and len(lengths) > 1):
         raise ValueError(f'{source}: preprocessing has mean and std of different lengths')
@@ -107,20 +107,20 @@ def describe_preprocessing(cfg: Mapping, loader: str = 'test_dataloader') -> dic
     return {name: value for part in fitting for name, value in part.items()}
 
 
-def get_network(cfg: Mapping) -> Mapping:
+def get_network(cfg: Mapping) -> MutableMapping:
     """The ``model`` of a config, or the one that test-time augmentation wraps."""
     model = cfg.get('model')
-    if not isinstance(model, Mapping):
+    if not isinstance(model, MutableMapping):
         return {}
     return model.get('module') or model
 
 
-def _get_dataset(cfg: Mapping, loader: str) -> Mapping | None:
+def _get_dataset(cfg: Mapping, loader: str) -> MutableMapping | None:
     """The data set of a loader that has the pipeline; None where there is no single one."""
     dataset = (cfg.get(loader) or {}).get('dataset')
     while isinstance(dataset, Mapping) and 'pipeline' not in dataset:
         dataset = dataset.get('dataset')
-    return dataset if isinstance(dataset, Mapping) else None
+    return dataset if isinstance(dataset, MutableMapping) else None
 
 
 def get_pipeline(cfg: Mapping, loader: str) -> list[Mapping] | None:
@@ -173,7 +173,7 @@ def _describe_normalisation(cfg: Mapping) -> dict[str, Any]:
     return dict(mean=mean, std=std, channel_order=None if grey else order)
 
 
-def set_normalisation(cfg: Mapping, described: Mapping) -> None:
+def set_normalisation(cfg: MutableMapping, described: Mapping) -> None:
     """Let a config normalise as described."""
     network = get_network(cfg)
     owner = network if network.get('data_preprocessor') else cfg
@@ -184,9 +184,11 @@ def set_normalisation(cfg: Mapping, described: Mapping) -> None:
     owner['data_preprocessor'] = preprocessor
 
 
-def set_geometry(cfg: Mapping, described: Mapping, loader: str = 'test_dataloader') -> None:
-    """Let a loader resize and crop as described; its other steps stay."""
+def set_geometry(cfg: MutableMapping, described: Mapping, loader: str = 'test_dataloader') -> None:
+    """Let a loader with a pipeline resize and crop as described; its other steps stay."""
     dataset = _get_dataset(cfg, loader)
+    if dataset is None:
+        return
     pipeline = dataset['pipeline']
     inner = [i for i, step in enumerate(pipeline) if is_inner(step)]
     first = inner[0] if inner else sum(name_of(step).startswith('LoadImage') for step in pipeline)
@@ -196,7 +198,7 @@ def set_geometry(cfg: Mapping, described: Mapping, loader: str = 'test_dataloade
         cfg['input_shape'] = tuple(described['input_size'])
 
 
-def set_preprocessing(cfg: Mapping, described: Mapping) -> None:
+def set_preprocessing(cfg: MutableMapping, described: Mapping) -> None:
     """Let a config prepare the images of its validation and its test as described."""
     set_normalisation(cfg, described)
     for loader in ('val_dataloader', 'test_dataloader'):

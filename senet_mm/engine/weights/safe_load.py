@@ -20,7 +20,7 @@ MAGIC = b'\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.'
 LEGACY_PICKLES, LEGACY_CONTENT = 5, 3
 
 
-def load_from_local(filename: str | os.PathLike, map_location: str | None = None) -> dict:
+def load_from_local(filename: str | os.PathLike, map_location: str | None = None) -> object:
     """Read a checkpoint, a file of torch or ``.safetensors``, as tensors and plain data.
 
     Nothing that the file names is called, but for torch's functions that build tensors.
@@ -31,6 +31,7 @@ def load_from_local(filename: str | os.PathLike, map_location: str | None = None
     """
     filename = os.path.expanduser(filename)
     check_regular_file(filename, 'checkpoint')
+    content: object
     try:
         if Path(filename).suffix == '.safetensors':
             content = safetensors.torch.load_file(filename, device=str(map_location or 'cpu'))

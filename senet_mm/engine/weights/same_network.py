@@ -63,10 +63,13 @@ def _compare(
     defaults = _defaults(kinds[0] or FUNCTIONS.get(key))
     # A class that has defaults within an argument writes them out.
     write_out = getattr(kinds[0], 'write_out', dict)
-    given, other = (to_plain(write_out({**defaults, **part})) for part in (given, other))
-    for name in sorted((given.keys() | other.keys()) - IRRELEVANT - {'type'}, key=str):
-        values = (part.get(name, ABSENT) for part in (given, other))
-        yield from _compare(f'{path}.{name}', *values, scopes)
+    sides = [
+        {name: to_plain(value) for name, value in write_out({**defaults, **part}).items()}
+        for part in (given, other)
+    ]
+    for name in sorted((sides[0].keys() | sides[1].keys()) - IRRELEVANT - {'type'}, key=str):
+        ours, theirs = (side.get(name, ABSENT) for side in sides)
+        yield from _compare(f'{path}.{name}', ours, theirs, scopes)
 
 
 def _find(kind: object, scope: str) -> object:
@@ -95,9 +98,11 @@ def _are_one(kind: object, other: object) -> bool:
 def _defaults(kind: Callable | None) -> dict[str, object]:
     """Defaults of the arguments of a function or a class, those of its parents included."""
     callables = (
-        [cls.__init__ for cls in reversed(kind.__mro__)] if inspect.isclass(kind) else [kind]
+        [getattr(cls, '__init__', None) for cls in reversed(kind.__mro__)]
+        if inspect.isclass(kind)
+        else [kind]
     )
-    parameters = {}
+    parameters: dict[str, inspect.Parameter] = {}
     for function in callables:
         if inspect.isfunction(function):
             parameters |= inspect.signature(function).parameters

@@ -10,7 +10,9 @@ from mmengine.runner.checkpoint import (
     get_mmcls_models,
     get_torchvision_models,
 )
+from torch import Tensor
 
+from .checkpoint import get_state_dict
 from .download import load_from_url
 from .safe_load import load_from_local
 
@@ -34,7 +36,7 @@ ZOOS: dict[str, Callable[[], dict[str, str | None]]] = {
 }
 
 
-def load_from_anywhere(filename: str, map_location: str | None = None) -> dict:
+def load_from_anywhere(filename: str, map_location: str | None = None) -> object:
     """Read a checkpoint from wherever its name says, as data; over the network only with a hash.
 
     It replaces all loaders of mmengine for the whole process, ``init_cfg`` included: those fall
@@ -62,12 +64,11 @@ def load_from_anywhere(filename: str, map_location: str | None = None) -> dict:
     if url is None:
         raise ValueError(f'checkpoint {filename}: {scheme}:// has no {name}')
     checkpoint = load_from_url(url, map_location)
-    return _backbone(checkpoint) if scheme == 'mmcls' else checkpoint
+    return _backbone(get_state_dict(checkpoint, url)) if scheme == 'mmcls' else checkpoint
 
 
-def _backbone(checkpoint: dict) -> dict:
+def _backbone(state_dict: dict[str, Tensor]) -> dict:
     """What ``mmcls://`` means: the backbone of a classifier, for a detector."""
-    state_dict = checkpoint.get('state_dict', checkpoint)
     return {
         'state_dict': {
             name.removeprefix('backbone.'): value

@@ -8,7 +8,7 @@ what they are given; :func:`to_plain` makes the real objects of it.
 import contextlib
 import re
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -82,7 +82,7 @@ def get_statistic(owner: object, name: str) -> str:
     return name
 
 
-STAND_INS = [
+STAND_INS: list[Callable | tuple[Callable, str]] = [
     (no_bytes, 'builtins.bytes'),
     (get_statistic, 'builtins.getattr'),
     (History, 'mmengine.logging.history_buffer.HistoryBuffer'),
@@ -115,14 +115,14 @@ def to_plain(value: object) -> object:
     kind = type(value)
     if kind in LEAVES or isinstance(value, np.generic):
         return value
-    if kind in (list, tuple, set):
-        return kind(to_plain(item) for item in value)
-    if kind in (dict, Counter, OrderedDict):
-        plain = kind({to_plain(key): to_plain(item) for key, item in dict.items(value)})
+    if isinstance(value, list | tuple | set) and kind in (list, tuple, set):
+        return type(value)(to_plain(item) for item in value)
+    if isinstance(value, dict) and kind in (dict, Counter, OrderedDict):
+        plain = type(value)({to_plain(key): to_plain(item) for key, item in dict.items(value)})
         return _with_attributes(plain, value)
-    if kind is Array:
+    if type(value) is Array:
         return value.value
-    if kind is History:
+    if type(value) is History:
         return value.build()
     raise RefusedError(f'it holds a value of type {kind.__name__}')
 

@@ -1,7 +1,7 @@
 """What a checkpoint holds besides weights, checked before a run that is resumed changes."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from mmengine.hooks import EMAHook
 from mmengine.logging import HistoryBuffer
@@ -68,7 +68,7 @@ def _check_needed(checkpoint: dict) -> None:
     """Raise a ValueError for what is missing or of another type."""
     missing = []
     for place, kind in NEEDED.items():
-        value = checkpoint
+        value: object = checkpoint
         for key in place:
             value = value.get(key) if isinstance(value, dict) else None
         if value is None:
@@ -110,7 +110,7 @@ def _check_optimizer(saved: dict, optimizer: 'Optimizer') -> None:
         _check_state(state, key, parameter)
 
 
-def _are_groups(groups: object) -> bool:
+def _are_groups(groups: object) -> TypeGuard[list[dict]]:
     return isinstance(groups, list) and all(
         isinstance(group, dict) and isinstance(group.get('params'), list) for group in groups
     )

@@ -4,7 +4,7 @@ from .inception import InceptionBlock, InceptionResNetBlock, InceptionResNetV2, 
 from .layered import LayeredBackbone
 from .mobilenet_v1 import DepthwiseSeparable, MobileNetV1
 from .preact_resnet import PreActBlock, PreActResNet, WideResNet
-from .resnet import BasicBlock, BlockSpec, Bottleneck, ResNet
+from .resnet import BasicBlock, BlockSpec, Bottleneck, ResidualBlock, ResNet
 from .resnext import ResNeXt
 from .shake_shake import ShakeBlock, ShakeShake
 from .small_cnn import ConvBlock, SmallCNN
@@ -30,6 +30,7 @@ __all__ = [
     'PreActResNet',
     'ResNeXt',
     'ResNet',
+    'ResidualBlock',
     'ShakeBlock',
     'ShakeShake',
     'SmallCNN',

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
-from mmengine.model import BaseModule
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -47,6 +46,8 @@ class Block(nn.Module):
         with_cp: Recompute the block in the backward pass instead of storing its activations.
     """
 
+    se: nn.Module
+
     def __init__(self, out_channels: int, with_cp: bool = False) -> None:
         super().__init__()
         self.out_channels = out_channels
@@ -60,8 +61,9 @@ class Block(nn.Module):
     def __call__(self, x: Tensor) -> Tensor:
         if self.with_cp and torch.is_grad_enabled():
             # A compiler takes no such contexts; it repeats what it needs, and never a side effect.
-            contexts = {} if torch.compiler.is_compiling() else {'context_fn': self._contexts}
-            return checkpoint(super().__call__, x, use_reentrant=False, **contexts)
+            if torch.compiler.is_compiling():
+                return checkpoint(super().__call__, x, use_reentrant=False)
+            return checkpoint(super().__call__, x, use_reentrant=False, context_fn=self._contexts)
         return super().__call__(x)
 
     def _contexts(self) -> tuple[AbstractContextManager, AbstractContextManager]:
@@ -69,7 +71,7 @@ class Block(nn.Module):
         return nullcontext(), buffers_kept(self)
 
 
-class StagedBackbone(ScopedInit, BaseModule):
+class StagedBackbone(ScopedInit):
     """A stem and stages; the constructor of a subclass ends with :meth:`_freeze`.
 
     Args:
@@ -105,7 +107,7 @@ class StagedBackbone(ScopedInit, BaseModule):
         raise NotImplementedError
 
     @property
-    def stages(self) -> list[list[nn.Module]]:
+    def stages(self) -> Sequence[Sequence[nn.Module]]:
         """The stages, each as modules to call in turn."""
         raise NotImplementedError
 

@@ -154,7 +154,7 @@ class BNInception(StagedBackbone):
         return [self.conv1, self.conv2_reduce, self.conv2]
 
     @property
-    def stages(self) -> list[list[nn.Module]]:
+    def stages(self) -> Sequence[Sequence[nn.Module]]:
         """The modules of the three stages."""
         return [[getattr(self, name) for name in rows] for rows in STAGES]
 

@@ -1,12 +1,14 @@
 """Inception-v4 and Inception-ResNet-v2 (Szegedy et al., arXiv:1602.07261), built from data."""
 
+from typing import Unpack
+
 import torch
 from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
 
 from .inception_data import INCEPTION_RESNET_V2, INCEPTION_V4, Chain, Conv, Mixed, Residual, Step
-from .layered import LayeredBackbone, conv_bn
+from .layered import BackboneOptions, LayeredBackbone, conv_bn
 
 POOLS = {
     'avg': lambda: nn.AvgPool2d(3, 1, padding=1, count_include_pad=False),
@@ -25,7 +27,7 @@ class Branches(nn.Module):
 
     def __init__(self, in_channels: int, branches: list[Chain | Step], norm_cfg: dict) -> None:
         super().__init__()
-        chains = [b if type(b) is tuple else (b,) for b in branches]
+        chains = [(b,) if isinstance(b, Conv | str | list) else b for b in branches]
         made = [make_chain(in_channels, chain, norm_cfg) for chain in chains]
         self.branches = nn.ModuleList(branch for branch, _ in made)
         self.out_channels = sum(channels for _, channels in made)
@@ -36,7 +38,7 @@ class Branches(nn.Module):
 
 def make_chain(in_channels: int, chain: Chain, norm_cfg: dict) -> tuple[nn.Sequential, int]:
     """The module of a chain, and its number of output channels."""
-    modules = []
+    modules: list[nn.Module] = []
     for step in chain:
         if isinstance(step, Conv):
             padding = 0 if step.valid or step.stride > 1 else None
@@ -45,8 +47,9 @@ def make_chain(in_channels: int, chain: Chain, norm_cfg: dict) -> tuple[nn.Seque
             )
             in_channels = step.width
         elif isinstance(step, list):
-            modules.append(Branches(in_channels, step, norm_cfg))
-            in_channels = modules[-1].out_channels
+            branches = Branches(in_channels, step, norm_cfg)
+            modules.append(branches)
+            in_channels = branches.out_channels
         else:
             modules.append(POOLS[step]())
     return nn.Sequential(*modules), in_channels
@@ -96,8 +99,10 @@ class InceptionResNetBlock(nn.Module):
         return self.act(x + self.residual(x))
 
 
-def make_block(in_channels: int, row: Mixed | Residual, norm_cfg: dict) -> nn.Module:
-    """The module of a row; it has ``out_channels``."""
+def make_block(
+    in_channels: int, row: Mixed | Residual, norm_cfg: dict
+) -> InceptionBlock | InceptionResNetBlock:
+    """The module of a row."""
     if isinstance(row, Residual):
         return InceptionResNetBlock(in_channels, row, norm_cfg)
     return InceptionBlock(in_channels, row.branches, norm_cfg)
@@ -120,7 +125,10 @@ class InceptionV4(LayeredBackbone):
     net = INCEPTION_V4
 
     def __init__(
-        self, in_channels: int = 3, norm_cfg: dict = dict(type='BN', eps=1e-3), **kwargs
+        self,
+        in_channels: int = 3,
+        norm_cfg: dict = dict(type='BN', eps=1e-3),
+        **kwargs: Unpack[BackboneOptions],
     ) -> None:
         stem, channels = make_chain(in_channels, self.net.stem, norm_cfg)
         layers = []

@@ -6,6 +6,7 @@ input and are concatenated. Widths are those of the released TensorFlow networks
 the figures of the paper in places.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -25,14 +26,15 @@ class Conv(NamedTuple):
     valid: bool = False
 
 
-Step = Conv | str | list
+Step = Conv | str | list['Chain | Step']
 Chain = tuple[Step, ...]
+Branches = list[Chain | Step]
 
 
 class Mixed(NamedTuple):
     """A module whose output is the concatenation of its branches."""
 
-    branches: list[Chain | Step]
+    branches: Branches
 
 
 class Residual(NamedTuple):
@@ -44,7 +46,7 @@ class Residual(NamedTuple):
         relu: Rectify the sum.
     """
 
-    branches: list[Chain | Step]
+    branches: Branches
     scale: float
     relu: bool = True
 
@@ -53,7 +55,7 @@ class Net(NamedTuple):
     """A network: its stem, the modules of its three stages (stride 8, 16, 32), and what follows."""
 
     stem: Chain
-    stages: tuple[list[Mixed | Residual], ...]
+    stages: tuple[Sequence[Mixed | Residual], ...]
     tail: Chain = ()
 
 
@@ -70,40 +72,41 @@ V4_STEM: Chain = (
     ],
     [Conv(192, 3, stride=2), 'max'],
 )
-V4_A = [
+V4_A: Branches = [
     Conv(96),
     (Conv(64), Conv(96, 3)),
     (Conv(64), Conv(96, 3), Conv(96, 3)),
     ('avg', Conv(96)),
 ]
-V4_REDUCTION_A = [
+V4_REDUCTION_A: Branches = [
     Conv(384, 3, stride=2),
     (Conv(192), Conv(224, 3), Conv(256, 3, stride=2)),
     'max',
 ]
-V4_B = [
+V4_B: Branches = [
     Conv(384),
     (Conv(192), Conv(224, H7), Conv(256, V7)),
     (Conv(192), Conv(192, V7), Conv(224, H7), Conv(224, V7), Conv(256, H7)),
     ('avg', Conv(128)),
 ]
-V4_REDUCTION_B = [
+V4_REDUCTION_B: Branches = [
     (Conv(192), Conv(192, 3, stride=2)),
     (Conv(256), Conv(256, H7), Conv(320, V7), Conv(320, 3, stride=2)),
     'max',
 ]
-V4_C = [
+V4_SPLIT: Branches = [Conv(256, H3), Conv(256, V3)]
+V4_C: Branches = [
     Conv(256),
-    (Conv(384), [Conv(256, H3), Conv(256, V3)]),
-    (Conv(384), Conv(448, V3), Conv(512, H3), [Conv(256, H3), Conv(256, V3)]),
+    (Conv(384), V4_SPLIT),
+    (Conv(384), Conv(448, V3), Conv(512, H3), V4_SPLIT),
     ('avg', Conv(256)),
 ]
 INCEPTION_V4 = Net(
     V4_STEM,
     (
         [Mixed(V4_A)] * 4,
-        [Mixed(V4_REDUCTION_A)] + [Mixed(V4_B)] * 7,
-        [Mixed(V4_REDUCTION_B)] + [Mixed(V4_C)] * 3,
+        [Mixed(V4_REDUCTION_A), *[Mixed(V4_B)] * 7],
+        [Mixed(V4_REDUCTION_B), *[Mixed(V4_C)] * 3],
     ),
 )
 
@@ -116,41 +119,41 @@ RESNET_STEM: Chain = (
     Conv(192, 3, valid=True),
     'max',
 )
-RESNET_FIRST = [
+RESNET_FIRST: Branches = [
     Conv(96),
     (Conv(48), Conv(64, 5)),
     (Conv(64), Conv(96, 3), Conv(96, 3)),
     ('avg', Conv(64)),
 ]
-RESNET_A = [
+RESNET_A: Branches = [
     Conv(32),
     (Conv(32), Conv(32, 3)),
     (Conv(32), Conv(48, 3), Conv(64, 3)),
 ]
-RESNET_REDUCTION_A = [
+RESNET_REDUCTION_A: Branches = [
     Conv(384, 3, stride=2),
     (Conv(256), Conv(256, 3), Conv(384, 3, stride=2)),
     'max',
 ]
-RESNET_B = [
+RESNET_B: Branches = [
     Conv(192),
     (Conv(128), Conv(160, H7), Conv(192, V7)),
 ]
-RESNET_REDUCTION_B = [
+RESNET_REDUCTION_B: Branches = [
     (Conv(256), Conv(384, 3, stride=2)),
     (Conv(256), Conv(288, 3, stride=2)),
     (Conv(256), Conv(288, 3), Conv(320, 3, stride=2)),
     'max',
 ]
-RESNET_C = [
+RESNET_C: Branches = [
     Conv(192),
     (Conv(192), Conv(224, H3), Conv(256, V3)),
 ]
 INCEPTION_RESNET_V2 = Net(
     RESNET_STEM,
     (
-        [Mixed(RESNET_FIRST)] + [Residual(RESNET_A, 0.17)] * 10,
-        [Mixed(RESNET_REDUCTION_A)] + [Residual(RESNET_B, 0.1)] * 20,
+        [Mixed(RESNET_FIRST), *[Residual(RESNET_A, 0.17)] * 10],
+        [Mixed(RESNET_REDUCTION_A), *[Residual(RESNET_B, 0.1)] * 20],
         [
             Mixed(RESNET_REDUCTION_B),
             *[Residual(RESNET_C, 0.2)] * 9,

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import TypedDict
 
 from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
@@ -11,13 +12,27 @@ from senet_mm.registry import MODELS
 from .base import HE_FAN_IN, StagedBackbone
 
 
+class StageOptions(TypedDict, total=False):
+    """What is returned and what is trained."""
+
+    out_indices: tuple[int, ...]
+    frozen_stages: int
+    norm_eval: bool
+
+
+class BackboneOptions(StageOptions, total=False):
+    """Arguments of :class:`LayeredBackbone` that its subclasses hand on."""
+
+    init_cfg: dict | Sequence[dict] | None
+
+
 def conv_bn(
     in_channels: int,
     out_channels: int,
     kernel_size: int | tuple[int, int],
     norm_cfg: dict,
     stride: int = 1,
-    padding: int | None = None,
+    padding: int | tuple[int, int] | None = None,
     groups: int = 1,
     act_cfg: dict = dict(type='ReLU', inplace=True),
 ) -> nn.Sequential:
@@ -29,7 +44,7 @@ def conv_bn(
         kernel_size: Side of the kernel, or (height, width); odd.
         norm_cfg: Normalisation layer.
         stride: Stride of the convolution.
-        padding: Zeros on each side; None is half of the kernel.
+        padding: Zeros on each side, or (rows, columns); None is half of the kernel.
         groups: Groups of the convolution.
         act_cfg: Activation.
     """
@@ -85,7 +100,7 @@ class LayeredBackbone(StagedBackbone):
         return [self.stem]
 
     @property
-    def stages(self) -> list[list[nn.Module]]:
+    def stages(self) -> Sequence[Sequence[nn.Module]]:
         """The stages, ``layer1`` first; ``tail`` belongs to the last."""
         stages = [[getattr(self, f'layer{i + 1}')] for i in range(self.num_stages)]
         if self.tail is not None:

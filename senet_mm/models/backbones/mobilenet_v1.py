@@ -1,10 +1,13 @@
 """MobileNet: depthwise separable convolutions; the thirteen blocks are rows of a table."""
 
+from functools import partial
+from typing import Unpack
+
 from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
 
-from .layered import LayeredBackbone, conv_bn
+from .layered import BackboneOptions, LayeredBackbone, conv_bn
 
 # (channels, stride) of the blocks, by stage (arXiv:1704.04861, table 1).
 STAGES: tuple[tuple[tuple[int, int], ...], ...] = (
@@ -23,15 +26,17 @@ class DepthwiseSeparable(nn.Module):
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         stride: Stride of the depthwise convolution.
-        **cfgs: ``norm_cfg`` and ``act_cfg``.
+        norm_cfg: Normalisation layer.
+        act_cfg: Activation.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int, **cfgs: dict) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, norm_cfg: dict, act_cfg: dict
+    ) -> None:
         super().__init__()
-        self.depthwise = conv_bn(
-            in_channels, in_channels, 3, stride=stride, groups=in_channels, **cfgs
-        )
-        self.pointwise = conv_bn(in_channels, out_channels, 1, **cfgs)
+        conv = partial(conv_bn, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.depthwise = conv(in_channels, in_channels, 3, stride=stride, groups=in_channels)
+        self.pointwise = conv(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """The block, (N, C, H, W) -> (N, C', H/s, W/s)."""
@@ -60,19 +65,18 @@ class MobileNetV1(LayeredBackbone):
         in_channels: int = 3,
         norm_cfg: dict = dict(type='BN'),
         act_cfg: dict = dict(type='ReLU', inplace=True),
-        **kwargs,
+        **kwargs: Unpack[BackboneOptions],
     ) -> None:
-        cfgs = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
         channels = int(32 * widen_factor)
         if channels < 1:
             raise ValueError(f'widen_factor={widen_factor} leaves no channel; allowed: from 1 / 32')
-        stem = conv_bn(in_channels, channels, 3, stride=2, **cfgs)
+        stem = conv_bn(in_channels, channels, 3, norm_cfg, stride=2, act_cfg=act_cfg)
         layers = []
         for rows in STAGES:
             blocks = []
             for width, stride in rows:
                 width = int(width * widen_factor)
-                blocks.append(DepthwiseSeparable(channels, width, stride, **cfgs))
+                blocks.append(DepthwiseSeparable(channels, width, stride, norm_cfg, act_cfg))
                 channels = width
             layers.append(blocks)
         super().__init__(stem, layers, **kwargs)

@@ -1,6 +1,6 @@
 """Pre-activation ResNets and Wide ResNets for small images: every variant is data."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from senet_mm.registry import MODELS
 from senet_mm.utils.options import check_option
 
-from .layered import LayeredBackbone
+from .layered import BackboneOptions, LayeredBackbone
 
 # The convolutions of a residual, (kernel, expansion of the planes); the first one strides.
 BLOCKS = {
@@ -55,7 +55,8 @@ class PreActBlock(nn.Module):
         super().__init__()
         self.out_channels = planes * convs[-1][1]
         self.preact = norm_relu(in_channels, norm_cfg)
-        layers, channels = [], in_channels
+        layers: list[nn.Module] = []
+        channels = in_channels
         for i, (kernel, expansion) in enumerate(convs):
             if i > 0:
                 layers.append(norm_relu(channels, norm_cfg))
@@ -65,7 +66,7 @@ class PreActBlock(nn.Module):
             layers.append(nn.Conv2d(channels, width, kernel, step, kernel // 2, bias=False))
             channels = width
         self.residual = nn.Sequential(*layers)
-        self.downsample = None
+        self.downsample: nn.Module | None = None
         if in_channels != self.out_channels:
             self.downsample = nn.Conv2d(in_channels, self.out_channels, 1, stride, bias=False)
 
@@ -109,7 +110,7 @@ class PreActResNet(LayeredBackbone):
         dropout: float = 0.0,
         in_channels: int = 3,
         norm_cfg: dict = dict(type='BN'),
-        **kwargs,
+        **kwargs: Unpack[BackboneOptions],
     ) -> None:
         check_option('depth', depth, sorted(self.arch_settings))
         arch = self.arch_settings[depth]
@@ -127,6 +128,14 @@ class PreActResNet(LayeredBackbone):
         super().__init__(stem, layers, norm_relu(channels, norm_cfg), **kwargs)
 
 
+class PreActOptions(BackboneOptions, total=False):
+    """Arguments of :class:`PreActResNet` that its subclass hands on."""
+
+    dropout: float
+    in_channels: int
+    norm_cfg: dict
+
+
 @MODELS.register_module()
 class WideResNet(PreActResNet):
     """Wide ResNet (Zagoruyko and Komodakis, arXiv:1605.07146), WRN-16-8 unless said otherwise.
@@ -136,5 +145,7 @@ class WideResNet(PreActResNet):
 
     arch_settings = {depth: PreActArch('basic', (depth - 4) // 6) for depth in (16, 22, 28, 40)}
 
-    def __init__(self, depth: int = 16, widen_factor: int = 8, **kwargs) -> None:
+    def __init__(
+        self, depth: int = 16, widen_factor: int = 8, **kwargs: Unpack[PreActOptions]
+    ) -> None:
         super().__init__(depth, widen_factor, **kwargs)

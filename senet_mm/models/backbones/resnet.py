@@ -1,6 +1,6 @@
 """ResNet without SE, as the paper draws it: blocks, stem, stages; what varies is data."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
@@ -109,7 +109,20 @@ def make_drop_path(rate: float) -> nn.Module:
     return DropPath(rate) if rate > 0 else nn.Identity()
 
 
-class BasicBlock(Block):
+class ResidualBlock(Block):
+    """What the two kinds of residual blocks have in common."""
+
+    relu: nn.Module
+    drop_path: nn.Module
+    downsample: nn.Module | None
+
+    @property
+    def last_norm(self) -> nn.Module:
+        """The norm whose gain ``zero_init_residual`` sets to 0."""
+        raise NotImplementedError
+
+
+class BasicBlock(ResidualBlock):
     """Two 3x3 convolutions (ResNet-18 and 34, the CIFAR ResNets).
 
     Args:
@@ -169,7 +182,7 @@ class BasicBlock(Block):
         return self.bn2
 
 
-class Bottleneck(Block):
+class Bottleneck(ResidualBlock):
     """1x1, 3x3 (grouped in ResNeXt), 1x1 with four times the planes.
 
     Args:
@@ -229,7 +242,7 @@ class Bottleneck(Block):
 
 
 # `pad1` is torchvision's, `ceil` Caffe's: the same output shape, windows shifted by one pixel.
-POOLS = {
+POOLS: dict[str | None, Callable[[], nn.Module]] = {
     None: nn.Identity,
     'pad1': lambda: nn.MaxPool2d(3, 2, padding=1),
     'ceil': lambda: nn.MaxPool2d(3, 2, padding=0, ceil_mode=True),
@@ -293,11 +306,11 @@ def per_stage(name: str, given: Sequence[int] | None, default: Sequence[int]) ->
 
 def make_spec(arch: Arch, given: dict, norm_cfg: dict) -> BlockSpec:
     """What the blocks share: the depth's own, but for what is given; a ValueError otherwise."""
-    own = dict(base_planes=arch.planes, norm_cfg=norm_cfg)
+    own = ('base_planes', 'norm_cfg')
     allowed = [field.name for field in fields(BlockSpec) if field.name not in own]
     for name in given:
         check_option('block field', name, allowed)
-    return BlockSpec(**{**arch.spec, **given}, **own)
+    return BlockSpec(base_planes=arch.planes, norm_cfg=norm_cfg, **{**arch.spec, **given})
 
 
 @MODELS.register_module()
@@ -380,23 +393,23 @@ class ResNet(StagedBackbone):
         """A config of this class with all fields of ``stem`` and ``block``, the depth's own too."""
         depth = config.get('depth')
         arch = cls.arch_settings.get(depth) if isinstance(depth, int) else None
-        parts = config.get('stem'), config.get('block')
-        if arch is None or not all(isinstance(part, dict) for part in parts):
+        stem, block = config.get('stem'), config.get('block')
+        if arch is None or not isinstance(stem, dict) or not isinstance(block, dict):
             return config
         own = {field.name: field.default for field in fields(BlockSpec)} | arch.spec
         del own['norm_cfg'], own['base_planes']
-        stem, block = parts
         return {**config, 'stem': arch.stem._asdict() | stem, 'block': own | block}
 
     @property
-    def stages(self) -> list[list[nn.Module]]:
+    def stages(self) -> Sequence[Sequence[nn.Sequential]]:
         """The stages, ``layer1`` first."""
         return [[module] for name, module in self.named_children() if name.startswith('layer')]
 
     @property
-    def blocks(self) -> list[BasicBlock | Bottleneck]:
+    def blocks(self) -> list[ResidualBlock]:
         """All blocks in order."""
-        return [block for [layer] in self.stages for block in layer]
+        blocks = (block for [layer] in self.stages for block in layer)
+        return [block for block in blocks if isinstance(block, ResidualBlock)]
 
     def _make_stem(self, in_channels: int, stem: Stem) -> int:
         """Create the stem; returns its number of output channels."""
@@ -416,10 +429,10 @@ class ResNet(StagedBackbone):
         return in_channels
 
     @property
-    def stem_layers(self) -> list[tuple[nn.Conv2d, nn.Module]]:
+    def stem_layers(self) -> list[tuple[nn.Module, nn.Module]]:
         """The stem's convolutions, each with its norm."""
         if self.deep_stem:
-            return [(layer['conv'], layer['bn']) for layer in self.stem]
+            return [(layer.get_submodule('conv'), layer.get_submodule('bn')) for layer in self.stem]
         return [(self.conv1, self.bn1)]
 
     @property
@@ -432,7 +445,7 @@ class ResNet(StagedBackbone):
         super().init_weights()
         if self.spec.zero_init_residual and not loads_checkpoint(self):
             for block in self.blocks:
-                nn.init.zeros_(block.last_norm.weight)
+                nn.init.zeros_(block.last_norm.get_parameter('weight'))
 
     def forward_stem(self, x: Tensor) -> Tensor:
         """The input of ``layer1`` for an image (N, C, H, W)."""

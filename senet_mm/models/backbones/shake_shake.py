@@ -1,6 +1,6 @@
 """Shake-Shake networks for small images (Gastaldi, arXiv:1705.07485): every variant is data."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ from senet_mm.models.layers import ShakeSum
 from senet_mm.registry import MODELS
 from senet_mm.utils.options import check_option
 
-from .layered import LayeredBackbone
+from .layered import BackboneOptions, LayeredBackbone
 
 
 class ShakeArch(NamedTuple):
@@ -93,7 +93,7 @@ class ShakeBlock(nn.Module):
         self.preact = arch.preact
         branches = [make_branch(shape, arch.kernels, norm_cfg) for _ in range(2)]
         self.residual = ShakeSum(branches, **modes)
-        self.downsample = None
+        self.downsample: nn.Module | None = None
         if shape.in_channels != shape.out_channels:
             ends = (shape.in_channels, shape.out_channels)
             if self.preact:
@@ -147,7 +147,7 @@ class ShakeShake(LayeredBackbone):
         backward_mode: str = 'shake',
         in_channels: int = 3,
         norm_cfg: dict = dict(type='BN'),
-        **kwargs,
+        **kwargs: Unpack[BackboneOptions],
     ) -> None:
         check_option('depth', depth, sorted(self.arch_settings))
         arch = self.arch_settings[depth]

@@ -1,12 +1,13 @@
 """A small plain network for digits and CIFAR, for first steps and fast experiments."""
 
 from collections.abc import Sequence
+from typing import Unpack
 
 from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
 
-from .layered import LayeredBackbone, conv_bn
+from .layered import BackboneOptions, LayeredBackbone, conv_bn
 
 
 class ConvBlock(nn.Module):
@@ -50,7 +51,7 @@ class SmallCNN(LayeredBackbone):
         num_blocks: int = 2,
         in_channels: int = 3,
         norm_cfg: dict = dict(type='BN'),
-        **kwargs,
+        **kwargs: Unpack[BackboneOptions],
     ) -> None:
         if not widths or min(*widths, num_blocks) < 1:
             raise ValueError(

@@ -19,6 +19,6 @@ class VGG(_VGG):
     upstream: ``depth``, ``num_classes``, ``norm_cfg``, ...
     """
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.features[-1].register_forward_hook(make_contiguous)

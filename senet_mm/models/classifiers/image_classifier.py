@@ -29,25 +29,25 @@ class ImageClassifier(ScopedInit, _ImageClassifier):
 
     def __init__(
         self,
-        backbone: dict,
-        neck: dict | None = None,
-        head: dict | None = None,
+        backbone: dict | nn.Module,
+        neck: dict | nn.Module | None = None,
+        head: dict | nn.Module | None = None,
         se: dict | None = None,
         data_preprocessor: dict | nn.Module | None = None,
-        **kwargs,
+        **kwargs: object,
     ) -> None:
         # Built here, not by the parent: it would take mmpretrain's SEResNet and head for ours
         # wherever no default scope is set.
-        backbone, neck, head = (
+        parts = [
             MODELS.build(part) if isinstance(part, dict) else part
             for part in (backbone, neck, head)
-        )
+        ]
         if isinstance(data_preprocessor, dict) and 'type' in data_preprocessor:
             batch_augments = kwargs.get('train_cfg')
             data_preprocessor = MODELS.build(
                 {'batch_augments': batch_augments, **data_preprocessor}
             )
-        super().__init__(backbone, neck, head, data_preprocessor=data_preprocessor, **kwargs)
+        super().__init__(*parts, data_preprocessor=data_preprocessor, **kwargs)
         if se is not None:
             insert_se(self.backbone, **se)
 

@@ -27,7 +27,7 @@ class BatchPreprocessor(ClsDataPreprocessor):
             ``num_classes``, ``batch_augments``, ...
     """
 
-    def __init__(self, **kwargs) -> None:
+    def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
         # The loader pins its memory where there is a GPU.
         self._non_blocking = True

@@ -11,14 +11,14 @@ from senet_mm.models.scoped_init import ScopedInit
 from senet_mm.registry import MODELS
 
 
-class TensorTargets:
+class TensorTargets(_ClsHead):
     """A head whose loss also takes the targets of a batch as one tensor.
 
     To be named before a head of mmpretrain.
     """
 
     def _get_loss(
-        self, cls_score: Tensor, data_samples: Tensor | Sequence[DataSample], **kwargs
+        self, cls_score: Tensor, data_samples: Tensor | Sequence[DataSample], **kwargs: object
     ) -> dict[str, Tensor]:
         """Upstream's loss, also of one tensor: labels (N,) or scores (N, classes)."""
         if not isinstance(data_samples, Tensor):

@@ -23,7 +23,13 @@ class LinearClsHead(TensorTargets, ScopedInit, _LinearClsHead):
         ValueError: Both ``loss`` and ``label_smooth`` are given.
     """
 
-    def __init__(self, *args, dropout: float = 0.0, label_smooth: float = 0.0, **kwargs) -> None:
+    def __init__(
+        self,
+        *args: object,
+        dropout: float = 0.0,
+        label_smooth: float = 0.0,
+        **kwargs: object,
+    ) -> None:
         if label_smooth:
             if 'loss' in kwargs:
                 raise ValueError(

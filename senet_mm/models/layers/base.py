@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from mmengine.model import BaseModule
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
@@ -22,7 +21,7 @@ class ActsAt(NamedTuple):
         return f'stage {self.stage}, {self.port} of {self.block}'
 
 
-class RecalibrationLayer(ScopedInit, BaseModule):
+class RecalibrationLayer(ScopedInit):
     """A layer that multiplies a map (N, C, H, W) by a gate that it makes of the map.
 
     The contract of a layer, which :func:`build_layer` checks:

@@ -1,16 +1,20 @@
 """Recalibration layers keep their own initialisation, whatever initialises the network."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from senet_mm.models.scoped_init import loads_checkpoint
 
+# Layers of the networks that are being initialised now.
+_kept: set[nn.Module] = set()
+
 
 def recalibration_layers(model: nn.Module) -> dict[str, nn.Module]:
     """The recalibration layers of a network by their paths; a part of a layer is not one."""
-    found = {}
+    found: dict[str, nn.Module] = {}
     for path, module in model.named_modules():
         is_part = any(path.startswith(f'{outer}.' if outer else '') for outer in found)
         if getattr(module, 'recalibrates', False) and not is_part:
@@ -45,15 +49,13 @@ def own_initialisation(module: nn.Module, states: dict | None = None) -> Iterato
     layers = {
         path: layer
         for path, layer in recalibration_layers(module).items()
-        if not getattr(layer, 'is_kept', False)  # whoever came first does it, once
+        if layer not in _kept  # whoever came first does it, once
     }
-    for layer in layers.values():
-        layer.is_kept = True
+    _kept.update(layers.values())
     try:
         yield
     finally:
-        for layer in layers.values():
-            del layer.is_kept
+        _kept.difference_update(layers.values())
     for path, layer in layers.items():
         layer.load_state_dict(states[path])
         _initialise(layer)
@@ -61,12 +63,13 @@ def own_initialisation(module: nn.Module, states: dict | None = None) -> Iterato
 
 def _initialise(layer: nn.Module) -> None:
     """Have a layer initialise itself, all of it, if it can."""
-    if not hasattr(layer, 'init_weights'):
+    init_weights = getattr(layer, 'init_weights', None)
+    if init_weights is None:
         return
     for part in layer.modules():
-        if hasattr(part, '_is_init'):  # mmengine's modules do it once
-            part._is_init = False
-    layer.init_weights()
+        if isinstance(part, BaseModule):
+            part._is_init = False  # else it does nothing the second time
+    init_weights()
 
 
 class KeepsLayers:
@@ -75,13 +78,18 @@ class KeepsLayers:
     To be set on a network, for whoever initialises it. The values are those of the moment at which
     it is set: a model around the network may have a rule of its own and apply it first. Deepcopy
     and pickle take it along.
+
+    Args:
+        module: The network.
+        init_weights: The method of its class.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, init_weights: Callable[..., None]) -> None:
         self.module = module
+        self.init_weights = init_weights
         self.states = layer_states(module)
 
-    def __call__(self, *args, **kwargs) -> None:
+    def __call__(self, *args: object, **kwargs: object) -> None:
         states, self.states = self.states, {}
         with own_initialisation(self.module, states):
-            type(self.module).init_weights(self.module, *args, **kwargs)
+            self.init_weights(self.module, *args, **kwargs)

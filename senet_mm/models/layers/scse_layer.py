@@ -1,5 +1,7 @@
 """Spatial and concurrent spatial and channel SE (Roy et al., arXiv:1803.02579)."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -9,7 +11,10 @@ from senet_mm.utils.options import check_option
 from .base import RecalibrationLayer
 
 # How the two recalibrated maps become one: `sum` in arXiv:1803.02579, `max` in arXiv:1808.08127.
-COMBINATIONS = {'sum': torch.add, 'max': torch.maximum}
+COMBINATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    'sum': torch.add,
+    'max': torch.maximum,
+}
 
 
 @MODELS.register_module()

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
 
+from senet_mm.utils.autograd import Context
 from senet_mm.utils.options import check_option
 
 FORWARD_MODES = ('shake', 'even')
@@ -16,12 +16,12 @@ class _Mix(torch.autograd.Function):
     """``alpha * a + (1 - alpha) * b``, whose gradient has ``beta`` in the place of ``alpha``."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, a: Tensor, b: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+    def forward(ctx: Context, a: Tensor, b: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
         ctx.save_for_backward(beta)
         return alpha * a + (1 - alpha) * b
 
     @staticmethod
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Context, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         (beta,) = ctx.saved_tensors
         return beta * grad, (1 - beta) * grad, None, None
 

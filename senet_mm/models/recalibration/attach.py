@@ -4,24 +4,24 @@ from contextlib import ExitStack
 
 from torch import Tensor, nn
 
-from .ports import SLOT
 from .sites import Shelf, Site
 
 
-class InputHook:
-    """Applies a layer to the first input of a module.
-
-    An object, not a closure: deepcopy and pickle take the layer along.
-    """
+class _Hook:
+    """Applies a layer. An object, not a closure: deepcopy and pickle take the layer along."""
 
     def __init__(self, layer: nn.Module) -> None:
         self.layer = layer
+
+
+class InputHook(_Hook):
+    """Applies a layer to the first input of a module."""
 
     def __call__(self, module: nn.Module, args: tuple) -> tuple:
         return (self.layer(args[0]), *args[1:])
 
 
-class OutputHook(InputHook):
+class OutputHook(_Hook):
     """Applies a layer to the output of a module."""
 
     def __call__(self, module: nn.Module, args: tuple, output: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ def _restore(module: nn.Module, attributes: dict, children: dict) -> None:
 
 def add_shortcut(site: Site, undo: ExitStack) -> None:
     """Give an ``Identity`` to the shortcut of a block that has no module there."""
-    if site.port != SLOT and site.port.path == 'downsample' and site.block.downsample is None:
+    if site.port.path == 'downsample' and getattr(site.block, 'downsample', site) is None:
         set_module(site.block, 'downsample', nn.Identity(), undo)
 
 
@@ -62,7 +62,7 @@ def attach(site: Site, shelf: Shelf, layer: nn.Module, undo: ExitStack) -> None:
             set_module(module, folder, nn.ModuleDict(), undo)
         module = getattr(module, folder)
     set_module(module, name, layer, undo)
-    if site.port != SLOT and site.port.side == 'in':
+    if site.port.side == 'in':
         undo.callback(target.register_forward_pre_hook(InputHook(layer)).remove)
-    elif site.port != SLOT:
+    elif site.port.side == 'out':
         undo.callback(target.register_forward_hook(OutputHook(layer)).remove)

@@ -85,15 +85,15 @@ def with_se(backbone: dict | nn.Module, se: dict) -> nn.Module:
         backbone: The network, or its config in the default scope.
         se: Arguments of :func:`insert_se`.
     """
-    if isinstance(backbone, dict):
-        backbone = MODELS.build(backbone)
-    insert_se(backbone, **se)
-    if hasattr(type(backbone), 'init_weights'):
-        backbone.init_weights = KeepsLayers(backbone)
-    return backbone
+    network: nn.Module = MODELS.build(backbone) if isinstance(backbone, dict) else backbone
+    insert_se(network, **se)
+    if init_weights := getattr(type(network), 'init_weights', None):
+        # torch's stub knows of tensors and modules alone.
+        network.init_weights = KeepsLayers(network, init_weights)  # type: ignore[assignment]
+    return network
 
 
-def _check_stages(stages: Sequence[int] | None) -> None:
+def _check_stages(stages: object) -> None:
     """Refuse stages that are no sequence, or none at all."""
     if stages is None or (isinstance(stages, Iterable) and not isinstance(stages, str) and stages):
         return
@@ -111,7 +111,8 @@ def _find_shelf(site: Site, position: str) -> Shelf:
 def _build(layer: dict, stage_cfg: dict[int, dict] | None, site: Site, found: Probe) -> nn.Module:
     """The layer of a site, which knows where it is."""
     built = build_layer({**layer, **(stage_cfg or {}).get(found.stage, {})}, found.channels)
-    built.acts_at = ActsAt(found.stage, str(site.port), site.name)
+    # torch's stub knows of tensors and modules alone.
+    built.acts_at = ActsAt(found.stage, str(site.port), site.name)  # type: ignore[assignment]
     return built
 
 

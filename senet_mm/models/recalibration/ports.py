@@ -5,7 +5,7 @@ conversion and conv-BN fusion put another module in its place, and the layer wou
 """
 
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from torch import nn
 
@@ -14,18 +14,21 @@ class Port(NamedTuple):
     """Attributes:
     path: Path of the sub-module in the block, ``''`` for the block itself.
     side: ``in`` or ``out``: the layer acts on the first input or on the output of the sub-module.
+        ``slot``: the block applies the layer itself.
     """
 
     path: str
-    side: str
+    side: Literal['in', 'out', 'slot']
 
     def __str__(self) -> str:
+        if self.side == 'slot':
+            return 'slot'
         side = {'in': 'input', 'out': 'output'}[self.side]
         return f'{side} of {self.path or "the block"}'
 
 
 # The slot `se` of a block, which the block itself applies to the residual branch.
-SLOT = 'slot'
+SLOT = Port('se', 'slot')
 
 BLOCK_OUTPUT = dict(standard=Port('', 'out'))
 RESIDUAL = dict(standard=Port('residual', 'out'), pre=Port('residual', 'in'), post=Port('', 'out'))
@@ -40,7 +43,7 @@ TWO_BRANCHES = dict(
 
 # Package of a library -> class of a block, by module and name (subclasses included) -> position ->
 # port. A name means the network of that library: others build the same one of other blocks.
-PORTS: dict[str, dict[str, dict[str, Port | str]]] = {
+PORTS: dict[str, dict[str, dict[str, Port]]] = {
     'senet_mm.models.backbones': {
         'base.Block': dict(standard=SLOT),
         'resnet.BasicBlock': dict(standard=SLOT) | PRE_POST | IDENTITY,
@@ -128,7 +131,7 @@ REMEDIES = {
 
 def known_networks() -> str:
     """The networks of the table by library, in a line: ``timm: densenet, resnet; ...``."""
-    networks = {package.partition('.')[0]: set() for package in PORTS}
+    networks: dict[str, set[str]] = {package.partition('.')[0]: set() for package in PORTS}
     for package, blocks in PORTS.items():
         networks[package.partition('.')[0]] |= {block.partition('.')[0] for block in blocks}
     for backbone in PORTS_OF_BACKBONE:
@@ -146,7 +149,7 @@ def _names(module: nn.Module) -> list[str]:
     return [f'{kind.__module__}.{kind.__qualname__}' for kind in type(module).__mro__]
 
 
-def ports_of(backbone: nn.Module) -> dict[str, dict[str, Port | str]]:
+def ports_of(backbone: nn.Module) -> dict[str, dict[str, Port]]:
     """The table for a backbone."""
     table = {
         f'{package}.{block}': ports
@@ -168,6 +171,6 @@ def stage_by_name(backbone: nn.Module, block: str) -> int | None:
     return None
 
 
-def find_ports(block: nn.Module, table: dict[str, dict]) -> dict[str, Port | str] | None:
+def find_ports(block: nn.Module, table: dict[str, dict]) -> dict[str, Port] | None:
     """Positions of a block and their ports; None for a module that is not in the table."""
     return next((table[name] for name in _names(block) if name in table), None)

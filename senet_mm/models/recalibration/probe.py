@@ -3,13 +3,13 @@
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from torch import Tensor, nn
 
 from senet_mm.utils.meta import run_on_meta
 
-from .ports import SLOT, stage_by_name
+from .ports import stage_by_name
 from .sites import Site
 
 # A larger image has this many rows more; no network has a larger stride.
@@ -30,13 +30,12 @@ class Seen(NamedTuple):
     block: list
 
     @property
-    def height(self) -> int | None:
-        """Height of the block's output, or of the map at the port where the block gives no map."""
-        maps = [value for value in (*self.block[:1], *self.port[:1]) if is_map(value)]
-        return maps[0].shape[2] if maps else None
+    def maps(self) -> list[Tensor]:
+        """The first output of the block and the first value at the port, where they are maps."""
+        return [value for value in (*self.block[:1], *self.port[:1]) if is_map(value)]
 
 
-def is_map(value: object) -> bool:
+def is_map(value: object) -> TypeGuard[Tensor]:
     """Whether a value is (N, C, H, W)."""
     return isinstance(value, Tensor) and value.dim() == 4
 
@@ -49,19 +48,21 @@ def probe(backbone: nn.Module, sites: Sequence[Site], input_size: int) -> list[P
     ]
     larger = _watch(backbone, sites, input_size + MORE, may_fail=True)
     stages = [
-        stage_by_name(backbone, site.name) or _stage(a.height, b.height, input_size)
+        stage_by_name(backbone, site.name) or _stage(a.maps, b.maps, input_size)
         for site, a, b in zip(sites, first, larger, strict=True)
     ]
     return [Probe(*pair) for pair in zip(channels, stages, strict=True)]
 
 
-def _stage(height: int, larger: int | None, input_size: int) -> int:
-    """Binary logarithm of a stride, from the heights of a map in an image and in a larger one.
+def _stage(maps: list[Tensor], larger_maps: list[Tensor], input_size: int) -> int:
+    """Binary logarithm of a stride, from a map in an image and in a larger one, first of each list.
 
     The difference of the two does not depend on the image: rows that convolutions without padding
     cut off cancel. A map that does not grow, or a network for one size, leaves the quotient.
     """
-    if larger is not None and larger > height:
+    height = maps[0].shape[2]
+    larger = larger_maps[0].shape[2] if larger_maps else height
+    if larger > height:
         return round(math.log2(MORE / (larger - height)))
     return round(math.log2(input_size / height))
 
@@ -78,7 +79,7 @@ def _watch(
         for site, (port, block) in zip(sites, seen, strict=True):
             handle = site.block.register_forward_hook(_Recorder(block).output)
             hooks.callback(handle.remove)
-            if site.port != SLOT and site.port.side == 'in':
+            if site.port.side == 'in':
                 handle = site.target.register_forward_pre_hook(_Recorder(port).input)
             else:
                 handle = site.target.register_forward_hook(_Recorder(port).output)

@@ -26,12 +26,12 @@ class Site(NamedTuple):
     Attributes:
         name: Path of the block in the backbone.
         block: The block.
-        port: Where in the block the layer acts; ``slot`` is the block's own slot ``se``.
+        port: Where in the block the layer acts; ``SLOT`` is the block's own slot ``se``.
     """
 
     name: str
     block: nn.Module
-    port: Port | str
+    port: Port
 
     @property
     def target(self) -> nn.Module:
@@ -41,7 +41,7 @@ class Site(NamedTuple):
         """
         if self.port != SLOT:
             return self.block.get_submodule(self.port.path)
-        return self.block if self.block.se is None else self.block.se
+        return self.block.se if isinstance(self.block.se, nn.Module) else self.block
 
 
 class Shelf(NamedTuple):
@@ -197,7 +197,7 @@ def _is_the_blocks_own(keeper: nn.Module, names: tuple[str, ...]) -> bool:
 
 def _is_free(keeper: nn.Module, names: tuple[str, ...]) -> bool:
     """Whether nothing is kept under the names; a part of them may exist."""
-    module = keeper
+    module: nn.Module | None = keeper
     for name in names:
         module = getattr(module, name, None)
         if is_empty(module):

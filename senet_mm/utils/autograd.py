@@ -1,0 +1,10 @@
+"""What torch's types leave out about custom autograd functions."""
+
+from torch import Tensor
+from torch.autograd.function import FunctionCtx
+
+
+class Context(FunctionCtx):
+    """The context of an autograd function, as its ``forward`` and ``backward`` see it."""
+
+    saved_tensors: tuple[Tensor, ...]
