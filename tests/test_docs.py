@@ -33,7 +33,7 @@ def test_readme_is_short():
 def test_what_a_page_names_exists(page):
     text = page.read_text()
     links = re.findall(r'\]\((?!http)([^)#]+)', text)
-    paths = re.findall(r'(?<![\w/])(?:configs|senet_mm|tools|tests)/[\w./-]*[\w/]', text)
+    paths = re.findall(r'(?<![\w/])(?:\.dev_scripts|configs|senet_mm|tools|tests)/[\w./-]*\w', text)
     assert paths
     assert all((page.parent / link).exists() for link in links)
     assert all((ROOT / path).exists() for path in paths)
@@ -47,7 +47,7 @@ def test_every_config_is_in_the_results():
 
 
 def test_made_pages_are_up_to_date(run_tool):
-    run = run_tool('tools/update_docs.py', '--check')
+    run = run_tool('.dev_scripts/update_docs.py', '--check')
     assert run.returncode == 0, run.stderr
 
 

@@ -64,6 +64,25 @@ def test_the_plain_networks_know_no_recalibration():
         assert not [name for name in imports(path) if 'recalibration' in name or '.ops' in name]
 
 
+def modules(path: Path) -> set[str]:
+    """First names of the modules that a file imports."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    froms = {node.module or '' for node in nodes if isinstance(node, ast.ImportFrom)}
+    return {name.partition('.')[0] for name in names | froms}
+
+
+def test_image_operations_are_in_one_room():
+    users = {path for path in FILES if modules(path) & {'cv2', 'PIL'}}
+    room = ROOT / 'senet_mm/datasets/images'
+    assert users
+    assert {path.parent for path in users} == {room}
+    for path in room.glob('*.py'):
+        assert {
+            name for name in imports(path) if not name.startswith('senet_mm.datasets.images')
+        } == set()
+
+
 def lines_of_code(function: ast.FunctionDef) -> int:
     """Lines of a function without its docstring."""
     total = function.end_lineno - function.lineno + 1

@@ -16,7 +16,7 @@ from mmpretrain.registry import TRANSFORMS as THEIR_TRANSFORMS
 from skimage import data
 
 from senet_mm.converters.formats import MMPRETRAIN, their_name
-from senet_mm.datasets.transforms.antialiased_crop import resize
+from senet_mm.datasets.images.resizing import resize
 from senet_mm.registry import MODELS, TRANSFORMS
 
 from .conftest import ROOT

@@ -1,6 +1,7 @@
 """The built wheel works with no repository beside it."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -61,6 +62,16 @@ def test_what_is_in_it(wheel):
     assert {'senet_mm/.mim/model-index.yml', 'senet_mm/.mim/configs/results.yml'} <= names
     assert 'senet_mm/converters/caffe_class_order.json' in names
     assert not [name for name in names if name.startswith('tests') or '__pycache__' in name]
+
+
+def test_its_tools_need_nothing_else(wheel):
+    """A tool that needs the repository's other files is not shipped."""
+    archive = zipfile.ZipFile(wheel)
+    tools = [name for name in archive.namelist() if name.startswith('senet_mm/.mim/tools/')]
+    assert len(tools) > 15
+    for name in tools:
+        folders = re.findall(r"\b(?:ROOT|PROJECT) / f?'([^'/{]+)", archive.read(name).decode())
+        assert set(folders) <= {'configs', 'tools', 'model-index.yml'}, name
 
 
 def test_networks_by_name(installed):

@@ -44,8 +44,8 @@ def main(args: argparse.Namespace) -> None:
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
 
+    from senet_mm.config.synthetic import use_synthetic
     from senet_mm.engine import Runner
-    from senet_mm.engine.synthetic import use_synthetic
 
     if args.synthetic:
         use_synthetic(cfg)

@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
+from senet_mm.datasets.batch import SampleBatch
 from senet_mm.registry import HOOKS
 
 from .excitation import Excitation, GateRecorder
@@ -70,7 +71,7 @@ class ExcitationHook(Hook):
         self.remaining = len(range(rank, len(dataset), world_size))
 
     def _before_iter(
-        self, runner: Runner, batch_idx: int, data_batch: dict, mode: str = 'train'
+        self, runner: Runner, batch_idx: int, data_batch: SampleBatch, mode: str = 'train'
     ) -> None:
         if mode == 'train':
             return

@@ -9,6 +9,7 @@ from mmengine.dataset import BaseDataset
 from mmpretrain.models.utils import ClsDataPreprocessor
 from torch import Tensor
 
+from senet_mm.datasets.images.colours import swap_red_and_blue
 from senet_mm.datasets.names import printable
 from senet_mm.datasets.seeding import Draw, own_random_numbers, seed_generators
 from senet_mm.engine import Runner
@@ -78,7 +79,7 @@ def _to_grey_levels(image: Tensor, module: ClsDataPreprocessor) -> np.ndarray:
 def _to_picture(img: np.ndarray, is_bgr: bool) -> np.ndarray:
     if img.shape[-1] == 1:
         return img[..., 0].copy()
-    return img[..., ::-1].copy() if is_bgr else img.copy()
+    return swap_red_and_blue(img) if is_bgr else img.copy()
 
 
 def draw_grid(rows: list[Row], out: str | PathLike) -> None:

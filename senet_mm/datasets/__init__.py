@@ -10,6 +10,7 @@ from .places365 import Places365
 from .seeding import SeededDataset, SeededSampler
 from .shards import ShardedImageNet
 from .streaming import StreamedImageNet
+from .synthetic import SyntheticBatches
 from .transforms import (
     AntialiasedResizedCrop,
     LoadImage,
@@ -40,4 +41,5 @@ __all__ = [
     'ShardedImageNet',
     'SquareCutout',
     'StreamedImageNet',
+    'SyntheticBatches',
 ]

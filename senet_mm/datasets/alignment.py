@@ -67,7 +67,7 @@ def align(dataset: object, reference: Reference, where: str) -> bool:
 
 
 def _compare_numbers(dataset: object, reference: Reference, where: str) -> None:
-    """Compare labels of which one side has no names; a line says so."""
+    """Compare labels by number where one side has no names; logs a line."""
     place = f'{where}{describe_place(dataset)}'
     names = get_names(getattr(dataset, 'metainfo', None), 'classes')
     known = get_names(reference.metainfo, 'classes')

@@ -49,7 +49,7 @@ def writing(path: str | Path) -> Iterator[None]:
 
 
 def keep(path: Path, data: bytes) -> None:
-    """Write what is not there yet: a full cache may be read-only."""
+    """Write a file unless it has this content: a full cache may be read-only."""
     with writing(path):
         if not path.exists() or path.read_bytes() != data:
             path.parent.mkdir(parents=True, exist_ok=True)

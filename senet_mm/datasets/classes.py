@@ -108,8 +108,8 @@ def compare(
 
     Returns:
         The label in the reference of each given class, and the reference's names that were
-        compared. None where the names are the same, one of the two has no names, or all names
-        differ of as many classes, as of words and WordNet ids: a line says so.
+        compared. None where the names are equal, or one side has no names; also where all names
+        differ and the numbers of classes are equal (words and WordNet ids), which is logged.
 
     Raises:
         ValueError: There is a given class that the reference does not have.

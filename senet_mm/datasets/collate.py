@@ -6,26 +6,24 @@ import numpy as np
 from mmengine.dataset import default_collate
 from torch.utils.data import default_collate as stack
 
-from .augmentation import Numbers
+from .batch import TensorBatch, TensorSample, is_tensor_sample
+from .images.augmentation import Numbers
 
 
-def collate(samples: Sequence) -> dict | object:
-    """mmengine's ``default_collate``, and a batch without per-image objects from ``PackTensors``.
+def collate(samples: Sequence) -> object:
+    """A :class:`.TensorBatch` of samples of ``PackTensors``; others by mmengine's function."""
+    if is_tensor_sample(samples[0]):
+        return collate_tensors(samples)
+    return default_collate(samples)
 
-    Returns:
-        Of samples of ``PackTensors`` a dict: ``inputs``, uint8 (N, C, H, W), channels last in
-        memory, shared memory where a worker builds it; ``gt_label`` and ``seed``, int64 (N,), or a
-        list of labels where an image has several;
-        ``augment``, an ``Augmentation`` and the ``Numbers`` of all images. What is small is
-        NumPy's: every tensor more costs a process tens of microseconds to receive.
-    """
-    if not isinstance(samples[0], dict) or 'seed' not in samples[0]:
-        return default_collate(samples)
+
+def collate_tensors(samples: Sequence[TensorSample]) -> TensorBatch:
+    """A batch without an object per image."""
     images = stack([sample['inputs'].permute(1, 2, 0) for sample in samples])
     labels = [sample['gt_label'] for sample in samples]
-    batch = dict(
+    batch = TensorBatch(
         inputs=images.permute(0, 3, 1, 2),
-        gt_label=labels if np.ndim(labels[0]) else np.array(labels),
+        gt_label=list(map(np.asarray, labels)) if np.ndim(labels[0]) else np.array(labels),
         seed=np.array([sample['seed'] for sample in samples]),
     )
     if 'augment' in samples[0]:

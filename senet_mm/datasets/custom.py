@@ -23,10 +23,10 @@ WORDNET_ID = re.compile('n[0-9]{8}')
 
 
 class NamedClasses(_CustomDataset):
-    """What mmpretrain's data sets of files do otherwise here.
+    """Labels by name, for mmpretrain's data sets of files.
 
     Class folders that have the names of the given classes get their labels, in whatever order
-    these are given; upstream numbers the folders by the alphabet whatever the names say.
+    these are given; upstream numbers the folders by the alphabet.
     Annotation files are read by :func:`read_annotations`.
 
     Raises:

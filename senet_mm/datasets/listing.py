@@ -9,10 +9,10 @@ from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.logging import print_log
 from mmpretrain.datasets import CustomDataset
 
-from .decoding import EXTENSIONS
+from .images.decoding import EXTENSIONS
 from .names import printable
 
-# What systems put beside a user's files, besides all that begins with a dot.
+# Files of the operating system; names that begin with a dot are ignored, too.
 IGNORED = frozenset(('Thumbs.db', 'desktop.ini', '__MACOSX', '@eaDir', 'lost+found'))
 
 

@@ -15,19 +15,20 @@ import torch
 from mmengine.dist import get_dist_info
 from torch.utils.data import Dataset, Sampler, get_worker_info
 
+from .batch import Served
 from .damage import DamagedImageError
 
 # After this many damaged images in a row, assume that the data folder is gone.
 MAX_DRAWS = 10
 
-# Attributes that wrappers leave to the dataset inside. All others may depend on the index, which a
+# Attributes that a wrapper takes from the dataset inside. Others may depend on the index, which a
 # wrapper changes.
 SHARED = ('CLASSES', 'class_to_idx', 'metainfo', 'pipeline', 'test_mode')
 # What a dataset may keep under the name `dataset` without being a wrapper.
 PLAIN = (str, bytes, dict, list, tuple, np.ndarray)
 
-# An index of the dataset and the key of its random numbers; plain, since every one is sent to a
-# worker, and a class of its own would take five times as long.
+# An index of the dataset and the key of its random numbers. A plain tuple: each one is sent to a
+# worker, and a class takes five times as long.
 Draw = tuple[int, tuple[int, int, int]]
 
 
@@ -51,7 +52,7 @@ class SeededSampler(Sampler):
         self.sampler = sampler
         self.seed = seed
         self.epoch = 0
-        self.start = 0  # samples of this rank to leave out at the beginning of the epoch
+        self.start = 0  # samples of this rank to skip at the start of the epoch
         self.rank, self.world_size = get_dist_info()
         if hasattr(sampler, 'skip'):  # mmengine asks whether an endless sampler has it
             self.skip = self._skip
@@ -63,7 +64,7 @@ class SeededSampler(Sampler):
             self.sampler.set_epoch(epoch)
 
     def _skip(self, num_samples: int) -> None:
-        """Begin an endless sampler after so many samples of this rank."""
+        """Skip samples of this rank at the start of an endless sampler."""
         self.start = num_samples
 
     def __iter__(self) -> Iterator[Draw]:
@@ -81,9 +82,9 @@ class SeededDataset(Dataset):
     Attributes are read from, and set on, the dataset; see :func:`find_owners` for those of a
     dataset inside a wrapper.
 
-    A damaged image is replaced by one that is drawn from the sample's own generator; the batch says
-    so (key ``damaged``, a list of ``PATH: REASON``). It is an error where ``replaces`` is False, as
-    the runner sets it for evaluations, and in a data set that is in ``test_mode``.
+    A damaged image is replaced by one that is drawn from the sample's own generator, and reported
+    beside the batch, see :class:`.Served`. It is an error where ``replaces`` is False, as the
+    runner sets it for evaluations, and in a data set that is in ``test_mode``.
 
     Args:
         dataset: Serves samples by index.
@@ -99,7 +100,7 @@ class SeededDataset(Dataset):
         vars(self).update(dataset=dataset, collate=collate, length=length, replaces=True)
 
     def __getattr__(self, name: str) -> Any:
-        if name == 'dataset':  # not there yet while a worker unpickles it
+        if name == 'dataset':  # missing while a worker unpickles it
             raise AttributeError(name)
         owners = find_owners(self.dataset, name)
         if name == 'CLASSES' and not owners:  # mmpretrain's hook asks every dataset for it
@@ -116,13 +117,11 @@ class SeededDataset(Dataset):
     def __len__(self) -> int:
         return len(self.dataset) if self.length is None else self.length
 
-    def __getitems__(self, draws: list[Draw]) -> Any:
+    def __getitems__(self, draws: list[Draw]) -> Served:
         damaged: list[str] = []
         with own_random_numbers():
             batch = self.collate([self.draw(draw, damaged) for draw in draws])
-        if damaged:
-            batch['damaged'] = damaged
-        return batch
+        return Served(batch, damaged)
 
     def draw(self, draw: Draw, damaged: list[str]) -> Any:
         """The sample of a draw, or another one; what is damaged is appended to ``damaged``.
@@ -153,7 +152,7 @@ def get_wrapped(dataset: Dataset) -> list[Dataset]:
 
 
 def find_owners(dataset: Dataset, name: str) -> list[Dataset]:
-    """Who has an attribute: the dataset; else, of what is one for all samples, those inside it."""
+    """The dataset if it has an attribute; for ``SHARED`` ones, else the datasets inside."""
     if hasattr(dataset, name):
         return [dataset]
     inner = get_wrapped(dataset) if name in SHARED else []
@@ -182,7 +181,7 @@ def seed_generators(key: tuple[int, ...]) -> int:
 
 @contextlib.contextmanager
 def own_random_numbers() -> Iterator[None]:
-    """Set the main process's global generators back afterwards.
+    """Restore the main process's global generators afterwards.
 
     The model's random numbers (dropout, for example) must not depend on the data. A worker process
     has no model, so nothing is done there.

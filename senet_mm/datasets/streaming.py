@@ -54,7 +54,7 @@ class StreamedImageNet(ShardedImageNet):
         super().__init__('', split, **kwargs)  # the shards are read in the cache
 
     def load_data_list(self) -> list[dict]:
-        """One dict per image, as of shards in the cache; the shards themselves come later."""
+        """One dict per image, with paths in the cache; shards are fetched later."""
         self.sizes = self.bucket.list()
         index, classes = f'{self.split}.txt', CLASSES.format(self.split)
         if index not in self.sizes:

@@ -16,7 +16,9 @@ from torch.utils.data import Dataset
 from torchvision.transforms.functional import to_tensor
 
 from senet_mm.datasets.classes import match
-from senet_mm.datasets.decoding import decode, read_file
+from senet_mm.datasets.images.colours import swap_red_and_blue
+from senet_mm.datasets.images.decoding import decode
+from senet_mm.datasets.images.reading import read_file
 
 from .annotations import read_coco
 from .image_sizes import compare_size
@@ -106,7 +108,7 @@ class CocoData(Dataset):
         """
         path = self.folder / info['file_name']
         try:
-            image = to_tensor(decode(read_file(path))[..., ::-1].copy())
+            image = to_tensor(swap_red_and_blue(decode(read_file(path))))
         except ValueError as error:
             raise ValueError(f'{path}: {error}') from error
         compare_size(path, info, *image.shape[:0:-1])

@@ -1,13 +1,9 @@
 """Sizes of the images of a data set: read from their files, compared with what annotations say."""
 
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
-from PIL import Image
-
-from senet_mm.datasets.decoding import decode, read_file
-from senet_mm.datasets.image_kinds import check_size
+from senet_mm.datasets.images.reading import read_size
 
 
 def check_sizes(images: Iterable[dict], folder: Path) -> None:
@@ -28,21 +24,6 @@ def check_sizes(images: Iterable[dict], folder: Path) -> None:
             raise ValueError(f'{path}: {error}') from error
         compare_size(path, image, width, height)
         image.update(width=width, height=height)
-
-
-def read_size(path: Path) -> tuple[int, int]:
-    """Width and height of an image, pixels; of nearly all files the header alone is read.
-
-    Raises:
-        ValueError: It is no image, or too large; the message is the reason.
-    """
-    try:
-        with warnings.catch_warnings(action='ignore'), Image.open(path) as image:
-            width, height = image.size
-    except Exception:  # the decoder knows more kinds, and says what is wrong
-        height, width = decode(read_file(path)).shape[:2]
-    check_size(width, height)
-    return width, height
 
 
 def compare_size(path: Path, image: dict, width: int, height: int) -> None:

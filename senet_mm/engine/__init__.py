@@ -11,7 +11,6 @@ from .loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from .one_cycle import OneCycleLR
 from .optim_wrapper import Bf16OptimWrapper
 from .runner import Runner
-from .synthetic import SyntheticBatches
 from .weights import (
     PretrainedInit,
     load_from_anywhere,
@@ -34,7 +33,6 @@ __all__ = [
     'PretrainedInit',
     'ResultHook',
     'Runner',
-    'SyntheticBatches',
     'load_from_anywhere',
     'load_from_local',
     'load_from_url',

@@ -1,7 +1,8 @@
 """Data loaders whose random numbers follow from seed, epoch and position."""
 
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
 from functools import partial
+from typing import Any
 
 import torch
 from mmengine.dist import get_world_size
@@ -9,22 +10,38 @@ from mmengine.registry import FUNCTIONS
 from mmengine.runner import BaseLoop, Runner
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
+from senet_mm.datasets.batch import Served
 from senet_mm.datasets.collate import collate
 from senet_mm.datasets.seeding import SeededDataset, SeededSampler
 from senet_mm.datasets.subset import count_samples, length_of
 from senet_mm.registry import DATA_SAMPLERS, DATASETS
 
 
+class ReportingLoader(DataLoader):
+    """torch's loader; ``damaged`` tells what was replaced in the batch that it gave last."""
+
+    damaged: Sequence[str] = ()
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # loops only iterate
+        # Not a generator itself: torch draws a random number here, before the first batch.
+        return self._report(super().__iter__())
+
+    def _report(self, batches: Iterator[Any]) -> Iterator[Any]:
+        for served in batches:
+            batch, self.damaged = served if isinstance(served, Served) else (served, ())
+            yield batch
+
+
 def build_data_loader(
     cfg: dict, seed: int | None = None, diff_rank_seed: bool = False
 ) -> DataLoader:
-    """Build a loader; what is given as an object, or built here, is not copied.
+    """Build a loader; objects in the config, or built here, are not copied.
 
     Defaults are those of OpenMMLab's image classification: samples are stacked, workers persist if
     there are any, memory is pinned if there is a GPU.
 
     Args:
-        cfg: Config as of mmengine's ``build_dataloader``.
+        cfg: As for mmengine's ``build_dataloader``.
         seed: Seed of the run.
         diff_rank_seed: Let the sampler draw a seed that all ranks share.
 
@@ -41,7 +58,7 @@ def build_data_loader(
     if cfg['num_workers'] == 0:
         cfg['persistent_workers'] = False
     dataset = build_dataset(cfg['dataset'])
-    # The dataset hands out whole batches, so that it can say what it replaced in them.
+    # The dataset serves whole batches, so that it can report what it replaced in them.
     served = SeededDataset(dataset, build_collate(cfg['collate_fn']))
     if (number := cfg.pop('num_batch_per_epoch', None)) is not None:
         served.length = count_samples(length_of(dataset), number, cfg['batch_size'])
@@ -55,6 +72,7 @@ def build_data_loader(
     cfg['sampler'] = dict(type=lambda **_: seeded)
     cfg['collate_fn'] = dict(type=as_it_is)
     loader = Runner.build_dataloader(cfg, seed, diff_rank_seed)
+    loader.__class__ = ReportingLoader  # mmengine has no argument for it
     check_has_batch(loader)
     return loader
 
@@ -110,5 +128,5 @@ def build_collate(cfg: dict | Callable) -> Callable[[list], object]:
 
 
 def as_it_is(batch: object) -> object:
-    """What a loader does to a batch that the dataset has built."""
+    """The collate function of a loader whose dataset builds batches."""
     return batch

@@ -2,28 +2,31 @@
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch.utils.data import DataLoader, IterableDataset
 
+from senet_mm.datasets.batch import Batch
 from senet_mm.datasets.seeding import SeededDataset, own_random_numbers
 from senet_mm.datasets.subset import length_of
+
+from .data_loader import ReportingLoader
 
 if TYPE_CHECKING:
     from .runner import Runner
 
 
-def draw_batch(loader: DataLoader, name: str, limit: int | None = None) -> tuple[Any, int]:
+def draw_batch(loader: DataLoader, name: str, limit: int | None = None) -> tuple[Batch, int]:
     """A batch of the loader's size, spread over its data set, and how many images it has.
 
-    Where the loader has workers a worker reads it: a data set may open files when it is first read,
-    which must not be shared with the workers of the run.
+    If the loader has workers, a worker reads the batch: a data set may open files when it is first
+    read, and the workers of the run must not share them.
 
     Args:
         loader: The loader; its data set has samples by index.
         name: ``train``, ``val`` or ``test``.
-        limit: Read no more images than these.
+        limit: Read at most this many images.
 
     Raises:
         DamagedImageError: An image is damaged, in an evaluation.
@@ -36,7 +39,7 @@ def draw_batch(loader: DataLoader, name: str, limit: int | None = None) -> tuple
     indices = np.linspace(0, length - 1, count).astype(int).tolist()
     if isinstance(dataset, SeededDataset):
         indices = [(index, (0, 0, index)) for index in indices]
-    once = DataLoader(
+    once = ReportingLoader(
         dataset,
         batch_sampler=[indices],
         num_workers=min(loader.num_workers, 1),
@@ -67,7 +70,7 @@ def name_error(error: Exception) -> str:
 def check_training_samples(runner: 'Runner') -> None:
     """Read two training images and prepare them as those of an evaluation are.
 
-    Random numbers are set back.
+    Random generators are restored.
 
     Raises:
         ValueError: The pipeline fails, or its samples lack what the network asks for.
@@ -87,7 +90,7 @@ def check_training_samples(runner: 'Runner') -> None:
             raise
 
 
-def explain_missing(batch: Any, error: Exception) -> str | None:
+def explain_missing(batch: Batch, error: Exception) -> str | None:
     """That a batch lacks the key which an error names; None for another error."""
     if not isinstance(error, KeyError) or not isinstance(batch, Mapping):
         return None

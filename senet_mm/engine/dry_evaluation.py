@@ -9,6 +9,7 @@ from mmengine.runner.amp import autocast
 from mmengine.structures import BaseDataElement
 from torch import nn
 
+from senet_mm.datasets.batch import Batch
 from senet_mm.datasets.seeding import own_random_numbers
 from senet_mm.utils.meta import evaluating, unchanged
 
@@ -23,18 +24,18 @@ class Dry(NamedTuple):
 
     name: str
     loop: BaseLoop
-    batch: Any
+    batch: Batch
     images: int
 
 
 @torch.no_grad()
 def evaluate_dry(runner: 'Runner', name: str) -> dict[str, Any] | None:
-    """The scores of a few images, spread over the data set; None if a metric had nothing to say.
+    """The scores of a few images, spread over the data set; None if a metric gives none.
 
     A detector that is not trained finds nothing, of which COCO's metric computes nothing.
 
-    Nothing of the run changes: random numbers, modes, buffers and attributes of the network are set
-    back, metrics are built anew where they are from a config, and no hook is called.
+    The run does not change: random generators, and modes, buffers and attributes of the network are
+    restored, metrics from a config are built anew, and no hook is called.
 
     Args:
         runner: With its model and its loop of validation or testing.
@@ -74,7 +75,7 @@ def predict(runner: 'Runner', dry: Dry) -> list:
         raise ValueError(f'{where}: {explain(runner.bare_model, dry.batch, error)}') from error
 
 
-def explain(model: nn.Module, batch: Any, error: RuntimeError | KeyError) -> str:
+def explain(model: nn.Module, batch: Batch, error: RuntimeError | KeyError) -> str:
     """Why a network does not take the images of a batch."""
     if missing := explain_missing(batch, error):
         return missing
@@ -84,7 +85,7 @@ def explain(model: nn.Module, batch: Any, error: RuntimeError | KeyError) -> str
 
 
 def describe_mismatch(model: nn.Module, shape: tuple[int, ...], error: Exception) -> str:
-    """Why a network does not take images of a shape (C, H, W), as far as it can be seen."""
+    """Why a network does not take images of a shape (C, H, W), as far as can be seen."""
     first = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
     if first is not None and len(shape) == 3 and shape[0] != first.in_channels:
         return (

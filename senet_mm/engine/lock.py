@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from mmengine.dist import broadcast_object_list, is_main_process
 
@@ -35,7 +36,7 @@ def locked(work_dir: str | os.PathLike) -> Iterator[None]:
             file.close()
 
 
-def _lock(path: Path) -> tuple[object, str | None]:
+def _lock(path: Path) -> tuple[TextIO | None, str | None]:
     """An open, locked file, and None; or None, and who holds it."""
     # A record lock: processes that load data do not inherit it.
     file = open(path, 'a+')  # noqa: SIM115 it stays open as long as the run lasts

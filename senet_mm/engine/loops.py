@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mmengine.runner import BaseLoop
 from mmengine.runner import EpochBasedTrainLoop as _EpochBasedTrainLoop
 from mmengine.runner import IterBasedTrainLoop as _IterBasedTrainLoop
 from torch import nn
@@ -15,8 +16,13 @@ BATCHES = 'batches_per_epoch'
 VALIDATED = 'last_validated_at'
 
 
-class ValidatingLoop:
+class ValidatingLoop(BaseLoop):
     """What both loops share: each validation that is due is done once."""
+
+    _iter: int
+    _max_iters: int
+    val_begin: int
+    val_interval: int
 
     @property
     def position(self) -> int:

@@ -1,18 +1,16 @@
 """Modules that are computed again in the backward pass, to store fewer activations."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import TYPE_CHECKING
 
-import torch
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from senet_mm.models.backbones.base import buffers_kept
+from senet_mm.models.backbones.base import Block
 from senet_mm.utils.meta import recomputing_modules
 from senet_mm.utils.options import suggest
+from senet_mm.utils.recompute import buffers_kept, recompute
 
 if TYPE_CHECKING:
     from .runner import Runner
@@ -28,49 +26,55 @@ class Checkpointed:
     gradients to a module whose input has none. An object: deepcopy takes the module along.
 
     Args:
-        forward: The module's own.
+        module: The module.
+        forward: Its own forward.
     """
 
-    def __init__(self, forward: Callable) -> None:
+    def __init__(self, module: nn.Module, forward: Callable[..., object]) -> None:
+        self.module = module
         self.forward = forward
 
     def __call__(self, *args: object, **kwargs: object) -> object:
-        if not torch.is_grad_enabled():
-            return self.forward(*args, **kwargs)
-        return checkpoint(partial(self.forward, **kwargs), *args, use_reentrant=False)
+        return recompute(self.module, self.forward, *args, **kwargs)
 
 
 class Backward:
-    """The backward pass of an optimizer wrapper; leaves the buffers of a model as they are.
+    """The backward pass of an optimizer wrapper, for modules that checkpoint by themselves.
 
-    A norm that is computed again must not move its running statistics again.
+    timm and mmpretrain call ``torch.utils.checkpoint`` without contexts, so that their norms would
+    move the running statistics twice. All that a backward pass does to buffers is undone.
     """
 
-    def __init__(self, model: nn.Module, backward: Callable) -> None:
-        self.model = model
+    def __init__(self, modules: list[nn.Module], backward: Callable[..., None]) -> None:
+        self.modules = modules
         self.backward = backward
 
     def __call__(self, loss: Tensor, **kwargs: object) -> None:
-        with buffers_kept(self.model):
+        with buffers_kept(self.modules):
             self.backward(loss, **kwargs)
 
 
 def set_up_recomputation(runner: 'Runner') -> None:
-    """Have modules computed again with the results of modules that are computed once.
+    """Give modules that are computed again the results of modules that are computed once.
 
     Args:
         runner: About to train; mmengine has wrapped the modules of ``activation_checkpointing``.
     """
-    paths = get_paths(runner.cfg, 'activation_checkpointing')
-    for path in paths:
+    for path in get_paths(runner.cfg, 'activation_checkpointing'):
         module = runner.bare_model.get_submodule(path)
         forward = getattr(module.forward, '__wrapped__', module.forward)
-        module.forward = forward if isinstance(forward, Checkpointed) else Checkpointed(forward)
-    if not paths and not recomputing_modules(runner.bare_model):
-        return
-    for wrapper in optim_wrappers(runner.optim_wrapper):
+        if not isinstance(forward, Checkpointed):
+            forward = Checkpointed(module, forward)
+        module.forward = forward
+    # Our blocks see to their own buffers.
+    others = [
+        module
+        for module, _ in recomputing_modules(runner.bare_model)
+        if not isinstance(module, Block)
+    ]
+    for wrapper in optim_wrappers(runner.optim_wrapper) if others else ():
         if not isinstance(wrapper.backward, Backward):
-            wrapper.backward = Backward(runner.model, wrapper.backward)
+            wrapper.backward = Backward(others, wrapper.backward)
 
 
 def get_paths(cfg: Config, key: str) -> list[str]:
@@ -80,7 +84,7 @@ def get_paths(cfg: Config, key: str) -> list[str]:
 
 
 def check_paths(cfg: Config, model: nn.Module) -> None:
-    """Raise a ValueError for a path of ``PATH_KEYS`` where no module runs, or that comes twice."""
+    """Raise a ValueError for a path of ``PATH_KEYS`` without a module that runs, or given twice."""
     runnable = {
         path
         for path, module in model.named_modules()

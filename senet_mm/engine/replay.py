@@ -1,4 +1,4 @@
-"""The place of a resumed run: hyperparameters and schedule of its config, at the step reached."""
+"""Hyperparameters and schedules of a resumed run: those of its config, at the step reached."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -59,9 +59,9 @@ def get_plan(runner: 'Runner') -> Plan:
 
 
 def follow_config(runner: 'Runner', wanted: Plan) -> None:
-    """Let a resumed run go on by its config, not by that of the checkpoint; says what differs.
+    """Continue a resumed run by its config, not by the checkpoint's; logs what differs.
 
-    Where nothing differs, the checkpoint's state is kept as it is. Otherwise the schedule is run
+    Where nothing differs, the checkpoint's state stays. Otherwise the schedule is run
     from its beginning to the step reached, without training; a schedule that follows the validation
     keeps its state, and a learning rate that it reached is scaled with the initial one.
 
@@ -176,6 +176,6 @@ def say_if_complete(runner: 'Runner') -> None:
     if done >= end:
         what = 'epochs' if by_epoch else 'iters'
         runner.logger.info(
-            f'the training is complete: {done} of {end} {what}; it goes on with a larger '
+            f'the training is complete: {done} of {end} {what}; it continues with a larger '
             f'train_cfg.max_{what}'
         )

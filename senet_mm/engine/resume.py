@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Resumed(NamedTuple):
-    """A checkpoint that a run goes on from; it is read once."""
+    """The checkpoint that a run resumes from; it is read once."""
 
     filename: str
     checkpoint: dict

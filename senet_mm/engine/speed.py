@@ -1,4 +1,4 @@
-"""Switches of the hardware that a config can name."""
+"""Switches for the hardware that a config can set."""
 
 import os
 from typing import TYPE_CHECKING
@@ -28,8 +28,8 @@ def use_channels_last(when: bool | str) -> bool:
     """Whether ``channels_last`` of a config means this device.
 
     Args:
-        when: True, False, or ``'fast'``: where bfloat16 is fast, for so are convolutions whose
-            channels are neighbours in memory.
+        when: True, False, or ``'fast'``: where bfloat16 is fast. Channels-last convolutions are
+            fast on the same devices.
 
     Raises:
         ValueError: ``when`` is not known.
@@ -39,7 +39,7 @@ def use_channels_last(when: bool | str) -> bool:
 
 
 def use_tf32(enabled: bool) -> None:
-    """Let GPUs multiply float32 with the 10 bits of TF32; other devices know no such thing."""
+    """Let GPUs multiply float32 with the 10 bits of TF32; other devices have no such format."""
     torch.backends.cuda.matmul.allow_tf32 = enabled
     torch.backends.cudnn.allow_tf32 = enabled
 

@@ -46,7 +46,9 @@ class Watch:
             return
         self.signum, self.has_work = 0, False
         if dist.is_initialized() and dist.get_backend() != 'gloo':
-            self._group = dist.new_group(backend='gloo')
+            group = dist.new_group(backend='gloo')
+            assert isinstance(group, dist.ProcessGroup)
+            self._group = group
         former = {number: signal.signal(number, self._receive) for number in SIGNALS}
         try:
             yield

@@ -49,8 +49,10 @@ def end_workers(loader):
 
 def load(cfg, seed=0):
     """All batches of an epoch: images, labels, lines of damage."""
-    batches = list(Runner.build_dataloader(cfg, seed=seed))
-    damaged = [line for batch in batches for line in batch.get('damaged', [])]
+    loader, batches, damaged = Runner.build_dataloader(cfg, seed=seed), [], []
+    for batch in loader:
+        batches.append(batch)
+        damaged += loader.damaged
     inputs = torch.cat([batch['inputs'] for batch in batches])
     return inputs, np.concatenate([batch['gt_label'] for batch in batches]), damaged
 

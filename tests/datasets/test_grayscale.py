@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from senet_mm.models.data_preprocessors.augment import augment_batch
+from senet_mm.datasets.images.batch_augmentation import augment_batch
 from senet_mm.registry import TRANSFORMS
 
 TRAINING = [

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from senet_mm.datasets.decoding import EXTENSIONS
+from senet_mm.datasets.images.decoding import EXTENSIONS
 from senet_mm.datasets.listing import describe_left_out, find_folders, list_files
 from senet_mm.registry import DATASETS
 

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from senet_mm.datasets import DamagedImageError, ImageNet, LoadImage, ShardedImageNet
-from senet_mm.datasets.decoding import decode
-from senet_mm.datasets.packing import is_baseline, transcode
+from senet_mm.datasets.images.decoding import decode
+from senet_mm.datasets.images.jpeg import is_baseline, transcode
 
 from ..conftest import ROOT
 from .files import DAMAGED, GOOD, PHOTO

@@ -21,7 +21,7 @@ import torch
 from mmengine import Config
 
 from senet_mm.engine import Runner
-from senet_mm.engine.checkpoints import folder, writer
+from senet_mm.engine.checkpoints.folder import POINTER
 
 from ..conftest import ROOT
 
@@ -168,7 +168,7 @@ def story(work_dir: Path) -> dict:
         elif path.suffix == '.json':
             files[path.name] = plain(json.loads(path.read_text()))
         else:
-            files[path.name] = path.read_bytes() if path.name == folder.POINTER else None
+            files[path.name] = path.read_bytes() if path.name == POINTER else None
     scalars = work_dir / starts[-1] / 'vis_data/scalars.json'
     lines = [json.loads(line) for line in scalars.read_text().splitlines()]
     return {**files, 'scalars': plain(lines)}
@@ -212,7 +212,6 @@ def main() -> None:
     parser.add_argument('--kinds', nargs='+', choices=list(KINDS), default=list(KINDS))
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
-    assert writer and folder  # imported before processes are forked
     rng = random.Random(args.seed)
     place = Path(tempfile.mkdtemp(prefix='kills-'))
     expected, total, runs, wrong = {}, collections.Counter(), 0, []

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from senet_mm.engine.recomputation import Checkpointed
+from senet_mm.engine.recomputation import Backward, Checkpointed
+from senet_mm.utils.recompute import buffers_kept
 
 from .test_preflight import make
 
@@ -34,6 +35,14 @@ CASES = {
     "mmpretrain's blocks": (MMPRETRAIN, {'model.backbone.with_cp': True}),
     'our blocks': (OURS, {'model.backbone.block.with_cp': True}),
     'timm': (TIMM, {}),
+    'key around our blocks': (
+        OURS,
+        {'activation_checkpointing': 'backbone.layer1', 'model.backbone.block.with_cp': True},
+    ),
+    "key around mmpretrain's": (
+        MMPRETRAIN,
+        {'activation_checkpointing': 'backbone.layer1', 'model.backbone.with_cp': True},
+    ),
 }
 
 
@@ -60,6 +69,29 @@ def test_training_is_that_of_the_plain_network(tmp_path, name):
 
 
 @pytest.mark.parametrize(
+    ('name', 'wrapped'),
+    [('our blocks', False), ('key, a text, frozen input', False), ("mmpretrain's blocks", True)],
+)
+def test_buffers_are_copied_once(tmp_path, monkeypatch, name, wrapped):
+    copied = []
+
+    def counting(modules):
+        modules = list(modules)
+        copied.extend({part for module in modules for part in module.modules()})
+        return buffers_kept(modules)
+
+    monkeypatch.setattr('senet_mm.utils.recompute.buffers_kept', counting)
+    monkeypatch.setattr('senet_mm.engine.recomputation.buffers_kept', counting)
+    network, options = CASES[name]
+    runner = make(tmp_path, **{**network, **options}, **{'val_evaluator': [dict(type='Accuracy')]})
+    runner.train()
+    assert isinstance(runner.optim_wrapper.backward, Backward) is wrapped
+    norms = [part for part in copied if isinstance(part, nn.BatchNorm2d)]
+    assert norms
+    assert {norms.count(norm) for norm in norms} == {runner.iter}
+
+
+@pytest.mark.parametrize(
     ('given', 'message'),
     [
         ('backbone.layerx', "ImageClassifier runs no module 'backbone.layerx'; allowed: .*layer"),
@@ -75,7 +107,7 @@ def test_paths_are_checked_when_the_model_is_built(tmp_path, key, given, message
 def test_a_copy_runs_its_own_modules():
     """As the one that averages weights."""
     module = nn.Linear(2, 2)
-    module.forward = Checkpointed(module.forward)
+    module.forward = Checkpointed(module, module.forward)
     again = copy.deepcopy(module)
     nn.init.zeros_(again.weight)
     x = torch.ones(1, 2)

@@ -245,7 +245,9 @@ def test_a_complete_training_says_so(whole, caplog):
     runner.logger.addHandler(caplog.handler)
     caplog.set_level(logging.INFO)
     assert train(runner) == {}
-    line = 'the training is complete: 2 of 2 epochs; it goes on with a larger train_cfg.max_epochs'
+    line = (
+        'the training is complete: 2 of 2 epochs; it continues with a larger train_cfg.max_epochs'
+    )
     assert line in caplog.messages
 
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from mmengine import Config
 from mmpretrain.structures import DataSample
 
-from senet_mm.datasets.augmentation import Augmentation, Numbers, augment
+from senet_mm.datasets.images.augmentation import Augmentation, Numbers, augment
 from senet_mm.models import BatchPreprocessor, ImageClassifier, LinearClsHead
 from senet_mm.registry import MODELS
 

@@ -17,6 +17,8 @@ from mmengine.registry import init_default_scope
 
 from senet_mm.datasets import ImageNet, SeededDataset
 from senet_mm.datasets.collate import collate
+from senet_mm.datasets.images.colours import swap_red_and_blue
+from senet_mm.datasets.images.jpeg import encode_jpeg
 from senet_mm.engine import Runner
 from senet_mm.registry import DATASETS, MODELS, TRANSFORMS
 
@@ -60,7 +62,7 @@ def photographs() -> list[np.ndarray]:
 
     names = ('astronaut', 'coffee', 'rocket', 'retina', 'hubble_deep_field', 'immunohistochemistry')
     images = [getattr(data, name)() for name in names] + load_sample_images().images
-    return [np.ascontiguousarray(image[..., ::-1]) for image in images]
+    return [swap_red_and_blue(image) for image in images]
 
 
 def make_set(root: Path, count: int) -> None:
@@ -73,12 +75,10 @@ def make_set(root: Path, count: int) -> None:
         image = images[i % len(images)]
         top, left = (rng.integers(a - b + 1) for a, b in zip(image.shape, SIZE, strict=False))
         crop = image[top : top + SIZE[0], left : left + SIZE[1]]
-        encoded = (
-            cv2.imencode('.jpg', crop, [cv2.IMWRITE_JPEG_QUALITY, q])[1] for q in range(70, 101, 2)
-        )
+        encoded = (encode_jpeg(crop, quality) for quality in range(70, 101, 2))
         wanted = BYTES_PER_PIXEL * SIZE[0] * SIZE[1]
         best = min(encoded, key=lambda data: abs(len(data) - wanted))
-        (root / f'train/{i}.JPEG').write_bytes(best.tobytes())
+        (root / f'train/{i}.JPEG').write_bytes(best)
         lines.append(f'{i}.JPEG {i % 1000}\n')
     (root / 'meta/train.txt').write_text(''.join(lines))
 
@@ -233,7 +233,7 @@ def time_on_device() -> str:
     """Milliseconds of the batched module for 256 images, where there is a GPU."""
     if not torch.cuda.is_available():
         return 'No GPU: the batched module on a device is not measured.'
-    from senet_mm.datasets.augmentation import Augmentation, Numbers
+    from senet_mm.datasets.images.augmentation import Augmentation, Numbers
 
     module = MODELS.build(CONFIG.data_preprocessor).cuda()
     rng = np.random.default_rng(0)

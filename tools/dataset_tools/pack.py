@@ -44,7 +44,7 @@ def parse_args() -> argparse.Namespace:
 
 def convert(info: dict, short_side: int | None, quality: int) -> tuple[dict, bytes, str]:
     """An image's info, its JPEG, and, where it is damaged, the reason."""
-    from senet_mm.datasets.packing import transcode
+    from senet_mm.datasets.images.jpeg import transcode
 
     try:
         return info, transcode(info['img_path'], short_side, quality), ''

@@ -37,7 +37,7 @@ def parse_args() -> argparse.Namespace:
 def verify(image: dict) -> tuple[str, str]:
     """The name of an image and what is wrong with it, or an empty string."""
     from senet_mm.datasets import LoadImage
-    from senet_mm.datasets.packing import decode_strictly
+    from senet_mm.datasets.images.decoding import decode_strictly
 
     try:
         decode_strictly(LoadImage.read(image))
@@ -53,7 +53,7 @@ def find_images(root: Path) -> dict[str, dict]:
 
     Says which files are left out.
     """
-    from senet_mm.datasets.decoding import EXTENSIONS
+    from senet_mm.datasets.images.decoding import EXTENSIONS
     from senet_mm.datasets.listing import describe_left_out, list_files
     from senet_mm.datasets.shard_index import find_indexes
 

@@ -1,21 +1,10 @@
 """Random crop, resized with antialiasing."""
 
-import numpy as np
-import torch
-import torch.nn.functional as F
 from mmpretrain.datasets.transforms import RandomResizedCrop
 
+from senet_mm.datasets.images.colours import with_channels
+from senet_mm.datasets.images.resizing import resize
 from senet_mm.registry import TRANSFORMS
-
-from .channels import with_channels
-
-
-def resize(img: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Antialiased bilinear resize like Pillow's, uint8 (H, W, C) to (*size, C)."""
-    # The fast kernel is for images whose channels lie together and rows without gaps.
-    batch = torch.from_numpy(np.ascontiguousarray(img))[None].permute(0, 3, 1, 2)
-    out = F.interpolate(batch, size, mode='bilinear', antialias=True)
-    return out.permute(0, 2, 3, 1)[0].numpy()
 
 
 @TRANSFORMS.register_module()

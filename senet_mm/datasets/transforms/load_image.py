@@ -1,10 +1,11 @@
 """Loading of images, from files, shards or bytes."""
 
-import cv2
 from mmcv.transforms import BaseTransform
 
 from senet_mm.datasets.damage import DamagedImageError
-from senet_mm.datasets.decoding import decode, read_file, read_shard
+from senet_mm.datasets.images.colours import to_grey
+from senet_mm.datasets.images.decoding import decode
+from senet_mm.datasets.images.reading import read_file, read_shard
 from senet_mm.datasets.names import printable
 from senet_mm.registry import TRANSFORMS
 from senet_mm.utils.options import check_option
@@ -15,7 +16,7 @@ class LoadImage(BaseTransform):
     """Decode ``img_bytes``, or ``size`` bytes at ``offset`` of ``shard``, or the file ``img_path``.
 
     Added keys: ``img``, uint8 BGR (H, W, 3), ``img_shape`` and ``ori_shape``, (H, W). See
-    :mod:`senet_mm.datasets.decoding` for what becomes of each kind of file.
+    :mod:`senet_mm.datasets.images.decoding` for the rules of each kind of file.
 
     Args:
         color_type: ``color``, or ``grayscale`` for uint8 (H, W, 1), the luma of a colour image.
@@ -36,7 +37,7 @@ class LoadImage(BaseTransform):
         except ValueError as error:
             raise DamagedImageError(f'{printable(results["img_path"])}: {error}') from error
         if self.color_type == 'grayscale':
-            img = cv2.cvtColor(img, cv2.COLOR_BGR2GRAY)[..., None]
+            img = to_grey(img)
         results['img'] = img
         results['img_shape'] = results['ori_shape'] = img.shape[:2]
         return results

@@ -4,26 +4,22 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
+from senet_mm.datasets.batch import TensorSample
+from senet_mm.datasets.images.colours import with_channels
 from senet_mm.registry import TRANSFORMS
-
-from .channels import with_channels
 
 
 @TRANSFORMS.register_module()
 class PackTensors(BaseTransform):
-    """Keep image and label, which :func:`senet_mm.datasets.collate.collate` makes a batch of.
+    """Keep image and label, a :class:`.TensorSample`.
 
     Metrics and visualisers need ``PackInputs``; this is for training, with ``BatchPreprocessor``.
-
-    Result: ``inputs``, uint8 (C, H, W) whose channels lie together in memory; ``gt_label``, of an
-    image of several classes an array;
-    ``seed``, a random number for what is done to the batch; ``augment`` where one was drawn.
     """
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict) -> TensorSample:
         """Pack ``img``, ``gt_label`` and ``augment``."""
         img = with_channels(results['img'])
-        packed = dict(
+        packed = TensorSample(
             inputs=torch.from_numpy(np.ascontiguousarray(img)).permute(2, 0, 1),
             gt_label=get_label(results),
             seed=int(np.random.randint(2**31)),

@@ -3,11 +3,10 @@
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from senet_mm.datasets.augmentation import NOISE_SHAPES
+from senet_mm.datasets.images.augmentation import NOISE_SHAPES
+from senet_mm.datasets.images.colours import with_channels
 from senet_mm.registry import TRANSFORMS
 from senet_mm.utils.options import check_option
-
-from .channels import with_channels
 
 
 @TRANSFORMS.register_module()

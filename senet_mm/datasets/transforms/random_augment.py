@@ -5,26 +5,25 @@ from collections.abc import Sequence
 import torch
 from mmcv.transforms import BaseTransform
 
-from senet_mm.datasets.augmentation import (
+from senet_mm.datasets.images.augmentation import (
     MAX_JITTER,
     NOISE_SHAPES,
     Augmentation,
     augment,
     draw_numbers,
 )
+from senet_mm.datasets.images.colours import with_channels
 from senet_mm.registry import TRANSFORMS
 from senet_mm.utils.options import check_option
-
-from .channels import with_channels
 
 
 @TRANSFORMS.register_module()
 class RandomAugment(BaseTransform):
     """Draw mirror, rotation and pixel jitter, in this order.
 
-    With ``on='device'`` the numbers go along with the image (key ``augment``) and
+    With ``on='device'`` the numbers travel with the image (key ``augment``), and
     ``BatchPreprocessor`` changes whole batches on the device; with ``on='cpu'`` the image is
-    changed here. The pictures are the same, but for the rounding of the interpolation.
+    changed here. The pictures are the same, except for the rounding of the interpolation.
 
     Source: the README of the released networks (rotation +-10 degrees, pixel jitter +-20).
 

@@ -1,15 +1,10 @@
 """Resize of an image by one of its edges."""
 
-import numpy as np
 from mmpretrain.datasets.transforms import ResizeEdge as _ResizeEdge
 
+from senet_mm.datasets.images.colours import with_channels
+from senet_mm.datasets.images.resizing import cut_ends
 from senet_mm.registry import TRANSFORMS
-
-from .channels import with_channels
-
-# Longer side / shorter side. No photograph is as long; a picture of 10,000 x 1 pixels would become
-# 2.6 million pixels long, in 22 s and 2.8 GB.
-LONGEST = 16
 
 
 @TRANSFORMS.register_module()
@@ -30,10 +25,3 @@ class ResizeEdge(_ResizeEdge):
         results = super().transform(results)
         results['img'] = with_channels(results['img'])
         return results
-
-
-def cut_ends(img: np.ndarray) -> np.ndarray:
-    """The centre of an image that is longer than 16 to 1; any other as it is."""
-    longest = LONGEST * min(img.shape[:2])
-    top, left = ((side - min(side, longest)) // 2 for side in img.shape[:2])
-    return img[top : top + longest, left : left + longest]

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from senet_mm.datasets.images.colours import with_channels
 from senet_mm.registry import TRANSFORMS
-
-from .channels import with_channels
 
 
 @TRANSFORMS.register_module()

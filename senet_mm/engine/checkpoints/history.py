@@ -30,10 +30,10 @@ def carry_history(runner: 'Runner') -> None:
     files = _files(runner)
     names = [path.name.replace(runner.timestamp, timestamp) for path in files]
     for name, size, file in zip(names, sizes, files, strict=True):
-        if (folder / name).is_file() and not file.exists():
+        # Of a run that was restarted within a second, the two are the same file.
+        if (folder / name).is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
-            with open(folder / name, 'rb') as source:
-                file.write_bytes(source.read(size))
+            file.write_bytes((folder / name).read_bytes()[:size])
 
 
 def _files(runner: 'Runner') -> list[Path]:

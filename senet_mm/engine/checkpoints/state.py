@@ -1,8 +1,8 @@
 """What a checkpoint holds, so that a resumed run equals one that was not interrupted."""
 
 import copy
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
@@ -58,10 +58,10 @@ def snapshot(state: Mapping) -> dict:
     return copy.deepcopy(_to_cpu(state))
 
 
-def _to_cpu(value: object) -> object:
+def _to_cpu(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.detach().cpu()
-    if isinstance(value, Mapping):
+    if isinstance(value, MutableMapping):
         moved = copy.copy(value)
         for key, item in value.items():
             moved[key] = _to_cpu(item)

@@ -4,12 +4,16 @@ import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import CheckpointHook as _CheckpointHook
 
 from senet_mm.engine.checkpoints.folder import point_to
 from senet_mm.registry import HOOKS
+
+if TYPE_CHECKING:
+    from senet_mm.engine.runner import Runner
 
 # State between two regular checkpoints; there is at most one.
 BETWEEN = 'between.pth'
@@ -45,7 +49,7 @@ class CheckpointHook(_CheckpointHook):
         self._replaced: list[str] = []
         self._has_new_best = False
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: 'Runner') -> None:
         """Set up the folder; remove what the resumed checkpoint had replaced, if a kill left it."""
         super().before_train(runner)
         info = runner.message_hub.runtime_info
@@ -54,7 +58,7 @@ class CheckpointHook(_CheckpointHook):
             self._saved = runner.epoch, runner.iter, name
             self._remove(replaced)
 
-    def after_val(self, runner) -> None:
+    def after_val(self, runner: 'Runner') -> None:
         """After a new best checkpoint, save the last one again, which knows it."""
         if not self._has_new_best:
             return
@@ -63,18 +67,18 @@ class CheckpointHook(_CheckpointHook):
         if (epoch, iteration) == (runner.epoch, runner.iter):
             self._save(runner, name, dict(epoch=epoch, iter=iteration))
 
-    def after_train(self, runner) -> None:
+    def after_train(self, runner: 'Runner') -> None:
         """Wait for the last file."""
         runner.writer.join()
         super().after_train(runner)
 
-    def save_between(self, runner) -> None:
+    def save_between(self, runner: 'Runner') -> None:
         """Save where training is, unless that is saved already."""
         epoch, iteration = runner.epoch, runner.iter
         if self._saved is None or self._saved[:2] != (epoch, iteration):
             self._save(runner, BETWEEN, dict(epoch=epoch, iter=iteration))
 
-    def save_in_time(self, runner) -> None:
+    def save_in_time(self, runner: 'Runner') -> None:
         """Save where training is, if the last time was ``minutes`` ago."""
         if self.minutes is not None:
             due = [time.monotonic() - self._saved_at >= 60 * self.minutes]
@@ -82,7 +86,7 @@ class CheckpointHook(_CheckpointHook):
             if due[0]:
                 self.save_between(runner)
 
-    def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
+    def _save_checkpoint_with_step(self, runner: 'Runner', step: int, meta: dict) -> None:
         """Save a regular checkpoint; mmengine's would first remove the oldest."""
         self._replaced.append(BETWEEN)
         if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
@@ -95,7 +99,7 @@ class CheckpointHook(_CheckpointHook):
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
         self._save(runner, name, meta)
 
-    def _save(self, runner, name: str, meta: dict) -> None:
+    def _save(self, runner: 'Runner', name: str, meta: dict) -> None:
         """Save a checkpoint, point to it, remove the files that it replaces."""
         replaced, self._replaced = [old for old in self._replaced if old != name], []
         # A run that is killed before they are removed reads their names here.
@@ -128,7 +132,7 @@ class CheckpointHook(_CheckpointHook):
                 if self.file_backend.isfile(path):
                     self.file_backend.remove(path)
 
-    def _save_best_checkpoint(self, runner, metrics: Mapping[str, float]) -> None:
+    def _save_best_checkpoint(self, runner: 'Runner', metrics: Mapping[str, float]) -> None:
         """Save a best checkpoint for every score that has improved; the former one is kept yet."""
         if not self.save_best:
             return
@@ -159,7 +163,7 @@ class CheckpointHook(_CheckpointHook):
                 f'{step}: {name}'
             )
 
-    def _save_best(self, runner, name: str, former: str) -> None:
+    def _save_best(self, runner: 'Runner', name: str, former: str) -> None:
         """Save the network with what an evaluation needs; it replaces ``former``."""
         replaced = [former] if former != name else []
         then = None

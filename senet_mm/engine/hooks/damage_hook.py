@@ -1,5 +1,7 @@
 """Damaged training images: each is logged once, all are counted, too many stop the training."""
 
+from collections.abc import Sequence
+
 from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -18,7 +20,7 @@ class DamagedImagesHook(Hook):
 
     Args:
         share: Part of the training set that may be damaged.
-        at_least: So many may be damaged however small the set is.
+        at_least: Number that may be damaged in a set of any size.
 
     Raises:
         ValueError: An argument is out of range.
@@ -34,14 +36,12 @@ class DamagedImagesHook(Hook):
         self.at_least = at_least
         self.damaged: dict[str, None] = {}
 
-    def before_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
-    ) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: object = None) -> None:
         """Log and count what was replaced in the batch."""
-        self._add(runner, _get_damaged(data_batch))
+        self._add(runner, getattr(runner.train_dataloader, 'damaged', ()))
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Put together what all processes found, and say how many there are."""
+        """Merge what all processes found, and log the number."""
         for images in all_gather_object(list(self.damaged)):
             self._add(runner, images)
         if self.damaged:
@@ -50,7 +50,7 @@ class DamagedImagesHook(Hook):
                 'training set were found damaged so far'
             )
 
-    def _add(self, runner: Runner, images: list[str]) -> None:
+    def _add(self, runner: Runner, images: Sequence[str]) -> None:
         for image in images:
             if image not in self.damaged:
                 runner.logger.warning(f'damaged image {image}; another one takes its place')
@@ -66,7 +66,3 @@ class DamagedImagesHook(Hook):
                 f'{list(self.damaged)[-1]}; allowed: {allowed} (share={self.share} of {total}, '
                 f'at_least={self.at_least}); tools/dataset_tools/verify.py lists them all'
             )
-
-
-def _get_damaged(batch: object) -> list[str]:
-    return batch.get('damaged', []) if isinstance(batch, dict) else []

@@ -1,24 +1,30 @@
 """Early stopping that survives an interruption."""
 
+from typing import TYPE_CHECKING
+
 from mmengine.hooks import EarlyStoppingHook as _EarlyStoppingHook
 
 from senet_mm.registry import HOOKS
+
+if TYPE_CHECKING:
+    from senet_mm.engine.runner import Runner
 
 
 @HOOKS.register_module()
 class EarlyStoppingHook(_EarlyStoppingHook):
     """mmengine's hook, whose count and best score are part of checkpoints."""
 
-    _loop = None
-
-    def before_run(self, runner) -> None:
+    def before_run(self, runner: 'Runner') -> None:
         super().before_run(runner)
         self._loop = runner.train_loop
 
     def state_dict(self) -> dict:
         """Best score, validations without a better one, and whether the training is to end."""
-        stopped = self._loop is not None and self._loop.stop_training
-        return dict(best_score=self.best_score, wait_count=self.wait_count, stopped=stopped)
+        return dict(
+            best_score=self.best_score,
+            wait_count=self.wait_count,
+            stopped=self._loop.stop_training,
+        )
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from a state of :meth:`state_dict`."""

@@ -1,6 +1,7 @@
 """What follows from the position of a run alone: the network's random numbers."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from mmengine.dist import get_rank
@@ -9,6 +10,9 @@ from mmengine.hooks import Hook
 from senet_mm.datasets.seeding import seed_generators
 from senet_mm.engine.loops import VALIDATED
 from senet_mm.registry import HOOKS
+
+if TYPE_CHECKING:
+    from senet_mm.engine.runner import Runner
 
 # Streams of random numbers; keys of five parts, where those of samples have up to four.
 TRAINING, VALIDATION = 1, 2
@@ -24,28 +28,30 @@ class PositionHook(Hook):
 
     priority = 'VERY_HIGH'
 
-    def before_train_iter(self, runner, batch_idx: int, data_batch: Mapping | None = None) -> None:
+    def before_train_iter(
+        self, runner: 'Runner', batch_idx: int, data_batch: Mapping | None = None
+    ) -> None:
         self._seed(runner, TRAINING)
 
-    def before_val(self, runner) -> None:
+    def before_val(self, runner: 'Runner') -> None:
         runner.is_validating = True
         self._seed(runner, VALIDATION)
 
     def after_val_iter(
-        self, runner, batch_idx: int, data_batch: object = None, outputs: object = None
+        self, runner: 'Runner', batch_idx: int, data_batch: object = None, outputs: object = None
     ) -> None:
         """See whether the run is to be ended."""
         if runner.watch.has_work:
             runner.watch.poll()
 
-    def after_val_epoch(self, runner, metrics: Mapping[str, float] | None = None) -> None:
+    def after_val_epoch(self, runner: 'Runner', metrics: Mapping[str, float] | None = None) -> None:
         """Remember in checkpoints that these weights have been validated."""
         runner.message_hub.update_info(VALIDATED, runner.iter)
 
-    def after_val(self, runner) -> None:
+    def after_val(self, runner: 'Runner') -> None:
         runner.is_validating = False
 
-    def _seed(self, runner, stream: int) -> None:
+    def _seed(self, runner: 'Runner', stream: int) -> None:
         seed = seed_generators((runner.seed, runner.iter, get_rank(), 0, stream))
         if torch.cuda.is_available():
             torch.cuda.manual_seed(seed)

@@ -1,39 +1,20 @@
 """What the backbones share: blocks with a place for SE, a stem and stages that can be frozen."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
 
-import torch
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from senet_mm.models.layers import own_initialisation
 from senet_mm.models.scoped_init import ScopedInit
 from senet_mm.utils.options import check_option
+from senet_mm.utils.recompute import recompute
 
 # He et al., arXiv:1502.01852, with fan-in, as in the paper and in Caffe.
 HE_FAN_IN = (
     dict(type='Kaiming', layer='Conv2d', mode='fan_in'),
     dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']),
 )
-
-
-@contextmanager
-def buffers_kept(module: nn.Module) -> Iterator[None]:
-    """Run a module within it: what it does to its buffers (running statistics) is undone.
-
-    The buffers are exchanged, not restored: autograd may have saved them.
-    """
-    owners = [part for part in module.modules() if part.training and part._buffers]
-    kept = [dict(part._buffers) for part in owners]
-    for part in owners:
-        part._buffers.update({k: v.clone() for k, v in part._buffers.items() if v is not None})
-    try:
-        yield
-    finally:
-        for part, buffers in zip(owners, kept, strict=True):
-            part._buffers.update(buffers)
 
 
 class Block(nn.Module):
@@ -59,16 +40,9 @@ class Block(nn.Module):
         return type(self.se) is not nn.Identity
 
     def __call__(self, x: Tensor) -> Tensor:
-        if self.with_cp and torch.is_grad_enabled():
-            # A compiler takes no such contexts; it repeats what it needs, and never a side effect.
-            if torch.compiler.is_compiling():
-                return checkpoint(super().__call__, x, use_reentrant=False)
-            return checkpoint(super().__call__, x, use_reentrant=False, context_fn=self._contexts)
+        if self.with_cp:
+            return recompute(self, super().__call__, x)
         return super().__call__(x)
-
-    def _contexts(self) -> tuple[AbstractContextManager, AbstractContextManager]:
-        """Contexts of the forward pass and of its repetition in the backward pass."""
-        return nullcontext(), buffers_kept(self)
 
 
 class StagedBackbone(ScopedInit):

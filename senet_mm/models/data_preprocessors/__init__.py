@@ -1,4 +1,3 @@
-from .augment import augment_batch
 from .batch_preprocessor import BatchPreprocessor
 
-__all__ = ['BatchPreprocessor', 'augment_batch']
+__all__ = ['BatchPreprocessor']

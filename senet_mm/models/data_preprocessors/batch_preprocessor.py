@@ -7,10 +7,10 @@ from mmpretrain.models.utils import ClsDataPreprocessor
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from senet_mm.datasets.batch import Batch, Input, is_tensor_batch
+from senet_mm.datasets.images.batch_augmentation import augment_batch
 from senet_mm.datasets.seeding import own_random_numbers, seed_generators
 from senet_mm.registry import MODELS
-
-from .augment import augment_batch
 
 
 @MODELS.register_module()
@@ -32,25 +32,24 @@ class BatchPreprocessor(ClsDataPreprocessor):
         # The loader pins its memory where there is a GPU.
         self._non_blocking = True
 
-    def forward(self, data: dict, training: bool = False) -> dict:
-        """The network's ``inputs``, float32 (N, C, H, W), and ``data_samples``."""
-        if 'seed' not in data:
+    def forward(self, data: Batch, training: bool = False) -> Input:
+        """Normalise a batch; in training on a :class:`.TensorBatch` also augment and mix it."""
+        if not is_tensor_batch(data):
             return super().forward(data, training)
         inputs = self.cast_data(data['inputs'])
         if 'augment' in data:
             augmentation, numbers = data['augment']
             inputs = augment_batch(inputs, numbers, augmentation)
         inputs = super().forward(dict(inputs=inputs))['inputs']
-        labels = data['gt_label']
+        given = data['gt_label']
         if not training:
-            labels = [torch.as_tensor(label, device=self.device) for label in labels]
-            samples = [DataSample().set_gt_label(label) for label in labels]
-            return dict(inputs=inputs, data_samples=samples)
-        if isinstance(labels, list):
-            labels = self.get_scores(labels)
-        labels = torch.as_tensor(labels).to(self.device, non_blocking=True)
+            each = [torch.as_tensor(label, device=self.device) for label in given]
+            samples = [DataSample().set_gt_label(label) for label in each]
+            return Input(inputs=inputs, data_samples=samples)
+        labels = self.get_scores(given) if isinstance(given, list) else torch.as_tensor(given)
+        labels = labels.to(self.device, non_blocking=True)
         if self.batch_augments is None:
-            return dict(inputs=inputs, data_samples=labels)
+            return Input(inputs=inputs, data_samples=labels)
         return self.mix(inputs, labels, data['seed'])
 
     def get_scores(self, labels: list[np.ndarray]) -> Tensor:
@@ -69,10 +68,10 @@ class BatchPreprocessor(ClsDataPreprocessor):
             row[torch.as_tensor(classes)] = 1
         return scores
 
-    def mix(self, inputs: Tensor, labels: Tensor, seed: Tensor) -> dict:
+    def mix(self, inputs: Tensor, labels: Tensor, seed: np.ndarray) -> Input:
         """Apply the batch augmentation; its random numbers follow from the samples'."""
         scores = labels if labels.ndim > 1 else F.one_hot(labels, self.num_classes).float()
         with own_random_numbers():
             seed_generators(tuple(map(int, seed)))
             inputs, scores = self.batch_augments(inputs, scores)
-        return dict(inputs=inputs, data_samples=scores)
+        return Input(inputs=inputs, data_samples=scores)

@@ -1,16 +1,15 @@
-"""What packing and verifying do to one image: transcoding and strict decoding."""
+"""JPEGs: which ones decode fast, and how they are written."""
 
-import os
-import tempfile
 from io import BytesIO
 from os import PathLike
 
 import cv2
 import numpy as np
-from PIL import Image
 
-from .decoding import decode, read_file
-from .transforms.antialiased_crop import resize
+from .decoding import decode
+from .kinds import JPEG, open_by_pillow
+from .reading import read_file
+from .resizing import resize
 
 # libjpeg's limit, pixels.
 LONGEST = 65500
@@ -18,9 +17,9 @@ LONGEST = 65500
 
 def is_baseline(data: bytes) -> bool:
     """Whether the data are a JPEG that decodes fast: baseline, grey or three channels."""
-    if not data.startswith(b'\xff\xd8'):
+    if not data.startswith(JPEG):
         return False
-    with Image.open(BytesIO(data)) as image:
+    with open_by_pillow(BytesIO(data)) as image:
         return image.mode in ('L', 'RGB') and not image.info.get('progressive')
 
 
@@ -47,31 +46,11 @@ def transcode(path: str | PathLike, short_side: int | None = None, quality: int 
         raise ValueError(
             f'{img.shape[1]} x {img.shape[0]} pixels; a JPEG holds at most {LONGEST} a side'
         )
+    return encode_jpeg(img, quality)
+
+
+def encode_jpeg(img: np.ndarray, quality: int) -> bytes:
+    """A baseline JPEG of uint8 BGR (H, W, 3), quality from 0 to 100."""
     done, jpeg = cv2.imencode('.jpg', img, [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert done
     return jpeg.tobytes()
-
-
-def decode_strictly(data: bytes) -> np.ndarray:
-    """Like ``decode``, but what the decoder complains of is an error too.
-
-    libjpeg goes on after damaged data and says so on stderr alone, which is read here: not for
-    threads.
-
-    Raises:
-        ValueError: The image is damaged; the message is the reason.
-    """
-    with tempfile.TemporaryFile() as said:
-        stderr = os.dup(2)
-        os.dup2(said.fileno(), 2)
-        try:
-            img = decode(data)
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-        said.seek(0)
-        for line in said.read().decode(errors='replace').splitlines():
-            # libpng's warnings are about colour profiles, its errors about the picture.
-            if not line.startswith('libpng warning'):
-                raise ValueError(f'the decoder says: {line.strip()}')
-    return img

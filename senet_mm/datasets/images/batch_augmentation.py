@@ -1,7 +1,7 @@
 """Rotation, mirror and jitter of a whole batch, on any device.
 
-The batched twin of :func:`senet_mm.datasets.augmentation.augment`: the same numbers give the same
-picture, but for the rounding of the interpolation.
+The batched twin of :func:`.augment`: the same numbers give the same picture, except for the
+rounding of the interpolation.
 """
 
 from functools import cache
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from senet_mm.datasets.augmentation import (
+from .augmentation import (
     NOISE_SHAPES,
     Augmentation,
     Numbers,

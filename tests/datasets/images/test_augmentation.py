@@ -15,13 +15,13 @@ from scipy import stats
 from skimage import data
 
 from senet_mm.datasets import PixelJitter, RandomAugment
-from senet_mm.datasets.augmentation import Augmentation, Numbers, augment, draw_numbers
 from senet_mm.datasets.collate import collate
-from senet_mm.models.data_preprocessors import augment_batch
+from senet_mm.datasets.images.augmentation import Augmentation, Numbers, augment, draw_numbers
+from senet_mm.datasets.images.batch_augmentation import augment_batch
 from senet_mm.registry import TRANSFORMS
 
-from ..conftest import ROOT
-from .files import save
+from ...conftest import ROOT
+from ..files import save
 
 PIPELINE = Config.fromfile(ROOT / 'configs/_base_/datasets/imagenet_bs32_senet.py').train_pipeline
 CFG = {cfg['type']: cfg for cfg in PIPELINE}

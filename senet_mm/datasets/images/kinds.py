@@ -1,13 +1,15 @@
-"""Kinds of image files: which are whole, how large a picture is, which decoder reads it right.
+"""Checks of image files: complete, not too large, and which decoder reads them right.
 
-A file cut off may decode to a picture whose rest is grey, by the version of the decoder. JPEG and
-PNG are therefore walked from their start to their end here; what lies behind the end is the
-camera's (a film, a second image) and does not matter. Decoders refuse other kinds that are cut off.
+Depending on the version of the decoder, a truncated file decodes to a picture that is grey below
+the cut. JPEG and PNG are therefore walked here from start to end; data behind the end (a film or a
+second image of the camera) do not matter. Decoders refuse other kinds that are truncated.
 """
 
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
+from os import PathLike
 
 import numpy as np
 from PIL import Image
@@ -40,6 +42,13 @@ OTHER_COLOURS = {
     **{32803: 'colours of a raw sensor', 32844: 'LogL', 32845: 'LogLuv'},
 }
 SAMPLE_FORMATS = {2: 'signed integer', 3: 'float', 5: 'complex integer', 6: 'complex float'}
+
+
+@contextmanager
+def open_by_pillow(file: BytesIO | str | PathLike) -> Iterator[Image.Image]:
+    """Open an image without Pillow's warnings; only its header is read until its pixels are."""
+    with warnings.catch_warnings(action='ignore'), Image.open(file) as image:
+        yield image
 
 
 def check_file(data: bytes) -> None:
@@ -115,8 +124,7 @@ def _check_tiff(tags: dict[int, tuple[int, ...]], is_little_endian: bool) -> Non
 
 def _check_other(data: bytes) -> None:
     try:
-        # Pillow reads the header alone here.
-        with warnings.catch_warnings(action='ignore'), Image.open(BytesIO(data)) as image:
+        with open_by_pillow(BytesIO(data)) as image:
             size = image.size
     except Image.DecompressionBombError as error:
         raise ValueError(f'too large ({error}); allowed: {MAX_PIXELS} pixels') from error

@@ -1,8 +1,8 @@
-"""Rotation, mirror and jitter: what is drawn, and what a draw means to a picture.
+"""Rotation, mirror and jitter: the random numbers, and their effect on a picture.
 
 The numbers are drawn in the worker, from the sample's own generator. The picture is changed either
-there, by :func:`augment`, or for a whole batch on the device, by
-:func:`senet_mm.models.data_preprocessors.augment_batch`; the same numbers give the same picture.
+there, by :func:`augment`, or for a whole batch on the device, by :func:`.augment_batch`; the same
+numbers give the same picture.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Augmentation(NamedTuple):
         angle: Largest angle in degrees, both ways.
         jitter: Largest absolute value of the noise, in grey levels.
         per: What shares one value of the noise, a key of ``NOISE_SHAPES``.
-        fill: What lies outside of the image: a grey level per channel, in the image's order.
+        fill: Value outside of the image: a grey level per channel, in the image's order.
     """
 
     angle: float = 0
@@ -70,7 +70,7 @@ def draw_numbers(mirror: float, angle: float) -> Numbers:
 
 
 def get_warp(numbers: Numbers) -> np.ndarray:
-    """From a place in the result to its place in the source, both from the centre; (..., 2, 2)."""
+    """Matrices (..., 2, 2) from a place in the result to its source, relative to the centre."""
     angle = np.deg2rad(numbers.angle)
     sign = np.where(numbers.mirror, -1.0, 1.0)
     cos, sin = np.cos(angle), np.sin(angle)
@@ -102,7 +102,7 @@ def get_noise_starts(noise: Noise, size: int) -> np.ndarray:
 
 
 def augment(img: np.ndarray, numbers: Numbers, augmentation: Augmentation) -> np.ndarray:
-    """One image on the CPU, uint8 (H, W, C); the batched twin has the same meaning."""
+    """Augment one image on the CPU, uint8 (H, W, C), like :func:`.augment_batch` a batch."""
     if augmentation.angle:
         img = warp(img, get_warp(numbers), augmentation.fill)
     elif numbers.mirror:
@@ -113,7 +113,7 @@ def augment(img: np.ndarray, numbers: Numbers, augmentation: Augmentation) -> np
 
 
 def warp(img: np.ndarray, matrix: np.ndarray, fill: Sequence[float]) -> np.ndarray:
-    """Rotation and mirror in one go, bilinear; ``matrix`` as of :func:`get_warp`."""
+    """Rotate and mirror uint8 (H, W, C), bilinear; ``matrix`` (2, 2) from :func:`get_warp`."""
     height, width = img.shape[:2]
     (a, b), (c, d) = matrix.tolist()
     x, y = (width - 1) / 2, (height - 1) / 2
@@ -131,7 +131,7 @@ def warp(img: np.ndarray, matrix: np.ndarray, fill: Sequence[float]) -> np.ndarr
 
 
 def add_noise(img: np.ndarray, noise: Noise, augmentation: Augmentation) -> np.ndarray:
-    """Jitter, clipped to 0..255."""
+    """Jitter of uint8 (H, W, C), clipped to 0..255."""
     shape = NOISE_SHAPES[augmentation.per](img.shape)
     size = int(np.prod(shape))
     first, second = (

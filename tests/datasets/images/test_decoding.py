@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from senet_mm.datasets import DamagedImageError, LoadImage
-from senet_mm.datasets.decoding import decode, decode_by_pillow
-from senet_mm.datasets.packing import decode_strictly
+from senet_mm.datasets.images.decoding import decode, decode_by_pillow, decode_strictly
 
-from .files import DAMAGED, GOOD, PHOTO
+from ..files import DAMAGED, GOOD, PHOTO
 
 # Mean absolute difference to the photograph; others are as good as the JPEG of quality 95.
 LOSSY = {'palette': 8, 'gif': 8}

@@ -1,15 +1,13 @@
-"""Data that costs nothing: one random batch, served over and over."""
-
-from typing import Any
+"""Data that costs no time: one random batch, served again and again."""
 
 import numpy as np
 import torch
-from mmengine.config import Config
 from mmengine.registry import FUNCTIONS
 from torch.utils.data import Dataset
 
-from senet_mm.datasets.subset import check_batches
 from senet_mm.registry import DATASETS
+
+from .batch import TensorBatch
 
 
 @DATASETS.register_module()
@@ -28,8 +26,7 @@ class SyntheticBatches(Dataset):
     ) -> None:
         random = np.random.default_rng(0)
         images = random.integers(0, 256, (batch_size, *shape), dtype=np.uint8)
-        # As ``PackTensors`` and ``collate`` make it.
-        self.batch = dict(
+        self.batch = TensorBatch(
             inputs=torch.from_numpy(images).contiguous(memory_format=torch.channels_last),
             gt_label=random.integers(0, num_classes, batch_size),
             seed=np.arange(batch_size),
@@ -40,36 +37,11 @@ class SyntheticBatches(Dataset):
     def __len__(self) -> int:
         return self.num_batches
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> TensorBatch:
         return self.batch
 
 
 @FUNCTIONS.register_module()
-def only_batch(batches: list[dict]) -> dict:
+def only_batch(batches: list[TensorBatch]) -> TensorBatch:
     """Collate nothing: the one sample is a batch."""
     return batches[0]
-
-
-def use_synthetic(cfg: Config, num_batches: int = 100) -> None:
-    """Let a config train on :class:`SyntheticBatches` of its own shape and batch size.
-
-    ``num_batch_per_epoch`` of its loader, or ``num_batches``, is the length of an epoch.
-    """
-    loader = cfg.train_dataloader
-    if (given := loader.get('num_batch_per_epoch')) is not None:
-        check_batches(given)
-        num_batches = given
-    dataset = dict(
-        type='SyntheticBatches',
-        shape=tuple(cfg.input_shape),
-        batch_size=loader.batch_size,
-        num_classes=cfg.data_preprocessor.num_classes,
-        num_batches=num_batches,
-    )
-    cfg.data_preprocessor.type = 'BatchPreprocessor'
-    cfg.train_dataloader = dict(
-        batch_size=1,
-        dataset=dataset,
-        sampler=dict(type='DefaultSampler', shuffle=False),
-        collate_fn=dict(type='only_batch'),
-    )

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Make the tables of results, the metafiles and the heads of configs from configs/results.yml.
 
-python tools/update_docs.py          # write them
-python tools/update_docs.py --check  # fail if one is not up to date
+python .dev_scripts/update_docs.py          # write them
+python .dev_scripts/update_docs.py --check  # fail if one is out of date
 """
 
 import argparse
@@ -104,12 +104,12 @@ def results_page(tables: dict, results: dict[str, list['Result']]) -> str:
 
     parts = [
         '# Results\n\n'
-        'Made by `python tools/update_docs.py` from `configs/results.yml`; one table with measured '
-        'scores:\n`python tools/reproduce.py TABLE --data-root data/imagenet --checkpoints DIR`. '
-        'Published scores are\nnot measured here. Parameters are of the whole classifier, GFLOPs '
-        'are multiply-adds of convolutions\nand fully connected layers for one image; those in '
-        'brackets are printed in the publication. Ours are\nwithin 0.1 M and 1 % of them, but '
-        'for the rows with a note.\n\n',
+        '`python .dev_scripts/update_docs.py` makes this page from `configs/results.yml`. '
+        'Published scores are\nnot measured here; `python tools/reproduce.py TABLE --data-root '
+        'data/imagenet --checkpoints DIR`\nmeasures a table. Parameters are those of the whole '
+        'classifier. GFLOPs are multiply-adds of\nconvolutions and fully connected layers for one '
+        'image. Figures in brackets are printed in the\npublication; ours agree within 0.1 M and '
+        '1 %, except in rows with a note.\n\n',
         markdown_table(
             ['table', 'configs', 'recipe'],
             (
@@ -136,7 +136,7 @@ def family_page(folder: str, rows: list['Result']) -> str:
     parts = [
         f'# {name}\n\n[{paper["Title"]}]({paper["URL"]})\n\n'
         'Published scores, not measured here; see [docs/results.md](../../docs/results.md). '
-        'Made by `tools/update_docs.py`.\n'
+        'Made by `.dev_scripts/update_docs.py`.\n'
     ]
     for metric in dict.fromkeys(result.metric for result in rows):
         if results := [result for result in rows if result.metric == metric]:
@@ -176,7 +176,8 @@ def metafile(folder: str, results: list['Result']) -> str:
         'Models': models,
     }
     note = (
-        '# Made by tools/update_docs.py; accuracies are published ones, no weights are released.\n'
+        '# Made by .dev_scripts/update_docs.py; accuracies are published; '
+        'no weights are released.\n'
     )
     return note + yaml.safe_dump(index, sort_keys=False)
 
@@ -227,7 +228,7 @@ def main(args: argparse.Namespace) -> None:
         if args.check:
             if not path.exists() or path.read_text() != text:
                 name = path.relative_to(ROOT)
-                raise ValueError(f'{name} is not up to date; run python tools/update_docs.py')
+                raise ValueError(f'{name} is out of date; run python .dev_scripts/update_docs.py')
         else:
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)

@@ -1,4 +1,4 @@
-"""mmengine's runner, whose training can be ended at any instant and resumed as if it had not."""
+"""Training that can be ended at any instant, and resumed as if it had not been."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -8,20 +8,20 @@ import mmengine
 from mmengine.dist import is_main_process
 from mmengine.fileio import join_path
 from mmengine.hooks import EMAHook
-from mmengine.runner import Runner as _Runner
 from mmengine.utils import get_git_hash
 from torch import nn
 
-from .checkpoints import Writer, clean_up, collect_state, snapshot, write_checkpoint
-from .checkpoints.history import remember_history
-from .hooks.checkpoint_hook import CheckpointHook
-from .hooks.position_hook import PositionHook
-from .lock import locked
-from .resume import get_checkpoint_folder
-from .watch import Interrupted, Watch
+from ..checkpoints import Writer, clean_up, collect_state, snapshot, write_checkpoint
+from ..checkpoints.history import remember_history
+from ..hooks.checkpoint_hook import CheckpointHook
+from ..hooks.position_hook import PositionHook
+from ..lock import locked
+from ..resume import get_checkpoint_folder
+from ..watch import Interrupted, Watch
+from .model import ModelRunner
 
 
-class InterruptibleRunner(_Runner):
+class InterruptibleRunner(ModelRunner):
     """Saves on signals, writes checkpoints that are whole or not there, resumes exactly.
 
     Attributes:
@@ -110,7 +110,7 @@ class InterruptibleRunner(_Runner):
             then: What is to be done when the file is whole.
         """
         place = dict(epoch=self.epoch + by_epoch, iter=self.iter + (not by_epoch))
-        meta = {**place, **(meta or {}), **self._metadata, 'seed': self.seed}
+        meta = {**place, **(meta or {}), **self.metadata, 'seed': self.seed}
         meta['time'] = time.strftime('%Y%m%d_%H%M%S')
         if hasattr(self.train_dataloader.dataset, 'metainfo'):
             meta['dataset_meta'] = self.train_dataloader.dataset.metainfo
@@ -125,7 +125,7 @@ class InterruptibleRunner(_Runner):
                 self.writer.join()
 
     @cached_property
-    def _metadata(self) -> dict:
+    def metadata(self) -> dict:
         """Of all checkpoints; a config takes long to format, and git to ask."""
         return dict(
             cfg=self.cfg.pretty_text,

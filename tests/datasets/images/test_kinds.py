@@ -10,10 +10,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from senet_mm.datasets.decoding import EXTENSIONS, decode
-from senet_mm.datasets.packing import decode_strictly
+from senet_mm.datasets.images.decoding import EXTENSIONS, decode, decode_strictly
 
-from .files import GOOD, KINDS, PHOTO, save
+from ..files import GOOD, KINDS, PHOTO, save
 
 WITH_THUMBNAIL = b'\xff\xe1' + (len(KINDS['.jpg']) + 2).to_bytes(2, 'big') + KINDS['.jpg']
 FILES = {

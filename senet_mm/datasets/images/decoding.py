@@ -1,4 +1,4 @@
-"""Decoding of images: what every kind of file becomes.
+"""Decoding of image files.
 
 cv2 decodes; what it cannot is given to Pillow. Either way the result is uint8 BGR. Orientation of
 EXIF is ignored, as torchvision does. Grey levels are repeated, palettes looked up, alpha dropped,
@@ -7,16 +7,15 @@ EXIF is ignored, as torchvision does. Grey levels are repeated, palettes looked 
 
 import io
 import os
-import warnings
-from functools import cache
-from os import PathLike
+import tempfile
 
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
-from .image_kinds import BITS, check_file, needs_pillow
+from .colours import swap_red_and_blue
+from .kinds import BITS, check_file, needs_pillow, open_by_pillow
 
 FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 # Suffixes of the kinds that are read, in lower case: data sets and tools take these files.
@@ -55,8 +54,8 @@ def decode_by_cv2(data: bytes) -> np.ndarray | None:
 def decode_by_pillow(data: bytes) -> np.ndarray:
     """Like :func:`decode` for what cv2 does not read."""
     try:
-        with warnings.catch_warnings(action='ignore'), Image.open(io.BytesIO(data)) as image:
-            return np.ascontiguousarray(_to_rgb(image)[..., ::-1])
+        with open_by_pillow(io.BytesIO(data)) as image:
+            return swap_red_and_blue(_to_rgb(image))
     except UnidentifiedImageError as error:
         raise ValueError(f'not an image; it begins with {data[:12]!r}') from error
     except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, struct.error, ...
@@ -74,41 +73,26 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
     return np.asarray(image.convert('RGB'))
 
 
-def read_file(path: str | PathLike) -> bytes:
-    """The bytes of a file, by mmengine's backends.
+def decode_strictly(data: bytes) -> np.ndarray:
+    """Like ``decode``, but the decoder's warnings are errors, too.
+
+    libjpeg continues after damaged data and reports it on stderr alone. This function captures
+    stderr, so it must not run in threads.
 
     Raises:
-        ValueError: The file cannot be read; the message is the reason.
+        ValueError: The image is damaged; the message is the reason.
     """
-    from mmengine import fileio
-
-    if not os.path.isfile(path) and os.path.exists(path):  # to read a pipe may take for ever
-        raise ValueError('cannot be read (not a regular file)')
-    try:
-        return fileio.get(path)
-    except OSError as error:
-        raise ValueError(f'cannot be read ({error.strerror or error})') from error
-
-
-@cache
-def _open(shard: str) -> int:
-    """A file descriptor that stays open; workers may share it, since pread has no position."""
-    return os.open(shard, os.O_RDONLY)
-
-
-def read_shard(shard: str, offset: int, size: int) -> bytes:
-    """Some bytes of a shard.
-
-    Raises:
-        ValueError: They cannot be read; the message is the reason.
-    """
-    try:
-        data = os.pread(_open(shard), size, offset)
-        if len(data) < size:  # another file may have taken its place since it was opened
-            with open(shard, 'rb') as file:
-                data = os.pread(file.fileno(), size, offset)
-    except OSError as error:
-        raise ValueError(f'cannot be read ({error.strerror})') from error
-    if len(data) < size:
-        raise ValueError('the shard is cut off')
-    return data
+    with tempfile.TemporaryFile() as captured:
+        stderr = os.dup(2)
+        os.dup2(captured.fileno(), 2)
+        try:
+            img = decode(data)
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+        captured.seek(0)
+        for line in captured.read().decode(errors='replace').splitlines():
+            # libpng's warnings are about colour profiles, its errors about the picture.
+            if not line.startswith('libpng warning'):
+                raise ValueError(f'the decoder says: {line.strip()}')
+    return img

@@ -1,0 +1,64 @@
+"""Images in files and shards: their bytes, and their size without decoding."""
+
+import os
+from functools import cache
+from os import PathLike
+from pathlib import Path
+
+from .decoding import decode
+from .kinds import check_size, open_by_pillow
+
+
+def read_file(path: str | PathLike) -> bytes:
+    """The bytes of a file, by mmengine's backends.
+
+    Raises:
+        ValueError: The file cannot be read; the message is the reason.
+    """
+    from mmengine import fileio
+
+    if not os.path.isfile(path) and os.path.exists(path):  # to read a pipe may take for ever
+        raise ValueError('cannot be read (not a regular file)')
+    try:
+        return fileio.get(path)
+    except OSError as error:
+        raise ValueError(f'cannot be read ({error.strerror or error})') from error
+
+
+@cache
+def _open(shard: str) -> int:
+    """A file descriptor that stays open; workers may share it, since pread has no position."""
+    return os.open(shard, os.O_RDONLY)
+
+
+def read_shard(shard: str, offset: int, size: int) -> bytes:
+    """Some bytes of a shard.
+
+    Raises:
+        ValueError: They cannot be read; the message is the reason.
+    """
+    try:
+        data = os.pread(_open(shard), size, offset)
+        if len(data) < size:  # the shard may have been replaced since it was opened
+            with open(shard, 'rb') as file:
+                data = os.pread(file.fileno(), size, offset)
+    except OSError as error:
+        raise ValueError(f'cannot be read ({error.strerror})') from error
+    if len(data) < size:
+        raise ValueError('the shard is cut off')
+    return data
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image in pixels; for nearly all files only the header is read.
+
+    Raises:
+        ValueError: The file is no image, or too large; the message is the reason.
+    """
+    try:
+        with open_by_pillow(path) as image:
+            width, height = image.size
+    except Exception:  # the decoder reads more kinds, and gives the reason
+        height, width = decode(read_file(path)).shape[:2]
+    check_size(width, height)
+    return width, height

@@ -1,0 +1,24 @@
+"""Resizing of images, and what must be cut before it."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+# Longer side / shorter side. No photograph is as long; a picture of 10,000 x 1 pixels would become
+# 2.6 million pixels long, in 22 s and 2.8 GB.
+LONGEST = 16
+
+
+def resize(img: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Antialiased bilinear resize like Pillow's, uint8 (H, W, C) to (*size, C)."""
+    # The fast kernel is for images whose channels lie together and rows without gaps.
+    batch = torch.from_numpy(np.ascontiguousarray(img))[None].permute(0, 3, 1, 2)
+    out = F.interpolate(batch, size, mode='bilinear', antialias=True)
+    return out.permute(0, 2, 3, 1)[0].numpy()
+
+
+def cut_ends(img: np.ndarray) -> np.ndarray:
+    """The centre of an image (H, W, ...) that is longer than 16 to 1; any other unchanged."""
+    longest = LONGEST * min(img.shape[:2])
+    top, left = ((side - min(side, longest)) // 2 for side in img.shape[:2])
+    return img[top : top + longest, left : left + longest]

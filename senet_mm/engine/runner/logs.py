@@ -1,0 +1,56 @@
+"""What a run logs: few lines, and none that a user cannot act on."""
+
+import logging
+import re
+
+import mmengine
+import torch
+from mmengine.logging import MMLogger
+from mmengine.runner import Runner as _Runner
+
+from senet_mm.version import __version__
+
+# Upstream's messages about which a user can do nothing.
+NOISE = re.compile(
+    r'Distributed training is not used, all SyncBatchNorm'
+    r'|Because batch augmentations are enabled'
+    r'|"FileClient" will be deprecated'
+    r'|"HardDiskBackend" is the alias'
+    r'|paramwise_options --'
+    r'|Exp name: '
+    r'|Checkpoints will be saved to'
+    r'|The previous best checkpoint'
+)
+
+
+class LoggingRunner(_Runner):
+    """mmengine's runner that logs briefly."""
+
+    def build_logger(self, *args: object, **kwargs: object) -> MMLogger:
+        """A logger that leaves out what the user cannot act on."""
+        logger = super().build_logger(*args, **kwargs)
+        for handler in logger.handlers:
+            handler.addFilter(is_useful)
+        return logger
+
+    def get_hooks_info(self) -> str:
+        """The hooks in the order of their priority, on one line."""
+        return ', '.join(type(hook).__name__ for hook in self.hooks)
+
+    def _log_env(self, env_cfg: dict) -> None:
+        """The environment in a few lines; the whole config is in the work directory."""
+        device = (
+            f'{torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
+            if torch.cuda.is_available()
+            else f'CPU, {torch.get_num_threads()} threads'
+        )
+        self.logger.info(
+            f'senet_mm {__version__}, torch {torch.__version__}, mmengine {mmengine.__version__}, '
+            f'{device}, {self.world_size} process(es), seed {self.seed}; '
+            f'config, log and checkpoints in {self.work_dir}'
+        )
+
+
+def is_useful(record: logging.LogRecord) -> bool:
+    """Whether a log record tells the user something."""
+    return NOISE.search(record.getMessage()) is None

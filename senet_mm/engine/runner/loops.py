@@ -1,0 +1,56 @@
+"""Loaders and loops of training, validation and testing."""
+
+from mmengine.runner import BaseLoop
+from torch.utils.data import DataLoader
+
+from senet_mm.engine.weights.adopt import adopt_geometry
+from senet_mm.engine.weights.origin import Origin
+
+from ..classes import align_with_training
+from ..data_loader import build_data_loader, check_has_batch, refuse_damage
+from ..preflight import check_loop
+from .model import ModelRunner
+
+
+class LoopRunner(ModelRunner):
+    """A runner whose data sets have the same labels, and whose loops end."""
+
+    # Of the checkpoint from which the runner was built.
+    _origin: Origin | None = None
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader:
+        """Build a loader, see :func:`build_data_loader`."""
+        if not isinstance(dataloader, DataLoader):
+            return build_data_loader(dataloader, seed, diff_rank_seed)
+        check_has_batch(dataloader)
+        return dataloader
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop; one by epochs is :class:`EpochBasedTrainLoop`."""
+        if isinstance(loop, dict) and loop.get('by_epoch') and 'type' not in loop:
+            loop = {'type': 'EpochBasedTrainLoop', **loop}
+            loop.pop('by_epoch')
+        loop = super().build_train_loop(loop)
+        check_loop(loop)
+        return loop
+
+    def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the validation loop; its labels follow the names of the training's classes."""
+        loop = refuse_damage(super().build_val_loop(loop))
+        return align_with_training(self, loop, 'the validation set')
+
+    def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the test loop; images are resized and cropped as the loaded weights want it.
+
+        Where the runner has trained before, the weights are its own, and labels follow the
+        training's classes.
+        """
+        if self._origin and not isinstance(self._train_loop, BaseLoop):
+            for line in adopt_geometry(self.cfg, self._origin):
+                self.logger.info(line)
+            self._test_dataloader = self.cfg.test_dataloader
+        loop = refuse_damage(super().build_test_loop(loop))
+        return align_with_training(self, loop, 'the test set')

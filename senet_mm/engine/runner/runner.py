@@ -1,0 +1,71 @@
+"""mmengine's runner, with its traps filled in."""
+
+import copy
+
+import torch
+import torch.distributed as dist
+from mmengine.config import Config
+
+from senet_mm.config.keys import check_keys
+from senet_mm.engine.weights.adopt import adopt_normalisation
+from senet_mm.engine.weights.origin import find_pretrained, load_origin
+from senet_mm.engine.weights.preprocessing import check_preprocessor
+from senet_mm.registry import RUNNERS
+
+from ..resume import find_resumed
+from ..speed import use_tf32, use_threads
+from .loading import LoadingRunner
+from .logs import LoggingRunner
+from .loops import LoopRunner
+
+# Hooks of every runner; mmengine takes None for these names alone.
+UPSTREAM_HOOKS = {
+    'checkpoint', 'logger', 'param_scheduler', 'runtime_info', 'sampler_seed', 'timer',
+}  # fmt: skip
+
+
+@RUNNERS.register_module()
+class Runner(LoadingRunner, LoopRunner, LoggingRunner):
+    """mmengine's runner that runs on any device, loads strictly and logs briefly."""
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> 'Runner':
+        """Build a runner; images are normalised as the weights that it starts from want it.
+
+        Raises:
+            ValueError: Nobody reads a key of the config, or an option contradicts the weights.
+        """
+        check_keys(cfg)
+        check_preprocessor(cfg)
+        filename = find_resumed(cfg) or cfg.get('load_from') or find_pretrained(cfg)
+        if not filename:
+            return super().from_cfg(cfg)
+        cfg = copy.deepcopy(cfg)
+        origin = load_origin(filename)
+        lines = adopt_normalisation(cfg, origin)
+        runner = super().from_cfg(cfg)
+        runner._origin = origin if filename == cfg.get('load_from') else None
+        for line in lines:
+            runner.logger.info(line)
+        return runner
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """Set up processes; without a GPU by gloo, where mmengine would ask for a CUDA device."""
+        if self.distributed and not torch.cuda.is_available() and not dist.is_initialized():
+            if self.launcher != 'pytorch':
+                raise ValueError(
+                    f'launcher={self.launcher!r} needs GPUs; allowed without: none, pytorch'
+                )
+            dist.init_process_group('gloo')
+        use_tf32(env_cfg.get('tf32', False))
+        use_threads(env_cfg.get('num_threads'))
+        super().setup_env(env_cfg)
+
+    def register_default_hooks(self, hooks: dict | None = None) -> None:
+        """Register hooks by name; None leaves out one of mmengine's, or one of a config's."""
+        hooks = {
+            name: hook
+            for name, hook in (hooks or {}).items()
+            if hook is not None or name in UPSTREAM_HOOKS
+        }
+        super().register_default_hooks(hooks)
