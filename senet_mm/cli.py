@@ -2,8 +2,6 @@
 
 import argparse
 import contextlib
-import difflib
-import inspect
 import logging
 import os
 import re
@@ -13,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senet_mm.utils.options import suggest
+from senet_mm.utils.errors import is_answer
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -104,7 +102,7 @@ def reported_errors(show_traceback: bool = False) -> Iterator[None]:
     except KeyboardInterrupt:
         sys.exit('interrupted')
     except Exception as error:
-        if show_traceback or not _is_users(error):
+        if show_traceback or not (is_answer(error) or _missing_key(error)):
             traceback.print_exception(error)
         rank = os.environ.get('RANK')
         who = f'error (rank {rank})' if rank else 'error'
@@ -117,40 +115,14 @@ def reported_errors(show_traceback: bool = False) -> Iterator[None]:
         os._exit(0)
 
 
-def _is_users(error: Exception) -> bool:
-    """Whether the error answers what the user gave: by its class, or raised during the set-up."""
-    if getattr(error, 'is_reply', False):
-        return True
-    functions = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
-    running = functions & {'run_epoch', 'run_iter'}
-    kinds = (ValueError, TypeError, KeyError, OSError, AssertionError, ImportError)
-    known = _missing_key(error) or _frozen_stages(error)
-    return (isinstance(error, kinds) or known is not None) and not running
-
-
 def _missing_key(error: Exception) -> str | None:
     """The key of a config that is missing, where that is the error."""
     match = re.fullmatch(r"'ConfigDict' object has no attribute '(\w+)'", str(error))
     return match and match.group(1)
 
 
-def _frozen_stages(error: Exception) -> str | None:
-    """What is wrong with ``frozen_stages``, where upstream fails to find that many."""
-    if isinstance(error, AttributeError | IndexError):
-        for frame, _ in traceback.walk_tb(error.__traceback__):
-            if frame.f_code.co_name == '_freeze_stages':
-                network = frame.f_locals['self']
-                name, given = type(network).__name__, network.frozen_stages
-                return (
-                    f'frozen_stages={given}: {name} has fewer stages; allowed: -1 to their number'
-                )
-    return None
-
-
 def describe(error: Exception) -> str:
     """The message of an error on one line, without the places that it passed through."""
-    if stages := _frozen_stages(error):
-        return stages
     if key := _missing_key(error):
         return f'the config has no key {key!r}'
     if isinstance(error, OSError) and error.filename and error.strerror:
@@ -158,45 +130,4 @@ def describe(error: Exception) -> str:
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     # A data loader raises a worker's error anew, with the traceback as its message.
     text = re.sub(r'(?s)^Caught \w+ in DataLoader worker process .*\n[\w.]+: ', '', text.strip())
-    text = re.sub(r'class `\w+` in \S+: ', '', ' '.join(text.split())).strip('"')
-    if match := re.match(r'(\S+) is not in the (\S+)::(.+?) registry', text):
-        return _unregistered(*match.groups())
-    if match := re.search(
-        r"(?:(\w+)\.)?(\w+)\(\) got an unexpected keyword argument '(\w+)'", text
-    ):
-        cls, function, argument = match.groups()
-        text += _nearest_argument(error, cls or function, argument)
-    return text or type(error).__name__
-
-
-def _unregistered(name: str, scope: str, kind: str) -> str:
-    """A message for a ``type`` that no registry has."""
-    from senet_mm import registry
-
-    names: set[str] = set()
-    for candidate in vars(registry).values():
-        while getattr(candidate, 'name', None) == kind:
-            names |= set(candidate.module_dict)
-            candidate = candidate.parent
-    near = difflib.get_close_matches(name, names, n=3)
-    hint = f'; did you mean {" or ".join(near)}?' if near else ''
-    return f'type={name!r} is not in the {kind} registry{hint}'
-
-
-def _nearest_argument(error: Exception, name: str, argument: str) -> str:
-    """The nearest argument of the class or function that was called with an unknown one.
-
-    Args:
-        error: The TypeError.
-        name: What was called, which a class may have done in its own constructor.
-        argument: The unknown one.
-    """
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    built = [frame.f_locals['obj_cls'] for frame in frames if 'obj_cls' in frame.f_locals][-1:]
-    called = [*built, *(frame.f_globals[name] for frame in frames[-1:] if name in frame.f_globals)]
-    names: set[str] = set()
-    for function in called:
-        for part in inspect.getmro(function) if inspect.isclass(function) else [function]:
-            with contextlib.suppress(ValueError):  # written in C
-                names |= set(inspect.signature(part).parameters)
-    return suggest(argument, names - {'self', 'args', 'kwargs', argument})
+    return ' '.join(text.split()).strip('"') or type(error).__name__

@@ -6,6 +6,7 @@ losses, datasets and transforms need no prefix in a config.
 
 from mmengine.registry import Registry
 
+from senet_mm.utils.building import explain_builds
 from senet_mm.utils.quiet import quiet_imports
 
 with quiet_imports():
@@ -20,6 +21,7 @@ def _child(parent: Registry, *locations: str) -> Registry:
     registry = Registry(parent.name, parent=parent, scope='senet_mm', locations=list(locations))
     # Another scope, such as mmdet, looks for `senet_mm.NAME` among the children of the root.
     registry.root.children.setdefault('senet_mm', registry)
+    explain_builds(registry)
     return registry
 
 

@@ -1,3 +1,4 @@
+import gc
 import logging
 import os
 import runpy
@@ -11,6 +12,9 @@ import torch
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.utils import manager
+from yapf.yapflib import yapf_api
+
+from .forked import run_forked
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,6 +26,27 @@ def load_tool(path):
 
 def pytest_addoption(parser):
     parser.addoption('--update-golden', action='store_true', help='rewrite tests/golden/*.json')
+
+
+def pytest_collection_finish():
+    """Keeps the collector from what is imported: mmengine calls it for every data set."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope='session')
+def _format_once():
+    """mmengine formats the text of a config anew for every checkpoint, as long as it trains."""
+    format_code, formatted = yapf_api.FormatCode, {}
+
+    def format_new(text, **style):
+        if text not in formatted:
+            formatted[text] = format_code(text, **style)
+        return formatted[text]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yapf_api, 'FormatCode', format_new)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -48,18 +73,30 @@ def logged(caplog):
     logger.removeHandler(caplog.handler)
 
 
-@pytest.fixture
-def run_tool(tmp_path):
-    """Run a tool as a user does; returns the finished process, output as text."""
+@pytest.fixture(scope='session')
+def run_tool(tmp_path_factory):
+    """Run a tool as a user does; returns the finished process, output as text.
 
-    def run(*command, **env):
+    A tool's first run, and one with an environment of its own, are processes of their own, as are
+    shell scripts; the others are forked (see ``run_forked``).
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if 'PYTEST_XDIST_WORKER' in os.environ:
+        shared = shared.parent
+
+    def run(*command, cwd=ROOT, **env):
         command = [str(part) for part in command]
         if command[0].endswith('.py'):
+            try:
+                (shared / f'{command[0].replace("/", "-")}-ran').touch(exist_ok=False)
+            except FileExistsError:
+                if not env:
+                    return run_forked(command, cwd)
             command.insert(0, sys.executable)
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
         return subprocess.run(
             command,
-            cwd=ROOT,
+            cwd=cwd,
             env={**os.environ, 'PATH': path, **env},
             capture_output=True,
             text=True,

@@ -8,6 +8,8 @@ from mmengine.dist import all_gather
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from senet_mm.utils.errors import InputError
+
 from .moments import Moments, pool
 from .names import find_gates, has_scale
 
@@ -104,7 +106,7 @@ class GateRecorder:
         thresholds: tuple[float, float] = (0.01, 0.99),
     ) -> None:
         if thresholds[0] > thresholds[1]:
-            raise ValueError(f'thresholds={thresholds}: allowed: the lower one, then the upper one')
+            raise InputError(f'thresholds={thresholds}: allowed: the lower one, then the upper one')
         labels = dict.fromkeys(range(len(names)) if classes is None else classes)
         self.excitation = Excitation({label: names[label] for label in labels})
         self.thresholds = thresholds
@@ -147,7 +149,7 @@ class GateRecorder:
             ValueError: It is not clear what are channels.
         """
         if gate.dim() not in (2, 4):
-            raise ValueError(
+            raise InputError(
                 f'the gate of {name} is {tuple(gate.shape)}; '
                 'allowed: (N, C), (N, C, 1, 1), (N, 1, H, W) or (N, C, H, W)'
             )

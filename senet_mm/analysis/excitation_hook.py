@@ -11,6 +11,7 @@ from torch import Tensor
 
 from senet_mm.datasets.batch import SampleBatch
 from senet_mm.registry import HOOKS
+from senet_mm.utils.errors import InputError
 
 from .excitation import Excitation, GateRecorder
 from .excitation_report import examine, write_csv
@@ -62,7 +63,7 @@ class ExcitationHook(Hook):
         dataset = (runner.val_dataloader if mode == 'val' else runner.test_dataloader).dataset
         names = dataset.metainfo.get('classes')
         if not names:
-            raise ValueError('the data set names no classes; set metainfo=dict(classes=[...])')
+            raise InputError('the data set names no classes; set metainfo=dict(classes=[...])')
         classes = None
         if self.classes is not None:
             classes = [find_class(given, names) for given in self.classes]
@@ -116,5 +117,5 @@ def get_labels(data_samples: Sequence) -> Tensor:
         data_samples = data_samples[0]
     labels = [sample.get('gt_label') for sample in data_samples]
     if any(label is None or label.numel() != 1 for label in labels):
-        raise ValueError('gates are recorded by class; allowed: data with one label per image')
+        raise InputError('gates are recorded by class; allowed: data with one label per image')
     return torch.cat(labels).cpu()

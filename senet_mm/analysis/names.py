@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from senet_mm.models.layers import recalibration_layers
+from senet_mm.utils.errors import InputError
 
 RESIDUAL_STAGE = re.compile(r'(?:^|\.)layer(\d+)\.(\d+)(?:\.|$)')
 PAPER_NAME = re.compile(r'SE_(\d+)_\d+')
@@ -26,7 +27,7 @@ def find_gates(model: nn.Module) -> dict[str, nn.Module]:
     layers = recalibration_layers(model)
     for path, layer in layers.items():
         if not (has_scale(layer) or _has_gate(layer)):
-            raise ValueError(
+            raise InputError(
                 f'layer {path}: {type(layer).__name__} has no method scale(x) that returns the '
                 'gate of a map x, (N, C, 1, 1), (N, 1, H, W) or (N, C, H, W)'
             )
@@ -37,7 +38,7 @@ def find_gates(model: nn.Module) -> dict[str, nn.Module]:
         if id(layer) not in parts and _has_gate(layer)
     }
     if not layers:
-        raise ValueError(
+        raise InputError(
             'the network has no gates; allowed: one with recalibration layers '
             '(`se` of the model or of its backbone)'
         )
@@ -93,12 +94,12 @@ def find_class(given: str | int, names: Sequence[str]) -> int:
         i for i, name in enumerate(names) if given in name.split(', ')
     ]
     if len(found) > 1:
-        raise ValueError(f'class {given!r} is not unique; allowed: its index, one of {found}')
+        raise InputError(f'class {given!r} is not unique; allowed: its index, one of {found}')
     if found:
         return found[0]
     if re.fullmatch(r'\d+', str(given)) and int(given) < len(names):
         return int(given)
     some = ', '.join(map(repr, names[:3]))
-    raise ValueError(
+    raise InputError(
         f'class {given!r} is not known; allowed: a name ({some}, ...) or 0 to {len(names) - 1}'
     )

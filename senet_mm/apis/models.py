@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from senet_mm.config.names import get_config
+from senet_mm.utils.errors import InputError
+from senet_mm.utils.options import check_integers
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +43,8 @@ def get_model(
 
     Raises:
         FileNotFoundError: There is no such config or file.
-        ValueError: The checkpoint does not fit, is damaged, or holds more than data.
+        ValueError: The checkpoint does not fit, is damaged, or holds more than data, or ``fuse`` is
+            no shape that the network takes.
         ConnectionError: The URL cannot be fetched.
     """
     from mmengine.runner import CheckpointLoader
@@ -49,6 +52,10 @@ def get_model(
     from senet_mm.engine import load_strictly
     from senet_mm.engine.classifier import build_classifier
 
+    if fuse is not None:
+        check_integers('fuse', fuse)
+        if len(fuse) != 4:
+            raise InputError(f'fuse={fuse}; allowed: the shape of a batch, (N, C, H, W)')
     cfg = get_config(name) if isinstance(name, str) else copy.deepcopy(name)
     classes = None
     if checkpoint is not None:
@@ -76,8 +83,18 @@ def _fuse(model: 'ImageClassifier', shape: Sequence[int]) -> None:
     import torch
     from mmengine.logging import print_log
 
+    from senet_mm.engine.dry_evaluation import describe_mismatch
     from senet_mm.ops import fuse_tails
+    from senet_mm.utils.meta import computing_once, run_on_meta
 
+    _, channels, height, width = shape
+    image = channels, height, width
+    try:
+        with computing_once(model):
+            run_on_meta(model, image)
+    except (RuntimeError, ValueError) as error:
+        reason = describe_mismatch(model, image, error)
+        raise InputError(f'fuse={shape}: {reason}') from error
     verdict = fuse_tails(model, torch.randn(*shape, device=next(model.parameters()).device))
     print_log(f'blocks: {verdict}', logger='current')
 

@@ -4,18 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from senet_mm.utils.errors import UserError
 from senet_mm.utils.files import atomic_file, check_regular_file
 
 
-class BucketError(OSError):
+class BucketError(UserError, OSError):
     """A file of a bucket that cannot be read; it ends the run.
 
     Args:
         message: Address and reason on one line.
     """
-
-    # No traceback is shown: what the user gave is wrong, or a machine is away.
-    is_reply = True
 
     def __init__(self, message: str) -> None:
         # A data loader raises a worker's error anew with the worker's traceback as its message.

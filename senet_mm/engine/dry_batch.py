@@ -8,6 +8,7 @@ import numpy as np
 from torch.utils.data import DataLoader, IterableDataset
 
 from senet_mm.datasets.batch import Batch
+from senet_mm.datasets.damage import DamagedImageError
 from senet_mm.datasets.seeding import SeededDataset, own_random_numbers
 from senet_mm.datasets.subset import length_of
 
@@ -50,7 +51,7 @@ def draw_batch(loader: DataLoader, name: str, limit: int | None = None) -> tuple
     try:
         return next(iter(once)), count
     except Exception as error:  # a transform of the user's may raise anything
-        if isinstance(error, OSError) or getattr(error, 'is_reply', False):
+        if isinstance(error, (OSError, DamagedImageError)):
             raise
         raise ValueError(
             f'{name}_dataloader: no batch can be made of its samples: {name_error(error)}'

@@ -11,6 +11,8 @@ from typing import TextIO
 
 from mmengine.dist import broadcast_object_list, is_main_process
 
+from senet_mm.utils.errors import InputError
+
 LOCK = '.lock'
 
 
@@ -25,7 +27,7 @@ def locked(work_dir: str | os.PathLike) -> Iterator[None]:
     answer = [owner]
     broadcast_object_list(answer)
     if answer[0]:
-        raise ValueError(
+        raise InputError(
             f'another run trains in {work_dir}: {answer[0]}; allowed: another --work-dir, or to '
             'wait until that one ends'
         )

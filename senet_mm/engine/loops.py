@@ -9,6 +9,7 @@ from torch import nn
 
 from senet_mm.datasets.seeding import SeededSampler
 from senet_mm.registry import LOOPS
+from senet_mm.utils.errors import InputError
 
 # In the message hub, which is saved in checkpoints: the length of an epoch; the iteration after
 # which the last validation was.
@@ -97,7 +98,7 @@ class EpochBasedTrainLoop(ValidatingLoop, _EpochBasedTrainLoop):
         self._done = self._iter - self._epoch * before if before else 0
         skips = isinstance(self.dataloader.sampler, SeededSampler)
         if self._done and (before != batches or not skips):
-            raise ValueError(
+            raise InputError(
                 f'the checkpoint was saved after {self._done} of {before} batches of an epoch that '
                 f'has {batches} now; allowed: batch size and number of processes as they were, no '
                 'batch_sampler, or a checkpoint from the end of an epoch'

@@ -9,7 +9,7 @@ from torch import nn
 
 from senet_mm.models.backbones.base import Block
 from senet_mm.ops import IMPLEMENTATIONS, fuse_tails
-from senet_mm.utils.options import check_option
+from senet_mm.utils.options import check_integer, check_option
 
 if TYPE_CHECKING:
     from .runner import Runner
@@ -55,8 +55,7 @@ def use_threads(count: int | None) -> None:
     """
     if count is None:
         return
-    if type(count) is not int or count < 1:
-        raise ValueError(f'env_cfg.num_threads={count!r}; allowed: whole numbers from 1')
+    check_integer('env_cfg.num_threads', count)
     if 'OMP_NUM_THREADS' not in os.environ:
         torch.set_num_threads(count)
 

@@ -5,16 +5,16 @@ of mmpretrain, whose arguments and defaults they have: a fan-out initialisation,
 last norm of every block, hidden widths of SE that are multiples of 8.
 """
 
-from collections.abc import Mapping, Sequence
-from inspect import signature
+from collections.abc import Sequence
 from typing import Unpack
 
 from senet_mm.models.backbones import BNInception, ResNet, ResNeXt, StagedBackbone
 from senet_mm.models.backbones.layered import BackboneOptions, StageOptions
-from senet_mm.models.backbones.resnet import Stem
-from senet_mm.models.recalibration import insert_se
+from senet_mm.models.backbones.resnet import BLOCK_FIELDS, Stem
+from senet_mm.models.recalibration import check_se, insert_se
 from senet_mm.registry import MODELS
-from senet_mm.utils.options import check_option
+from senet_mm.utils.errors import InputError
+from senet_mm.utils.options import check_integer, check_mapping, check_option
 
 # Kaiming with fan-out, which mmpretrain takes for the layers of SE as well.
 FAN_OUT = dict(type='Kaiming', layer='Conv2d')
@@ -75,22 +75,31 @@ def add_se(backbone: StagedBackbone, layer: dict, se: dict) -> None:
     Raises:
         ValueError: ``se`` is something else.
     """
-    allowed = [name for name in signature(insert_se).parameters if name != 'backbone']
-    if not isinstance(se, Mapping) or not se.keys() <= set(allowed):
+    try:
+        check_se(se)
+    except InputError as error:
         plain = next(kind.__name__ for kind in type(backbone).__mro__ if 'SE' not in kind.__name__)
-        raise ValueError(
-            f'se={se}; allowed: a dict of {", ".join(allowed)}; the network without SE is {plain}'
-        )
+        raise InputError(f'{error}; the network without SE is {plain}') from None
     insert_se(backbone, **{'layer': layer, **se})
     backbone._freeze()
 
 
-def stem_of(stem: Stem, channels: int | None, deep: bool) -> dict:
-    """Fields of a stem with mmpretrain's ``stem_channels`` and ``deep_stem``."""
+def stem_of(stem: Stem, channels: int | None, deep: bool, given: dict) -> dict:
+    """Fields of a stem: mmpretrain's ``stem_channels`` and ``deep_stem``, then those given."""
+    check_option('deep_stem', deep, (True, False))
+    check_mapping('stem', given, Stem._fields)
     channels = channels or stem.channels[-1]
     if deep:
-        return dict(channels=(channels // 2, channels // 2, channels), kernel_size=3)
-    return dict(channels=(*stem.channels[:-1], channels))
+        return dict(channels=(channels // 2, channels // 2, channels), kernel_size=3) | given
+    return dict(channels=(*stem.channels[:-1], channels)) | given
+
+
+def check_numbers(se_ratio: int, stem_channels: int | None, base_channels: int | None) -> None:
+    """Raise an InputError for a number of mmpretrain's that is out of its range."""
+    check_integer('se_ratio', se_ratio)
+    for name, given in dict(stem_channels=stem_channels, base_channels=base_channels).items():
+        if given is not None:
+            check_integer(name, given)
 
 
 @MODELS.register_module()
@@ -143,14 +152,16 @@ class SEResNet(ResNet):
         check_option('num_stages', num_stages, (None, *range(1, len(arch.num_blocks) + 1)))
         check_option('conv_cfg', conv_cfg, (None,))
         check_option('expansion', expansion, (None, arch.block.expansion))
+        check_option('avg_down', avg_down, (True, False))
+        check_numbers(se_ratio, stem_channels, base_channels)
+        check_mapping('block', block, BLOCK_FIELDS)
         own = dict(
             style=style,
             dilate_first=True,
             zero_init_residual=zero_init_residual,
             with_cp=with_cp,
-            **(dict(downsample='avg_pool') if avg_down else {}),
-        )
-        stem = stem_of(arch.stem, stem_channels, deep_stem) | stem
+        ) | (dict(downsample='avg_pool') if avg_down else {})
+        stem = stem_of(arch.stem, stem_channels, deep_stem, stem)
         planes, num_blocks = base_channels or arch.planes, arch.num_blocks[:num_stages]
         arch = arch._replace(num_blocks=num_blocks, planes=planes)
         super().__init__(arch, stem=stem, block=own | block, init_cfg=init_cfg, **kwargs)
@@ -182,6 +193,7 @@ class SEResNeXt(SEResNet):
     ) -> None:
         given = dict(groups=groups, width_per_group=width_per_group)
         own = {name: value for name, value in given.items() if value is not None}
+        check_mapping('block', block, BLOCK_FIELDS)
         super().__init__(depth, block=own | block, **kwargs)
 
 

@@ -12,6 +12,7 @@ from mmengine.dist import all_gather_object
 from mmengine.model import revert_sync_batchnorm
 from torch import Tensor, nn
 
+from senet_mm.utils.hooks import copy_unwatched
 from senet_mm.utils.measure import interleave
 
 LAYOUTS = (torch.contiguous_format, torch.channels_last)
@@ -54,7 +55,7 @@ def record_inputs(
     backbone: nn.Module, blocks: Sequence[nn.Module], inputs: Tensor, precision: Precision
 ) -> dict[nn.Module, Tensor]:
     """The map that every block gets when a copy of the network sees a batch."""
-    twin = revert_sync_batchnorm(copy.deepcopy(backbone))
+    twin = revert_sync_batchnorm(copy_unwatched(backbone))
     paths = {module: path for path, module in backbone.named_modules()}
     seen = {}
     with ExitStack() as stack:
@@ -129,7 +130,7 @@ def _try(
 ) -> Outcome:
     """Compare and time a block and its fast form."""
     try:
-        plain = revert_sync_batchnorm(copy.deepcopy(block))
+        plain = revert_sync_batchnorm(copy_unwatched(block))
         plain.with_cp = False
         fast = copy.deepcopy(plain)
         make_fast(fast)

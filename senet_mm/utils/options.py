@@ -1,13 +1,64 @@
-"""Checks of what a user gives, with one kind of message."""
+"""Checks of what a user gives, with one kind of message: what was given, what is allowed."""
 
 import difflib
-from collections.abc import Collection, Iterable
+import math
+from collections.abc import Collection, Iterable, Mapping
+from numbers import Integral, Real
+
+from .errors import InputError
 
 
 def check_option(name: str, given: object, allowed: Collection) -> None:
-    """Raise a ValueError that says what was given and what is allowed."""
-    if given not in allowed:
-        raise ValueError(f'{name}={given!r} is not known; allowed: {", ".join(map(str, allowed))}')
+    """Raise an InputError that says what was given and what is allowed."""
+    if given not in list(allowed):  # a dict would have it hashed
+        raise InputError(f'{name}={given!r} is not known; allowed: {", ".join(map(str, allowed))}')
+
+
+def check_mapping(name: str, given: object, allowed: Collection[str]) -> None:
+    """Raise an InputError unless a value is a dict that has no other keys than those allowed."""
+    names = ', '.join(allowed)
+    if not isinstance(given, Mapping):
+        raise InputError(f'{name}={given!r}; allowed: a dict of {names}')
+    for key in given:
+        if key not in allowed:
+            hint = suggest(str(key), allowed) or f'; allowed: a dict of {names}'
+            raise InputError(f'{name}={dict(given)!r}: {key!r} is not known{hint}')
+
+
+def check_config(name: str, given: object) -> None:
+    """Raise an InputError unless a value is a config of something: a dict with a ``type``."""
+    if not isinstance(given, Mapping) or 'type' not in given:
+        raise InputError(f'{name}={given!r}; allowed: a dict with a type')
+
+
+def check_integer(name: str, given: object, least: int = 1) -> None:
+    """Raise an InputError unless a value is a whole number from the least one that is allowed."""
+    if not _is_integer(given, least):
+        raise InputError(f'{name}={given!r}; allowed: whole numbers from {least}')
+
+
+def check_integers(name: str, given: object, least: int = 1) -> None:
+    """Raise an InputError unless a value is a list or tuple of such numbers, and not empty."""
+    is_other = isinstance(given, str | bytes | Mapping)
+    numbers = list(given) if isinstance(given, Collection) and not is_other else []
+    if not numbers or not all(_is_integer(number, least) for number in numbers):
+        raise InputError(f'{name}={given!r}; allowed: a list of whole numbers from {least}')
+
+
+def _is_integer(given: object, least: int) -> bool:
+    is_bool = isinstance(given, bool)
+    return isinstance(given, Integral) and not is_bool and int(given) >= least
+
+
+def is_number(given: object, least: float, below: float = math.inf) -> bool:
+    """Whether a value is a number from a least one, below another one."""
+    return isinstance(given, Real) and least <= float(given) < below
+
+
+def check_rate(name: str, given: object) -> None:
+    """Raise an InputError unless a value is a probability of dropping something, below 1."""
+    if not is_number(given, 0, below=1):
+        raise InputError(f'{name}={given!r}; allowed: numbers from 0, below 1')
 
 
 def suggest(name: str, allowed: Iterable[str], cutoff: float = 0.7) -> str:

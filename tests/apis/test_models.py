@@ -1,5 +1,6 @@
 """Networks by name, with and without weights."""
 
+import re
 import subprocess
 import sys
 from uuid import uuid4
@@ -84,6 +85,23 @@ def test_without_checkpoint_weights_are_initialised():
         0.01, rel=0.3
     )  # He et al., not torch's
     assert model.data_preprocessor.num_classes == 3
+
+
+@pytest.mark.parametrize(
+    ('shape', 'message'),
+    [
+        (8, 'fuse=8; allowed: a list of whole numbers from 1'),
+        (True, 'fuse=True; allowed: a list of whole numbers from 1'),
+        ('8x1x8x8', "fuse='8x1x8x8'; allowed: a list of whole numbers from 1"),
+        ((2, 1, 8.0, 8), 'fuse=(2, 1, 8.0, 8); allowed: a list of whole numbers from 1'),
+        ((0, 1, 8, 8), 'fuse=(0, 1, 8, 8); allowed: a list of whole numbers from 1'),
+        ((1, 8, 8), 'fuse=(1, 8, 8); allowed: the shape of a batch, (N, C, H, W)'),
+        ((2, 3, 8, 8), 'fuse=(2, 3, 8, 8): images of 3 channel(s), and the network takes 1'),
+    ],
+)
+def test_shape_that_is_none(shape, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        get_model(NAME, fuse=shape)
 
 
 def test_default_scope_is_left_as_it_was():

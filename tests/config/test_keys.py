@@ -16,6 +16,7 @@ from senet_mm.cli import describe
 from senet_mm.config.keys import READ_KEYS, check_keys, walk
 from senet_mm.config.schema import CLOSED, LOADER, PARAMWISE
 from senet_mm.engine import Runner
+from senet_mm.utils.errors import UserError
 
 DIGITS = 'seresnet8_1xb64_digits'
 
@@ -152,7 +153,7 @@ def test_error_of_a_constructor_names_the_nearest_argument(path, meant, tmp_path
     cfg = load()
     cfg.work_dir, cfg.experiment_name = str(tmp_path), f'{tmp_path}{path}'
     misspell(cfg, *path.rsplit('.', 1))
-    with pytest.raises(TypeError) as raised:
+    with pytest.raises(UserError) as raised:
         build_all(cfg)
     assert f'; did you mean {meant!r}?' in describe(raised.value)
 

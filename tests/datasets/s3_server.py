@@ -5,15 +5,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    MotoRequestHandler,
-    create_backend_app,
-)
-from werkzeug.serving import make_server
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 
-class Quiet(MotoRequestHandler):
+class Quiet(WSGIRequestHandler):
     def log(self, *args: object) -> None:
         """No line per request."""
 

@@ -11,6 +11,7 @@ from senet_mm.engine import DamagedImagesHook, Runner
 
 from ..conftest import ROOT
 from ..engine.test_runner import digits
+from ..forked import run_ranks
 from .files import DAMAGED, GOOD
 
 KINDS = len(DAMAGED)
@@ -154,11 +155,11 @@ def assert_said(work_dir, bad):
     assert totals == [f'{len(bad)} of 200 images of the training set were found damaged so far']
 
 
-def test_two_processes_say_what_both_found(tmp_path, run_tool):
+def test_two_processes_say_what_both_found(tmp_path):
     bad = make_set(tmp_path / 'set', 200, 1)
     make_cfg(tmp_path / 'set', tmp_path / 'run').dump(tmp_path / 'config.py')
-    run = run_tool('tools/dist_train.sh', tmp_path / 'config.py', 2)
-    assert run.returncode == 0, run.stderr
+    for run in run_ranks(['tools/train.py', tmp_path / 'config.py'], 2):
+        assert run.returncode == 0, run.stderr
     assert_said(tmp_path / 'run', bad)
 
 

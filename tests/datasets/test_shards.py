@@ -3,8 +3,6 @@
 import io
 import os
 import shutil
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
@@ -16,7 +14,6 @@ from senet_mm.datasets import DamagedImageError, ImageNet, LoadImage, ShardedIma
 from senet_mm.datasets.images.decoding import decode
 from senet_mm.datasets.images.jpeg import is_baseline, transcode
 
-from ..conftest import ROOT
 from .files import DAMAGED, GOOD, PHOTO
 
 COPIED = ('jpeg', 'grey', 'turned by EXIF', 'bytes behind the end')
@@ -38,13 +35,13 @@ def folder(tmp_path_factory):
     return root
 
 
-def run(tool, *args):
-    command = [sys.executable, f'tools/dataset_tools/{tool}', *map(str, args), '--workers', '2']
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+@pytest.fixture(scope='module')
+def run(run_tool):
+    return lambda tool, *args: run_tool(f'tools/dataset_tools/{tool}', *args, '--workers', 2)
 
 
 @pytest.fixture(scope='module', params=[None, 60], ids=['as they are', 'resized'])
-def packed(request, folder, tmp_path_factory):
+def packed(request, folder, tmp_path_factory, run):
     """The set packed; the folder of the shards and the short side."""
     out = tmp_path_factory.mktemp('packed') / 'shards'
     options = ['--short-side', request.param] if request.param else []
@@ -225,7 +222,7 @@ def test_wrong_lists_of_classes(data, message, small):
         ShardedImageNet(data_root=str(small), split='train')
 
 
-def test_verify_reads_shards(packed, tmp_path):
+def test_verify_reads_shards(packed, tmp_path, run):
     """Of two shards, one cut off and one overwritten, the images are listed by shard and name."""
     out = tmp_path / 'set/in1k'
     shutil.copytree(packed[0], out)
@@ -265,13 +262,13 @@ def test_shard_that_was_cut_off_later(packed, tmp_path):
         (['--short-side', 0], '--short-side 0: allowed: from 1'),
     ],
 )
-def test_wrong_options_of_pack(folder, tmp_path, options, message):
+def test_wrong_options_of_pack(folder, tmp_path, options, message, run):
     done = run('pack.py', folder, tmp_path / 'out', *options)
     assert done.returncode == 1
     assert message in done.stderr
 
 
-def test_verify_lists_what_is_damaged_and_goes_on(folder, tmp_path):
+def test_verify_lists_what_is_damaged_and_goes_on(folder, tmp_path, run):
     options = ['--out', tmp_path / 'list.txt', '--log', tmp_path / 'log.txt']
     total, bad = 2 * len({**GOOD, **DAMAGED}), 2 * len(DAMAGED)
     done = run('verify.py', folder, *options)
@@ -294,7 +291,7 @@ def test_verify_lists_what_is_damaged_and_goes_on(folder, tmp_path):
     assert again.returncode == 1
 
 
-def test_verify_of_a_good_set(tmp_path):
+def test_verify_of_a_good_set(tmp_path, run):
     (tmp_path / 'a.JPEG').write_bytes(GOOD['jpeg'])
     done = run('verify.py', tmp_path, '--out', tmp_path / 'list.txt', '--log', tmp_path / 'log.txt')
     assert done.returncode == 0
@@ -302,7 +299,7 @@ def test_verify_of_a_good_set(tmp_path):
 
 
 @pytest.mark.parametrize(('name', 'message'), [('none', 'does not exist'), ('', 'has no image')])
-def test_verify_without_images(tmp_path, name, message):
+def test_verify_without_images(tmp_path, name, message, run):
     done = run('verify.py', tmp_path / name)
     assert done.returncode == 1
     assert message in done.stderr

@@ -91,7 +91,7 @@ def test_the_borders_of_the_allowed_sides(side):
     'wrong', [dict(out_indices=(3,)), dict(out_indices=(-4,)), dict(frozen_stages=4)], ids=str
 )
 def test_a_stage_that_does_not_exist_is_refused(wrong):
-    with pytest.raises(ValueError, match=rf'{next(iter(wrong))}=-?\d is not known; allowed: -\d'):
+    with pytest.raises(ValueError, match=rf'{next(iter(wrong))}=.*; allowed: .*-\d'):
         SEBNInception(**wrong)
 
 

@@ -1,6 +1,7 @@
 """SE in any backbone: one set of properties over backbones and positions."""
 
 import copy
+import itertools
 import pickle
 import re
 
@@ -29,6 +30,7 @@ from senet_mm.models import (
     insert_se,
     with_se,
 )
+from senet_mm.models.backbones.preact_resnet import PreActArch
 from senet_mm.models.recalibration import summarize
 from senet_mm.registry import MODELS
 
@@ -81,8 +83,40 @@ NETWORKS = {
     'torchvision.shufflenet_v2': (lambda: torchvision.models.shufflenet_v2_x0_5(), BRANCH),
 }
 MATRIX = [(name, position) for name, (_, positions) in NETWORKS.items() for position in positions]
+
 # Each network once, for what takes long.
 EACH = [(name, positions[0]) for name, (_, positions) in NETWORKS.items() if '154' not in name]
+
+
+def once_each(net):
+    """An Inception network with one of the equal blocks that follow each other."""
+    stages = tuple([block for block, _ in itertools.groupby(blocks)] for blocks in net.stages)
+    return net._replace(stages=stages)
+
+
+class ShallowPreActResNet(PreActResNet):
+    arch_settings = {11: PreActArch('bottleneck', 1)}
+
+
+class ShallowInceptionV4(InceptionV4):
+    net = once_each(InceptionV4.net)
+
+
+class ShallowInceptionResNetV2(InceptionResNetV2):
+    net = once_each(InceptionResNetV2.net)
+
+
+# Deep networks -> the same blocks, fewer times, for what takes long.
+SHALLOW = {
+    'senet_mm.PreActResNet-164': lambda: ShallowPreActResNet(11),
+    'senet_mm.InceptionV4': ShallowInceptionV4,
+    'senet_mm.InceptionResNetV2': ShallowInceptionResNetV2,
+    'mmpretrain.DenseNet-121': lambda: mmpretrain.DenseNet(
+        dict(growth_rate=32, depths=[2, 2, 2, 2], init_channels=64)
+    ),
+    'timm.densenet121': lambda: timm.create_model('densenet121', block_config=(2, 2, 2, 2)),
+    'torchvision.densenet121': lambda: torchvision.models.DenseNet(block_config=(2, 2, 2, 2)),
+}
 SIDES = {'senet_mm.InceptionV4': 75, 'senet_mm.InceptionResNetV2': 75}
 SIDES |= {'mmpretrain.InceptionV3': 96, 'mmpretrain.VGG-11': 32, 'senet_mm.BNInception': 64}
 LAYER = dict(type='SELayer', ratio=4)
@@ -91,9 +125,10 @@ LAYER = dict(type='SELayer', ratio=4)
 UNFUSED = ('timm.densenet121', 'senet_mm.ShakeShake-26')
 
 
-def build(name, position=None):
+def build(name, position=None, shallow=False):
     torch.manual_seed(0)
-    model = NETWORKS[name][0]()
+    plain = NETWORKS[name][0]
+    model = SHALLOW.get(name, plain)() if shallow else plain()
     model.eval()  # mmpretrain's eval returns None
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):  # timm starts with residual branches that are 0
@@ -169,7 +204,7 @@ def test_twice_is_refused(name, position):
 
 @pytest.mark.parametrize(('name', 'position'), EACH)
 def test_copies_and_conversions_keep_the_layers(name, position):
-    model, names = build(name, position)
+    model, names = build(name, position, shallow=True)
     randomise_gates(model, names)
     x = image(name)
     expected = outputs(model, x)
@@ -210,7 +245,7 @@ class LastMap(nn.Module):
 @pytest.mark.parametrize(('name', 'position'), EACH)
 def test_graphs(name, position):
     """torch.compile without a break, torch.export and jit.trace see the layers."""
-    model, names = build(name, position)
+    model, names = build(name, position, shallow=True)
     randomise_gates(model, names)
     model, x = LastMap(model), image(name)
     expected = outputs(model, x)

@@ -7,7 +7,7 @@ import torchvision
 from mmpretrain.models import backbones as mmpretrain
 from torch import nn
 
-from senet_mm.models import ResNet, insert_se
+from senet_mm.models import ResNet, SEResNet, insert_se
 from senet_mm.models.backbones import Block
 from senet_mm.registry import MODELS
 
@@ -126,7 +126,16 @@ REFUSED = {
     'ratio in a late stage': (RESNET, dict(stage_cfg={5: dict(ratio=9999)}), 'ratio=9999 leaves'),
     'layer that fails late': (RESNET, dict(layer=dict(type='FourChannelsOnly')), 'channels=128'),
     'slot taken': (half_filled, {}, "layer4.1 has a layer at position='standard' already"),
-    'slot taken, own port': (half_filled, dict(port=BLOCKS), 'layer4.1 has a layer at position'),
+    'slot taken, own port': (
+        half_filled,
+        dict(port=BLOCKS),
+        r'layer4\.1 has a layer at the place of port={.*} already \(layer4\.1\.se\); allowed',
+    ),
+    'all slots taken, own port': (
+        lambda: SEResNet(8),
+        dict(port=BLOCKS),
+        r'layer1\.0 has a layer at the place of port={.*} already \(layer1\.0\.se\); allowed',
+    ),
     'torchvision, built in': (
         torchvision.models.regnet_y_400mf,
         {},

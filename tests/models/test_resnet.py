@@ -228,8 +228,14 @@ def test_se_that_cannot_be_put_in(backbone, message):
             dict(depth=50, block=dict(downsample='max')),
             "downsample='max' is not known; allowed: conv1x1",
         ),
-        (dict(depth=50, block=dict(styles='tf')), "block field='styles' is not known; allowed: gr"),
-        (dict(depth=50, stem=dict(pools='ceil')), "stem field='pools' is not known; allowed: ch"),
+        (
+            dict(depth=50, block=dict(styles='tf')),
+            "'styles' is not known; did you mean 'style'",
+        ),
+        (
+            dict(depth=50, stem=dict(pools='ceil')),
+            "'pools' is not known; did you mean 'pool'",
+        ),
         (dict(depth=50, stem=dict(pool='same')), "stem pool='same' is not known; allowed: None"),
         (dict(depth=50, out_indices=(4,)), 'out_indices=4 is not known; allowed: -4'),
         (dict(depth=50, frozen_stages=5), 'frozen_stages=5 is not known; allowed: -1, 0'),

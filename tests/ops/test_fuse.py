@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch._subclasses import FakeTensorMode
 
-from senet_mm.models import SEResNet, insert_se
+from senet_mm.models import SELayer, SEResNet, insert_se
 from senet_mm.models.backbones import BasicBlock, ResNet
 from senet_mm.ops import fuse, fuse_tails, trial
 from senet_mm.ops.fuse import FusedBasicBlock, FusedBottleneck
@@ -241,6 +241,54 @@ def test_whoever_watches_a_part_sees_it(part):
     model(x)
     assert len(counts) == 2 * plain > 0
     handle.remove()
+
+
+class Watcher:
+    """Counts what it sees, by a method and by a function of its own."""
+
+    def __init__(self, module):
+        self.count = 0
+        self.handles = [
+            module.register_forward_hook(self.see),
+            module.register_forward_pre_hook(lambda *args: self.see()),
+            module.register_full_backward_hook(lambda *args: self.see()),
+        ]
+
+    def see(self, *args):
+        self.count += 1
+
+    def __deepcopy__(self, memo):
+        raise AssertionError('a watcher is copied')
+
+
+@pytest.mark.parametrize('path', ['conv1', 'layer1', 'layer1.0', 'layer1.0.conv1', 'layer1.0.se'])
+def test_hooks_of_the_user_do_not_see_the_trial(model, batch, path, monkeypatch):
+    """A layer that a hook applies acts in the trial."""
+    insert_se(model, dict(type='SELayer', ratio=1), position='post')
+    calls = []
+    monkeypatch.setattr(type(model.layer1[0].post.se), 'scale', watch(calls))
+    watcher = Watcher(model.get_submodule(path))
+    times(monkeypatch, plain=2.0, fast=1.0)
+    verdict = fuse_tails(model, batch, 'fused', precision=bf16)
+    assert verdict.implementation == 'fused'
+    assert watcher.count == 0
+    assert calls
+    with bf16():
+        model(batch)[0].sum().backward()
+    assert watcher.count == 3
+    for handle in watcher.handles:
+        handle.remove()
+    with bf16():
+        model(batch)[0].sum().backward()
+    assert watcher.count == 3
+
+
+def watch(calls):
+    def scale(self, x, plain=SELayer.scale):
+        calls.append(x.shape)
+        return plain(self, x)
+
+    return scale
 
 
 @pytest.mark.parametrize('fused_first', [False, True])

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ..conftest import ROOT
+from ..forked import run_ranks
 
 DIGITS = 'configs/digits/seresnet8_1xb64_digits.py'
 
@@ -23,28 +24,32 @@ train_cfg = dict(max_epochs=1)
 def train(run_tool, tmp_path):
     """Train a variant of the digits config on some processes; returns the models of all ranks."""
 
-    def run(processes, *options):
+    def run(processes, *options, by_script=False):
         folder = tmp_path / str(processes)
         folder.mkdir()
         config = folder / 'config.py'
         config.write_text(CONFIG.format(root=ROOT, base=DIGITS, folder=folder))
-        command = ['tools/train.py', config]
-        if processes > 1:
-            command = ['tools/dist_train.sh', config, processes]
         work_dir = ['--work-dir', folder / 'work_dir']
         options = ['--cfg-options', *options] if options else []
-        finished = run_tool(*command, *work_dir, *options, PYTHONPATH=str(ROOT))
-        assert finished.returncode == 0, finished.stderr
+        if by_script:
+            command = ['tools/dist_train.sh', config, processes, *work_dir, *options]
+            runs = [run_tool(*command, PYTHONPATH=str(ROOT))]
+        elif processes == 1:
+            runs = [run_tool('tools/train.py', config, *work_dir, *options)]
+        else:
+            runs = run_ranks(['tools/train.py', config, *work_dir, *options], processes)
+        for finished in runs:
+            assert finished.returncode == 0, finished.stderr
         files = sorted(folder.glob('rank*.pth'))
         assert len(files) == processes
-        return [torch.load(file) for file in files], folder / 'work_dir', finished
+        return [torch.load(file) for file in files], folder / 'work_dir', runs[0]
 
     return run
 
 
 def test_two_ranks_end_identical(train, run_tool):
     """Parameters, and, as they are averaged before they are saved, the running statistics."""
-    (first, second), work_dir, finished = train(2)
+    (first, second), work_dir, finished = train(2, by_script=True)
     assert all(torch.equal(value, second[name]) for name, value in first.items())
     assert finished.stderr == ''
 
@@ -73,7 +78,7 @@ def test_two_times_32_is_one_times_64(train):
         torch.testing.assert_close(value, two[name], rtol=1e-4, atol=1e-5)
 
 
-def test_a_drawn_seed_is_kept_by_all_processes(run_tool, tmp_path):
+def test_a_drawn_seed_is_kept_by_all_processes(tmp_path):
     """Two epochs are two epochs, interrupted or not."""
     whole, copy = tmp_path / 'whole', tmp_path / 'copy'
     options = ['train_cfg.max_epochs=2', 'train_dataloader.num_batch_per_epoch=3', 'val_cfg=None']
@@ -81,9 +86,9 @@ def test_a_drawn_seed_is_kept_by_all_processes(run_tool, tmp_path):
     options += ['default_hooks.checkpoint.save_best=None']
 
     def train(work_dir, *more):
-        command = ['tools/dist_train.sh', DIGITS, 2, '--work-dir', work_dir, *more]
-        run = run_tool(*command, '--cfg-options', *options)
-        assert run.returncode == 0, run.stderr
+        command = ['tools/train.py', DIGITS, '--work-dir', work_dir, *more]
+        for run in run_ranks([*command, '--cfg-options', *options], 2):
+            assert run.returncode == 0, run.stderr
         return torch.load(work_dir / 'epoch_2.pth', weights_only=False)
 
     expected = train(whole)

@@ -8,6 +8,8 @@ import torch
 
 from senet_mm.apis import get_model
 
+from ..forked import run_ranks
+
 DIGITS = 'configs/digits/seresnet8_1xb64_digits.py'
 TOOL = 'tools/analysis_tools/excitation.py'
 
@@ -60,11 +62,12 @@ def test_chosen_classes_and_blocks(run_tool, tmp_path, checkpoint):
 def test_processes_share_the_images(run_tool, tmp_path, checkpoint):
     """Seven images on two processes: the eighth, there to fill the batch, does not count."""
     rows = []
-    for command in ([TOOL], ['tools/dist.sh', 'analysis_tools/excitation.py', 2]):
-        out = tmp_path / str(len(command))
-        options = ['--work-dir', out, '--cfg-options', 'test_dataloader.dataset.indices=7']
-        run = run_tool(*command, DIGITS, checkpoint, *options)
-        assert run.returncode == 0, run.stderr
+    for processes in (1, 2):
+        out = tmp_path / str(processes)
+        command = [TOOL, DIGITS, checkpoint, '--work-dir', out]
+        command += ['--cfg-options', 'test_dataloader.dataset.indices=7']
+        for run in run_ranks(command, 2) if processes == 2 else [run_tool(*command)]:
+            assert run.returncode == 0, run.stderr
         rows.append(read(out / 'excitation/excitation.csv'))
     for one, two in zip(*rows, strict=True):
         assert [one[key] for key in ('block', 'label', 'channel', 'count')] == [

@@ -25,8 +25,10 @@ EXTENSIONS = (
     *('.avif', '.tga', '.pcx'),
 )
 if 'OPENCV_LOG_LEVEL' not in os.environ:
-    # What cv2 cannot read goes to Pillow, and the reason is in the error.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    # What cv2 cannot read goes to Pillow, and the reason is in the error. OpenCV 4.13 moved the
+    # function; mmdet's dependencies want an older OpenCV.
+    set_log_level = getattr(cv2, 'setLogLevel', None) or cv2.utils.logging.setLogLevel
+    set_log_level(0)  # silent
 
 
 def decode(data: bytes) -> np.ndarray:

@@ -11,6 +11,7 @@ from mmengine.hooks import CheckpointHook as _CheckpointHook
 
 from senet_mm.engine.checkpoints.folder import point_to
 from senet_mm.registry import HOOKS
+from senet_mm.utils.errors import InputError
 
 if TYPE_CHECKING:
     from senet_mm.engine.runner import Runner
@@ -40,7 +41,7 @@ class CheckpointHook(_CheckpointHook):
     def __init__(self, minutes: float | None = None, **kwargs: object) -> None:
         super().__init__(**kwargs)
         if minutes is not None and not minutes > 0:
-            raise ValueError(f'minutes={minutes}; allowed: above 0, or None')
+            raise InputError(f'minutes={minutes}; allowed: above 0, or None')
         self.minutes = minutes
         self._saved_at = time.monotonic()
         # Epoch, iteration and file of the last save.

@@ -7,6 +7,7 @@ from mmengine.runner import Runner
 from senet_mm.engine.dry_evaluation import describe_mismatch
 from senet_mm.registry import HOOKS
 from senet_mm.utils.complexity import Complexity, get_complexity
+from senet_mm.utils.errors import InputError
 
 
 @HOOKS.register_module()
@@ -38,7 +39,7 @@ class ComplexityHook(Hook):
             self.complexity = get_complexity(model, shape)
         except RuntimeError as error:
             reason = describe_mismatch(model, shape, error)
-            raise ValueError(f'input_shape={shape}: {reason}') from error
+            raise InputError(f'input_shape={shape}: {reason}') from error
         numbers = self.complexity
         network = getattr(model, 'backbone', model)  # a retriever has encoders
         runner.logger.info(

@@ -5,6 +5,7 @@ from mmengine.runner import Runner
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 
 from senet_mm.registry import HOOKS
+from senet_mm.utils.errors import InputError
 
 
 @HOOKS.register_module()
@@ -28,7 +29,7 @@ class FreezeNormHook(Hook):
     def before_train(self, runner: Runner) -> None:
         epochs = getattr(runner.train_loop, 'max_epochs', 0)
         if not (runner.cfg.train_cfg.get('by_epoch', True) and 0 < self.last_epochs <= epochs):
-            raise ValueError(
+            raise InputError(
                 f'last_epochs={self.last_epochs}; allowed: 1 to {epochs}, the number of epochs, '
                 'in training by epoch'
             )

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 
 from senet_mm.registry import HOOKS
 from senet_mm.utils.complexity import count_macs, count_params
+from senet_mm.utils.errors import InputError
 from senet_mm.utils.files import atomic_file
 from senet_mm.version import __version__
 
@@ -40,7 +41,7 @@ class ResultHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Start from nothing, or from what the checkpoint holds."""
         if runner.val_loop is None:
-            raise ValueError('ResultHook needs a validation; allowed: a config with val_dataloader')
+            raise InputError('ResultHook needs a validation; allowed: a config with val_dataloader')
         if runner.iter == 0:
             runner.message_hub.update_info('seconds', 0.0)
             runner.message_hub.update_info('validations', [])

@@ -5,6 +5,7 @@ from torch.utils.data import DataLoader
 
 from senet_mm.engine.weights.adopt import adopt_geometry
 from senet_mm.engine.weights.origin import Origin
+from senet_mm.utils.errors import working
 
 from ..classes import align_with_training
 from ..data_loader import build_data_loader, check_has_batch, refuse_damage
@@ -29,18 +30,19 @@ class LoopRunner(ModelRunner):
         return dataloader
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
-        """Build the loop; one by epochs is :class:`EpochBasedTrainLoop`."""
-        if isinstance(loop, dict) and loop.get('by_epoch') and 'type' not in loop:
-            loop = {'type': 'EpochBasedTrainLoop', **loop}
-            loop.pop('by_epoch')
+        """Build the loop, by default one of ours."""
+        if isinstance(loop, dict) and 'by_epoch' in loop and 'type' not in loop:
+            loop = dict(loop)
+            by_epoch = loop.pop('by_epoch')
+            loop['type'] = 'EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'
         loop = super().build_train_loop(loop)
         check_loop(loop)
-        return loop
+        return as_work(loop)
 
     def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the validation loop; its labels follow the names of the training's classes."""
         loop = refuse_damage(super().build_val_loop(loop))
-        return align_with_training(self, loop, 'the validation set')
+        return as_work(align_with_training(self, loop, 'the validation set'))
 
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the test loop; images are resized and cropped as the loaded weights want it.
@@ -53,4 +55,10 @@ class LoopRunner(ModelRunner):
                 self.logger.info(line)
             self._test_dataloader = self.cfg.test_dataloader
         loop = refuse_damage(super().build_test_loop(loop))
-        return align_with_training(self, loop, 'the test set')
+        return as_work(align_with_training(self, loop, 'the test set'))
+
+
+def as_work(loop: BaseLoop) -> BaseLoop:
+    """A loop whose errors are those of a run in its middle, not answers to its config."""
+    setattr(loop, 'run', working()(loop.run))  # noqa: B010, a method of the class
+    return loop

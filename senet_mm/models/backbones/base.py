@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+from mmcv.cnn import build_norm_layer
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
 
 from senet_mm.models.layers import own_initialisation
 from senet_mm.models.scoped_init import ScopedInit
-from senet_mm.utils.options import check_option
+from senet_mm.utils.errors import InputError
+from senet_mm.utils.options import check_config, check_integer, check_integers, check_option
 from senet_mm.utils.recompute import recompute
 
 # He et al., arXiv:1502.01852, with fan-in, as in the paper and in Caffe.
@@ -15,6 +17,27 @@ HE_FAN_IN = (
     dict(type='Kaiming', layer='Conv2d', mode='fan_in'),
     dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']),
 )
+
+
+def build_norm(norm_cfg: dict, channels: int) -> nn.Module:
+    """A normalisation layer for a map (N, C, H, W).
+
+    Args:
+        norm_cfg: Its config.
+        channels: C.
+
+    Raises:
+        InputError: It is the config of none.
+    """
+    check_config('norm_cfg', norm_cfg)
+    try:
+        return build_norm_layer(dict(norm_cfg), channels)[1]
+    except (AssertionError, KeyError, TypeError, ValueError) as error:
+        reason = 'this type is not known' if isinstance(error, KeyError) else str(error)
+        raise InputError(
+            f'norm_cfg={dict(norm_cfg)}: {reason or "an argument is missing"}; allowed: a type of '
+            'normalisation layer (BN, SyncBN, GN, ...) with its arguments'
+        ) from error
 
 
 class Block(nn.Module):
@@ -31,6 +54,7 @@ class Block(nn.Module):
 
     def __init__(self, out_channels: int, with_cp: bool = False) -> None:
         super().__init__()
+        check_option('with_cp', with_cp, (True, False))
         self.out_channels = out_channels
         self.with_cp = with_cp
 
@@ -68,9 +92,12 @@ class StagedBackbone(ScopedInit):
         init_cfg: dict | Sequence[dict] | None,
     ) -> None:
         super().__init__(list(init_cfg) if isinstance(init_cfg, tuple) else init_cfg)
+        check_integers('out_indices', out_indices, -num_stages)
         for index in out_indices:
             check_option('out_indices', index, range(-num_stages, num_stages))
+        check_integer('frozen_stages', frozen_stages, -1)
         check_option('frozen_stages', frozen_stages, range(-1, num_stages + 1))
+        check_option('norm_eval', norm_eval, (True, False))
         self.out_indices = {index % num_stages for index in out_indices}
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
+from senet_mm.utils.errors import InputError
+from senet_mm.utils.options import check_integer
 
 from .base import HE_FAN_IN, Block, StagedBackbone
 from .layered import conv_bn
@@ -135,6 +137,7 @@ class BNInception(StagedBackbone):
         init_cfg: dict | Sequence[dict] | None = HE_FAN_IN,
     ) -> None:
         super().__init__(len(STAGES), out_indices, frozen_stages, norm_eval, init_cfg)
+        check_integer('in_channels', in_channels)
         self.conv1 = conv_bn(in_channels, 64, 7, norm_cfg, stride=2)
         self.pool1 = POOLS['max_stride2']()
         self.conv2_reduce = conv_bn(64, 64, 1, norm_cfg)
@@ -172,7 +175,7 @@ class BNInception(StagedBackbone):
         """
         # `inception_3a` sees a map with sides of (side + 1) // 8, which must halve twice.
         if any((side + 1) // 8 % 4 or side < 31 for side in x.shape[2:]):
-            raise ValueError(
+            raise InputError(
                 f'the image is {tuple(x.shape[2:])}; '
                 'allowed: sides from 32k - 1 to 32k + 6, as multiples of 32'
             )

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
+from senet_mm.utils.errors import InputError
+from senet_mm.utils.options import check_integer
 
 from .inception_data import INCEPTION_RESNET_V2, INCEPTION_V4, Chain, Conv, Mixed, Residual, Step
 from .layered import BackboneOptions, LayeredBackbone, conv_bn
@@ -130,6 +132,7 @@ class InceptionV4(LayeredBackbone):
         norm_cfg: dict = dict(type='BN', eps=1e-3),
         **kwargs: Unpack[BackboneOptions],
     ) -> None:
+        check_integer('in_channels', in_channels)
         stem, channels = make_chain(in_channels, self.net.stem, norm_cfg)
         layers = []
         for rows in self.net.stages:
@@ -144,7 +147,7 @@ class InceptionV4(LayeredBackbone):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Feature maps of the stages in ``out_indices`` for an image (N, C, H, W)."""
         if min(x.shape[2:]) < 75:
-            raise ValueError(f'the image is {tuple(x.shape[2:])}; allowed: sides from 75')
+            raise InputError(f'the image is {tuple(x.shape[2:])}; allowed: sides from 75')
         return super().forward(x)
 
 

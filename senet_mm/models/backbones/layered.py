@@ -4,12 +4,12 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TypedDict
 
-from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
+from senet_mm.utils.options import check_config
 
-from .base import HE_FAN_IN, StagedBackbone
+from .base import HE_FAN_IN, StagedBackbone, build_norm
 
 
 class StageOptions(TypedDict, total=False):
@@ -54,7 +54,8 @@ def conv_bn(
     conv = nn.Conv2d(
         in_channels, out_channels, (height, width), stride, padding, groups=groups, bias=False
     )
-    norm = build_norm_layer(dict(norm_cfg), out_channels)[1]
+    norm = build_norm(norm_cfg, out_channels)
+    check_config('act_cfg', act_cfg)
     act = MODELS.build(act_cfg)
     return nn.Sequential(OrderedDict(conv=conv, bn=norm, act=act))
 

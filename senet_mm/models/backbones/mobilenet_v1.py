@@ -6,6 +6,8 @@ from typing import Unpack
 from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
+from senet_mm.utils.errors import InputError
+from senet_mm.utils.options import check_integer, is_number
 
 from .layered import BackboneOptions, LayeredBackbone, conv_bn
 
@@ -67,9 +69,12 @@ class MobileNetV1(LayeredBackbone):
         act_cfg: dict = dict(type='ReLU', inplace=True),
         **kwargs: Unpack[BackboneOptions],
     ) -> None:
+        check_integer('in_channels', in_channels)
+        if not is_number(widen_factor, 1 / 32):
+            raise InputError(
+                f'widen_factor={widen_factor!r} leaves no channel; allowed: from 1 / 32'
+            )
         channels = int(32 * widen_factor)
-        if channels < 1:
-            raise ValueError(f'widen_factor={widen_factor} leaves no channel; allowed: from 1 / 32')
         stem = conv_bn(in_channels, channels, 3, norm_cfg, stride=2, act_cfg=act_cfg)
         layers = []
         for rows in STAGES:

@@ -2,12 +2,12 @@
 
 from typing import NamedTuple, Unpack
 
-from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
-from senet_mm.utils.options import check_option
+from senet_mm.utils.options import check_integer, check_option, check_rate
 
+from .base import build_norm
 from .layered import BackboneOptions, LayeredBackbone
 
 # The convolutions of a residual, (kernel, expansion of the planes); the first one strides.
@@ -26,7 +26,7 @@ class PreActArch(NamedTuple):
 
 def norm_relu(channels: int, norm_cfg: dict) -> nn.Sequential:
     """A norm and a ReLU."""
-    return nn.Sequential(build_norm_layer(dict(norm_cfg), channels)[1], nn.ReLU(inplace=True))
+    return nn.Sequential(build_norm(norm_cfg, channels), nn.ReLU(inplace=True))
 
 
 class PreActBlock(nn.Module):
@@ -113,6 +113,9 @@ class PreActResNet(LayeredBackbone):
         **kwargs: Unpack[BackboneOptions],
     ) -> None:
         check_option('depth', depth, sorted(self.arch_settings))
+        check_integer('in_channels', in_channels)
+        check_integer('widen_factor', widen_factor)
+        check_rate('dropout', dropout)
         arch = self.arch_settings[depth]
         convs = BLOCKS[arch.block]
         stem = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)

@@ -6,15 +6,21 @@ from typing import NamedTuple
 
 import numpy as np
 import torch.nn.functional as F
-from mmcv.cnn import build_norm_layer
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
 from senet_mm.models.scoped_init import loads_checkpoint
 from senet_mm.registry import MODELS
-from senet_mm.utils.options import check_option
+from senet_mm.utils.errors import InputError
+from senet_mm.utils.options import (
+    check_integer,
+    check_integers,
+    check_mapping,
+    check_option,
+    check_rate,
+)
 
-from .base import HE_FAN_IN, Block, StagedBackbone
+from .base import HE_FAN_IN, Block, StagedBackbone, build_norm
 
 STYLES = ('pytorch', 'caffe')
 DOWNSAMPLES = ('conv1x1', 'conv3x3', 'avg_pool', 'pad')
@@ -55,9 +61,14 @@ class BlockSpec:
     def __post_init__(self) -> None:
         check_option('style', self.style, STYLES)
         check_option('downsample', self.downsample, DOWNSAMPLES)
+        check_integer('groups', self.groups)
+        if self.width_per_group is not None:
+            check_integer('width_per_group', self.width_per_group)
+        for name in ('halve_conv1', 'dilate_first', 'zero_init_residual', 'with_cp'):
+            check_option(name, getattr(self, name), (True, False))
 
     def norm(self, channels: int) -> nn.Module:
-        return build_norm_layer(dict(self.norm_cfg), channels)[1]
+        return build_norm(self.norm_cfg, channels)
 
     def first_dilation(self, dilations: Sequence[int], stage: int) -> int:
         """Dilation of the first 3x3 convolution of a stage: where it strides it sees the old map.
@@ -68,6 +79,12 @@ class BlockSpec:
         """
         like_others = self.dilate_first or self.style == 'caffe'
         return dilations[stage if like_others else max(stage - 1, 0)]
+
+
+# Of the rest the network says itself what they are.
+BLOCK_FIELDS = [
+    field.name for field in fields(BlockSpec) if field.name not in ('base_planes', 'norm_cfg')
+]
 
 
 class PadShortcut(nn.Module):
@@ -152,7 +169,7 @@ class BasicBlock(ResidualBlock):
     ) -> None:
         super().__init__(planes, spec.with_cp)
         if spec.groups != 1 or spec.width_per_group is not None or spec.halve_conv1:
-            raise ValueError(
+            raise InputError(
                 f'groups={spec.groups}, width_per_group={spec.width_per_group}, '
                 f'halve_conv1={spec.halve_conv1} need bottlenecks; '
                 'allowed in basic blocks: 1, None, False'
@@ -259,9 +276,11 @@ class Stem(NamedTuple):
 
     def replace(self, fields: dict) -> 'Stem':
         """A stem with other fields; an unknown field or pool is a ValueError."""
-        for name in fields:
-            check_option('stem field', name, self._fields)
+        check_mapping('stem', fields, self._fields)
         stem = self._replace(**fields)
+        check_integers('stem channels', stem.channels)
+        check_integer('stem kernel_size', stem.kernel_size)
+        check_integer('stem stride', stem.stride)
         check_option('stem pool', stem.pool, POOLS)
         return stem
 
@@ -296,9 +315,10 @@ def small_arch(depth: int) -> Arch:
 
 def per_stage(name: str, given: Sequence[int] | None, default: Sequence[int]) -> tuple[int, ...]:
     """A value for each stage; a wrong number of them is a ValueError."""
+    check_integers(name, default if given is None else given)
     values = tuple(default if given is None else given)
     if len(values) != len(default):
-        raise ValueError(
+        raise InputError(
             f'{name}={values} has {len(values)} values; allowed: {len(default)}, one for each stage'
         )
     return values
@@ -306,10 +326,7 @@ def per_stage(name: str, given: Sequence[int] | None, default: Sequence[int]) ->
 
 def make_spec(arch: Arch, given: dict, norm_cfg: dict) -> BlockSpec:
     """What the blocks share: the depth's own, but for what is given; a ValueError otherwise."""
-    own = ('base_planes', 'norm_cfg')
-    allowed = [field.name for field in fields(BlockSpec) if field.name not in own]
-    for name in given:
-        check_option('block field', name, allowed)
+    check_mapping('block', given, BLOCK_FIELDS)
     return BlockSpec(base_planes=arch.planes, norm_cfg=norm_cfg, **{**arch.spec, **given})
 
 
@@ -369,6 +386,8 @@ class ResNet(StagedBackbone):
         if not isinstance(depth, Arch):
             check_option('depth', depth, sorted(self.arch_settings))
         arch = depth if isinstance(depth, Arch) else self.arch_settings[depth]
+        check_integer('in_channels', in_channels)
+        check_rate('drop_path_rate', drop_path_rate)
         num_stages = len(arch.num_blocks)
         super().__init__(num_stages, out_indices, frozen_stages, norm_eval, init_cfg)
         self.spec = make_spec(arch, block, norm_cfg)

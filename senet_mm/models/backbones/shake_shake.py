@@ -4,13 +4,14 @@ from typing import NamedTuple, Unpack
 
 import torch
 import torch.nn.functional as F
-from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
 
 from senet_mm.models.layers import ShakeSum
 from senet_mm.registry import MODELS
-from senet_mm.utils.options import check_option
+from senet_mm.utils.errors import InputError
+from senet_mm.utils.options import check_integer, check_option
 
+from .base import build_norm
 from .layered import BackboneOptions, LayeredBackbone
 
 
@@ -54,7 +55,7 @@ class ShiftedShortcut(nn.Module):
         self.stride = stride
         self.conv1 = nn.Conv2d(in_channels, out_channels // 2, 1, bias=False)
         self.conv2 = nn.Conv2d(in_channels, out_channels - out_channels // 2, 1, bias=False)
-        self.bn = build_norm_layer(dict(norm_cfg), out_channels)[1]
+        self.bn = build_norm(norm_cfg, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         step, shifted = self.stride, F.pad(x, (1, -1, 1, -1))
@@ -71,7 +72,7 @@ def make_branch(shape: BlockShape, kernels: tuple[int, ...], norm_cfg: dict) -> 
         groups = shape.groups if kernel == 3 else 1
         layers += [
             nn.Conv2d(channels, width, kernel, stride, kernel // 2, groups=groups, bias=False),
-            build_norm_layer(dict(norm_cfg), width)[1],
+            build_norm(norm_cfg, width),
             nn.ReLU(inplace=True),
         ]
         channels = width
@@ -100,7 +101,7 @@ class ShakeBlock(nn.Module):
                 self.downsample = ShiftedShortcut(*ends, shape.stride, norm_cfg)
             else:
                 conv = nn.Conv2d(*ends, 1, shape.stride, bias=False)
-                norm = build_norm_layer(dict(norm_cfg), ends[1])[1]
+                norm = build_norm(norm_cfg, ends[1])
                 self.downsample = nn.Sequential(conv, norm)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -150,13 +151,15 @@ class ShakeShake(LayeredBackbone):
         **kwargs: Unpack[BackboneOptions],
     ) -> None:
         check_option('depth', depth, sorted(self.arch_settings))
+        for name, given in dict(width=width, groups=groups, in_channels=in_channels).items():
+            check_integer(name, given)
         arch = self.arch_settings[depth]
         if groups != 1 and not arch.out_channels:
-            raise ValueError(f'groups={groups} need bottlenecks; allowed at depth {depth}: 1')
+            raise InputError(f'groups={groups} need bottlenecks; allowed at depth {depth}: 1')
         modes = dict(forward_mode=forward_mode, backward_mode=backward_mode)
         stem = [
             nn.Conv2d(in_channels, arch.stem, 3, padding=1, bias=False),
-            build_norm_layer(dict(norm_cfg), arch.stem)[1],
+            build_norm(norm_cfg, arch.stem),
         ]
         if not arch.preact:
             stem.append(nn.ReLU(inplace=True))

@@ -6,6 +6,7 @@ from typing import Unpack
 from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
+from senet_mm.utils.options import check_integer, check_integers
 
 from .layered import BackboneOptions, LayeredBackbone, conv_bn
 
@@ -53,10 +54,9 @@ class SmallCNN(LayeredBackbone):
         norm_cfg: dict = dict(type='BN'),
         **kwargs: Unpack[BackboneOptions],
     ) -> None:
-        if not widths or min(*widths, num_blocks) < 1:
-            raise ValueError(
-                f'widths={widths} and num_blocks={num_blocks} leave no network; allowed: from 1'
-            )
+        check_integers('widths', widths)
+        check_integer('num_blocks', num_blocks)
+        check_integer('in_channels', in_channels)
         stem = conv_bn(in_channels, widths[0], 3, norm_cfg)
         channels, layers = widths[0], []
         for i, width in enumerate(widths):

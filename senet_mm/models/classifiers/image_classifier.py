@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from senet_mm.models.heads.cls_head import TensorTargets
 from senet_mm.models.layers import own_initialisation
-from senet_mm.models.recalibration import insert_se
+from senet_mm.models.recalibration import check_se, insert_se
 from senet_mm.models.scoped_init import ScopedInit, loads_checkpoint
 from senet_mm.registry import MODELS
 
@@ -36,6 +36,8 @@ class ImageClassifier(ScopedInit, _ImageClassifier):
         data_preprocessor: dict | nn.Module | None = None,
         **kwargs: object,
     ) -> None:
+        if se is not None:
+            check_se(se)
         # Built here, not by the parent: it would take mmpretrain's SEResNet and head for ours
         # wherever no default scope is set.
         parts = [

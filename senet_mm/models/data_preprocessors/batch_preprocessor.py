@@ -11,6 +11,7 @@ from senet_mm.datasets.batch import Batch, Input, is_tensor_batch
 from senet_mm.datasets.images.batch_augmentation import augment_batch
 from senet_mm.datasets.seeding import own_random_numbers, seed_generators
 from senet_mm.registry import MODELS
+from senet_mm.utils.errors import InputError
 
 
 @MODELS.register_module()
@@ -62,7 +63,7 @@ class BatchPreprocessor(ClsDataPreprocessor):
             ValueError: The number of classes is not given.
         """
         if self.num_classes is None:
-            raise ValueError('images of several classes; data_preprocessor.num_classes is missing')
+            raise InputError('images of several classes; data_preprocessor.num_classes is missing')
         scores = torch.zeros(len(labels), self.num_classes)
         for row, classes in zip(scores, labels, strict=True):
             row[torch.as_tensor(classes)] = 1

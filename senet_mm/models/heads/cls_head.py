@@ -9,6 +9,7 @@ from torch import Tensor
 
 from senet_mm.models.scoped_init import ScopedInit
 from senet_mm.registry import MODELS
+from senet_mm.utils.errors import InputError
 
 
 class TensorTargets(_ClsHead):
@@ -25,7 +26,7 @@ class TensorTargets(_ClsHead):
             return super()._get_loss(cls_score, data_samples, **kwargs)
         target = data_samples
         if self.cal_acc and target.ndim > 1:
-            raise ValueError(
+            raise InputError(
                 f'{type(self).__name__}(cal_acc=True) with images of several classes, as of mixup; '
                 'allowed: cal_acc=False'
             )

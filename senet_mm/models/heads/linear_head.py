@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from senet_mm.models.scoped_init import ScopedInit
 from senet_mm.registry import MODELS
+from senet_mm.utils.errors import InputError
 
 from .cls_head import TensorTargets
 
@@ -32,7 +33,7 @@ class LinearClsHead(TensorTargets, ScopedInit, _LinearClsHead):
     ) -> None:
         if label_smooth:
             if 'loss' in kwargs:
-                raise ValueError(
+                raise InputError(
                     f'loss={kwargs["loss"]} and label_smooth={label_smooth} are both given; '
                     'allowed: one of them'
                 )

@@ -4,6 +4,8 @@ from mmpretrain.models.utils import make_divisible
 from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
+from senet_mm.utils.errors import InputError
+from senet_mm.utils.options import is_number
 
 from .base import RecalibrationLayer
 
@@ -64,9 +66,9 @@ class SELayer(RecalibrationLayer):
         init_cfg: dict | None = dict(type='Kaiming', layer='Conv2d', mode='fan_in'),
     ) -> None:
         super().__init__(init_cfg)
-        if not 1 <= ratio <= channels:
-            raise ValueError(
-                f'ratio={ratio} leaves no hidden channel of {channels}; allowed: 1 to {channels}'
+        if not is_number(ratio, 1) or ratio > channels:
+            raise InputError(
+                f'ratio={ratio!r} leaves no hidden channel of {channels}; allowed: 1 to {channels}'
             )
         hidden = make_divisible(channels // ratio, divisor)
         self.squeeze = MODELS.build(squeeze_cfg)

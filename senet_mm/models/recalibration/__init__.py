@@ -1,4 +1,4 @@
-from .insert import insert_se, with_se
+from .insert import check_se, insert_se, with_se
 from .summary import summarize
 
-__all__ = ['insert_se', 'summarize', 'with_se']
+__all__ = ['check_se', 'insert_se', 'summarize', 'with_se']

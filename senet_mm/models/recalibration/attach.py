@@ -10,6 +10,8 @@ from .sites import Shelf, Site
 class _Hook:
     """Applies a layer. An object, not a closure: deepcopy and pickle take the layer along."""
 
+    computes = True  # a part of the network, see `senet_mm.utils.hooks`
+
     def __init__(self, layer: nn.Module) -> None:
         self.layer = layer
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from inspect import signature
 
 from torch import nn
 
 from senet_mm.models.layers import ActsAt, KeepsLayers, build_layer
 from senet_mm.registry import MODELS
-from senet_mm.utils.options import check_option
+from senet_mm.utils.options import check_mapping, check_option
 
 from .attach import add_shortcut, attach
 from .attention import check_has_none
@@ -59,7 +60,8 @@ def insert_se(
     sites = custom_sites(backbone, port) if port is not None else known_sites(backbone, position)
     if port is None and position == 'standard':
         check_has_none(sites)
-    shelves = [_find_shelf(site, position) for site in sites]
+    given = f'the place of port={port}' if port is not None else f'position={position!r}'
+    shelves = [_find_shelf(site, position, given) for site in sites]
     with ExitStack() as undo:
         for site in sites:
             add_shortcut(site, undo)
@@ -75,6 +77,12 @@ def insert_se(
     return _attach_all(backbone, places, input_size)
 
 
+def check_se(se: object) -> None:
+    """Raise an InputError unless a value is a dict of arguments of :func:`insert_se`."""
+    _backbone, *arguments = signature(insert_se).parameters
+    check_mapping('se', se, arguments)
+
+
 @MODELS.register_module()
 def with_se(backbone: dict | nn.Module, se: dict) -> nn.Module:
     """A backbone with recalibration layers in it, for mmdet, mmseg and plain PyTorch.
@@ -84,7 +92,11 @@ def with_se(backbone: dict | nn.Module, se: dict) -> nn.Module:
     Args:
         backbone: The network, or its config in the default scope.
         se: Arguments of :func:`insert_se`.
+
+    Raises:
+        ValueError: ``se`` is something else, or see :func:`insert_se`.
     """
+    check_se(se)
     network: nn.Module = MODELS.build(backbone) if isinstance(backbone, dict) else backbone
     insert_se(network, **se)
     if init_weights := getattr(type(network), 'init_weights', None):
@@ -101,11 +113,11 @@ def _check_stages(stages: object) -> None:
     raise ValueError(f'stages={stages!r} is not a list of stages; allowed: stages=[{example}]')
 
 
-def _find_shelf(site: Site, position: str) -> Shelf:
+def _find_shelf(site: Site, position: str, given: str) -> Shelf:
     """The shelf of a site, found with the shortcut that the layer will have."""
     with ExitStack() as undo:
         add_shortcut(site, undo)
-        return find_shelf(site, position)
+        return find_shelf(site, position, given)
 
 
 def _build(layer: dict, stage_cfg: dict[int, dict] | None, site: Site, found: Probe) -> nn.Module:

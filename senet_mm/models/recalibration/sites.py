@@ -129,12 +129,17 @@ def custom_sites(backbone: nn.Module, port: dict) -> list[Site]:
     return sites
 
 
-def find_shelf(site: Site, position: str) -> Shelf:
+def find_shelf(site: Site, position: str, given: str) -> Shelf:
     """Where the layer of a site is to be kept.
 
     ``BLOCK.se`` at the standard position, ``BLOCK.pre.se`` and so on at the others. In a block with
     a slot ``se`` where the layer acts elsewhere, ``BLOCK.port.se``. The layer of a container is in
     the first module inside that can keep one, ``BLOCK.0.outer1.se`` for one level further in.
+
+    Args:
+        site: The site.
+        position: The position, by which the place is named.
+        given: What the user gave, for an error: a position or a port.
 
     Raises:
         ValueError: The port does not exist, is a batch norm, or the place is taken.
@@ -155,7 +160,10 @@ def find_shelf(site: Site, position: str) -> Shelf:
     elif site.port != SLOT and _is_the_blocks_own(keeper, names):
         names = ('port', *names)
     if not _is_free(keeper, names):
-        raise ValueError(f'block {site.name} has a layer at position={position!r} already')
+        raise ValueError(
+            f'block {site.name} has a layer at {given} already ({join(site.name, path, *names)}); '
+            'allowed: blocks without'
+        )
     return Shelf(join(site.name, path), keeper, names)
 
 

@@ -1,0 +1,149 @@
+"""Building from a config by mmengine's registries: what is misspelt there is named."""
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from mmengine.registry import Registry
+
+from .errors import InputError, UserError
+from .options import suggest
+
+UNKNOWN_ARGUMENT = re.compile(r"got an unexpected keyword argument '(\w+)'")
+# What a constructor gives to another one, and takes from the config with ``**kwargs`` as well.
+OWN_ARGUMENT = re.compile(r"got multiple values for (?:keyword )?argument '(\w+)'")
+UNKNOWN_TYPE = re.compile(r'(\S+) is not in the \S+ registry')
+
+
+class ArgumentError(UserError, TypeError):
+    """An argument that what is built does not have."""
+
+
+class UnknownTypeError(UserError, KeyError):
+    """A ``type`` that no registry has."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Explained:
+    """The build function of a registry, with errors that name what comes nearest.
+
+    Args:
+        build: mmengine's function: config, registry -> object.
+    """
+
+    def __init__(self, build: Callable) -> None:
+        self.build = build
+
+    def __call__(self, cfg: Any, *args: Any, registry: Registry, **kwargs: Any) -> Any:
+        """Build, as mmengine does.
+
+        Raises:
+            ArgumentError: An argument is unknown.
+            UnknownTypeError: The type is unknown.
+            InputError: More stages are to be frozen than there are.
+        """
+        try:
+            built = self.build(cfg, *args, registry=registry, **kwargs)
+            freeze(built, cfg)
+        except UserError:  # of a part, which was built in the same way
+            raise
+        except (TypeError, KeyError) as error:
+            answer = explain_argument(error, cfg, registry) or explain_type(error, registry)
+            if answer is None:
+                raise
+            raise answer from error
+        except (AttributeError, IndexError) as error:
+            if frozen_stages(cfg) < 0:
+                raise
+            # An error that has another cause is raised here again.
+            self.build({**cfg, 'frozen_stages': -1}, *args, registry=registry, **kwargs)
+            raise InputError(
+                f'frozen_stages={cfg["frozen_stages"]}: {name_of(cfg["type"])} has fewer stages; '
+                'allowed: -1 to their number'
+            ) from error
+        return built
+
+
+def explain_builds(registry: Registry) -> None:
+    """Have a registry explain its errors, and those above it: a network builds its parts there."""
+    for each in upwards(registry):
+        if not isinstance(each.build_func, Explained):
+            each.build_func = Explained(each.build_func)
+
+
+def explain_argument(error: Exception, cfg: Any, registry: Registry) -> ArgumentError | None:
+    """The answer to an argument that is not known; None for another error."""
+    unknown, own = (pattern.search(str(error)) for pattern in (UNKNOWN_ARGUMENT, OWN_ARGUMENT))
+    if (match := unknown or own) is None:
+        return None
+    for part in cfg if isinstance(cfg, list) else [cfg]:
+        if isinstance(part, Mapping) and {'type', match[1]} <= part.keys():
+            if own:
+                return ArgumentError(f'{name_of(part["type"])} sets {match[1]!r} itself')
+            return ArgumentError(f'{error}{hint_argument(match[1], part, registry)}')
+    return None
+
+
+def explain_type(error: Exception, registry: Registry) -> UnknownTypeError | None:
+    """The answer to a ``type`` that no registry has; None for another error."""
+    match = UNKNOWN_TYPE.match(str(error.args[0]) if error.args else '')
+    if match is None:
+        return None
+    with registry.switch_scope_and_registry(None) as scoped:
+        names = {known for each in upwards(scoped) for known in each.module_dict}
+    near = difflib.get_close_matches(match[1], names, n=3)
+    hint = f'; did you mean {" or ".join(near)}?' if near else ''
+    return UnknownTypeError(f'type={match[1]!r} is not in the {registry.name} registry{hint}')
+
+
+def frozen_stages(cfg: Any) -> int:
+    """How many stages of a network a config freezes; -1 for a config of something else."""
+    given = cfg.get('frozen_stages') if isinstance(cfg, Mapping) else None
+    return given if isinstance(given, int) else -1
+
+
+def freeze(built: object, cfg: Any) -> None:
+    """Freeze stages at once, where upstream does it when the training starts, too late to check."""
+    if frozen_stages(cfg) >= 0 and hasattr(built, '_freeze_stages'):
+        built._freeze_stages()
+
+
+def arguments(function: Callable) -> set[str]:
+    """Names of the arguments of a function, or of the constructors of a class and its bases."""
+    names: set[str] = set()
+    for part in inspect.getmro(function) if inspect.isclass(function) else [function]:
+        try:
+            names |= set(inspect.signature(part).parameters)
+        except ValueError:  # written in C
+            continue
+    return names - {'self', 'args', 'kwargs'}
+
+
+def hint_argument(argument: str, cfg: Mapping, registry: Registry) -> str:
+    """The nearest argument, and the type of the same name in another package that has this one."""
+    built, name = cfg['type'], name_of(cfg['type'])
+    with registry.switch_scope_and_registry(cfg.get('_scope_')) as scoped:
+        if isinstance(built, str):
+            built = scoped.get(built)
+    hint = suggest(argument, arguments(built) - {argument})
+    for each in upwards(scoped.parent):
+        other = each.module_dict.get(name)
+        if other not in (None, built) and argument in arguments(other):
+            return f"{hint}; allowed with type='{each.scope}.{name}'"
+    return hint
+
+
+def name_of(kind: str | Callable) -> str:
+    """Name of a type of a config, without the package."""
+    return kind.rpartition('.')[2] if isinstance(kind, str) else getattr(kind, '__name__', '')
+
+
+def upwards(registry: Registry | None) -> Iterator[Registry]:
+    """A registry and those above it."""
+    while registry is not None:
+        yield registry
+        registry = registry.parent

@@ -1,0 +1,67 @@
+"""Which errors answer the user, so that their message is all that is shown."""
+
+import pickle
+
+import pytest
+from torch.utils.data import DataLoader
+
+from senet_mm.datasets.bucket_cache import BucketError
+from senet_mm.datasets.damage import DamagedImageError
+from senet_mm.utils.building import ArgumentError, UnknownTypeError
+from senet_mm.utils.errors import REFUSALS, InputError, UserError, is_answer, working
+
+# What a caller in Python expects them to be.
+ANSWERS = {
+    InputError: ValueError,
+    DamagedImageError: ValueError,
+    BucketError: OSError,
+    ArgumentError: TypeError,
+    UnknownTypeError: KeyError,
+}
+
+
+def raised(error):
+    """An error as it comes out of what runs after the checks."""
+    with pytest.raises(type(error)) as caught, working():
+        raise error
+    return caught.value
+
+
+@pytest.mark.parametrize('kind', REFUSALS)
+def test_what_a_library_refuses_is_an_answer_before_the_work_alone(kind):
+    error = kind('a value')
+    assert is_answer(error)
+    assert raised(error) is error
+    assert not is_answer(error)
+
+
+@pytest.mark.parametrize('kind', [RuntimeError, AttributeError, IndexError, ZeroDivisionError])
+def test_other_errors_are_none(kind):
+    assert not is_answer(kind('a bug'))
+
+
+@pytest.mark.parametrize('kind', ANSWERS)
+def test_a_user_error_is_an_answer_always(kind):
+    error = raised(kind('PLACE: what is allowed'))
+    assert is_answer(error)
+    assert isinstance(error, ANSWERS[kind])
+    assert str(error) == 'PLACE: what is allowed'
+    assert is_answer(pickle.loads(pickle.dumps(error)))
+
+
+class Refusing:
+    def __init__(self, kind):
+        self.kind = kind
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        raise self.kind('PLACE: what is allowed')
+
+
+@pytest.mark.parametrize('kind', ANSWERS)
+def test_a_user_error_of_a_worker_is_an_answer(kind):
+    with pytest.raises(UserError) as caught, working():
+        next(iter(DataLoader(Refusing(kind), num_workers=1)))
+    assert is_answer(caught.value)
