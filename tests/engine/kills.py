@@ -99,6 +99,8 @@ def fork(work_dir: Path, options: dict, deadly: int | None = None) -> int:
         code = 0
     except SystemExit as end:
         code = end.code
+    except KeyboardInterrupt:
+        code = 130
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
