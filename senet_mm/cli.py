@@ -100,7 +100,8 @@ def reported_errors(show_traceback: bool = False) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        sys.exit('interrupted')
+        print('interrupted', file=sys.stderr)
+        sys.exit(130)  # 128 + SIGINT, as of shells
     except Exception as error:
         if show_traceback or not (is_answer(error) or _missing_key(error)):
             traceback.print_exception(error)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import torch
 from mmengine.dist import init_dist
-from mmengine.hooks import CheckpointHook
 from mmengine.model import MMDistributedDataParallel
 from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
@@ -15,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.utils.data import DataLoader
 
-from senet_mm.registry import MODELS
+from senet_mm.registry import HOOKS, MODELS
 
 Keys = set[str] | None  # None: any key
 
@@ -89,8 +88,9 @@ def _model_train_cfg(mapping: dict, cfg: dict) -> Keys:
 
 def _hook(mapping: dict, cfg: dict) -> Keys:
     """mmengine's CheckpointHook takes any argument, which the first checkpoint would not."""
-    is_checkpoint = mapping.get('type') == 'CheckpointHook'
-    return parameters(CheckpointHook) | {'type', 'priority'} if is_checkpoint else None
+    if mapping.get('type') != 'CheckpointHook':
+        return None
+    return {'type', 'priority'}.union(*map(parameters, HOOKS.get('CheckpointHook').mro()[:-1]))
 
 
 def _exactly(keys: set[str]) -> Callable[[dict, dict], Keys]:

@@ -165,12 +165,18 @@ def is_evaluated(dataset: Dataset) -> bool:
     return getattr(dataset, 'test_mode', False) or any(inner)
 
 
-def seed_generators(key: tuple[int, ...]) -> None:
-    """Seed Python's, NumPy's and PyTorch's (CPU) global generators from ``key``."""
+def seed_generators(key: tuple[int, ...]) -> int:
+    """Seed Python's, NumPy's and PyTorch's (CPU) global generators from ``key``.
+
+    Returns:
+        The seed that PyTorch's generator got.
+    """
     words = np.random.SeedSequence(key).generate_state(4)
     random.seed(words.tobytes())
     np.random.seed(words)
-    torch.default_generator.manual_seed(int(words[0]))
+    seed = int(words[0])
+    torch.default_generator.manual_seed(seed)
+    return seed
 
 
 @contextlib.contextmanager

@@ -1,11 +1,13 @@
-from .epoch_loop import EpochBasedTrainLoop
 from .hooks import (
+    CheckpointHook,
     ComplexityHook,
     DamagedImagesHook,
+    EarlyStoppingHook,
     FreezeNormHook,
-    ParamSchedulerHook,
+    PositionHook,
     ResultHook,
 )
+from .loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from .one_cycle import OneCycleLR
 from .optim_wrapper import Bf16OptimWrapper
 from .runner import Runner
@@ -19,12 +21,15 @@ from .weights import (
 
 __all__ = [
     'Bf16OptimWrapper',
+    'CheckpointHook',
     'ComplexityHook',
     'DamagedImagesHook',
+    'EarlyStoppingHook',
     'EpochBasedTrainLoop',
     'FreezeNormHook',
+    'IterBasedTrainLoop',
     'OneCycleLR',
-    'ParamSchedulerHook',
+    'PositionHook',
     'PretrainedInit',
     'ResultHook',
     'Runner',

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mmengine.optim import OptimWrapper, OptimWrapperDict, _ParamScheduler
 from mmengine.runner import EpochBasedTrainLoop
 
-from .epoch_loop import BATCHES
+from .loops import BATCHES, VALIDATED
 
 if TYPE_CHECKING:
     from .runner import Runner
@@ -83,6 +83,8 @@ def follow_config(runner: 'Runner', wanted: Plan) -> None:
             vars(scheduler).update(values)
         if any(getattr(scheduler, 'need_val_args', False) for scheduler in schedulers):
             keep_state(schedulers, groups, reached)
+            if any(map(_missed_last, reached.schedulers, wanted.schedulers)):
+                runner.message_hub.update_info(VALIDATED, 0)
         else:
             replay(schedulers, runner.iter, get_epoch_length(runner))
     say_if_complete(runner)
@@ -158,6 +160,12 @@ def keep_state(schedulers: list[_ParamScheduler], groups: list[dict], reached: P
             before = values.get(f'initial_{name}', values[name])
             scale = group[f'initial_{name}'] / before if before else 1.0
             group[name] = values[name] * scale
+
+
+def _missed_last(reached: Mapping, wanted: Mapping) -> bool:
+    """Whether a schedule had ended at the last validation, which its longer form follows."""
+    follows = 'num_bad_epochs' in reached
+    return follows and reached['_global_step'] == reached['end'] < wanted['end']
 
 
 def say_if_complete(runner: 'Runner') -> None:

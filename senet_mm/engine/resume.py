@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from mmengine.dist import all_gather_object
 from mmengine.runner import CheckpointLoader
 
+from .checkpoints.folder import find_last
+
 if TYPE_CHECKING:
     from .runner import Runner
 
@@ -26,13 +28,14 @@ def find_resumed(cfg: Mapping) -> str | None:
     ``resume='auto'`` the latter; ``load_from`` is then where a new run starts.
 
     Raises:
-        FileNotFoundError: The last checkpoint is not there.
+        FileNotFoundError: The last checkpoint is not there, nor another.
+        ValueError: All are damaged.
     """
     resume = cfg.get('resume')
     if not resume:
         return None
     given = cfg.get('load_from') if resume != 'auto' else None
-    return given or find_last_checkpoint(cfg['work_dir'], get_checkpoint_folder(cfg))
+    return given or find_last(cfg['work_dir'], get_checkpoint_folder(cfg))
 
 
 def open_checkpoint(cfg: Mapping) -> Resumed | None:
@@ -59,33 +62,6 @@ def get_checkpoint_folder(cfg: Mapping) -> Path:
     hooks = cfg.get('default_hooks') or {}
     out_dir = (hooks.get('checkpoint') or {}).get('out_dir')
     return Path(out_dir) / Path(cfg['work_dir']).name if out_dir else Path(cfg['work_dir'])
-
-
-def find_last_checkpoint(work_dir: str | os.PathLike, folder: Path | None = None) -> str | None:
-    """The checkpoint that was written last into a work directory; None for a new one.
-
-    Of the path in ``last_checkpoint`` only the name counts, since a folder may be a copy.
-
-    Args:
-        work_dir: The work directory.
-        folder: Where its checkpoints lie, by default there.
-
-    Raises:
-        FileNotFoundError: ``last_checkpoint`` or the file that it names is not there.
-    """
-    folder = Path(work_dir) if folder is None else folder
-    record = Path(work_dir) / 'last_checkpoint'
-    others = sorted(path.name for path in folder.glob('*.pth') if path.name[:5] != 'best_')
-    if not record.is_file():
-        if not others:
-            return None
-        wrong = f'{record} does not exist, and {folder} holds {", ".join(others)}'
-    else:
-        file = folder / Path(record.read_text().strip()).name
-        if file.is_file():
-            return str(file)
-        wrong = f'{record} names {file.name}, which is not in {folder}'
-    raise FileNotFoundError(f'{wrong}; allowed: --resume CHECKPOINT, with the path of one')
 
 
 def get_seed(resumed: Resumed, given: int | None) -> int | None:

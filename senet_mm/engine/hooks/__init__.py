@@ -1,15 +1,19 @@
 """Hooks of the runner."""
 
+from .checkpoint_hook import CheckpointHook
 from .complexity_hook import ComplexityHook
 from .damage_hook import DamagedImagesHook
+from .early_stopping_hook import EarlyStoppingHook
 from .freeze_norm_hook import FreezeNormHook
-from .param_scheduler_hook import ParamSchedulerHook
+from .position_hook import PositionHook
 from .result_hook import ResultHook
 
 __all__ = [
+    'CheckpointHook',
     'ComplexityHook',
     'DamagedImagesHook',
+    'EarlyStoppingHook',
     'FreezeNormHook',
-    'ParamSchedulerHook',
+    'PositionHook',
     'ResultHook',
 ]

@@ -8,7 +8,7 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
+from mmengine.runner import Runner
 
 from senet_mm.registry import HOOKS
 from senet_mm.utils.complexity import count_macs, count_params
@@ -39,17 +39,12 @@ class ResultHook(Hook):
         self._mark = 0.0
 
     def before_train(self, runner: Runner) -> None:
-        """Start from nothing, or from what the checkpoint holds.
-
-        A checkpoint is written before its epoch is validated, so a resumed run validates first.
-        """
+        """Start from nothing, or from what the checkpoint holds."""
         if runner.val_loop is None:
             raise InputError('ResultHook needs a validation; allowed: a config with val_dataloader')
         if runner.iter == 0:
             runner.message_hub.update_info('seconds', 0.0)
             runner.message_hub.update_info('validations', [])
-        elif _is_validated(runner.train_loop):
-            runner.val_loop.run()
 
     def before_train_epoch(self, runner: Runner) -> None:
         self._mark = time.perf_counter()
@@ -96,12 +91,3 @@ class ResultHook(Hook):
 def to_plain(score: object) -> object:
     """A score as numbers and lists of them, which JSON can hold."""
     return score.tolist() if hasattr(score, 'tolist') else score
-
-
-def _is_validated(loop: BaseLoop) -> bool:
-    """Whether a training loop validates at the point where it is, by epoch or by iteration."""
-    by_epoch = isinstance(loop, EpochBasedTrainLoop)
-    if by_epoch and loop.iter % len(loop.dataloader):
-        return False
-    done, last = (loop.epoch, loop.max_epochs) if by_epoch else (loop.iter, loop.max_iters)
-    return done >= loop.val_begin and (done % loop.val_interval == 0 or done == last)

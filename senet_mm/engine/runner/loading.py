@@ -1,5 +1,6 @@
 """Checkpoints: what a run starts from, continues, and writes."""
 
+from functools import cached_property
 from pathlib import Path
 
 from mmengine.runner import BaseLoop, CheckpointLoader
@@ -11,15 +12,17 @@ from senet_mm.engine.weights.origin import check_network, read_origin
 from senet_mm.engine.weights.preprocessing import describe_preprocessing
 from senet_mm.engine.weights.training_state import check_training_state
 
+from ..checkpoints import restore_state
+from ..checkpoints.history import carry_history
 from ..classes import compare_checkpoint
 from ..preflight import check_run
 from ..recomputation import set_up_recomputation
 from ..replay import follow_config, get_plan
 from ..resume import Resumed, get_seed, open_checkpoint, relocate
-from .model import ModelRunner
+from .interruptible import InterruptibleRunner
 
 
-class LoadingRunner(ModelRunner):
+class LoadingRunner(InterruptibleRunner):
     """A runner that loads what fits exactly, and resumes by the config."""
 
     # The checkpoint of a resumed run, until it is loaded.
@@ -86,6 +89,8 @@ class LoadingRunner(ModelRunner):
         plan = get_plan(self)
         super().resume(filename, *args, **kwargs)
         relocate(self)
+        restore_state(self, self._resumed.checkpoint if self._resumed else {})
+        carry_history(self)
         follow_config(self, plan)
 
     def load_checkpoint(
@@ -124,10 +129,8 @@ class LoadingRunner(ModelRunner):
         self.logger.info(f'loaded {filename}')
         return checkpoint
 
-    def save_checkpoint(self, *args: object, meta: dict | None = None, **kwargs: object) -> None:
-        """Save a checkpoint that also records how images were prepared."""
+    @cached_property
+    def metadata(self) -> dict:
+        """Checkpoints also record how images were prepared."""
         loader = 'val_dataloader' if self.cfg.get('val_dataloader') else 'test_dataloader'
-        preprocessing = describe_preprocessing(self.cfg, loader)
-        super().save_checkpoint(
-            *args, meta={**(meta or {}), 'preprocessing': preprocessing}, **kwargs
-        )
+        return {**super().metadata, 'preprocessing': describe_preprocessing(self.cfg, loader)}

@@ -30,10 +30,11 @@ class LoopRunner(ModelRunner):
         return dataloader
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
-        """Build the loop; one by epochs is :class:`EpochBasedTrainLoop`."""
-        if isinstance(loop, dict) and loop.get('by_epoch') and 'type' not in loop:
-            loop = {'type': 'EpochBasedTrainLoop', **loop}
-            loop.pop('by_epoch')
+        """Build the loop, by default one of ours."""
+        if isinstance(loop, dict) and 'by_epoch' in loop and 'type' not in loop:
+            loop = dict(loop)
+            by_epoch = loop.pop('by_epoch')
+            loop['type'] = 'EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'
         loop = super().build_train_loop(loop)
         check_loop(loop)
         return as_work(loop)

@@ -1,0 +1,77 @@
+"""Checkpoints are written by a thread, from a copy, one after the other."""
+
+import io
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import torch
+from mmengine.fileio import LocalBackend, get_file_backend
+
+from senet_mm.utils.files import atomic_file
+
+
+class Writer:
+    """Runs one job at a time in a thread; an error of a job comes up where it is waited for.
+
+    Attributes:
+        seconds: Time that training lost by waiting and copying, in seconds.
+        count: Number of checkpoints.
+    """
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(1, 'checkpoints')
+        self._job: Future | None = None
+        self.seconds = 0.0
+        self.count = 0
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the last job has ended with an error."""
+        return self._job is not None and self._job.done() and self._job.exception() is not None
+
+    def submit(self, make_job: Callable[[], Callable[[], None]]) -> None:
+        """Start a job when the one before is done.
+
+        Args:
+            make_job: Copies the state, and returns what is to be done in the thread.
+
+        Raises:
+            Exception: That of the job before.
+        """
+        start = time.perf_counter()
+        self.join()
+        self._job = self._threads.submit(make_job())
+        self.seconds += time.perf_counter() - start
+        self.count += 1
+
+    def join(self) -> None:
+        """Wait for the last job; its error is raised once."""
+        job, self._job = self._job, None
+        if job is not None:
+            job.result()
+
+
+def write_checkpoint(
+    state: dict, path: str, backend_args: dict | None, then: Callable[[], None] | None = None
+) -> None:
+    """Write a checkpoint that is either whole or not there; its records carry their CRC-32.
+
+    Args:
+        state: The state, which nobody changes meanwhile.
+        path: A path, or a URI of mmengine's backends.
+        backend_args: Of the backend.
+        then: What is to be done when the file is whole.
+    """
+    backend = get_file_backend(path, backend_args=backend_args, enable_singleton=True)
+    if isinstance(backend, LocalBackend):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with atomic_file(path) as file:
+            torch.save(state, file)
+    else:
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        backend.put(buffer.getvalue(), path)
+    if then:
+        then()

@@ -1,0 +1,133 @@
+"""Training loops that go on at the iteration, and the validation, where a run was ended."""
+
+from collections.abc import Sequence
+
+from mmengine.runner import BaseLoop
+from mmengine.runner import EpochBasedTrainLoop as _EpochBasedTrainLoop
+from mmengine.runner import IterBasedTrainLoop as _IterBasedTrainLoop
+from torch import nn
+
+from senet_mm.datasets.seeding import SeededSampler
+from senet_mm.registry import LOOPS
+from senet_mm.utils.errors import InputError
+
+# In the message hub, which is saved in checkpoints: the length of an epoch; the iteration after
+# which the last validation was.
+BATCHES = 'batches_per_epoch'
+VALIDATED = 'last_validated_at'
+
+
+class ValidatingLoop(BaseLoop):
+    """What both loops share: each validation that is due is done once."""
+
+    _iter: int
+    _max_iters: int
+    val_begin: int
+    val_interval: int
+
+    @property
+    def position(self) -> int:
+        """Epochs, or iterations, that are done: by what validations are counted."""
+        return self._iter
+
+    @property
+    def end(self) -> int:
+        """Where the training ends, in the unit of ``position``."""
+        return self._max_iters
+
+    def validate_if_due(self) -> None:
+        """Validate; after a resume too, where the checkpoint was saved before its validation."""
+        runner, position = self.runner, self.position
+        due = position >= self.val_begin and (
+            position % self.val_interval == 0 or position == self.end
+        )
+        seen = runner.message_hub.get_info(VALIDATED, 0) == self._iter
+        if runner.val_loop is not None and self._iter and due and not seen:
+            runner.val_loop.run()
+
+
+@LOOPS.register_module()
+class IterBasedTrainLoop(ValidatingLoop, _IterBasedTrainLoop):
+    """mmengine's loop, which makes up for a validation after a resume."""
+
+    def run(self) -> nn.Module:
+        """Train."""
+        runner = self.runner
+        runner.call_hook('before_train')
+        runner.call_hook('before_train_epoch')
+        self.validate_if_due()
+        if self._iter and not self.fast_forward_on_resume:
+            self.dataloader_iterator.skip_iter(self._iter)
+        while self._iter < self._max_iters and not self.stop_training:
+            runner.model.train()
+            self.run_iter(next(self.dataloader_iterator))
+            runner.after_iteration()
+            self._decide_current_val_interval()
+            self.validate_if_due()
+        runner.call_hook('after_train_epoch')
+        runner.call_hook('after_train')
+        return runner.model
+
+
+@LOOPS.register_module()
+class EpochBasedTrainLoop(ValidatingLoop, _EpochBasedTrainLoop):
+    """mmengine's loop, which after a checkpoint from within an epoch trains the rest of it.
+
+    mmengine would train the whole epoch again and end beyond the last iteration.
+    """
+
+    @property
+    def position(self) -> int:
+        """Epochs that are done."""
+        return self._epoch
+
+    @property
+    def end(self) -> int:
+        """Epochs of the training."""
+        return self._max_epochs
+
+    def run(self) -> nn.Module:
+        """Train, from the batch after the last one that was trained.
+
+        Raises:
+            ValueError: The rest of an epoch cannot be told: it had another number of batches.
+        """
+        hub, batches = self.runner.message_hub, len(self.dataloader)
+        before = hub.get_info(BATCHES, 0)  # 0: a new run, or a checkpoint of another project
+        hub.update_info(BATCHES, batches)
+        self._done = self._iter - self._epoch * before if before else 0
+        skips = isinstance(self.dataloader.sampler, SeededSampler)
+        if self._done and (before != batches or not skips):
+            raise InputError(
+                f'the checkpoint was saved after {self._done} of {before} batches of an epoch that '
+                f'has {batches} now; allowed: batch size and number of processes as they were, no '
+                'batch_sampler, or a checkpoint from the end of an epoch'
+            )
+        self.runner.call_hook('before_train')
+        if not self._done:
+            self.validate_if_due()
+        while self._epoch < self._max_epochs and not self.stop_training:
+            self.run_epoch()
+            self._decide_current_val_interval()
+            self.validate_if_due()
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def run_epoch(self) -> None:
+        """Train an epoch, the first one without the batches that were trained before."""
+        done, self._done = self._done, 0
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        if done:
+            self.dataloader.sampler.start = done * self.dataloader.batch_size
+        for idx, data_batch in enumerate(self.dataloader, done):
+            self.run_iter(idx, data_batch)
+        if done:
+            self.dataloader.sampler.start = 0
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+
+    def run_iter(self, idx: int, data_batch: Sequence[dict]) -> None:
+        """Train one batch, then see whether the run is to be saved or ended."""
+        super().run_iter(idx, data_batch)
+        self.runner.after_iteration()

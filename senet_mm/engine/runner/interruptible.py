@@ -1,0 +1,157 @@
+"""Training that can be ended at any instant, and resumed as if it had not been."""
+
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
+
+import mmengine
+from mmengine.dist import is_main_process
+from mmengine.fileio import join_path
+from mmengine.hooks import EMAHook
+from mmengine.utils import get_git_hash
+from torch import nn
+
+from ..checkpoints import Writer, clean_up, collect_state, snapshot, write_checkpoint
+from ..checkpoints.history import remember_history
+from ..hooks.checkpoint_hook import CheckpointHook
+from ..hooks.position_hook import PositionHook
+from ..lock import locked
+from ..resume import get_checkpoint_folder
+from ..watch import Interrupted, Watch
+from .model import ModelRunner
+
+
+class InterruptibleRunner(ModelRunner):
+    """Saves on signals, writes checkpoints that are whole or not there, resumes exactly.
+
+    Attributes:
+        is_validating: Whether a validation is under way.
+        watch: Signals and failures of all processes.
+        writer: Writes the checkpoints.
+    """
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        self.is_validating = False
+        self.watch, self.writer = Watch(), Writer()
+        super().__init__(*args, **kwargs)
+
+    def register_hooks(self, *args: object, **kwargs: object) -> None:
+        """Register hooks, and the one that every run has."""
+        super().register_hooks(*args, **kwargs)
+        self.register_hook(PositionHook())
+
+    def train(self) -> nn.Module:
+        """Train, alone in the work directory.
+
+        Raises:
+            ValueError: Another run trains there.
+            Interrupted: A signal has ended the run; its state is saved.
+        """
+        with locked(self.work_dir), self.watch.listening():
+            if is_main_process():
+                clean_up(
+                    self.work_dir, get_checkpoint_folder({**self.cfg, 'work_dir': self.work_dir})
+                )
+            try:
+                return super().train()
+            except Interrupted as interruption:
+                self._save_interrupted(interruption)
+                raise
+            finally:
+                self.writer.join()
+                self._log_cost()
+
+    def after_iteration(self) -> None:
+        """Between two iterations: end or save the run where it is due.
+
+        Raises:
+            Interrupted: A process has got a signal.
+            OSError: A checkpoint cannot be written.
+        """
+        self.watch.has_work = True
+        failed = self.writer.has_failed
+        self.watch.poll(failed)
+        if failed:
+            self.writer.join()
+        if hook := self.checkpoint_hook:
+            hook.save_in_time(self)
+
+    @property
+    def checkpoint_hook(self) -> CheckpointHook | None:
+        """The hook that saves, if the run has one."""
+        return next((hook for hook in self.hooks if isinstance(hook, CheckpointHook)), None)
+
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        file_client_args: dict | None = None,
+        save_optimizer: bool = True,
+        save_param_scheduler: bool = True,
+        meta: Mapping | None = None,
+        by_epoch: bool = True,
+        backend_args: dict | None = None,
+        wait: bool = True,
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        """Save a checkpoint; all processes must call it.
+
+        Args:
+            out_dir: Folder, or prefix of a URI.
+            filename: Name of the file.
+            file_client_args: Not used; mmengine's signature.
+            save_optimizer: Save the state of the optimizer too.
+            save_param_scheduler: Save the state of the schedules too.
+            meta: More metadata; ``epoch`` and ``iter`` are known by default.
+            by_epoch: Whether those defaults are of the end of an epoch that is not counted yet, or
+                of such an iteration.
+            backend_args: Of mmengine's file backend.
+            wait: Return when the file is whole; else while a thread writes it.
+            then: What is to be done when the file is whole.
+        """
+        place = dict(epoch=self.epoch + by_epoch, iter=self.iter + (not by_epoch))
+        meta = {**place, **(meta or {}), **self.metadata, 'seed': self.seed}
+        meta['time'] = time.strftime('%Y%m%d_%H%M%S')
+        if hasattr(self.train_dataloader.dataset, 'metainfo'):
+            meta['dataset_meta'] = self.train_dataloader.dataset.metainfo
+        remember_history(self)
+        state = collect_state(self, meta, save_optimizer, save_param_scheduler)
+        path = join_path(out_dir, filename, backend_args=backend_args)
+        if is_main_process():
+            self.writer.submit(
+                lambda: partial(write_checkpoint, snapshot(state), path, backend_args, then)
+            )
+            if wait:
+                self.writer.join()
+
+    @cached_property
+    def metadata(self) -> dict:
+        """Of all checkpoints; a config takes long to format, and git to ask."""
+        return dict(
+            cfg=self.cfg.pretty_text,
+            experiment_name=self.experiment_name,
+            mmengine_version=mmengine.__version__ + get_git_hash(),
+        )
+
+    def _save_interrupted(self, interruption: Interrupted) -> None:
+        """Save where a signal has ended the run."""
+        hook = self.checkpoint_hook
+        if not self.watch.has_work or hook is None:
+            self.logger.info(f'ended by {interruption.name}: nothing to save')
+            return
+        if self.is_validating:
+            for averaging in self.hooks:
+                if isinstance(averaging, EMAHook):
+                    averaging.after_val_epoch(self)  # sets the trained weights back
+        hook.save_between(self)
+        self.writer.join()
+        self.logger.info(
+            f'ended by {interruption.name}, saved after iteration {self.iter}; the same command '
+            'with --resume goes on there'
+        )
+
+    def _log_cost(self) -> None:
+        if self.writer.count:
+            self.logger.info(
+                f'{self.writer.count} checkpoints took {self.writer.seconds:.1f} s of the training'
+            )

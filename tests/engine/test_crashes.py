@@ -1,0 +1,207 @@
+"""A run can be killed at any instant and ends as if it had not been; kills.py has more kills."""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+
+from senet_mm.engine import Runner
+from senet_mm.engine.checkpoints import Writer, find_last, snapshot
+from senet_mm.engine.lock import locked
+from senet_mm.engine.watch import Interrupted
+
+from .kills import BASE, KINDS, differences, fork, run_killed, story
+from .test_runner import digits
+
+SMALL = {key: value for key, value in BASE.items() if key not in ('custom_hooks', 'log_level')}
+
+
+@pytest.fixture(scope='module')
+def wholes(tmp_path_factory):
+    """Stories of runs that were not killed, by kind; each is trained when it is first asked for."""
+    stories = {}
+
+    def get(kind):
+        if kind not in stories:
+            work_dir = tmp_path_factory.mktemp('whole') / 'run'
+            run_killed(work_dir, KINDS[kind], random.Random(0), aimed=False, kills=0)
+            stories[kind] = story(work_dir)
+        return stories[kind]
+
+    return get
+
+
+@pytest.mark.parametrize('aimed', [True, False])
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_killed_run_equals_one_that_was_not(wholes, tmp_path, kind, aimed):
+    """Weights, optimizer, history, scalars and files, to the bit."""
+    rng = random.Random(f'{kind} {aimed}')
+    assert run_killed(tmp_path / 'run', KINDS[kind], rng, aimed, kills=2) == 2
+    assert differences(wholes(kind), story(tmp_path / 'run')) == []
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize('kind', ['plain', 'averaged, dropout, early stopping'])
+def test_a_signal_saves_and_ends(wholes, tmp_path, kind, number):
+    """The exit code is 128 and the signal; the run goes on as if there had been none."""
+    work_dir = tmp_path / 'run'
+    rng, codes = random.Random(f'{kind} {number}'), []
+    while 0 not in codes:
+        pid = fork(work_dir, KINDS[kind])
+        while not list(work_dir.glob('*/*.log')) and not codes:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0.1, 1.5))
+        if len(codes) < 3:
+            os.kill(pid, number)
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    assert {*codes} <= {0, 128 + number, -number}
+    assert differences(wholes(kind), story(work_dir)) == []
+
+
+class Signal(Hook):
+    """Sends a signal to the process at a place, after the first iteration."""
+
+    def __init__(self, place):
+        setattr(self, place, self.send)
+
+    def send(self, runner, **kwargs):
+        if runner.iter and not runner.watch.signum:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize('place', ['after_train_iter', 'before_val_iter', 'after_train_epoch'])
+def test_where_a_signal_comes(tmp_path, place):
+    """What is trained is saved, in a validation too, with the trained weights."""
+    options = {**SMALL, 'custom_hooks': [dict(type='EMAHook')]}
+    options['default_hooks.checkpoint.interval'] = 3
+    runner = Runner.from_cfg(digits(tmp_path, **options))
+    runner.register_hook(Signal(place))
+    with pytest.raises(Interrupted) as end:
+        runner.train()
+    assert end.value.code == 143
+    saved = torch.load(tmp_path / 'between.pth', weights_only=False)
+    assert saved['meta']['iter'] == runner.iter == (2 if place == 'after_train_iter' else 7)
+    trained, averaged = saved['ema_state_dict'], saved['state_dict']
+    name = 'head.fc.weight'
+    assert torch.equal(trained[f'module.{name}'], runner.model.state_dict()[name])
+    assert not torch.equal(averaged[name], runner.model.state_dict()[name])
+
+
+def test_a_second_signal_ends_at_once(tmp_path):
+    work_dir = tmp_path / 'run'
+    pid = fork(work_dir, {'train_cfg.max_epochs': 1000})
+    while not list(work_dir.glob('epoch_1.pth')):
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGTERM)
+    os.kill(pid, signal.SIGINT)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) in (130, 143)
+
+
+def test_a_snapshot_does_not_change():
+    weight = torch.zeros(3)
+    state = {'a': weight, 'b': {'same': weight[1:]}, 'c': [1, {'d': [2]}]}
+    copy = snapshot(state)
+    weight += 1
+    state['c'][1]['d'].append(3)
+    assert copy['a'].tolist() == [0, 0, 0]
+    assert copy['b']['same'].untyped_storage().data_ptr() == copy['a'].untyped_storage().data_ptr()
+    assert copy['c'] == [1, {'d': [2]}]
+
+
+def test_one_checkpoint_at_a_time():
+    order = []
+
+    def job(number):
+        def run():
+            time.sleep(0.05)
+            order.append(number)
+
+        return run
+
+    writer = Writer()
+    for number in range(3):
+        writer.submit(lambda number=number: (order.append(f'copy {number}'), job(number))[1])
+    writer.join()
+    assert order == ['copy 0', 0, 'copy 1', 1, 'copy 2', 2]
+
+
+def test_a_checkpoint_that_cannot_be_written_ends_the_run(tmp_path):
+    """At the next iteration, with the error of the file system."""
+    runner = Runner.from_cfg(digits(tmp_path, **SMALL))
+
+    class Obstacle(Hook):
+        def before_train_epoch(self, runner):
+            (tmp_path / 'epoch_1.pth').mkdir(exist_ok=True)
+
+    runner.register_hook(Obstacle())
+    with pytest.raises(OSError, match=r'epoch_1.pth'):
+        runner.train()
+    assert not list(tmp_path.glob('.*.tmp'))
+
+
+@pytest.mark.parametrize('part', [i / 16 for i in range(16)])
+@pytest.mark.parametrize('damage', ['flipped', 'cut off'])
+def test_a_damaged_checkpoint_is_passed_over(last_two, part, damage):
+    """Wherever the damage is, the one before is resumed, or the file reads the same."""
+    work_dir, whole = last_two
+    file = work_dir / 'epoch_2.pth'
+    data = bytearray(whole)
+    place = int(part * len(data))
+    if damage == 'flipped':
+        data[place] ^= 0x10
+    file.write_bytes(data if damage == 'flipped' else data[:place])
+    chosen = find_last(work_dir)
+    if chosen == str(file):
+        before, after = torch.load(work_dir / 'copy', weights_only=False), torch.load(file)
+        assert all(torch.equal(v, after['state_dict'][k]) for k, v in before['state_dict'].items())
+    else:
+        assert chosen == str(work_dir / 'epoch_1.pth')
+
+
+@pytest.fixture(scope='module')
+def last_two(tmp_path_factory):
+    """A work directory with two checkpoints, and the bytes of the last one."""
+    work_dir = tmp_path_factory.mktemp('two')
+    Runner.from_cfg(digits(work_dir, **{**SMALL, 'train_cfg.max_epochs': 2})).train()
+    whole = (work_dir / 'epoch_2.pth').read_bytes()
+    (work_dir / 'copy').write_bytes(whole)
+    return work_dir, whole
+
+
+def test_all_are_damaged(tmp_path):
+    for name in ('epoch_1.pth', 'epoch_2.pth'):
+        (tmp_path / name).write_bytes(b'PK\x03\x04')
+    (tmp_path / 'last_checkpoint').write_text('epoch_2.pth')
+    message = r'epoch_2.pth is damaged .*epoch_1.pth is damaged .*; allowed: --resume CHECKPOINT'
+    with pytest.raises(ValueError, match=message):
+        find_last(tmp_path)
+
+
+def test_the_pointer_names_a_file_that_is_gone(tmp_path):
+    (tmp_path / 'last_checkpoint').write_text('epoch_2.pth')
+    with pytest.raises(FileNotFoundError, match=r'epoch_2.pth is not there; allowed: --resume'):
+        find_last(tmp_path)
+
+
+def test_two_runs_in_a_folder(tmp_path):
+    """The second is refused; the lock ends with the process that holds it."""
+    pid = os.fork()
+    if not pid:
+        with locked(tmp_path):
+            (tmp_path / 'held').touch()
+            time.sleep(60)
+    while not (tmp_path / 'held').exists():
+        time.sleep(0.01)
+    runner = Runner.from_cfg(digits(tmp_path, **SMALL))
+    with pytest.raises(
+        ValueError, match=rf'another run trains in .*: process {pid} on .*; allowed'
+    ):
+        runner.train()
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    with locked(tmp_path):
+        pass
