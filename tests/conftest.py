@@ -28,6 +28,13 @@ def pytest_addoption(parser):
     parser.addoption('--update-golden', action='store_true', help='rewrite tests/golden/*.json')
 
 
+def pytest_collection_modifyitems(items):
+    """Whatever runs tools in processes is slow; other slow tests are marked where they stand."""
+    for item in items:
+        if 'run_tool' in item.fixturenames:
+            item.add_marker('slow')
+
+
 def pytest_collection_finish():
     """Keeps the collector from what is imported: mmengine calls it for every data set."""
     gc.collect()

@@ -37,7 +37,7 @@ def _execute(command: list[str], cwd: str, env: dict[str, str], streams: list[st
     os.environ.update(env)
     np.random.seed()  # the forked state is every process's
     sys.argv[:] = command
-    sys.path[0] = str(Path(command[0]).parent.absolute())
+    sys.path[0] = str(Path(command[0]).resolve().parent)
     try:
         runpy.run_path(command[0], run_name='__main__')
     finally:

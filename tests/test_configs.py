@@ -45,6 +45,7 @@ def golden(request):
         GOLDEN.write_text('{\n' + ',\n'.join(lines) + '\n}\n')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', CONFIGS)
 def test_complexity(name, golden, request):
     cfg = load(name)
@@ -108,6 +109,7 @@ def read_sample(cfg, split, tmp_path):
     return results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', CONFIGS)
 def test_builds_feeds_itself_and_learns(name, tmp_path):
     cfg = load(name)

@@ -11,6 +11,8 @@ import pytest
 
 from .conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 SOURCES = (
     'configs', 'senet_mm', 'tools', 'setup.py', 'setup.cfg', 'pyproject.toml', 'MANIFEST.in',
     'README.md', 'LICENSE', 'model-index.yml',

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from senet_mm.config.names import CONFIGS, find_config, get_config
@@ -102,6 +103,14 @@ def get_results(table: str) -> list[Result]:
 
 def _describe(result: Result, config: str) -> None:
     """Fill in what follows from a config."""
+    result.params, result.macs = _count(config)
+    first_line = Path(find_config(config)).read_text().partition('\n')[0]
+    result.command = first_line.removeprefix('# ')
+
+
+@cache
+def _count(config: str) -> tuple[int, int]:
+    """Parameters and multiply-adds of a config of the project; many are in several tables."""
     import torch
 
     from senet_mm.engine.classifier import build_classifier
@@ -110,10 +119,7 @@ def _describe(result: Result, config: str) -> None:
     cfg = get_config(config)
     with torch.device('meta'):
         model = build_classifier(cfg).eval()
-    result.params = count_params(model)
-    result.macs = count_macs(model, cfg.input_shape)['']
-    first_line = Path(find_config(config)).read_text().partition('\n')[0]
-    result.command = first_line.removeprefix('# ')
+    return count_params(model), count_macs(model, cfg.input_shape)['']
 
 
 def find_checkpoint(folder: Path, config: str) -> Path | None:

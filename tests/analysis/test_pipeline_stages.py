@@ -13,6 +13,8 @@ from ..conftest import ROOT
 from ..datasets.files import PHOTO
 from ..datasets.test_damage import make_set
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize('on', ['cpu', 'device'])
 @pytest.mark.parametrize('to_rgb', [True, False])

@@ -9,6 +9,8 @@ from senet_mm.utils.complexity import count_macs, count_params
 from .caffe_interpreter import random_blobs, run
 from .parity import CONFIGS, NETS, build, from_caffe, image, resize
 
+pytestmark = pytest.mark.slow
+
 # Small, and one as released. On the 2x2 maps of a 64x64 image the 3x3 poolings of SE-BN-Inception
 # would see the same everywhere.
 SIDES = [(name, 96 if name == 'SE-BN-Inception' else 64) for name in NETS] + [('SE-ResNet-50', 224)]

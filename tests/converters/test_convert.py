@@ -22,6 +22,8 @@ from senet_mm.engine.weights.preprocessing import describe_preprocessing
 
 from .parity import CONFIGS, NETS, caffe_model, convert
 
+pytestmark = pytest.mark.slow
+
 CAFFE_50 = 'seresnet50-caffe_8xb32_in1k'
 PAD1_50 = 'seresnet50_8xb32_in1k'
 

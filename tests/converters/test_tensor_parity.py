@@ -9,6 +9,8 @@ from mmpretrain.registry import MODELS as MMPRETRAIN_MODELS
 
 from .parity import difference, from_tensors, image, randomise
 
+pytestmark = pytest.mark.slow
+
 # Name there, config, largest difference of float32 logits.
 TIMM = [
     ('legacy_seresnet50', 'seresnet50-caffe_8xb32_in1k', 2e-5),

@@ -155,6 +155,7 @@ def assert_said(work_dir, bad):
     assert totals == [f'{len(bad)} of 200 images of the training set were found damaged so far']
 
 
+@pytest.mark.slow
 def test_two_processes_say_what_both_found(tmp_path):
     bad = make_set(tmp_path / 'set', 200, 1)
     make_cfg(tmp_path / 'set', tmp_path / 'run').dump(tmp_path / 'config.py')

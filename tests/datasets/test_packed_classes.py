@@ -13,6 +13,8 @@ from senet_mm.datasets.shards import is_imagenet
 from ..conftest import load_tool
 from .test_classes import NAMES, make_folders
 
+pytestmark = pytest.mark.slow
+
 IDS = [f'n{i:08}' for i in range(1000)]
 
 

@@ -18,6 +18,8 @@ from senet_mm.registry import DATASETS, TRANSFORMS
 
 from ..conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 @TRANSFORMS.register_module()
 class Fill(BaseTransform):

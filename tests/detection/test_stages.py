@@ -10,6 +10,8 @@ from senet_mm.detection.stages import SERVED, choose_stages, find_strides
 
 from .test_backbone import classifier
 
+pytestmark = pytest.mark.slow
+
 
 def first_of_every_type():
     """A config of the project for every type of backbone that takes RGB images."""

@@ -8,6 +8,8 @@ from senet_mm.engine import Runner
 
 from .test_runner import digits
 
+pytestmark = pytest.mark.slow
+
 BY_ITER = {'default_hooks.checkpoint.by_epoch': False, 'default_hooks.checkpoint.interval': 7}
 
 

@@ -11,6 +11,8 @@ from senet_mm.utils.recompute import buffers_kept
 
 from .test_preflight import make
 
+pytestmark = pytest.mark.slow
+
 OURS = {}
 BACKBONE = dict(
     _delete_=True, type='mmpretrain.ResNet_CIFAR', depth=18, in_channels=1, base_channels=16,

@@ -15,6 +15,8 @@ from senet_mm.engine.checkpoints.folder import find_last
 
 from ..conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 COSINE = dict(type='CosineAnnealingLR', by_epoch=True, T_max=2, convert_to_iter_based=True)
 
 

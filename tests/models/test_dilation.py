@@ -9,6 +9,8 @@ from torchvision.models.segmentation.fcn import FCNHead
 
 from senet_mm.models import ResNet, insert_se
 
+pytestmark = pytest.mark.slow
+
 STRIDE_8 = dict(strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4))
 
 

@@ -195,6 +195,7 @@ def test_layers_and_names(name, position):
     assert torch.equal(outputs(model, x), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('name', 'position'), MATRIX)
 def test_twice_is_refused(name, position):
     model, _ = build(name, position)
@@ -202,6 +203,7 @@ def test_twice_is_refused(name, position):
         insert_se(model, LAYER, position=position)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('name', 'position'), EACH)
 def test_copies_and_conversions_keep_the_layers(name, position):
     model, names = build(name, position, shallow=True)
@@ -242,6 +244,7 @@ class LastMap(nn.Module):
         return out[-1] if isinstance(out, tuple) else out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('name', 'position'), EACH)
 def test_graphs(name, position):
     """torch.compile without a break, torch.export and jit.trace see the layers."""
@@ -257,6 +260,7 @@ def test_graphs(name, position):
         torch.testing.assert_close(outputs(graph, x), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('position', ALL)
 @pytest.mark.parametrize('build_plain', [ResNet, mmpretrain.ResNet])
 def test_checkpointing(build_plain, position):

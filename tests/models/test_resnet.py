@@ -53,6 +53,7 @@ def relative(a, b):
     return ((a - b).norm() / b.norm()).item()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('ours', 'peer', 'depth', 'style'), PEERS)
 def test_equals_mmpretrain(ours, peer, depth, style):
     """Outputs and gradients with the same weights, in training and evaluation."""
@@ -95,6 +96,7 @@ def test_se_keys_are_the_only_new_ones():
     assert all('.se.fc1.' in name or '.se.fc2.' in name for name in new)
 
 
+@pytest.mark.slow
 def test_senet154_equals_timm():
     """The whole data of the SENet variant: stem, halved 1x1, groups, 3x3 projection, ceil pool."""
     ours = disturb(SENet(stem=dict(pool='ceil'))).double().eval()

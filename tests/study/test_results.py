@@ -16,7 +16,7 @@ from senet_mm.study.results import (
     to_markdown,
 )
 
-from ..conftest import ROOT
+from ..conftest import ROOT, load_tool
 
 GOLDEN = json.loads((ROOT / 'tests/golden/complexity.json').read_text())
 
@@ -31,6 +31,11 @@ def test_rows_have_the_golden_complexity_and_a_command(table):
             expected = counts[result.config]
             assert (result.params, result.macs) == (expected['params'], expected['macs'])
             assert f'/{result.config}.py' in result.command
+
+
+def test_made_pages_are_up_to_date():
+    tool = load_tool('.dev_scripts/update_docs.py')
+    tool.main(tool.argparse.Namespace(check=True))
 
 
 def test_every_config_is_in_a_table():

@@ -14,6 +14,8 @@ import pytest
 
 from ..conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = ['resnet8_1xb64_digits', 'seresnet8_1xb64_digits']
 # Without best checkpoints, for which mmengine writes the last one again while it is validated.
 OPTIONS = ['--cfg-options', 'train_cfg.max_epochs=2', 'default_hooks.checkpoint.save_best=None']
@@ -25,16 +27,11 @@ def command(work_dir, *arguments, configs=CONFIGS, seeds=2):
 
 
 @pytest.fixture(scope='module')
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, run_tool):
     """An ablation that nothing interrupted: its folder and what it printed."""
     work_dir = tmp_path_factory.mktemp('ablation')
     out = [work_dir / f'table.{kind}' for kind in ('md', 'json', 'csv')]
-    run = subprocess.run(
-        [sys.executable, *command(work_dir, '--out', *out)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    run = run_tool(*command(work_dir, '--out', *out))
     assert run.returncode == 0, run.stderr
     assert run.stderr == ''
     return work_dir, run.stdout

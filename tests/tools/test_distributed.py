@@ -9,6 +9,8 @@ import torch
 from ..conftest import ROOT
 from ..forked import run_ranks
 
+pytestmark = pytest.mark.slow
+
 DIGITS = 'configs/digits/seresnet8_1xb64_digits.py'
 
 CONFIG = """

@@ -12,6 +12,8 @@ from senet_mm.apis import get_model
 from ..conftest import ROOT, load_tool
 from ..datasets.files import GOOD
 
+pytestmark = pytest.mark.slow
+
 NAME = 'seresnet8_1xb64_digits'
 
 

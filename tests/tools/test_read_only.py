@@ -11,6 +11,8 @@ import pytest
 from ..conftest import ROOT, load_tool
 from ..datasets.test_damage import make_set
 
+pytestmark = pytest.mark.slow
+
 # Root may write everywhere, unless it runs without these rights.
 RIGHTS = '-dac_override,-dac_read_search'
 WITHOUT_RIGHTS = (

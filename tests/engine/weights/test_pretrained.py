@@ -13,6 +13,8 @@ from senet_mm.models import ImageClassifier, ResNet, insert_se
 from ..test_runner import digits
 from .test_checkpoint import save_hostile
 
+pytestmark = pytest.mark.slow
+
 CONFIG = 'configs/digits/seresnet8_1xb64_digits.py'
 LAYER = dict(type='SELayer', ratio=16)
 
