@@ -25,7 +25,7 @@ from .image_sizes import compare_size
 
 
 class Target(TypedDict):
-    """What torchvision's detectors learn of an image.
+    """The objects of an image, as torchvision's detectors want them in training.
 
     Attributes:
         boxes: x1, y1, x2, y2 in pixels, (N, 4).
@@ -125,7 +125,7 @@ class CocoData(Dataset):
 
 
 def mirror(image: Tensor, target: Target) -> tuple[Tensor, Target]:
-    """The mirror image of a sample."""
+    """The mirror image of a sample: image (3, H, W), boxes (N, 4), masks (N, H, W)."""
     x1, y1, x2, y2 = target['boxes'].unbind(1)
     width = image.shape[-1]
     mirrored = target.copy()
@@ -169,7 +169,8 @@ def to_coco(prediction: dict[str, Tensor], image_id: int, numbers: dict[int, int
     """One image's detections in COCO's result format, by kind: ``bbox`` and perhaps ``segm``.
 
     Args:
-        prediction: ``boxes``, ``labels``, ``scores`` and perhaps ``masks``.
+        prediction: ``boxes`` (N, 4), x1, y1, x2, y2 in pixels; ``labels`` and ``scores`` (N,);
+            perhaps ``masks`` (N, 1, H, W), probabilities.
         image_id: Number of the image.
         numbers: Label -> number of its category; detections of other classes are left out.
     """

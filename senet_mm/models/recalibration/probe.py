@@ -31,7 +31,7 @@ class Seen(NamedTuple):
 
     @property
     def maps(self) -> list[Tensor]:
-        """The first output of the block and the first value at the port, where they are maps."""
+        """The block's first output and the port's first value, as far as they are (N, C, H, W)."""
         return [value for value in (*self.block[:1], *self.port[:1]) if is_map(value)]
 
 
