@@ -1,4 +1,4 @@
-"""Docstrings: public functions of tensors say their shapes."""
+"""Words: public functions of tensors say their shapes, and a name has one meaning."""
 
 import ast
 import re
@@ -74,3 +74,19 @@ def test_functions_of_tensors_say_shapes():
         for name in without_shape(ast.parse(path.read_text()).body)
     ]
     assert missing == []
+
+
+# The plain and the fast form of the same function, see `senet_mm.ops.fused.backend`.
+TWINS = {('ops/kernels.py', 'ops/plain.py')}
+
+
+def test_a_name_has_one_meaning():
+    """No public function or class has the name of another one."""
+    places: dict[str, list[str]] = {}
+    for path in sorted((ROOT / 'senet_mm').rglob('*.py')):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith('_'):
+                file = path.relative_to(ROOT / 'senet_mm').as_posix()
+                places.setdefault(node.name, []).append(file)
+    twice = {name: files for name, files in places.items() if len(files) > 1}
+    assert {name: files for name, files in twice.items() if tuple(files) not in TWINS} == {}
