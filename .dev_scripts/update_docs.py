@@ -99,7 +99,7 @@ def folders(results: list['Result']) -> str:
 
 def results_page(tables: dict, results: dict[str, list['Result']]) -> str:
     """docs/results.md."""
-    from senet_mm.study.results import to_markdown
+    from senet_mm.study.results import results_to_markdown
     from senet_mm.utils.tables import markdown_table
 
     parts = [
@@ -123,14 +123,14 @@ def results_page(tables: dict, results: dict[str, list['Result']]) -> str:
         ),
     ]
     for name, table in tables.items():
-        text = to_markdown(results[name], root='../')
+        text = results_to_markdown(results[name], root='../')
         parts.append(f'\n## `{name}`: {table["title"]}\n\nSource: {table["source"]}.\n\n{text}')
     return ''.join(parts)
 
 
 def family_page(folder: str, rows: list['Result']) -> str:
     """configs/FOLDER/README.md."""
-    from senet_mm.study.results import to_markdown
+    from senet_mm.study.results import results_to_markdown
 
     name, paper = COLLECTIONS[folder]
     parts = [
@@ -140,7 +140,9 @@ def family_page(folder: str, rows: list['Result']) -> str:
     ]
     for metric in dict.fromkeys(result.metric for result in rows):
         if results := [result for result in rows if result.metric == metric]:
-            parts.append('\n' + to_markdown(results, root='../../', measured=False, config=True))
+            parts.append(
+                '\n' + results_to_markdown(results, root='../../', measured=False, config=True)
+            )
     return ''.join(parts)
 
 
@@ -196,12 +198,12 @@ def configs() -> dict[Path, str]:
 
 def make_files() -> dict[Path, str]:
     """Every made file and its text."""
-    from senet_mm.study.results import MEASURED, get_results, load_tables, to_markdown
+    from senet_mm.study.results import MEASURED, get_results, load_tables, results_to_markdown
 
     tables = load_tables()
     results = {name: get_results(name) for name in tables}
     readme = ROOT / 'README.md'
-    table = to_markdown(results['released'], measured=False)
+    table = results_to_markdown(results['released'], measured=False)
     files = {
         readme: fill(readme.read_text(), 'released', table),
         ROOT / 'docs/results.md': results_page(tables, results),

@@ -61,7 +61,7 @@ def train_all(runs: list['Run'], lock: int) -> list[str]:
 
 def main(args: argparse.Namespace) -> None:
     from senet_mm.study import ablation
-    from senet_mm.study.comparison import compare, get_machines, to_markdown
+    from senet_mm.study.comparison import compare_configs, comparison_to_markdown, get_machines
     from senet_mm.study.statistics import check_confidence
     from senet_mm.utils.tables import check_outputs, csv_table, json_table
 
@@ -74,16 +74,16 @@ def main(args: argparse.Namespace) -> None:
             print(f'{run.get_state()}: {" ".join(run.get_command())}')
         return
     with ablation.locked(args.work_dir) as lock:
-        ablation.freeze(configs, args.work_dir)
+        ablation.write_configs(configs, args.work_dir)
         failures = train_all(runs, lock)
 
     results = {name: {} for name in configs}
     for run in runs:
         if result := run.get_result():
             results[run.config][run.seed] = result
-    rows = compare(results, args.confidence)
+    rows = compare_configs(results, args.confidence)
     flat = [row.to_dict() for row in rows]
-    table = to_markdown(rows, args.confidence, get_machines(results))
+    table = comparison_to_markdown(rows, args.confidence, get_machines(results))
     print(f'\n{table}', end='')
     texts = {'.md': table, '.json': json_table(flat), '.csv': csv_table(flat)}
     for file in args.out:

@@ -30,7 +30,11 @@ def main(args: argparse.Namespace) -> None:
     from senet_mm.study import results as api
     from senet_mm.utils.tables import check_outputs
 
-    formats = {'.md': api.to_markdown, '.json': api.to_json, '.csv': api.to_csv}
+    formats = {
+        '.md': api.results_to_markdown,
+        '.json': api.results_to_json,
+        '.csv': api.results_to_csv,
+    }
     check_outputs(args.out)
     if (args.data_root is None) != (args.checkpoints is None):
         raise ValueError('--data-root and --checkpoints belong together; allowed: both or none')
@@ -51,7 +55,7 @@ def main(args: argparse.Namespace) -> None:
             api.measure(result, checkpoint, args.data_root, work_dir, args.cfg_options)
     for file in args.out:
         file.write_text(formats[file.suffix](results))
-    print(api.to_markdown(results), end='')
+    print(api.results_to_markdown(results), end='')
 
 
 if __name__ == '__main__':

@@ -1,6 +1,6 @@
 from .excitation import Excitation, GateRecorder
 from .excitation_hook import ExcitationHook
-from .excitation_report import BlockReport, examine, to_markdown, write_csv
+from .excitation_report import BlockReport, examine, gates_to_markdown, write_csv
 from .moments import Moments, pool
 from .names import find_class, find_gates, paper_blocks
 
@@ -13,8 +13,8 @@ __all__ = [
     'examine',
     'find_class',
     'find_gates',
+    'gates_to_markdown',
     'paper_blocks',
     'pool',
-    'to_markdown',
     'write_csv',
 ]

@@ -1,4 +1,4 @@
-"""What the gates of a network do on a data set (Hu et al., arXiv:1709.01507, section 7.2)."""
+"""Statistics of a network's gates on a data set (Hu et al., arXiv:1709.01507, section 7.2)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,12 +16,12 @@ from .names import find_gates, has_scale
 
 @dataclass
 class BlockStats:
-    """What the gates of one block did.
+    """Statistics of the gates of one block.
 
     Attributes:
-        classes: Moments of the channels' gates over the images of each recorded class, one row
-            each, and in the last row over those of all other classes.
-        low, high: Number of images whose gate is below the lower, above the upper threshold, (C,).
+        classes: Moments of each channel's gate over the images of a class, (K + 1, C): one row for
+            each of K recorded classes, the last row for all other classes.
+        low, high: Images whose gate is below the lower or above the upper threshold, (C,).
     """
 
     classes: Moments
@@ -59,7 +59,7 @@ class Excitation:
 
     @property
     def counts(self) -> dict[int, int]:
-        """Number of images of each recorded class."""
+        """Number of images by label of the recorded classes."""
         stats = next(iter(self.blocks.values()))
         counts = stats.classes.count.flatten().int().tolist()
         return dict(zip(self.names, counts[:-1], strict=True))
@@ -83,14 +83,14 @@ class GateRecorder:
     """Records the gates of a network while it runs; :meth:`remove` ends it.
 
     Before every forward pass ``labels`` must be set. Gates with positions, (N, C, H, W), are
-    averaged over them; a gate of positions alone, (N, 1, H, W), counts as one channel. Works in
-    double precision on the CPU.
+    averaged over them; a gate of positions alone, (N, 1, H, W), counts as one channel. Statistics
+    are kept in double precision on the CPU.
 
     Args:
         model: The network.
         names: Names of all classes of the data set.
-        classes: Labels of the classes to record one by one, by default each; all others still
-            count in what is recorded of all images.
+        classes: Labels of the classes to record one by one, by default each. Images of other
+            classes still count in the statistics of all images.
         thresholds: A gate below the first or above the second is saturated. The default is for
             a sigmoid.
 
@@ -134,7 +134,7 @@ class GateRecorder:
         self.excitation.blocks = {name: blocks[name] for name in self._layers}
 
     def _watch(self, name: str, layer: nn.Module) -> RemovableHandle:
-        """Record the gate of a layer whenever it is called."""
+        """Record the gate at every call of a layer."""
         if has_scale(layer):
             return layer.register_forward_pre_hook(
                 lambda layer, args: self._record(name, layer.scale(args[0]))
@@ -143,10 +143,10 @@ class GateRecorder:
         return gate.register_forward_hook(lambda _, args, out: self._record(name, out))
 
     def _record(self, name: str, gate: Tensor) -> None:
-        """Take in the gates of the first ``len(labels)`` images, (N, C, ...).
+        """Add the gates (N, C, ...) of the first ``len(labels)`` images to the statistics.
 
         Raises:
-            ValueError: It is not clear what are channels.
+            ValueError: The shape does not say which axis is the channels.
         """
         if gate.dim() not in (2, 4):
             raise InputError(

@@ -13,7 +13,7 @@ from senet_mm.utils.files import atomic_file
 
 from .excitation import Excitation
 
-COLUMNS = 3
+PANEL_COLUMNS = 3
 PANEL = (4.4, 2.7)  # inches
 ALL = dict(color='black', linewidth=1.6, label='all')
 
@@ -91,7 +91,7 @@ def _style(excitation: Excitation, label: int | None, index: int) -> dict:
 
 def _panels(blocks: Sequence[str], draw: Callable[[Axes, str], None], ylabel: str) -> Figure:
     """A grid of panels that share the axis of the gate, with one legend above."""
-    columns = min(COLUMNS, len(blocks))
+    columns = min(PANEL_COLUMNS, len(blocks))
     rows = math.ceil(len(blocks) / columns)
     size = (max(columns * PANEL[0], 6), rows * PANEL[1] + 0.5)
     figure = Figure(size, layout='constrained')

@@ -14,7 +14,7 @@ from senet_mm.utils.tables import markdown_table
 
 from .excitation import Excitation
 
-COLUMNS = ('block', 'class', 'label', 'channel', 'mean', 'std', 'count')
+CSV_COLUMNS = ('block', 'class', 'label', 'channel', 'mean', 'std', 'count')
 
 
 def write_csv(excitation: Excitation, path: str | os.PathLike) -> None:
@@ -26,7 +26,7 @@ def write_csv(excitation: Excitation, path: str | os.PathLike) -> None:
     with atomic_file(path) as file:
         text = io.TextIOWrapper(file, 'utf-8', newline='')
         writer = csv.writer(text, lineterminator='\n')
-        writer.writerow(COLUMNS)
+        writer.writerow(CSV_COLUMNS)
         for block in excitation.blocks:
             writer.writerows(_rows(excitation, block))
         text.detach()  # written out, and not closed here
@@ -118,7 +118,7 @@ def _indices(where: Tensor) -> list[int]:
     return torch.nonzero(where).flatten().tolist()
 
 
-def to_markdown(reports: Sequence[BlockReport]) -> str:
+def gates_to_markdown(reports: Sequence[BlockReport]) -> str:
     """The reports as a Markdown table, one block a row."""
     header = ['block', 'channels', 'mean', 'std', 'std between classes', *reports[0].findings]
     rows = []

@@ -23,13 +23,13 @@ class Moments:
 
     @classmethod
     def zeros(cls, groups: int, channels: int) -> 'Moments':
-        """Of no vectors yet."""
+        """Empty statistics."""
         shapes = (groups, 1), (groups, channels), (groups, channels)
         return cls(*(torch.zeros(shape, dtype=torch.float64) for shape in shapes))
 
     @classmethod
     def of(cls, values: Tensor, groups: Tensor, num_groups: int) -> 'Moments':
-        """Moments of vectors.
+        """Statistics of vectors.
 
         Args:
             values: The vectors, (N, C), float64.
@@ -49,15 +49,15 @@ class Moments:
 
     @property
     def parts(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Count, mean and squares."""
+        """Count (..., 1), mean and squares (..., C)."""
         return self.count, self.mean, self.squares
 
     def select(self, groups: Tensor | slice | int) -> 'Moments':
-        """The moments of some groups."""
+        """The moments of some groups, by indices (K,) or a slice of the first axis, or of one."""
         return Moments(*(part[groups] for part in self.parts))
 
     def add(self, values: Tensor, groups: Tensor) -> None:
-        """Take in more vectors, in place; arguments as of :meth:`of`."""
+        """Add vectors (N, C), float64, with their groups (N,), in place."""
         present, index = groups.unique(return_inverse=True)
         pair = self.select(present), Moments.of(values, index, len(present))
         both = pool(Moments(*map(torch.stack, zip(*(one.parts for one in pair), strict=True))))
@@ -65,15 +65,15 @@ class Moments:
             part[present] = new
 
     def gathered(self) -> 'Moments':
-        """The moments of the vectors of all processes."""
+        """The moments over the vectors of all processes."""
         return pool(Moments(*(torch.stack(all_gather(part)) for part in self.parts)))
 
 
 def pool(moments: Moments) -> Moments:
-    """The moments of all groups along the first axis together.
+    """Merge all groups along the first axis: (K, ..., C) -> (..., C).
 
-    Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing sample
-    variances, 1979: nothing cancels, however many vectors there are.
+    The formula of Chan, Golub and LeVeque (Updating formulae and a pairwise algorithm for computing
+    sample variances, 1979) does not cancel, however many vectors there are.
     """
     count = moments.count.sum(0)
     mean = (moments.count / count.clamp(min=1) * moments.mean).sum(0)

@@ -19,7 +19,7 @@ INPUT = "the network's input"
 
 
 @dataclass
-class Row:
+class ImageStages:
     """One image on its way.
 
     Attributes:
@@ -33,7 +33,7 @@ class Row:
 
 def get_stages(
     dataloader: ConfigDict, preprocessor: ConfigDict, number: int, seed: int, training: bool
-) -> list[Row]:
+) -> list[ImageStages]:
     """Run images through a pipeline, transform by transform, as a run of one process would.
 
     Args:
@@ -48,10 +48,12 @@ def get_stages(
     module = MODELS.build({**default, **preprocessor})
     draws = [draw for draw, _ in zip(loader.sampler, range(number), strict=False)]
     with own_random_numbers():
-        return [_get_row(loader.dataset, draw, module, training) for draw in draws]
+        return [_get_image(loader.dataset, draw, module, training) for draw in draws]
 
 
-def _get_row(dataset: BaseDataset, draw: Draw, module: ClsDataPreprocessor, training: bool) -> Row:
+def _get_image(
+    dataset: BaseDataset, draw: Draw, module: ClsDataPreprocessor, training: bool
+) -> ImageStages:
     index, key = draw
     seed_generators(key)
     results = dataset.get_data_info(index)
@@ -66,7 +68,7 @@ def _get_row(dataset: BaseDataset, draw: Draw, module: ClsDataPreprocessor, trai
             pictures[type(transform).__name__] = _to_picture(results['img'], is_bgr)
     image = module(dataset.collate([results]), training)['inputs'][0]
     pictures[INPUT] = _to_picture(_to_grey_levels(image, module), is_bgr != module.to_rgb)
-    return Row(title, pictures)
+    return ImageStages(title, pictures)
 
 
 def _to_grey_levels(image: Tensor, module: ClsDataPreprocessor) -> np.ndarray:
@@ -82,7 +84,7 @@ def _to_picture(img: np.ndarray, is_bgr: bool) -> np.ndarray:
     return swap_red_and_blue(img) if is_bgr else img.copy()
 
 
-def draw_grid(rows: list[Row], out: str | PathLike) -> None:
+def draw_grid(rows: list[ImageStages], out: str | PathLike) -> None:
     """Write a PNG, a row per image, a column per stage."""
     import matplotlib
 

@@ -72,10 +72,10 @@ def _named(keywords: list[ast.keyword]) -> dict[str, object]:
     return values
 
 
-def to_plain(value: object) -> object:
+def comparable(value: object) -> object:
     """A value with all its mappings as ``dict`` and its tuples as lists, to be compared."""
     if isinstance(value, Mapping):
-        return {key: to_plain(item) for key, item in value.items()}
+        return {key: comparable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [to_plain(item) for item in value]
+        return [comparable(item) for item in value]
     return value

@@ -150,7 +150,7 @@ def sorted_to_caffe() -> Tensor:
 
 
 def reorder_classes(state: dict[str, Tensor], order: Tensor) -> dict[str, Tensor]:
-    """The state dict with row ``order[i]`` of the classifier as row i.
+    """The state dict with row ``order[i]`` of the classifier as row i; ``order`` is (classes,).
 
     Args:
         state: Ours; ``head.fc.weight`` is (classes, channels), ``head.fc.bias`` (classes,).

@@ -1,4 +1,4 @@
-"""What a classifier can be deployed as."""
+"""Deployment of a classifier: folded, compiled, ONNX, OpenVINO."""
 
 import importlib.util
 import warnings
@@ -18,10 +18,12 @@ from .pack import pack
 
 
 class Deployed(NamedTuple):
-    """Attributes:
-    run: Preprocessed images (N, C, H, W), float32, to logits.
-    path: The file that was written.
-    how: What it is, in words.
+    """A deployed classifier.
+
+    Attributes:
+        run: Maps preprocessed images (N, C, H, W), float32, to logits (N, classes).
+        path: The file that was written.
+        how: Precision and library, in words.
     """
 
     run: Callable[[Tensor], Tensor]
@@ -35,7 +37,7 @@ def deploy(model: nn.Module, to: str, example: Tensor, folder: Path) -> Deployed
     Args:
         model: The classifier.
         to: A key of ``TARGETS``.
-        example: A batch of at least two preprocessed images.
+        example: A batch of at least two preprocessed images, (N, C, H, W), float32.
         folder: Folder for the file.
 
     Raises:
@@ -48,7 +50,7 @@ def deploy(model: nn.Module, to: str, example: Tensor, folder: Path) -> Deployed
         return TARGETS[to](model, example, folder)
 
 
-# Of the one argument: the images.
+# For the one argument, the images: dimension 0 is dynamic.
 ANY_BATCH = ({0: torch.export.Dim('batch')},)
 
 
@@ -56,21 +58,27 @@ def _save_program(folded: Logits, example: Tensor, path: Path) -> Path:
     """Write a program that ``torch.export.load(path).module()`` runs without this package."""
     program = torch.export.export(folded, (example,), dynamic_shapes=ANY_BATCH)
     with warnings.catch_warnings():
-        # Said of weights whose channels are neighbours in memory; they are saved whole.
+        # It warns about channels-last weights, which it saves whole all the same.
         warnings.filterwarnings('ignore', 'No complete tensor found in the group')
         torch.export.save(program, path)
     return path
 
 
 def _folded(model: nn.Module, example: Tensor) -> tuple[Logits, str]:
-    """The folded network in the precision that is fast on the device of the example."""
+    """The folded network, and its form in words, for the device of the example (N, C, H, W).
+
+    bfloat16 where that is fast, else float32; channels last.
+    """
     fast = has_fast_bf16(example.device.type)
     dtype = torch.bfloat16 if fast else torch.float32
     return fold(model, dtype, channels_last=True), f'{str(dtype)[6:]}, channels-last'
 
 
 def to_fold(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
-    """Norms folded, early squeeze, fast precision and layout; on a CPU packed. No compiler."""
+    """The folded network, on a CPU with packed weights; no compiler.
+
+    Arguments of this and the other targets as :func:`deploy`; ``example`` is (N, C, H, W).
+    """
     folded, how = _folded(model, example)
     path = _save_program(folded, example, folder / 'folded.pt2')
     if example.is_cpu:
@@ -80,18 +88,18 @@ def to_fold(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
 
 
 def compile_frozen(network: nn.Module, device: str) -> Callable[[Tensor], Tensor]:
-    """A network compiled for inference, with its weights frozen; anew for every shape.
+    """A network compiled for inference with frozen weights, again for every shape of the images.
 
     Args:
-        network: Maps images to logits.
-        device: Where it and the images are.
+        network: Maps images (N, C, H, W) to logits (N, classes).
+        device: Type of the device of both.
     """
     # Inductor's code for a CPU has less to do between kernels in C++.
     compiled = torch.compile(network, dynamic=False, options=dict(cpp_wrapper=device == 'cpu'))
 
     @torch.no_grad()
     def run(images: Tensor) -> Tensor:
-        # As an option of `torch.compile` it comes too late: weights are already inputs.
+        # As an option of `torch.compile` it acts too late: weights are inputs by then.
         with inductor_config.patch(freezing=True):
             return compiled(images)
 
@@ -99,7 +107,10 @@ def compile_frozen(network: nn.Module, device: str) -> Callable[[Tensor], Tensor
 
 
 def to_compile(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
-    """The folded network, compiled with its weights frozen; compiled anew in every process."""
+    """The folded network, compiled with frozen weights again in every process.
+
+    The example, (N, C, H, W), is used for the saved program alone.
+    """
     folded, how = _folded(model, example)
     path = _save_program(folded, example, folder / 'folded.pt2')
     run = compile_frozen(folded, example.device.type)
@@ -113,7 +124,7 @@ def _need(package: str, extra: str) -> None:
 
 
 def to_onnx(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
-    """ONNX with a dynamic batch, float32, run by onnxruntime."""
+    """ONNX in float32 with a dynamic batch, (N, C, H, W) -> (N, classes), run by onnxruntime."""
     for package in ('onnx', 'onnxscript', 'onnxruntime'):
         _need(package, 'deploy')
     import onnxruntime
@@ -136,7 +147,10 @@ def to_onnx(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
 
 
 def to_openvino(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
-    """OpenVINO's model with a dynamic batch, in bfloat16 where the CPU has it."""
+    """OpenVINO's model with a dynamic batch, (N, C, H, W) -> (N, classes).
+
+    In bfloat16 where the CPU has it, else in float32.
+    """
     _need('openvino', 'openvino')
     import openvino
 

@@ -1,4 +1,4 @@
-"""A network for inference alone: norms in the convolutions, gates before the last of them."""
+"""A network for inference: norms folded into convolutions, gates computed before the last one."""
 
 import copy
 from typing import TypeGuard, cast
@@ -13,10 +13,11 @@ from senet_mm.ops import conv_norm_pairs, has_hooks
 
 
 class EarlySqueeze(nn.Module):
-    """A block without norms whose last convolution is 1x1: its gate is known before it.
+    """A block without norms whose gate is computed before its last convolution, a 1x1.
 
-    The mean of a 1x1 convolution is the convolution of the mean. So the squeeze reads the narrow
-    map before the convolution, and gate, addition and ReLU follow the convolution at once.
+    The mean of a 1x1 convolution is the convolution of the mean: ``mean(W y + b) = W mean(y) + b``.
+    So the squeeze reads the narrow map before the convolution, and gate, addition and ReLU follow
+    the convolution in one operation.
 
     Args:
         block: The block, norms folded; see :meth:`fits`.
@@ -31,7 +32,7 @@ class EarlySqueeze(nn.Module):
 
     @staticmethod
     def fits(module: nn.Module) -> TypeGuard[BasicBlock | Bottleneck]:
-        """Whether a module is such a block."""
+        """Whether a module is a block that this class can replace."""
         if not isinstance(module, (BasicBlock, Bottleneck)):
             return False
         if not getattr(module.se, 'gates_average', False):
@@ -44,7 +45,7 @@ class EarlySqueeze(nn.Module):
         return folded and pointwise and not watched
 
     def forward(self, x: Tensor) -> Tensor:
-        """The block, (N, C, H, W) -> (N, C', H', W')."""
+        """``relu(last(y) * gate + shortcut)``, (N, C, H, W) -> (N, C', H', W')."""
         shortcut = x if self.downsample is None else self.downsample(x)
         x = self.branch(x)
         squeezed = self.last(x.mean((2, 3), keepdim=True))
@@ -58,12 +59,12 @@ class EarlySqueeze(nn.Module):
 
 
 class Logits(nn.Module):
-    """A classifier as a function: preprocessed images (N, C, H, W) to logits, both float32.
+    """A classifier from preprocessed images (N, C, H, W) to logits (N, classes), both float32.
 
     Args:
         model: The classifier.
         dtype: Precision of the network; gates with an early squeeze stay in float32.
-        channels_last: Memory layout of its maps.
+        channels_last: Whether its maps are channels last in memory.
     """
 
     def __init__(
@@ -87,13 +88,13 @@ def fold(
     channels_last: bool = False,
     early: bool = True,
 ) -> Logits:
-    """A copy of a classifier for inference; the classifier stays as it is.
+    """A copy of a classifier for inference.
 
     Args:
-        model: The classifier.
+        model: The classifier; it is not changed.
         dtype: Precision of the copy.
-        channels_last: Memory layout of its maps.
-        early: Squeeze before the last convolution where it is 1x1.
+        channels_last: Whether its maps are channels last in memory.
+        early: Squeeze before the last convolution of a block where that is 1x1.
     """
     model = fuse_conv_bn(copy.deepcopy(model).eval()).requires_grad_(False)
     for parent in list(model.modules()) if early else ():

@@ -1,4 +1,4 @@
-"""Convolutions for a CPU: weights in oneDNN's layout, the ReLU inside of the convolution."""
+"""Convolutions for a CPU: weights in oneDNN's layout, the ReLU inside the convolution."""
 
 from typing import TypeGuard
 
@@ -9,11 +9,11 @@ from torch import Tensor, nn
 class PackedConv(nn.Module):
     """A convolution whose weights are laid out once, at the first call, not at every call.
 
-    By the operators that Inductor puts into its programs for a CPU, here without a compiler.
+    It calls the operators that Inductor puts into its programs for a CPU.
 
     Args:
         conv: The convolution; see :meth:`fits`.
-        relu: Apply a ReLU to its output before that is written.
+        relu: Apply a ReLU before the output is written.
     """
 
     def __init__(self, conv: nn.Conv2d, relu: bool = False) -> None:
@@ -24,7 +24,7 @@ class PackedConv(nn.Module):
 
     @staticmethod
     def fits(module: nn.Module) -> TypeGuard[nn.Conv2d]:
-        """Whether a module is such a convolution."""
+        """Whether a module is a convolution that this class can replace."""
         return (
             type(module) is nn.Conv2d
             and module.padding_mode == 'zeros'
@@ -32,7 +32,7 @@ class PackedConv(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C', H', W')."""
+        """The convolution, with its ReLU, (N, C, H, W) -> (N, C', H', W')."""
         conv = self.conv
         geometry = conv.padding, conv.stride, conv.dilation, conv.groups
         if self.packed is None:
@@ -48,7 +48,7 @@ class PackedConv(nn.Module):
 def pack(network: nn.Module) -> nn.Module:
     """Pack the convolutions of a folded network on a CPU, in place.
 
-    What comes out can be neither copied nor saved. Without oneDNN all stays as it is.
+    The network can be neither copied nor saved afterwards. Without oneDNN nothing is changed.
     """
     if not torch.backends.mkldnn.is_available():
         return network

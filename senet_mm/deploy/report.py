@@ -1,4 +1,4 @@
-"""What deploying a classifier gained and what it changed."""
+"""Speed and memory of a deployed classifier, and the differences of its logits."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,20 +8,21 @@ from torch import Tensor
 
 from senet_mm.utils.measure import interleave, peak_memory
 
-Run = Callable[[Tensor], Tensor]
+# Images (N, C, H, W) to logits (N, classes).
+Predict = Callable[[Tensor], Tensor]
 
 
 def make_report(
-    before: Run, after: Run, images: Tensor, batch_size: int, rounds: int
+    before: Predict, after: Predict, images: Tensor, batch_size: int, rounds: int
 ) -> dict[str, dict[str, object]]:
-    """Latency, throughput and memory of both, differences of the second, by name of the column.
+    """Compare a classifier before and after deployment: values by row and column of a table.
 
     Args:
-        before: The classifier as it was trained: images to logits.
-        after: What it was deployed as.
+        before: The trained classifier, (N, C, H, W) -> (N, classes).
+        after: The deployed one.
         images: Preprocessed real images, (N, C, H, W).
-        batch_size: Batch of the throughput.
-        rounds: Timed calls.
+        batch_size: Images of a batch, for the throughput.
+        rounds: Number of timed calls.
     """
     runs = dict(before=before, after=after)
     one = images[:1].contiguous()
@@ -33,7 +34,7 @@ def make_report(
         k: torch.cat([run(part.contiguous()).cpu() for part in images.split(batch_size)])
         for k, run in runs.items()
     }
-    # An argmax of NaN is a class as well.
+    # The argmax of NaN is a class, too.
     finite = torch.stack([values.isfinite().all(1) for values in logits.values()]).all(0)
     same = finite & (logits['before'].argmax(1) == logits['after'].argmax(1))
     broken = f', {int((~finite).sum())} with logits that are not finite' if not finite.all() else ''

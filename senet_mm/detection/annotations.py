@@ -10,8 +10,8 @@ from pycocotools.coco import COCO
 
 from .image_sizes import check_sizes
 from .masks import check_mask
-from .numbers import is_whole
-from .objects import check_object, clip, complete, is_clipped, is_empty
+from .numbers import is_integer
+from .objects import check_object, clip, complete, has_no_area, is_clipped
 
 
 def read_coco(file: Path, folder: Path, masks: bool = False) -> COCO:
@@ -37,7 +37,7 @@ def read_coco(file: Path, folder: Path, masks: bool = False) -> COCO:
     _check_files([image['file_name'] for image in images.values()], folder)
     check_sizes(images.values(), folder)
     categories = _by_id(content['categories'], f'{file}: category')
-    check_names([item.get('name') for item in categories.values()], str(file))
+    check_category_names([item.get('name') for item in categories.values()], str(file))
     objects = _read_objects(content['annotations'], images, categories, file, masks)
     coco = COCO()
     coco.dataset = content | dict(annotations=objects)
@@ -57,7 +57,7 @@ def _read_objects(
         where = f'{file}: annotation {item.get("id")!r}'
         image = check_object(item, images, categories, where)
         box = clip(item['bbox'], image)
-        if is_empty(box):
+        if has_no_area(box):
             empty.append(image['file_name'])
             continue
         if is_clipped(item['bbox'], box):
@@ -78,7 +78,7 @@ def _read_objects(
     return objects
 
 
-def check_names(names: Sequence[object], where: str) -> None:
+def check_category_names(names: Sequence[object], where: str) -> None:
     """Raise a ValueError for a category without a name, or with another's."""
     for name in names:
         if not isinstance(name, str) or names.count(name) > 1:
@@ -107,7 +107,7 @@ def _by_id(items: Iterable[dict], where: str) -> dict:
     found: dict[int, dict] = {}
     for i, item in enumerate(items):
         number = item.get('id')
-        if not is_whole(number) or number in found:
+        if not is_integer(number) or number in found:
             raise ValueError(
                 f'{where} {i + 1} of the list has id={number!r}; allowed: a whole number, each once'
             )
@@ -123,7 +123,7 @@ def _check_image(image: dict, where: str) -> None:
         raise ValueError(f'{where} has file_name={name!r}, which is outside of the image folder')
     for key in ('width', 'height'):
         size = image.get(key)
-        if size is not None and not (is_whole(size) and size > 0):
+        if size is not None and not (is_integer(size) and size > 0):
             raise ValueError(f'{where} ({name}) has {key}={size!r}; allowed: from 1')
 
 

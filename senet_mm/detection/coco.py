@@ -24,8 +24,8 @@ from .annotations import read_coco
 from .image_sizes import compare_size
 
 
-class Target(TypedDict):
-    """What torchvision's detectors learn of an image.
+class DetectionTarget(TypedDict):
+    """The objects of an image, as torchvision's detectors want them in training.
 
     Attributes:
         boxes: x1, y1, x2, y2 in pixels, (N, 4).
@@ -43,7 +43,8 @@ class Target(TypedDict):
 class CocoData(Dataset):
     """Images with boxes from ``ROOT/annotations/instances_SPLIT.json``.
 
-    A sample is an image (3, H, W) in the range 0 to 1 and a :class:`Target`. Crowds are left out.
+    A sample is an image (3, H, W) in the range 0 to 1 and a :class:`DetectionTarget`. Crowds are
+    left out.
 
     Args:
         root: Folder of the data set.
@@ -81,13 +82,13 @@ class CocoData(Dataset):
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Target]:
+    def __getitem__(self, index: int) -> tuple[Tensor, DetectionTarget]:
         info = self.coco.imgs[self.ids[index]]
         image = self.read_image(info)
         objects = self.coco.loadAnns(self.coco.getAnnIds(info['id'], iscrowd=False))
         boxes = torch.tensor([item['bbox'] for item in objects], dtype=torch.float).reshape(-1, 4)
         labels = [self.labels[item['category_id']] for item in objects]
-        target = Target(
+        target = DetectionTarget(
             boxes=torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1),
             labels=torch.tensor(labels, dtype=torch.int64),
             image_id=info['id'],
@@ -124,8 +125,8 @@ class CocoData(Dataset):
             self.read_image(self.coco.imgs[number])
 
 
-def mirror(image: Tensor, target: Target) -> tuple[Tensor, Target]:
-    """The mirror image of a sample."""
+def mirror(image: Tensor, target: DetectionTarget) -> tuple[Tensor, DetectionTarget]:
+    """The mirror image of a sample: image (3, H, W), boxes (N, 4), masks (N, H, W)."""
     x1, y1, x2, y2 = target['boxes'].unbind(1)
     width = image.shape[-1]
     mirrored = target.copy()
@@ -135,7 +136,7 @@ def mirror(image: Tensor, target: Target) -> tuple[Tensor, Target]:
     return image.flip(-1), mirrored
 
 
-def collate(samples: list[tuple]) -> tuple[tuple, tuple]:
+def collate_samples(samples: list[tuple]) -> tuple[tuple, tuple]:
     """Images and targets as sequences: images may differ in size."""
     images, targets = zip(*samples, strict=True)
     return images, targets
@@ -169,7 +170,8 @@ def to_coco(prediction: dict[str, Tensor], image_id: int, numbers: dict[int, int
     """One image's detections in COCO's result format, by kind: ``bbox`` and perhaps ``segm``.
 
     Args:
-        prediction: ``boxes``, ``labels``, ``scores`` and perhaps ``masks``.
+        prediction: ``boxes`` (N, 4), x1, y1, x2, y2 in pixels; ``labels`` and ``scores`` (N,);
+            perhaps ``masks`` (N, 1, H, W), probabilities.
         image_id: Number of the image.
         numbers: Label -> number of its category; detections of other classes are left out.
     """

@@ -1,10 +1,10 @@
 """Masks of annotations, checked: outlines, and run lengths as numbers or as COCO's text."""
 
-from .numbers import FARTHEST, is_number, is_whole
+from .numbers import FARTHEST, is_finite_number, is_integer
 
 # Characters of COCO's text stand for 6 bits, from '0' on: 5 of the number, and whether more follow.
 FIRST, BITS, MORE, SIGN = ord('0'), 5, 32, 16
-LONGEST = 35  # bits of a run; pycocotools keeps 32
+LONGEST_RUN = 35  # bits of a run; pycocotools keeps 32
 
 
 def check_mask(item: dict, image: dict, where: str) -> None:
@@ -30,7 +30,7 @@ def _is_outline(points: object) -> bool:
         isinstance(points, list)
         and len(points) >= 6
         and len(points) % 2 == 0
-        and all(is_number(value) and abs(value) < FARTHEST for value in points)
+        and all(is_finite_number(value) and abs(value) < FARTHEST for value in points)
     )
 
 
@@ -46,7 +46,7 @@ def _check_run_lengths(mask: dict, image: dict, where: str) -> None:
         runs = read_runs(counts) if isinstance(counts, str) else counts
     except ValueError as error:
         raise ValueError(f"{where} has counts that are not COCO's run lengths: {error}") from error
-    if not (isinstance(runs, list) and all(is_whole(run) and run >= 0 for run in runs)):
+    if not (isinstance(runs, list) and all(is_integer(run) and run >= 0 for run in runs)):
         raise ValueError(f'{where} has counts that are no run lengths; allowed: whole, from 0')
     if sum(runs) != size[0] * size[1]:
         raise ValueError(
@@ -68,7 +68,7 @@ def read_runs(text: str) -> list[int]:
     value = shift = 0
     for character in text:
         code = ord(character) - FIRST
-        if not 0 <= code < 2 * MORE or shift > LONGEST:
+        if not 0 <= code < 2 * MORE or shift > LONGEST_RUN:
             raise ValueError(f'{character!r} after {len(runs)} runs')
         value |= (code & (MORE - 1)) << shift
         shift += BITS

@@ -139,7 +139,7 @@ def sigmoid_focal_loss_backward(
     grad_input.copy_(torch.autograd.grad(loss, input)[0])
 
 
-SERVED = (
+SERVED_OPERATORS = (
     nms,
     roi_align_forward,
     roi_align_backward,
@@ -154,7 +154,7 @@ def _not_served(name: str) -> Callable:
         raise AttributeError(name)
 
     def function(*args: object, **kwargs: object) -> None:
-        served = ', '.join(function.__name__ for function in SERVED)
+        served = ', '.join(function.__name__ for function in SERVED_OPERATORS)
         raise NotImplementedError(
             f"{name} needs mmcv's compiled operators, see docs/detection.md; served without: "
             f'{served}'
@@ -178,7 +178,7 @@ def serve() -> None:
     module = ModuleType(NAME, 'Functions of torchvision in the place of compiled ones.')
     module.__spec__ = ModuleSpec(NAME, loader=None)
     vars(module).update(__getattr__=_not_served)
-    for function in SERVED:
+    for function in SERVED_OPERATORS:
         setattr(module, function.__name__, function)
     sys.modules[NAME] = module
     print_log(

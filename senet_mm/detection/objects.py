@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .numbers import FARTHEST, is_number, is_whole
+from .numbers import FARTHEST, is_finite_number, is_integer
 
 # Pixels. A narrower box may have no width in float32, which torchvision's detectors refuse; a box
 # that reaches out of its image by less is rounded.
@@ -21,7 +21,7 @@ def check_object(item: dict, images: dict, categories: dict, where: str) -> dict
         ValueError: It is wrong; the message says what.
     """
     for key, known in (('image_id', images), ('category_id', categories)):
-        if not is_whole(item.get(key)):
+        if not is_integer(item.get(key)):
             raise ValueError(f'{where} has {key}={item.get(key)!r}; allowed: a whole number')
         if item[key] not in known:
             raise ValueError(f'{where} has {key}={item[key]!r}, which the file does not have')
@@ -32,7 +32,7 @@ def check_object(item: dict, images: dict, categories: dict, where: str) -> dict
         raise ValueError(
             f'{where} has bbox={box!r}; allowed: x, y, width, height, each within +-{FARTHEST:.0f}'
         )
-    if area is not None and not (is_number(area) and 0 <= area <= FARTHEST**2):
+    if area is not None and not (is_finite_number(area) and 0 <= area <= FARTHEST**2):
         raise ValueError(f'{where} has area={area!r}; allowed: 0 to {FARTHEST**2:.0f}')
     if crowd not in (None, 0, 1):  # true and false are among them
         raise ValueError(f'{where} has iscrowd={crowd!r}; allowed: 0, 1')
@@ -40,7 +40,7 @@ def check_object(item: dict, images: dict, categories: dict, where: str) -> dict
 
 
 def _is_near(value: object) -> bool:
-    return is_number(value) and abs(value) <= FARTHEST
+    return is_finite_number(value) and abs(value) <= FARTHEST
 
 
 def clip(box: Sequence[float], image: dict) -> list[float]:
@@ -51,7 +51,7 @@ def clip(box: Sequence[float], image: dict) -> list[float]:
     return [left, top, max(right - left, 0), max(bottom - top, 0)]
 
 
-def is_empty(box: Sequence[float]) -> bool:
+def has_no_area(box: Sequence[float]) -> bool:
     """Whether a box has no area."""
     return min(box[2:]) < SMALLEST
 

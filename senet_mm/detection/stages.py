@@ -13,7 +13,7 @@ from senet_mm.registry import MODELS
 from senet_mm.utils.meta import run_on_meta
 
 # Types of the project's configs that serve; any other backbone of mmpretrain with out_indices does.
-SERVED = (
+SERVED_BACKBONES = (
     *('ResNet', 'ResNeXt', 'PreActResNet', 'WideResNet', 'ShakeShake', 'SmallCNN'),
     *('BNInception', 'InceptionV4', 'InceptionResNetV2', 'MobileNetV1', 'ShuffleNetV1'),
     *('DenseNet', 'VGG'),
@@ -46,8 +46,8 @@ def find_strides(backbone: ConfigDict, where: str) -> list[int]:
     if not strides:
         raise ValueError(
             f'config {where}: {backbone.type} does not return maps by stage (out_indices), which a '
-            f'feature pyramid needs; allowed: {", ".join(SERVED)}, or another such backbone of '
-            'mmpretrain'
+            f'feature pyramid needs; allowed: {", ".join(SERVED_BACKBONES)}, or another such '
+            'backbone of mmpretrain'
         )
     return strides
 

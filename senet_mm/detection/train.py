@@ -16,7 +16,7 @@ from senet_mm.utils.meta import run_on_meta
 from senet_mm.utils.options import check_option
 
 from .backbone import FPNBackbone
-from .coco import CocoData, collate
+from .coco import CocoData, collate_samples
 
 STRIDE = 32  # torchvision pads the images of a batch to multiples of it
 DETECTORS = {'faster-rcnn': FasterRCNN, 'mask-rcnn': MaskRCNN, 'retinanet': RetinaNet}
@@ -118,7 +118,7 @@ def train(
     """
     device = next(detector.parameters()).device
     torch.manual_seed(seed)
-    loader = DataLoader(data, batch_size, shuffle=True, collate_fn=collate, drop_last=True)
+    loader = DataLoader(data, batch_size, shuffle=True, collate_fn=collate_samples, drop_last=True)
     if not len(loader):
         raise ValueError(
             f'batch size {batch_size}; allowed for {len(data)} images: 1 to {len(data)}'

@@ -133,12 +133,12 @@ def check_save_best(hook: CheckpointHook, scores: dict[str, Any]) -> None:
 
 def check_score(given: str, name: str, scores: dict[str, Any]) -> None:
     """Raise a ValueError unless a score is computed, and is a number."""
-    numbers = [key for key, value in scores.items() if is_number(value)]
+    numbers = [key for key, value in scores.items() if is_single_number(value)]
     if name not in numbers:
         what = 'is no single number' if name in scores else 'is not computed'
         raise ValueError(f'{given} {what}; allowed: {", ".join(numbers) or "nothing"}')
 
 
-def is_number(value: object) -> bool:
+def is_single_number(value: object) -> bool:
     """Whether a score can be compared with another one."""
     return isinstance(value, (int, float, np.number)) or getattr(value, 'ndim', None) == 0

@@ -71,7 +71,7 @@ def follow_config(runner: 'Runner', wanted: Plan) -> None:
     """
     reached = get_plan(runner)
     moved = move_to_epoch(runner)
-    differences = compare(reached, wanted)
+    differences = compare_plans(reached, wanted)
     for line in differences:
         runner.logger.info(f'resumed with another config: {line}')
     if differences or moved:
@@ -116,7 +116,7 @@ def move_to_epoch(runner: 'Runner') -> bool:
     return True
 
 
-def compare(reached: Plan, wanted: Plan) -> list[str]:
+def compare_plans(reached: Plan, wanted: Plan) -> list[str]:
     """A line for each kind of value that differs: ``lr 0.1 -> 0.05``."""
     scheduled = {values['param_name'] for values in (*reached.schedulers, *wanted.schedulers)}
     lines = set()

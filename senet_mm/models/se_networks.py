@@ -94,7 +94,7 @@ def stem_of(stem: Stem, channels: int | None, deep: bool, given: dict) -> dict:
     return dict(channels=(*stem.channels[:-1], channels)) | given
 
 
-def check_numbers(se_ratio: int, stem_channels: int | None, base_channels: int | None) -> None:
+def check_se_numbers(se_ratio: int, stem_channels: int | None, base_channels: int | None) -> None:
     """Raise an InputError for a number of mmpretrain's that is out of its range."""
     check_integer('se_ratio', se_ratio)
     for name, given in dict(stem_channels=stem_channels, base_channels=base_channels).items():
@@ -153,7 +153,7 @@ class SEResNet(ResNet):
         check_option('conv_cfg', conv_cfg, (None,))
         check_option('expansion', expansion, (None, arch.block.expansion))
         check_option('avg_down', avg_down, (True, False))
-        check_numbers(se_ratio, stem_channels, base_channels)
+        check_se_numbers(se_ratio, stem_channels, base_channels)
         check_mapping('block', block, BLOCK_FIELDS)
         own = dict(
             style=style,

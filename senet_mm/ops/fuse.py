@@ -1,6 +1,6 @@
-"""Speed from outside: fast blocks in the place of plain ones, where they are proven to be right.
+"""Speed from outside: fast blocks replace plain ones after a trial has shown that both agree.
 
-A block keeps its children, names, hooks and state dict; only what its ``forward`` calls is another.
+A block keeps its children, names, hooks and state dict; only its ``forward`` changes.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,15 +16,15 @@ from .fused import HAS_TRITON
 from .tail import IMPLEMENTATIONS, has_hooks, norm_relu_conv, se_tail
 from .trial import Verdict, give_up, record_inputs, try_blocks
 
-# (device, bits of a value) -> what is tried. Elsewhere ordinary code stays: on a CPU float32 is
-# then equal to it to the bit.
+# (device, bits of a value) -> the form to try. Others keep ordinary code; so float32 on a CPU stays
+# equal to other libraries to the bit.
 CANDIDATES = {('cpu', 16): 'fused'}
 if HAS_TRITON:
     CANDIDATES |= {('cuda', 16): 'fused', ('cuda', 32): 'fused'}
 
 
 def candidate(x: Tensor) -> str | None:
-    """The form to try for the maps of a run, by one of them."""
+    """The form to try in a run, by the device and precision of a map x (N, C, H, W)."""
     return CANDIDATES.get((x.device.type, x.element_size() * 8))
 
 
@@ -35,7 +35,7 @@ def conv_norm_pairs(block: ResidualBlock) -> list[tuple[nn.Module, nn.Module]]:
 
 
 def is_usual(block: ResidualBlock) -> bool:
-    """Whether a block has a plain ReLU and no stochastic depth, and nobody watches either.
+    """Whether a block has a plain ReLU, no stochastic depth, and no hooks on either.
 
     The fast forms do not call these modules.
     """
@@ -45,7 +45,7 @@ def is_usual(block: ResidualBlock) -> bool:
 
 
 class FusedForward(ResidualBlock):
-    """The forward of a residual block, by the functions of :mod:`senet_mm.ops.tail`."""
+    """A residual block that computes with the functions of :mod:`senet_mm.ops.tail`."""
 
     implementation: str
     lean: bool
@@ -60,7 +60,7 @@ class FusedForward(ResidualBlock):
             z = norm_relu_conv(z, norm, conv, self.implementation, self.lean)
             norm = next_norm
         shortcut = x if self.downsample is None else self.downsample(x)
-        # An empty place is passed by, unless somebody watches it.
+        # An empty place is skipped, unless a hook watches it.
         se = self.se if self.has_se or has_hooks(self.se) else None
         return se_tail(z, shortcut, norm, se, self.implementation)
 
@@ -77,7 +77,8 @@ FUSED: dict[type[ResidualBlock], type[FusedForward]] = {
     BasicBlock: FusedBasicBlock,
     Bottleneck: FusedBottleneck,
 }
-# The way back. A subclass of a user's, or what torch makes of a parametrised block, stays plain.
+# From either class to the plain one. A user's subclass, and the class that torch makes of a
+# parametrised block, are in neither table: they stay as they are.
 PLAIN: dict[type[nn.Module], type[ResidualBlock]] = {
     **{fused: plain for plain, fused in FUSED.items()},
     **{plain: plain for plain in FUSED},
@@ -90,11 +91,11 @@ def is_exchangeable(module: nn.Module) -> TypeGuard[ResidualBlock]:
 
 
 def exchange(blocks: Sequence[nn.Module], implementation: str, lean: bool = False) -> None:
-    """Make plain blocks fast ones, or fast ones plain (``reference``)."""
+    """Turn plain blocks into fast ones, or fast ones into plain ones (``reference``)."""
     for block in blocks:
         plain = PLAIN[type(block)]
-        # Another class for the same object, as torch does for parametrised modules: whoever holds
-        # the block, its children or its hooks still holds them.
+        # Another class for the same object, as torch does for parametrised modules: references to
+        # the block, its children and its hooks stay valid.
         block.__class__ = plain if implementation == 'reference' else FUSED[plain]
         vars(block).update(implementation=implementation, lean=lean)
 
@@ -108,17 +109,17 @@ def fuse_tails(
 ) -> Verdict:
     """Let the residual blocks of a network compute by a fast form, in place.
 
-    Nothing is trusted unseen: with ``inputs``, plain and fast blocks compute the same maps, in both
+    With ``inputs`` there is a trial first: plain and fast blocks compute the same maps, in both
     memory layouts and in the precision of the run, with gradients where the model is in training.
-    A form that fails, that differs beyond rounding or, under ``auto``, that is slower leaves the
-    plain blocks. Ranks of a distributed run decide together.
+    The plain blocks stay if the fast form fails, differs beyond rounding or, under ``auto``, is
+    slower. Ranks of a distributed run decide together.
 
     Args:
         model: The network, or a model with a ``backbone``, on its device and in its mode.
-        inputs: A batch as the network gets it, (N, C, H, W); None takes a form on trust.
+        inputs: A batch as the network gets it, (N, C, H, W); None takes a form without a trial.
         implementation: ``auto`` (what :data:`CANDIDATES` names for the device), ``fused``,
             ``algebra``, or ``reference``, which is the plain block.
-        lean: Do not keep rectified maps for the backward pass but compute them once more.
+        lean: Compute rectified maps once more in the backward pass instead of keeping them.
         precision: Makes the context in which the network runs, such as ``torch.autocast``.
 
     Returns:
@@ -141,7 +142,7 @@ def fuse_tails(
         return Verdict(implementation, 'as asked for')
     try:
         seen = record_inputs(backbone, blocks, inputs, precision)
-    except Exception as error:  # what runs the network in earnest explains it
+    except Exception as error:  # the run itself will fail on it, with its own message
         return give_up(f'no trial on a batch {tuple(inputs.shape)}: {error}')
     some = next(iter(seen.values()))
     wanted = candidate(some) if implementation == 'auto' else implementation

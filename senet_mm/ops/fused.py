@@ -1,13 +1,45 @@
-"""The tail as two autograd nodes around an ordinary gate.
+"""The tail of an SE block as two autograd nodes around an ordinary gate.
 
-Forward two passes over the feature maps, of which the first only reads, backward two: 11 reads and
-writes where ordinary code makes 29. The gate stays a module of its own, with its hooks and
-gradients. With g the gradient behind the ReLU and T0, T1 the sums of g and of g * (z - mean) over
-positions, all other gradients are numbers per sample and channel.
+Two passes over the feature maps forward, of which the first only reads, and two backward: 11 reads
+and writes where ordinary code makes 29. The gate stays a module of its own, with its hooks and
+gradients.
 
-Contract of the two nodes: the gradient that :class:`_ScaleAddReLU` hands to its first input is g
-itself, and :class:`_NormSqueeze` applies the factors of all paths in the one pass that makes the
-gradient of z. Therefore the first node must know the gate, which comes by a :class:`_Link`.
+Names, here and in :mod:`.plain`, :mod:`.kernels` and :mod:`.norms`. Maps are (N, C, H, W); a sample
+has P = H * W positions, and M values per channel make the statistics::
+
+    z            map         output of the block's last convolution
+    shortcut     map         what is added to the recalibrated branch
+    mean, rstd   (C,)        mean and 1 / standard deviation of the norm
+    gamma, beta  (C,)        gain and offset of the norm
+    scale        (C,)        gamma * rstd
+    offset       (C,)        beta, as the second node sees it
+    means        (N, C)      mean of z over positions
+    squeezed     (N, C)      mean of norm(z) over positions: scale * (means - mean) + beta
+    gate         (N, C)      what the layer makes of ``squeezed``
+    grad         map         gradient of the output
+    g            map         grad where the output is positive, else 0
+    t0, t1       (N, C)      sums of g and of g * (z - mean) over positions
+    dNAME                    gradient of NAME
+
+Forward::
+
+    norm(z)  = scale * (z - mean) + beta
+    out      = relu(gate * norm(z) + shortcut)
+
+Backward, where dsqueezed comes from dgate through the gate's own graph::
+
+    dgate    = scale * t1 + beta * t0                   dshortcut = g
+    dbeta    = sum_n(gate * t0 + dsqueezed)
+    dgamma   = rstd * sum_n(gate * t1 + dsqueezed * (means - mean))
+    dz       = scale * gate * g + factor * (z - mean) + constant
+    factor   = -scale * rstd * dgamma / M
+    constant = scale * dsqueezed / P - scale * dbeta / M
+
+With running statistics, which do not depend on z, ``factor`` and the last term are 0.
+
+Contract of the two nodes: the gradient that :class:`_ScaleAddReLU` hands to its first input is g,
+not scale * gate * g. :class:`_NormSqueeze` applies all factors in the one pass that makes dz.
+Therefore the first node must know the gate, which comes by a :class:`_Link`.
 """
 
 import importlib.util
@@ -24,7 +56,7 @@ from senet_mm.utils.autograd import Context
 
 from . import plain
 from .algebra import gate_of
-from .norms import affine_of, group_of, merge, over_ranks, remember, remembered, uses_batch
+from .norms import affine_of, gather_statistics, group_of, merge, remember, remembered, uses_batch
 from .plain import same_layout
 
 # PyTorch brings it for GPUs under Linux.
@@ -32,7 +64,7 @@ HAS_TRITON = importlib.util.find_spec('triton') is not None
 
 
 def backend(z: Tensor) -> ModuleType:
-    """The module with the passes over feature maps for a tensor: Triton's or PyTorch's."""
+    """The module with the passes over maps like z (N, C, H, W): Triton's or PyTorch's."""
     if (z.is_cuda and HAS_TRITON) or kernels_are_interpreted():
         from . import kernels
 
@@ -56,8 +88,8 @@ class _NormContext(Context):
     """Context of a node with a norm.
 
     Attributes:
-        size: Values per channel of the statistics, None for remembered ones.
-        group: The ranks that share them.
+        size: M, values per channel in the statistics of the batch; None for running statistics.
+        group: The ranks that share the statistics; None for this one alone.
     """
 
     size: Tensor | int | None
@@ -71,7 +103,10 @@ class _LinkedContext(_NormContext):
 
 
 def fused_tail(z: Tensor, shortcut: Tensor, norm: nn.Module, se: nn.Module | None) -> Tensor:
-    """``relu(norm(z) * gate + shortcut)``; arguments as in :func:`senet_mm.ops.se_tail`."""
+    """``relu(norm(z) * gate + shortcut)``, (N, C, H, W).
+
+    Arguments as in :func:`senet_mm.ops.se_tail`.
+    """
     z = same_layout(z)
     link = _Link()
     alias, squeezed, scale, offset, mean = _NormSqueeze.apply(
@@ -83,7 +118,7 @@ def fused_tail(z: Tensor, shortcut: Tensor, norm: nn.Module, se: nn.Module | Non
 
 
 def fused_norm_relu(z: Tensor, norm: nn.Module) -> tuple[Tensor, Callable[[], Tensor]]:
-    """``relu(norm(z))``, and a function that computes it once more."""
+    """``relu(norm(z))`` for z (N, C, H, W), and a function that computes it once more."""
     z = same_layout(z)
     y, mean, scale, offset = _NormReLU.apply(z, *affine_of(norm, z.shape[1], z), norm)
     source = z.detach()
@@ -91,7 +126,11 @@ def fused_norm_relu(z: Tensor, norm: nn.Module) -> tuple[Tensor, Callable[[], Te
 
 
 def normalize(z: Tensor, norm: nn.Module, needs_means: bool) -> tuple:
-    """Mean and 1 / standard deviation (C,), means by sample (N, C), values per channel."""
+    """``mean``, ``rstd`` (C,), ``means`` (N, C) and M, for z (N, C, H, W).
+
+    Updates the running statistics. M is None where they normalise; ``means`` is None there unless
+    it is needed.
+    """
     if not uses_batch(norm):
         mean, rstd = remembered(norm, z.shape[1], z)
         means = z.mean((2, 3), dtype=mean.dtype) if needs_means else None
@@ -99,7 +138,7 @@ def normalize(z: Tensor, norm: nn.Module, needs_means: bool) -> tuple:
     means, variances = backend(z).moments(z)
     statistics = merge(means, variances, z[0, 0].numel())
     if group := group_of(norm):
-        statistics = over_ranks(statistics, group)
+        statistics = gather_statistics(statistics, group)
     remember(norm, statistics)
     return statistics.mean, (statistics.var + norm.eps).rsqrt(), means, statistics.size
 
@@ -107,10 +146,10 @@ def normalize(z: Tensor, norm: nn.Module, needs_means: bool) -> tuple:
 def through_statistics(
     ctx: _NormContext, scale: Tensor, rstd: Tensor, dgamma: Tensor, dbeta: Tensor
 ) -> tuple[Tensor | None, Tensor]:
-    """Factor of (z - mean) and constant (C,) in the gradient of z that pass the statistics.
+    """``factor`` and the last term of ``constant`` in dz, (C,): the paths through the statistics.
 
-    With ranks that share statistics the sums are those of all; the parameters' own gradients stay
-    local, for DDP averages them.
+    Ranks that share statistics add up ``dgamma`` and ``dbeta`` here. The parameters' own gradients
+    stay local, because DDP averages them.
     """
     if ctx.size is None:
         return None, torch.zeros_like(scale)
@@ -122,7 +161,7 @@ def through_statistics(
 
 
 class _NormSqueeze(torch.autograd.Function):
-    """``z -> z, mean of norm(z), scale, offset, mean``; norm(z) = scale * (z - mean) + offset."""
+    """First node: ``z -> z, squeezed, scale, offset, mean``."""
 
     @staticmethod
     def forward(
@@ -133,6 +172,7 @@ class _NormSqueeze(torch.autograd.Function):
         scale = gamma * rstd
         ctx.save_for_backward(z, scale, mean, rstd, means)
         ctx.mark_non_differentiable(mean)
+        # Not z and beta themselves: autograd handles an output that is an input in a special way.
         return z.view_as(z), scale * (means - mean) + beta, scale, beta.clone(), mean
 
     @staticmethod
@@ -145,6 +185,7 @@ class _NormSqueeze(torch.autograd.Function):
         doffset: Tensor,
         _: Tensor,
     ) -> tuple[Tensor | None, ...]:
+        # By contract g is the gradient behind the ReLU, without scale * gate.
         z, scale, mean, rstd, means = ctx.saved_tensors
         dbeta = doffset + dsqueezed.sum(0)
         dgamma = rstd * (dscale + (dsqueezed * (means - mean)).sum(0))
@@ -155,7 +196,7 @@ class _NormSqueeze(torch.autograd.Function):
 
 
 class _ScaleAddReLU(torch.autograd.Function):
-    """``relu(gate * (scale * (z - mean) + offset) + shortcut)``."""
+    """Second node: ``relu(gate * (scale * (z - mean) + offset) + shortcut)``."""
 
     @staticmethod
     def forward(
@@ -177,11 +218,15 @@ class _ScaleAddReLU(torch.autograd.Function):
         z, out, gate, scale, offset, mean = ctx.saved_tensors
         g, t0, t1 = backend(z).grad_sums(same_layout(grad, z), out, z, mean)
         dgate = scale * t1 + offset * t0
+        # The first g goes to z, without its factor: see the contract. The last one is dshortcut.
         return g, dgate, (gate * t1).sum(0), (gate * t0).sum(0), None, g
 
 
 class _NormReLU(torch.autograd.Function):
-    """``relu(norm(z))``, with the numbers to compute it again. Keeps z alone."""
+    """``relu(norm(z))``, with the numbers to compute it again.
+
+    Of the maps it keeps z alone: the sign of the output is computed again in the backward pass.
+    """
 
     @staticmethod
     def forward(

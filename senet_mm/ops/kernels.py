@@ -3,6 +3,18 @@
 A program owns a tile of channels and positions of one sample. The two memory layouts differ in the
 strides of channel and position alone, one of which is 1; Triton specialises on that and takes 16
 bytes at a time along it. Sums and factors are float32. Tile sizes have not been tuned on a GPU.
+
+Names in the kernels; :mod:`.fused` explains those of the tensors::
+
+    N, C, P      samples, channels, positions (H * W)
+    n, c, p      sample of the program; channels and positions of its tile
+    sc, sp       strides of channel and position: (P, 1) or, channels last, (1, C)
+    BC, BP       channels and positions of a tile
+    at, mask     offsets of the tile's values from the start of a tensor, which of them exist
+    x            z, or z - mean, of the tile in float32
+    mu, a, b     mean, scale, offset of the tile's channels
+    d            gradient of the tile in float32
+    k1, k2, k3   scale, factor, constant of dz = k1 * g + k2 * (z - mean) + k3
 """
 
 import torch
@@ -19,13 +31,13 @@ LAST_CHANNELS = 64
 
 
 def supports(z: Tensor) -> bool:
-    """Whether the kernels take maps of this type."""
+    """Whether the kernels take maps (N, C, H, W) of this type."""
     return z.dtype in (torch.float32, torch.bfloat16, torch.float16)
 
 
 @triton.jit
 def _offsets(C, P, sc, sp, start, BC: tl.constexpr, BP: tl.constexpr):
-    """Offset of this program's sample, its channels, and a tile's offsets and mask."""
+    """Channels (BC,) of this program; offsets and mask (BC, BP) of its tile in a sample."""
     c = tl.program_id(1) * BC + tl.arange(0, BC)
     p = start + tl.arange(0, BP)
     mask = (c < C)[:, None] & (p < P)[None, :]
@@ -34,7 +46,12 @@ def _offsets(C, P, sc, sp, start, BC: tl.constexpr, BP: tl.constexpr):
 
 @triton.jit
 def _moments(z, mean, var, C, P, sc, sp, BC: tl.constexpr, BP: tl.constexpr):
-    n = tl.program_id(0).to(tl.int64)
+    """``mean = sum(z) / P`` and ``var = sum((z - mean)^2) / P`` over positions, (N, C).
+
+    Tile by tile with Chan's formula: ``mu`` and ``m2`` are the mean and the sum of squared
+    deviations of the ``seen`` positions, to which those of ``new`` ones are added.
+    """
+    n = tl.program_id(0).to(tl.int64)  # n * C * P may exceed 32 bits
     z += n * C * P
     mu = tl.zeros([BC], tl.float32)
     m2 = tl.zeros([BC], tl.float32)
@@ -44,6 +61,7 @@ def _moments(z, mean, var, C, P, sc, sp, BC: tl.constexpr, BP: tl.constexpr):
         seen = start * 1.0
         new = tl.minimum(P - start, BP) * 1.0
         mean_new = tl.sum(x, 1) / new
+        # Positions beyond the map were loaded as 0, which is no deviation of 0.
         around = tl.where(mask, x - mean_new[:, None], 0.0)
         delta = mean_new - mu
         m2 += tl.sum(around * around, 1) + delta * delta * (seen * new / (seen + new))
@@ -58,6 +76,7 @@ def _affine_relu(
     z, r, out, mean, scale, offset, C, P, sc, sp,
     HAS_R: tl.constexpr, BC: tl.constexpr, BP: tl.constexpr,
 ):  # fmt: skip
+    """``out = relu(scale * (z - mean) + offset + r)``; ``r``, the shortcut, if ``HAS_R``."""
     n = tl.program_id(0).to(tl.int64)
     c, at, mask = _offsets(C, P, sc, sp, tl.program_id(2) * BP, BC, BP)
     at += n * C * P
@@ -76,6 +95,11 @@ def _grad_sums(
     grad, out, g, z, t0, t1, mean, scale, offset, C, P, sc, sp,
     HAS_OUT: tl.constexpr, BC: tl.constexpr, BP: tl.constexpr,
 ):  # fmt: skip
+    """``g = grad * [out > 0]``, ``t0 = sum(g)``, ``t1 = sum(g * (z - mean))`` over positions.
+
+    Without ``HAS_OUT`` the output is ``scale * (z - mean) + offset``, computed again, and g is not
+    written: the next pass computes the sign as cheaply.
+    """
     n = tl.program_id(0).to(tl.int64)
     grad += n * C * P
     z += n * C * P
@@ -111,6 +135,11 @@ def _input_grad(
     g, z, dz, mean, scale, offset, factor, constant, C, P, sc, sp,
     RECTIFIES: tl.constexpr, READS_Z: tl.constexpr, BC: tl.constexpr, BP: tl.constexpr,
 ):  # fmt: skip
+    """``dz = scale * g + factor * (z - mean) + constant``.
+
+    With ``RECTIFIES``, g counts only where ``scale * (z - mean) + offset > 0``. Without ``READS_Z``
+    the factor is 0, and z is not read.
+    """
     n = tl.program_id(0).to(tl.int64)
     c, at, mask = _offsets(C, P, sc, sp, tl.program_id(2) * BP, BC, BP)
     at += n * C * P
@@ -131,7 +160,7 @@ def _input_grad(
 
 
 def _layout(z: Tensor) -> tuple[tuple, dict]:
-    """Sizes and strides of a map, and the tile for it."""
+    """``C, P, sc, sp`` of a map (N, C, H, W), and its tile ``BC, BP``."""
     c, p = z.shape[1], z.shape[2] * z.shape[3]
     if is_channels_last(z):
         channels = min(triton.next_power_of_2(c), LAST_CHANNELS)
@@ -143,19 +172,22 @@ def _layout(z: Tensor) -> tuple[tuple, dict]:
 
 
 def _grid(z: Tensor, tile: dict, splits_positions: bool) -> tuple[int, int, int]:
-    """One program per sample, tile of channels and, unless it sums over them, of positions."""
+    """One program per sample and tile of channels, and per tile of positions if they are split.
+
+    A kernel that sums over positions goes through all of them in one program.
+    """
     c, p = z.shape[1], z.shape[2] * z.shape[3]
     positions = triton.cdiv(p, tile['BP']) if splits_positions else 1
     return len(z), triton.cdiv(c, tile['BC']), positions
 
 
 def _by_row(z: Tensor, values: Tensor) -> Tensor:
-    """Values (N, C) or (C,) as float32 (N, C)."""
+    """Values (N, C) or (C,) as float32 (N, C), as a kernel reads them."""
     return values.to(torch.float32).expand(z.shape[:2]).contiguous()
 
 
 def moments(z: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance of every sample and channel."""
+    """Mean and biased variance over positions, float32 (N, C), of z (N, C, H, W)."""
     sizes, tile = _layout(z)
     mean, var = z.new_empty(2, *z.shape[:2], dtype=torch.float32)
     _moments[_grid(z, tile, False)](z, mean, var, *sizes, **tile)
@@ -165,10 +197,11 @@ def moments(z: Tensor) -> tuple[Tensor, Tensor]:
 def affine_relu(
     z: Tensor, mean: Tensor, scale: Tensor, offset: Tensor, shortcut: Tensor | None
 ) -> Tensor:
-    """``relu(scale * (z - mean) + offset + shortcut)``."""
+    """``relu(scale * (z - mean) + offset + shortcut)``, (N, C, H, W) like z."""
     sizes, tile = _layout(z)
     out = torch.empty_like(z)
     values = mean.float(), _by_row(z, scale), _by_row(z, offset)
+    # A kernel takes no None for a tensor: another one, which it does not read, stands in.
     _affine_relu[_grid(z, tile, True)](
         z, z if shortcut is None else shortcut, out, *values, *sizes,
         HAS_R=shortcut is not None, **tile,
@@ -177,11 +210,11 @@ def affine_relu(
 
 
 def grad_sums(grad: Tensor, out: Tensor, z: Tensor, mean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """``g = grad * [out > 0]``, and the sums of g and of g * (z - mean)."""
+    """``g = grad * [out > 0]`` (N, C, H, W), and ``t0``, ``t1``, float32 (N, C)."""
     sizes, tile = _layout(z)
     g = torch.empty_like(z)
     t0, t1 = z.new_empty(2, *z.shape[:2], dtype=torch.float32)
-    mean = mean.float()
+    mean = mean.float()  # stands in for scale and offset, which are not read
     _grad_sums[_grid(z, tile, False)](
         grad, out, g, z, t0, t1, mean, mean, mean, *sizes, HAS_OUT=True, **tile
     )
@@ -191,10 +224,14 @@ def grad_sums(grad: Tensor, out: Tensor, z: Tensor, mean: Tensor) -> tuple[Tenso
 def relu_grad_sums(
     grad: Tensor, z: Tensor, mean: Tensor, scale: Tensor, offset: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The sums of :func:`grad_sums` with ``out = scale * (z - mean) + offset``."""
+    """``t0``, ``t1``, float32 (N, C), of :func:`grad_sums` with ``out`` computed from z.
+
+    ``out = scale * (z - mean) + offset``; the maps are (N, C, H, W).
+    """
     sizes, tile = _layout(z)
     t0, t1 = z.new_empty(2, *z.shape[:2], dtype=torch.float32)
     values = mean.float(), _by_row(z, scale), _by_row(z, offset)
+    # z stands in for out and g, which are neither read nor written.
     _grad_sums[_grid(z, tile, False)](grad, z, z, z, t0, t1, *values, *sizes, HAS_OUT=False, **tile)
     return t0, t1
 
@@ -208,7 +245,7 @@ def input_grad(
     constant: Tensor,
     offset: Tensor | None = None,
 ) -> Tensor:
-    """``scale * g + factor * (z - mean) + constant``; see :func:`.plain.input_grad`."""
+    """``scale * g + factor * (z - mean) + constant``, (N, C, H, W); see :mod:`.plain`."""
     sizes, tile = _layout(z)
     dz = torch.empty_like(z)
     reads_z = factor is not None or offset is not None

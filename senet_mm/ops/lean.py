@@ -1,4 +1,4 @@
-"""Keep a recipe instead of a feature map."""
+"""Less memory: autograd keeps a function that computes a map again, not the map."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -12,9 +12,10 @@ def recomputed(y: Tensor, again: Callable[[], Tensor]) -> Iterator[None]:
     """Inside this context autograd saves ``again`` in place of ``y``.
 
     Args:
-        y: A feature map, alive throughout.
-        again: Computes it once more.
+        y: A feature map (N, C, H, W), alive throughout.
+        again: Computes y once more, from what is kept anyway.
     """
+    # Autograd hands over another tensor object for the same memory, so `is` does not find y.
     address, shape = y.data_ptr(), y.shape
 
     def pack(kept: Tensor) -> Tensor | Callable[[], Tensor]:

@@ -1,6 +1,6 @@
-"""Batch norm as numbers per channel: statistics, their exchange between ranks, their memory.
+"""Batch norm as numbers per channel: statistics, their exchange between ranks, running averages.
 
-Sums are taken in float32 (float64 for float64), around the mean: the difference of raw moments,
+Sums are taken in float32 (float64 for float64), around the mean. The difference of raw moments,
 E[z^2] - E[z]^2, is wrong by a third in float32 where the mean is 1000 standard deviations.
 """
 
@@ -13,10 +13,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class Statistics(NamedTuple):
-    """Attributes:
-    mean: Mean, (C,).
-    var: Biased variance, (C,).
-    size: Values per channel, of all ranks.
+    """Statistics of the batch by channel.
+
+    Attributes:
+        mean: Mean, (C,).
+        var: Biased variance, (C,).
+        size: Values per channel, of all ranks.
     """
 
     mean: Tensor
@@ -30,7 +32,7 @@ def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
 
 
 def uses_batch(norm: nn.Module) -> TypeGuard[_BatchNorm]:
-    """Whether a norm normalises by the statistics of the batch, not by those it remembers."""
+    """Whether a norm normalises by the statistics of the batch, not by running ones."""
     return isinstance(norm, _BatchNorm) and (norm.training or norm.running_mean is None)
 
 
@@ -43,7 +45,7 @@ def group_of(norm: nn.Module) -> dist.ProcessGroup | None:
 
 
 def affine_of(norm: nn.Module, channels: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Gain and offset of a norm, (C,); 1 and 0 where it has none."""
+    """Gain and offset of a norm, (C,); 1 and 0, in the precision of sums, where it has none."""
     gain, offset = getattr(norm, 'weight', None), getattr(norm, 'bias', None)
     dtype = accumulation_dtype(like.dtype)
     return (
@@ -53,7 +55,7 @@ def affine_of(norm: nn.Module, channels: int, like: Tensor) -> tuple[Tensor, Ten
 
 
 def remembered(norm: nn.Module, channels: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Running mean and 1 / standard deviation of a norm, (C,); 0 and 1 of no norm."""
+    """Running mean and 1 / standard deviation of a norm, (C,); 0 and 1 for an ``Identity``."""
     if (
         isinstance(norm, _BatchNorm)
         and norm.running_mean is not None
@@ -80,8 +82,8 @@ def merge(mean: Tensor, var: Tensor, size: Tensor | int) -> Statistics:
     return Statistics(merged, ((var + (mean - merged).square()) * size).sum(0) / total, total)
 
 
-def over_ranks(local: Statistics, group: dist.ProcessGroup) -> Statistics:
-    """Statistics of all ranks, whose batches may differ in size: one collective."""
+def gather_statistics(local: Statistics, group: dist.ProcessGroup) -> Statistics:
+    """Statistics of all ranks, whose batches may differ in size: one collective, no gradient."""
     mine = torch.cat([local.mean, local.var, local.mean.new_tensor([local.size])])
     everyone = [torch.empty_like(mine) for _ in range(dist.get_world_size(group))]
     dist.all_gather(everyone, mine, group=group)
@@ -91,7 +93,7 @@ def over_ranks(local: Statistics, group: dist.ProcessGroup) -> Statistics:
 
 @torch.no_grad()
 def remember(norm: _BatchNorm, statistics: Statistics) -> None:
-    """Move the running statistics, as ``BatchNorm.forward`` does."""
+    """Update the running statistics, as ``BatchNorm.forward`` does; the variance unbiased."""
     running_mean, running_var = norm.running_mean, norm.running_var
     if not norm.training or running_mean is None or running_var is None:
         return

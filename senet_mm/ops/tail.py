@@ -1,5 +1,6 @@
 """The tail of an SE block, and batch norm with ReLU: one function, three implementations.
 
+The tail is what follows the last convolution of a block: norm, gate, addition, ReLU.
 ``reference`` is ordinary code. ``algebra`` is ordinary code too, arranged so that a compiler reads
 the feature map twice instead of four times. ``fused`` does the same by hand: two autograd nodes
 around an ordinary gate, with Triton kernels on a GPU and plain PyTorch elsewhere.
@@ -24,7 +25,7 @@ def se_tail(
     se: nn.Module | None = None,
     implementation: str = 'reference',
 ) -> Tensor:
-    """``relu(se(norm(z)) + shortcut)``.
+    """``relu(se(norm(z)) + shortcut)``, (N, C, H, W).
 
     Args:
         z: Output of the block's last convolution, (N, C, H, W).
@@ -45,7 +46,7 @@ def norm_relu_conv(
     implementation: str = 'reference',
     lean: bool = False,
 ) -> Tensor:
-    """``conv(relu(norm(z)))``, by the means of :func:`se_tail`.
+    """``conv(relu(norm(z)))``, (N, C, H, W) -> (N, C', H', W'), with the same implementations.
 
     A compiler makes the same of ``algebra`` and of ``reference``.
 
@@ -57,7 +58,7 @@ def norm_relu_conv(
         lean: Where ``fused`` is chosen, do not keep ``relu(norm(z))`` for the gradient of ``conv``
             but compute it once more from ``z``.
     """
-    # PyTorch's own batch norm and ReLU on a CPU are faster than the passes put together there.
+    # On a CPU PyTorch's batch norm and ReLU are faster than the passes of `plain`.
     pays = lean or backend(z) is not plain
     if not pays or choose(implementation, z, norm) != 'fused':
         return conv(F.relu(norm(z), inplace=True))
@@ -69,7 +70,7 @@ def norm_relu_conv(
 
 
 def reference_tail(z: Tensor, shortcut: Tensor, norm: nn.Module, se: nn.Module | None) -> Tensor:
-    """The tail as it is written down."""
+    """The tail in ordinary code, (N, C, H, W); arguments as in :func:`se_tail`."""
     residual = norm(z)
     if se is not None:
         residual = se(residual)
@@ -80,7 +81,7 @@ IMPLEMENTATIONS = dict(reference=reference_tail, algebra=algebra_tail, fused=fus
 
 
 def choose(wanted: str, z: Tensor, norm: nn.Module, se: nn.Module | None = None) -> str:
-    """The implementation for a map: the one that is wanted, where it can be had and pays."""
+    """The implementation for a map z (N, C, H, W): the wanted one where it fits and is faster."""
     training = torch.is_grad_enabled() and z.requires_grad
     # torch.jit has it without a mark that it is public.
     tracing = torch.jit.is_tracing()  # type: ignore[attr-defined]
@@ -95,11 +96,11 @@ def choose(wanted: str, z: Tensor, norm: nn.Module, se: nn.Module | None = None)
 
 
 def fits(z: Tensor, norm: nn.Module, se: nn.Module | None = None) -> bool:
-    """Whether the fast forms can stand in for the modules.
+    """Whether the fast forms compute what the modules do, for a map z (N, C, H, W).
 
-    The norm must be a batch norm or nothing, the gate must depend on the spatial mean of its map
-    alone (``gates_average``), no hook may wait for a map that is not computed, parameters have the
-    precision in which sums are accumulated, and a channel has more than one value.
+    The norm is a batch norm or an ``Identity``. The gate depends on the spatial mean of its map
+    alone (``gates_average``). No hook waits for a map that the fast forms do not compute.
+    Parameters have the precision in which sums are accumulated. A channel has more than one value.
     """
     parameters = [*norm.parameters(), *(() if se is None else se.parameters())]
     return (
@@ -113,7 +114,7 @@ def fits(z: Tensor, norm: nn.Module, se: nn.Module | None = None) -> bool:
 
 
 def has_hooks(module: nn.Module) -> bool:
-    """Whether somebody watches what goes into a module or comes out of it."""
+    """Whether a module has hooks, which a fast form would not call."""
     return bool(
         module._forward_hooks
         or module._forward_pre_hooks

@@ -19,8 +19,8 @@ LAYOUTS = (torch.contiguous_format, torch.channels_last)
 # Images on which forms are compared; they are timed on all.
 COMPARED = 4
 ROUNDS = 3
-# A fast form may be so many times as far from float64 as the plain one, and the rounding of a value
-# (relative, in the norm of a tensor) beyond.
+# Allowed distance of a fast form from float64: FACTOR times that of the plain one, plus ROUNDING.
+# Both are relative, in the norm of a tensor.
 FACTOR = 2
 ROUNDING = {torch.float64: 1e-11, torch.float32: 1e-4, torch.float16: 4e-3, torch.bfloat16: 2e-2}
 
@@ -38,7 +38,7 @@ class Verdict(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a trial of a kind of block gave.
+    """Outcome of a trial of one kind of block.
 
     Attributes:
         fault: What is wrong with the fast form; empty if nothing is.
@@ -54,7 +54,14 @@ class Outcome(NamedTuple):
 def record_inputs(
     backbone: nn.Module, blocks: Sequence[nn.Module], inputs: Tensor, precision: Precision
 ) -> dict[nn.Module, Tensor]:
-    """The map that every block gets when a copy of the network sees a batch."""
+    """The map (N, C, H, W) that every block gets when a copy of the network sees a batch.
+
+    Args:
+        backbone: The network.
+        blocks: Blocks of it.
+        inputs: The batch, (N, C, H, W).
+        precision: Makes the context in which the network runs.
+    """
     twin = revert_sync_batchnorm(copy_unwatched(backbone))
     paths = {module: path for path, module in backbone.named_modules()}
     seen = {}
@@ -82,11 +89,11 @@ def try_blocks(
     """Try one block of every kind.
 
     Args:
-        seen: The blocks, with the maps they get.
+        seen: The blocks, with the maps (N, C, H, W) they get.
         make_fast: Makes a block a fast one, in place.
         implementation: Name of the fast form.
         precision: Makes the context in which the network runs.
-        must_be_faster: Whether a form that is slower is left.
+        must_be_faster: Whether a slower form is refused.
     """
     kinds: dict[tuple, list[nn.Module]] = {}
     for block, seen_map in seen.items():
@@ -119,7 +126,7 @@ def try_blocks(
 
 
 def _kind(block: nn.Module, x: Tensor) -> tuple:
-    """What two blocks that compute alike have in common."""
+    """A key that is equal for blocks that compute alike on their maps."""
     shapes = tuple((name, p.shape) for name, p in block.named_parameters())
     modules = tuple(repr(type(module)) for module in block.modules())
     return type(block), x.shape, block.conv1.stride, block.conv2.stride, shapes, modules
@@ -167,8 +174,8 @@ def _difference(
     Args:
         plain: The plain block.
         fast: Its fast form.
-        x: What it gets, (N, C, H, W).
-        exact: What the plain block gives in float64.
+        x: Their input, (N, C, H, W).
+        exact: Results of the plain block in float64, by name.
         layout: Memory layout of the maps and weights.
         precision: Makes the context in which the network runs.
     """
@@ -201,12 +208,12 @@ def _compare_whole(plain: Tensor, fast: Tensor) -> None:
 
 
 def _relative(a: Tensor, b: Tensor, scale: Tensor) -> float:
-    """Norm of a difference, relative to that of a third tensor."""
+    """Norm of a difference, relative to that of a third tensor of the same shape."""
     return ((a.double() - b.double()).norm() / scale.double().norm().clamp_min(1e-30)).item()
 
 
 def _all_results(block: nn.Module, x: Tensor, precision: Precision | None) -> dict[str, Tensor]:
-    """What a block gives in its mode, and in evaluation, in which it is left."""
+    """Results of a block in its mode and, last, in evaluation, where it stays."""
     results = _run(block, x, precision)
     if block.training:
         evaluated = _run(block.eval(), x, precision)
@@ -215,7 +222,7 @@ def _all_results(block: nn.Module, x: Tensor, precision: Precision | None) -> di
 
 
 def _run(block: nn.Module, x: Tensor, precision: Precision | None) -> dict[str, Tensor]:
-    """Output, gradients and running statistics of a block after a call."""
+    """Output, gradients and running statistics of a block after a call, by name."""
     training = block.training
     torch.manual_seed(0)  # a gate may draw random numbers
     x = x.detach().requires_grad_(training)
@@ -241,8 +248,8 @@ def _run(block: nn.Module, x: Tensor, precision: Precision | None) -> dict[str, 
 
 
 def give_up(reason: str) -> Verdict:
-    """The plain blocks, on all ranks, before a trial."""
-    all_gather_object((reason, 0.0, 0.0))  # for those that wait in `try_blocks`
+    """End a trial before it begins: all ranks keep the plain blocks."""
+    all_gather_object((reason, 0.0, 0.0))  # other ranks wait in `try_blocks`
     return Verdict('reference', reason)
 
 

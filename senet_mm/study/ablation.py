@@ -167,7 +167,7 @@ def _flatten(value: object, prefix: str = '') -> dict[str, str]:
     return leaves or {prefix: repr(value)}
 
 
-def freeze(configs: dict[str, 'Config'], work_dir: Path) -> None:
+def write_configs(configs: dict[str, 'Config'], work_dir: Path) -> None:
     """Write the configs beside their runs, which read them there: a later edit changes none.
 
     Modules beside the configs are copied as well.

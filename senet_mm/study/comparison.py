@@ -5,18 +5,18 @@ from dataclasses import asdict, dataclass
 
 from senet_mm.utils.tables import format_count, markdown_table
 
-from .statistics import Difference, Summary, paired_difference, summarize
+from .statistics import PairedDifference, Summary, paired_difference, summarize
 
 SCORE = 'accuracy/top1'
 # The columns of the Markdown table: metric, heading, decimals. JSON and CSV have every metric.
-COLUMNS = ((SCORE, 'top-1 %', 2), ('loss/cross_entropy', 'loss', 4))
+MARKDOWN_COLUMNS = ((SCORE, 'top-1 %', 2), ('loss/cross_entropy', 'loss', 4))
 
 # config -> seed -> what ResultHook wrote
 Results = Mapping[str, Mapping[int, dict]]
 
 
 @dataclass(frozen=True)
-class Row:
+class Comparison:
     """One config and one metric; None where there is no such number.
 
     Attributes:
@@ -38,7 +38,7 @@ class Row:
     seconds: Summary
     final: Summary
     best: Summary
-    difference: Difference | None
+    difference: PairedDifference | None
 
     def to_dict(self) -> dict:
         """The row as flat data, for JSON and CSV."""
@@ -46,11 +46,11 @@ class Row:
         flat |= {'seconds_mean': self.seconds.mean, 'seconds_std': self.seconds.std}
         flat |= asdict(self.final)
         flat |= {'best_mean': self.best.mean, 'best_std': self.best.std}
-        difference = asdict(self.difference or Difference(0, None, None, None, None))
+        difference = asdict(self.difference or PairedDifference(0, None, None, None, None))
         return flat | {f'difference_{key}': value for key, value in difference.items()}
 
 
-def compare(results: Results, confidence: float = 0.95) -> list[Row]:
+def compare_configs(results: Results, confidence: float = 0.95) -> list[Comparison]:
     """One row for each config and metric.
 
     Args:
@@ -71,7 +71,9 @@ def compare(results: Results, confidence: float = 0.95) -> list[Row]:
                 theirs = _get_final(results[baseline], metric)
                 difference = paired_difference(final, theirs, confidence)
             numbers = (seconds, summarize(list(final.values())), best, difference)
-            rows.append(Row(config, metric, first.get('params'), first.get('macs'), *numbers))
+            rows.append(
+                Comparison(config, metric, first.get('params'), first.get('macs'), *numbers)
+            )
     return rows
 
 
@@ -106,19 +108,21 @@ def _get_best(run: dict) -> dict[str, float]:
     return max(validations, key=lambda v: v[SCORE]) if SCORE in validations[-1] else validations[-1]
 
 
-def to_markdown(rows: list[Row], confidence: float = 0.95, machines: str = '') -> str:
-    """The rows of :func:`compare` as a Markdown table with a legend, one line a config.
+def comparison_to_markdown(
+    rows: list[Comparison], confidence: float = 0.95, machines: str = ''
+) -> str:
+    """The rows of :func:`compare_configs` as a Markdown table with a legend, one line a config.
 
     Args:
         rows: The rows.
         confidence: Level of their intervals.
         machines: See :func:`get_machines`.
     """
-    by_config: dict[str, dict[str, Row]] = {}
+    by_config: dict[str, dict[str, Comparison]] = {}
     for row in rows:
         by_config.setdefault(row.config, {})[row.metric] = row
     known = by_config[rows[0].config]
-    columns = [column for column in COLUMNS if column[0] in known]
+    columns = [column for column in MARKDOWN_COLUMNS if column[0] in known]
     columns = columns or [(metric, metric, 2) for metric in known]
     header = ['config', 'params (M)', 'GFLOPs', 'runs', 'seconds per run']
     for _, heading, _ in columns:
@@ -143,7 +147,7 @@ def _format(summary: Summary, decimals: int) -> str:
     return f'{summary.mean:.{decimals}f} ± {spread}'
 
 
-def _format_difference(difference: Difference | None, decimals: int) -> str:
+def _format_difference(difference: PairedDifference | None, decimals: int) -> str:
     if difference is None or difference.mean is None:
         return '-'
     text = f'{difference.mean:+.{decimals}f}'

@@ -3,7 +3,7 @@
 from .results import load_tables
 
 # Metric -> the names of its two scores and what follows them.
-NAMES = {
+SCORE_NAMES = {
     'error': ('top-1', 'top-5', ' error'),
     'accuracy': ('top-1', 'top-5', ' accuracy'),
     'AP': ('AP', 'AP50', ''),
@@ -35,7 +35,7 @@ def _score(row: dict, rows: dict[str, dict]) -> str:
 
 def _figures(row: dict) -> str:
     """``22.37 / 6.36 % top-1 / top-5 error``, or of one score ``6.37 % top-1 error``."""
-    *names, metric = NAMES[row['metric']]
+    *names, metric = SCORE_NAMES[row['metric']]
     scores = {
         name: f'{row[key]:.2f}'
         for name, key in zip(names, ('top1', 'top5'), strict=True)

@@ -10,7 +10,7 @@ from senet_mm.utils.options import check_option
 from senet_mm.utils.tables import csv_table, format_count, json_table, markdown_table
 
 # Metric -> heading of its scores.
-METRICS = {
+HEADINGS = {
     'error': 'error, top-1 / top-5 %',
     'accuracy': 'accuracy, top-1 / top-5 %',
     'AP': 'AP / AP50 %',
@@ -27,7 +27,7 @@ class Result:
         model: Name of the network in the publication.
         config: Name of the config.
         dataset: Data set.
-        metric: What the scores are, a key of ``METRICS``.
+        metric: What the scores are, a key of ``HEADINGS``.
         command: Command that trains it.
         params: Learned parameters.
         macs: Multiply-adds of convolutions and fully connected layers for one image.
@@ -94,7 +94,7 @@ def get_results(table: str) -> list[Result]:
     results = []
     for row in tables[table]['rows']:
         result = Result(metric=tables[table]['metric'], **row)
-        check_option('metric', result.metric, METRICS)
+        check_option('metric', result.metric, HEADINGS)
         if result.config is not None:
             _describe(result, result.config)
         results.append(result)
@@ -162,17 +162,17 @@ def measure(result: Result, checkpoint: Path, data_root: str, work_dir: str, opt
         setattr(result, f'measured_{key}', round(score, 3))
 
 
-def to_json(results: Sequence[Result]) -> str:
+def results_to_json(results: Sequence[Result]) -> str:
     """The rows as a JSON list."""
     return json_table([result.to_dict() for result in results])
 
 
-def to_csv(results: Sequence[Result]) -> str:
+def results_to_csv(results: Sequence[Result]) -> str:
     """The rows as CSV, one column a field."""
     return csv_table([result.to_dict() for result in results])
 
 
-def to_markdown(
+def results_to_markdown(
     results: Sequence[Result], root: str = '', measured: bool = True, config: bool = False
 ) -> str:
     """The rows as a Markdown table, networks linked to their configs, with their notes.
@@ -183,7 +183,7 @@ def to_markdown(
         measured: Whether to have columns for command, measured scores and differences.
         config: Whether to have a column for the name of the config.
     """
-    header = ['network', 'params (M)', 'GFLOPs', f'published {METRICS[results[0].metric]}']
+    header = ['network', 'params (M)', 'GFLOPs', f'published {HEADINGS[results[0].metric]}']
     if config:
         header.append('config')
     if measured:

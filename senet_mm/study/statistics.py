@@ -24,7 +24,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """Mean paired difference from a baseline; None where the pairs do not define it.
 
     Attributes:
@@ -57,7 +57,7 @@ def summarize(values: Sequence[float]) -> Summary:
 
 def paired_difference(
     scores: Mapping[int, float], baseline: Mapping[int, float], confidence: float = 0.95
-) -> Difference:
+) -> PairedDifference:
     """Compare scores with a baseline over the seeds that both have.
 
     Args:
@@ -73,15 +73,15 @@ def paired_difference(
     ours, theirs = [scores[seed] for seed in seeds], [baseline[seed] for seed in seeds]
     summary = summarize(np.subtract(ours, theirs).tolist())
     if summary.mean is None or summary.std is None:
-        return Difference(summary.n, summary.mean, None, None, None)
+        return PairedDifference(summary.n, summary.mean, None, None, None)
     if summary.std == 0:  # no spread: an interval of width zero, and a test that divides by it
-        return Difference(summary.n, summary.mean, summary.mean, summary.mean, None)
+        return PairedDifference(summary.n, summary.mean, summary.mean, summary.mean, None)
     error = summary.std / math.sqrt(summary.n)
     freedom = summary.n - 1
     margin = error * float(stats.t.ppf((1 + confidence) / 2, freedom))
     p = 2 * float(stats.t.sf(abs(summary.mean) / error, freedom))
     low, high = summary.mean - margin, summary.mean + margin
-    return Difference(summary.n, summary.mean, low, high, p)
+    return PairedDifference(summary.n, summary.mean, low, high, p)
 
 
 def _finite(value: float) -> float | None:

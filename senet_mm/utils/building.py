@@ -48,7 +48,7 @@ class Explained:
         """
         try:
             built = self.build(cfg, *args, registry=registry, **kwargs)
-            freeze(built, cfg)
+            freeze_stages(built, cfg)
         except UserError:  # of a part, which was built in the same way
             raise
         except (TypeError, KeyError) as error:
@@ -62,7 +62,7 @@ class Explained:
             # An error that has another cause is raised here again.
             self.build({**cfg, 'frozen_stages': -1}, *args, registry=registry, **kwargs)
             raise InputError(
-                f'frozen_stages={cfg["frozen_stages"]}: {name_of(cfg["type"])} has fewer stages; '
+                f'frozen_stages={cfg["frozen_stages"]}: {type_name(cfg["type"])} has fewer stages; '
                 'allowed: -1 to their number'
             ) from error
         return built
@@ -83,7 +83,7 @@ def explain_argument(error: Exception, cfg: Any, registry: Registry) -> Argument
     for part in cfg if isinstance(cfg, list) else [cfg]:
         if isinstance(part, Mapping) and {'type', match[1]} <= part.keys():
             if own:
-                return ArgumentError(f'{name_of(part["type"])} sets {match[1]!r} itself')
+                return ArgumentError(f'{type_name(part["type"])} sets {match[1]!r} itself')
             return ArgumentError(f'{error}{hint_argument(match[1], part, registry)}')
     return None
 
@@ -106,7 +106,7 @@ def frozen_stages(cfg: Any) -> int:
     return given if isinstance(given, int) else -1
 
 
-def freeze(built: object, cfg: Any) -> None:
+def freeze_stages(built: object, cfg: Any) -> None:
     """Freeze stages at once, where upstream does it when the training starts, too late to check."""
     if frozen_stages(cfg) >= 0 and hasattr(built, '_freeze_stages'):
         built._freeze_stages()
@@ -125,7 +125,7 @@ def arguments(function: Callable) -> set[str]:
 
 def hint_argument(argument: str, cfg: Mapping, registry: Registry) -> str:
     """The nearest argument, and the type of the same name in another package that has this one."""
-    built, name = cfg['type'], name_of(cfg['type'])
+    built, name = cfg['type'], type_name(cfg['type'])
     with registry.switch_scope_and_registry(cfg.get('_scope_')) as scoped:
         if isinstance(built, str):
             built = scoped.get(built)
@@ -137,7 +137,7 @@ def hint_argument(argument: str, cfg: Mapping, registry: Registry) -> str:
     return hint
 
 
-def name_of(kind: str | Callable) -> str:
+def type_name(kind: str | Callable) -> str:
     """Name of a type of a config, without the package."""
     return kind.rpartition('.')[2] if isinstance(kind, str) else getattr(kind, '__name__', '')
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-KINDS = {
+FILE_KINDS = {
     stat.S_IFBLK: 'a device',
     stat.S_IFCHR: 'a device',
     stat.S_IFDIR: 'a folder',
@@ -77,7 +77,7 @@ def check_regular_file(path: str | os.PathLike, what: str = 'file') -> None:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(f'{what} {path} does not exist') from error
     if not stat.S_ISREG(mode):
-        kind = KINDS.get(stat.S_IFMT(mode), 'no file')
+        kind = FILE_KINDS.get(stat.S_IFMT(mode), 'no file')
         raise ValueError(f'{what} {path} is {kind}; allowed: a regular file')
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-Result = TypeVar('Result')
+Output = TypeVar('Output')
 
 
 @contextmanager
@@ -31,8 +31,8 @@ def buffers_kept(modules: Iterable[nn.Module]) -> Iterator[None]:
 
 
 def recompute(
-    module: nn.Module, forward: Callable[..., Result], *args: object, **kwargs: object
-) -> Result:
+    module: nn.Module, forward: Callable[..., Output], *args: object, **kwargs: object
+) -> Output:
     """``forward(*args, **kwargs)``, computed again in the backward pass.
 
     Args:

@@ -11,8 +11,8 @@ from senet_mm.analysis import (
     examine,
     find_class,
     find_gates,
+    gates_to_markdown,
     paper_blocks,
-    to_markdown,
     write_csv,
 )
 from senet_mm.models import ResNet, SEBNInception, SELayer, SEResNet
@@ -210,7 +210,7 @@ def test_csv_is_complete(tmp_path):
 
 
 def test_table():
-    table = to_markdown(examine(run(constant([20.0, -20.0]), torch.randn(5, 2, 1, 1))))
+    table = gates_to_markdown(examine(run(constant([20.0, -20.0]), torch.randn(5, 2, 1, 1))))
     head, _, line = table.splitlines()
     assert head.startswith('| block | channels | mean | std | std between classes | saturated high')
     assert line == '|  | 2 | 0.5000 | 0.0000 | 0.0000 | 1 | 1 | 0 | 0 |'

@@ -228,7 +228,7 @@ def test_modules_are_copied_with_a_config(folder, monkeypatch, kind):
     config, files = own_modules(folder / 'a', kind)
     write(folder / 'a/unused.py', '')
     configs = ablation.resolve([config], {})
-    ablation.freeze(configs, folder / 'work')
+    ablation.write_configs(configs, folder / 'work')
     assert get_files(folder / 'work/own') == {'own.py', *files}
     copy_modules(folder / 'a')  # onto themselves
     assert ablation.plan(configs, 1, folder / 'work')[0].get_state() == 'new'

@@ -4,13 +4,13 @@ import pytest
 from mmengine.config import Config
 
 from senet_mm.apis import get_config, list_models
-from senet_mm.config.text import MAX_LENGTH, read_config_text, to_plain
+from senet_mm.config.text import MAX_LENGTH, comparable, read_config_text
 
 
 @pytest.mark.parametrize('name', list_models('*digits') + list_models('senet154*'))
 def test_what_mmengine_writes(name):
     cfg = get_config(name)
-    assert to_plain(read_config_text(cfg.pretty_text)) == to_plain(cfg.to_dict())
+    assert comparable(read_config_text(cfg.pretty_text)) == comparable(cfg.to_dict())
 
 
 def test_all_kinds_of_values():

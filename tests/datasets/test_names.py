@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from senet_mm.analysis.pipeline_stages import _get_row, draw_grid
+from senet_mm.analysis.pipeline_stages import _get_image, draw_grid
 from senet_mm.datasets import LoadImage, PackTensors, ShardedImageNet
 from senet_mm.datasets.collate import collate
 from senet_mm.datasets.names import lines_of, parse_name, printable
@@ -153,7 +153,7 @@ def test_pictures_of_stages(tmp_path):
         pipeline=SimpleNamespace(transforms=[PackTensors()]),
         collate=collate,
     )
-    rows = [_get_row(dataset, (i, (0, 0, i)), module, False) for i in range(len(infos))]
+    rows = [_get_image(dataset, (i, (0, 0, i)), module, False) for i in range(len(infos))]
     draw_grid(rows, tmp_path / 'grid.png')
     assert (tmp_path / 'grid.png').stat().st_size > 1000
 

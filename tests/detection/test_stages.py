@@ -6,7 +6,7 @@ import torch
 from senet_mm import list_models
 from senet_mm.apis import get_config
 from senet_mm.detection import torchvision_backbone
-from senet_mm.detection.stages import SERVED, choose_stages, find_strides
+from senet_mm.detection.stages import SERVED_BACKBONES, choose_stages, find_strides
 
 from .test_backbone import classifier
 
@@ -29,10 +29,10 @@ PYRAMIDS = {'MobileNetV1': (1, 2, 3, 4), 'VGG': (1, 2, 3, 4), 'DenseNet': (0, 1,
 
 def test_what_serves_is_named():
     """Every type of the project's configs but Inception-v3, whose maps upstream does not return."""
-    assert set(TYPES) == {*SERVED, 'InceptionV3'}
+    assert set(TYPES) == {*SERVED_BACKBONES, 'InceptionV3'}
 
 
-@pytest.mark.parametrize('kind', SERVED)
+@pytest.mark.parametrize('kind', SERVED_BACKBONES)
 def test_stages_are_the_backbones_own(kind):
     """Their strides grow, and the pyramid has each of the coarsest once."""
     name = TYPES[kind]

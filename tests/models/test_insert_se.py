@@ -31,7 +31,7 @@ from senet_mm.models import (
     with_se,
 )
 from senet_mm.models.backbones.preact_resnet import PreActArch
-from senet_mm.models.recalibration import summarize
+from senet_mm.models.recalibration import describe_layers
 from senet_mm.registry import MODELS
 
 RESNET = ('standard', 'pre', 'post', 'identity')
@@ -311,7 +311,7 @@ def test_stages_are_the_papers():
 def test_layers_say_where_they_are():
     model, _ = build('mmpretrain.ResNet-50', 'pre')
     assert 'stage 2, input of conv1 of layer1.0' in repr(model.layer1[0])
-    assert summarize(model) == [
+    assert describe_layers(model) == [
         f'stage {stage}: {count} x SELayer at the input of conv1'
         for stage, count in ((2, 3), (3, 4), (4, 6), (5, 3))
     ]

@@ -13,7 +13,7 @@ from mmpretrain.models import backbones as mmpretrain
 from torch import nn
 
 from senet_mm.models import InceptionResNetV2, InceptionV4, ResNet, ResNeXt, SmallCNN, insert_se
-from senet_mm.models.recalibration import summarize
+from senet_mm.models.recalibration import describe_layers
 from senet_mm.models.recalibration.ports import PORTS, PORTS_OF_BACKBONE, known_networks
 from senet_mm.models.recalibration.probe import probe
 from senet_mm.models.recalibration.sites import known_sites
@@ -400,5 +400,5 @@ def test_the_docs_name_every_network_of_the_table(request):
 def test_a_summary_names_what_was_built_in(build, kwargs, line):
     model = getattr(torchvision.models, build)()
     insert_se(model, LAYER, **kwargs)
-    last = summarize(model)[-1]
+    last = describe_layers(model)[-1]
     assert last == line if line else last.startswith('stage 5: ')

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from senet_mm.study.ablation import freeze, locked, plan, resolve
+from senet_mm.study.ablation import locked, plan, resolve, write_configs
 
 DIGITS = 'seresnet8_1xb64_digits'
 NAMES = [
@@ -26,12 +26,12 @@ def test_runs_are_ordered_by_seed(tmp_path):
 
 def test_a_frozen_config_is_the_same_config(tmp_path):
     configs = resolve(NAMES, {'train_cfg.val_interval': 2})
-    freeze(configs, tmp_path)
+    write_configs(configs, tmp_path)
     assert len(plan(configs, 1, tmp_path)) == len(NAMES)
 
 
 def test_a_changed_config_is_refused(tmp_path):
-    freeze(resolve([DIGITS], {}), tmp_path)
+    write_configs(resolve([DIGITS], {}), tmp_path)
     options = {'optim_wrapper.optimizer.lr': 0.2, 'val_evaluator.0.topk': (1, 2)}
     with pytest.raises(ValueError, match=r'optim_wrapper.optimizer.lr was 0.1, is 0.2 and 1 more'):
         plan(resolve([DIGITS], options), 1, tmp_path)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from senet_mm.study.comparison import compare, get_machines, to_markdown
+from senet_mm.study.comparison import compare_configs, comparison_to_markdown, get_machines
 from senet_mm.utils.tables import csv_table, json_table
 
 
@@ -29,14 +29,16 @@ RESULTS = {
 
 
 def test_the_last_epoch_is_the_score():
-    plain, *_ = compare(RESULTS)
+    plain, *_ = compare_configs(RESULTS)
     assert (plain.config, plain.metric, plain.difference) == ('plain', 'accuracy/top1', None)
     assert (plain.final.mean, plain.final.std) == (93, 3)
     assert plain.best.mean == pytest.approx((92 + 93 + 96) / 3)
 
 
 def test_markdown():
-    header, _, plain, se, broken, _, *legend = to_markdown(compare(RESULTS)).splitlines()
+    header, _, plain, se, broken, _, *legend = comparison_to_markdown(
+        compare_configs(RESULTS)
+    ).splitlines()
     assert header == (
         '| config | params (M) | GFLOPs | runs | seconds per run | top-1 % | difference '
         '| loss | difference |'
@@ -52,18 +54,18 @@ def test_markdown():
 
 def test_one_seed_has_no_spread():
     one = {name: {0: result(90)} for name in ('a', 'b')}
-    line = to_markdown(compare(one)).splitlines()[3]
+    line = comparison_to_markdown(compare_configs(one)).splitlines()[3]
     assert line == '| b | 2.00 | 3.00 | 1 | 10.0 ± - | 90.00 ± - | +0.00 | 0.5000 ± - | +0.0000 |'
 
 
 def test_nothing_finished():
-    (row,) = compare({'broken': {}})
+    (row,) = compare_configs({'broken': {}})
     assert row.final.n == 0
-    assert '| broken | - | - | 0 | - | - | - |' in to_markdown([row])
+    assert '| broken | - | - | 0 | - | - | - |' in comparison_to_markdown([row])
 
 
 def test_json_and_csv_hold_the_same_rows():
-    rows = [row.to_dict() for row in compare(RESULTS, confidence=0.9)]
+    rows = [row.to_dict() for row in compare_configs(RESULTS, confidence=0.9)]
     from_json = json.loads(json_table(rows))
     from_csv = list(csv.DictReader(io.StringIO(csv_table(rows))))
     for a, b in zip(from_json, from_csv, strict=True):
@@ -81,17 +83,19 @@ def test_json_and_csv_hold_the_same_rows():
 
 
 def test_metrics_are_those_of_all_runs():
-    rows = compare({'a': {0: result(1, other=2)}, 'b': {0: result(1)}})
+    rows = compare_configs({'a': {0: result(1, other=2)}, 'b': {0: result(1)}})
     assert [row.metric for row in rows[:2]] == ['accuracy/top1', 'loss/cross_entropy']
     foreign = result(1)
     foreign['validations'] = [{'epoch': 1, 'iter': 19, 'mAP': 70.5}]
     with pytest.raises(ValueError, match='the configs have no metric in common; allowed: one val'):
-        compare({'a': {0: result(1)}, 'b': {0: foreign}})
-    assert '| mAP | difference |' in to_markdown(compare({'b': {0: foreign}}))
+        compare_configs({'a': {0: result(1)}, 'b': {0: foreign}})
+    assert '| mAP | difference |' in comparison_to_markdown(compare_configs({'b': {0: foreign}}))
 
 
 def test_machines():
     results = {'a': {0: result(1), 1: result(1, device='GPU')}, 'b': {0: result(1)}}
     machines = get_machines(results)
     assert machines == 'torch 2.15, senet_mm 0.1, CPU; torch 2.15, senet_mm 0.1, GPU'
-    assert to_markdown(compare(results), machines=machines).endswith(f'Made with {machines}.\n')
+    assert comparison_to_markdown(compare_configs(results), machines=machines).endswith(
+        f'Made with {machines}.\n'
+    )

@@ -11,9 +11,9 @@ from senet_mm.study.results import (
     get_results,
     load_tables,
     measure,
-    to_csv,
-    to_json,
-    to_markdown,
+    results_to_csv,
+    results_to_json,
+    results_to_markdown,
 )
 
 from ..conftest import ROOT, load_tool
@@ -89,8 +89,8 @@ ROWS = [
 
 
 def test_formats_hold_the_same_rows():
-    from_json = json.loads(to_json(ROWS))
-    from_csv = list(csv.DictReader(io.StringIO(to_csv(ROWS))))
+    from_json = json.loads(results_to_json(ROWS))
+    from_csv = list(csv.DictReader(io.StringIO(results_to_csv(ROWS))))
     assert from_json[0]['difference_top1'] == 0.5
     assert from_json[0]['difference_top5'] == -0.25
     assert from_json[1]['difference_top1'] is None
@@ -99,7 +99,7 @@ def test_formats_hold_the_same_rows():
 
 
 def test_markdown():
-    header, _, a, b = to_markdown(ROWS, root='../').splitlines()
+    header, _, a, b = results_to_markdown(ROWS, root='../').splitlines()
     assert header.startswith('| network | params (M) | GFLOPs | published error, top-1 / top-5 % |')
     assert a == '| A | - | - | 20.50 / 5.00 | 21.00 / 4.75 | +0.50 / -0.25 | - |'
     assert b == (
@@ -110,7 +110,7 @@ def test_markdown():
 
 def test_notes_follow_the_table_once_each():
     row = dict(config=None, metric='error', note='because', printed_params=1.5, params=1_700_000)
-    text = to_markdown([Result('A', **row), Result('B', **row)])
+    text = results_to_markdown([Result('A', **row), Result('B', **row)])
     assert '| A | 1.70 (1.5) | - |' in text
     assert text.endswith('\n\n- A, B: because.\n')
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from senet_mm.study.statistics import (
-    Difference,
+    PairedDifference,
     Summary,
     check_confidence,
     paired_difference,
@@ -48,12 +48,12 @@ def test_only_common_seeds_are_paired():
 
 def test_what_is_not_defined_is_none():
     nothing = (None, None, None)
-    assert paired_difference({0: 1}, {1: 1}) == Difference(0, None, *nothing)
-    assert paired_difference({0: 3}, {0: 1}) == Difference(1, 2.0, *nothing)
+    assert paired_difference({0: 1}, {1: 1}) == PairedDifference(0, None, *nothing)
+    assert paired_difference({0: 3}, {0: 1}) == PairedDifference(1, 2.0, *nothing)
     same = {0: 1.0, 1: 2.0}
-    assert paired_difference(same, same) == Difference(2, 0.0, 0.0, 0.0, None)
+    assert paired_difference(same, same) == PairedDifference(2, 0.0, 0.0, 0.0, None)
     diverged = {0: math.nan, 1: math.inf}
-    assert paired_difference(diverged, same) == Difference(2, None, *nothing)
+    assert paired_difference(diverged, same) == PairedDifference(2, None, *nothing)
     assert summarize([math.inf, math.inf]) == Summary(2, None, None)
 
 

@@ -60,7 +60,7 @@ def parse_args() -> argparse.Namespace:
 
 def to_report(reports: 'list[BlockReport]', **limits: float) -> str:
     """The table, its definitions, and the channels in which something is wrong."""
-    from senet_mm.analysis import to_markdown
+    from senet_mm.analysis import gates_to_markdown
 
     lines = [
         f'- {report.block}, {what}: {", ".join(map(str, channels))}\n'
@@ -68,7 +68,7 @@ def to_report(reports: 'list[BlockReport]', **limits: float) -> str:
         for what, channels in report.findings.items()
         if channels
     ]
-    text = to_markdown(reports) + DEFINITIONS.format(**limits)
+    text = gates_to_markdown(reports) + DEFINITIONS.format(**limits)
     return f'{text}\nChannels:\n\n{"".join(lines)}' if lines else text
 
 
@@ -91,7 +91,13 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(args)
     cfg.load_from, cfg.resume = args.checkpoint, False
 
-    from senet_mm.analysis import ExcitationHook, examine, find_gates, paper_blocks, to_markdown
+    from senet_mm.analysis import (
+        ExcitationHook,
+        examine,
+        find_gates,
+        gates_to_markdown,
+        paper_blocks,
+    )
     from senet_mm.engine import Runner
     from senet_mm.utils.options import check_option
 
@@ -109,7 +115,7 @@ def main(args: argparse.Namespace) -> None:
         limits = dict(low=low, high=high, share=hook.saturated_share, dead_std=hook.dead_std)
         (out / 'report.md').write_text(to_report(reports, **limits))
         draw(hook.excitation, args.blocks or paper_blocks(names), args, out)
-        print(to_markdown(reports), end='')
+        print(gates_to_markdown(reports), end='')
 
 
 if __name__ == '__main__':

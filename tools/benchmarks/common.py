@@ -41,10 +41,12 @@ def classifier(backbone: dict, se: dict | None = None) -> nn.Module:
     return ImageClassifier(backbone, dict(type='GlobalAveragePooling'), head, se=se)
 
 
-def ours(network: str, tail: str = 'reference', lean: bool = False, se: bool = True) -> nn.Module:
-    """Our network; the fast form of its blocks is taken on trust."""
+def ours(
+    network: str, implementation: str = 'reference', lean: bool = False, se: bool = True
+) -> nn.Module:
+    """Our network; the fast form of its blocks is taken without a trial."""
     model = classifier(PEERS[network][0], SE if se else None)
-    fuse_tails(model, None, tail, lean)
+    fuse_tails(model, None, implementation, lean)
     return model
 
 

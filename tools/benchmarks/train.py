@@ -72,18 +72,20 @@ def make_variants(network: str, device: str) -> dict[str, object]:
     variants = {f'{k} fp32': step(make, False, False) for k, make in others.items()}
     variants |= {f'{k} bf16 nhwc': step(make, True, True) for k, make in others.items()}
     variants |= {
-        'reference fp32 nhwc': step(mine(tail='reference'), False, True),
-        'fused fp32 nhwc': step(mine(tail='fused'), False, True),
-        'reference bf16 nhwc': step(mine(tail='reference'), True, True),
-        'fused bf16 nhwc': step(mine(tail='fused'), True, True),
-        'fused lean bf16 nhwc': step(mine(tail='fused', lean=True), True, True),
-        'plain reference bf16 nhwc': step(mine(se=False, tail='reference'), True, True),
-        'plain fused bf16 nhwc': step(mine(se=False, tail='fused'), True, True),
+        'reference fp32 nhwc': step(mine(implementation='reference'), False, True),
+        'fused fp32 nhwc': step(mine(implementation='fused'), False, True),
+        'reference bf16 nhwc': step(mine(implementation='reference'), True, True),
+        'fused bf16 nhwc': step(mine(implementation='fused'), True, True),
+        'fused lean bf16 nhwc': step(mine(implementation='fused', lean=True), True, True),
+        'plain reference bf16 nhwc': step(mine(se=False, implementation='reference'), True, True),
+        'plain fused bf16 nhwc': step(mine(se=False, implementation='fused'), True, True),
     }
     if device == 'cuda':  # on a CPU it is slower, after minutes of compiling
         variants |= {f'{k} compiled': step(make, True, True, True) for k, make in others.items()}
-        variants['ours compiled'] = step(mine(tail='algebra'), True, True, True)
-        variants['plain compiled'] = step(mine(tail='algebra', se=False), True, True, True)
+        variants['ours compiled'] = step(mine(implementation='algebra'), True, True, True)
+        variants['plain compiled'] = step(
+            mine(implementation='algebra', se=False), True, True, True
+        )
     return variants
 
 

@@ -56,7 +56,7 @@ class ResultHook(Hook):
         self._mark = now
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        values = {name: to_plain(value) for name, value in (metrics or {}).items()}
+        values = {name: to_json_value(value) for name, value in (metrics or {}).items()}
         place = {'epoch': runner.epoch, 'iter': runner.iter}
         earlier = runner.message_hub.get_info('validations')
         earlier = [validation for validation in earlier if validation['iter'] < runner.iter]
@@ -88,6 +88,6 @@ class ResultHook(Hook):
         }
 
 
-def to_plain(score: object) -> object:
+def to_json_value(score: object) -> object:
     """A score as numbers and lists of them, which JSON can hold."""
     return score.tolist() if hasattr(score, 'tolist') else score

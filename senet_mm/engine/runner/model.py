@@ -9,7 +9,7 @@ from mmengine.runner import Runner as _Runner
 from torch import nn
 from torch.optim import Optimizer
 
-from senet_mm.models.recalibration import summarize
+from senet_mm.models.recalibration import describe_layers
 
 from ..network_names import check_names
 from ..recomputation import check_paths
@@ -23,7 +23,7 @@ class ModelRunner(_Runner):
         """Build the model; logs the inserted layers, a line per stage."""
         built: nn.Module = super().build_model(model)
         check_paths(self.cfg, built)
-        for line in summarize(built):
+        for line in describe_layers(built):
             self.logger.info(line)
         if use_channels_last(self.cfg.get('channels_last', False)):
             built = built.to(memory_format=torch.channels_last)

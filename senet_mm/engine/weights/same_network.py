@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
 
-from senet_mm.config.text import to_plain
+from senet_mm.config.text import comparable
 from senet_mm.models.recalibration import insert_se
 from senet_mm.registry import MODELS
 
@@ -42,7 +42,7 @@ def compare_networks(
         other: Another one, which may be a stranger's.
         scopes: Default scopes of both.
     """
-    return list(_compare('model', to_plain(given), to_plain(other), scopes))
+    return list(_compare('model', comparable(given), comparable(other), scopes))
 
 
 def _compare(
@@ -67,7 +67,7 @@ def _compare(
     # A class that has defaults within an argument writes them out.
     write_out = getattr(kinds[0], 'write_out', dict)
     sides = [
-        {name: to_plain(value) for name, value in write_out({**defaults, **part}).items()}
+        {name: comparable(value) for name, value in write_out({**defaults, **part}).items()}
         for part in (given, other)
     ]
     for name in sorted((sides[0].keys() | sides[1].keys()) - IRRELEVANT - {'type'}, key=str):
@@ -116,7 +116,7 @@ def _defaults(kind: Callable | None) -> dict[str, object]:
         if inspect.isfunction(function):
             parameters |= inspect.signature(function).parameters
     return {
-        name: to_plain(parameter.default)
+        name: comparable(parameter.default)
         for name, parameter in parameters.items()
         if parameter.default is not parameter.empty
     }

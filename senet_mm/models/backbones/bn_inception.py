@@ -22,7 +22,7 @@ POOLS = {
 }
 
 
-class Row(NamedTuple):
+class ModuleSpec(NamedTuple):
     """The branches of one module; widths are output channels, in the order of the concatenation.
 
     Attributes:
@@ -42,22 +42,22 @@ class Row(NamedTuple):
 
 
 # Each stage ends with the last module of its stride: 8, 16, 32.
-STAGES: tuple[dict[str, Row], ...] = (
+STAGES: tuple[dict[str, ModuleSpec], ...] = (
     {
-        'inception_3a': Row(64, (64, 64), (64, 96), 'avg', 32),
-        'inception_3b': Row(64, (64, 96), (64, 96), 'avg', 64),
+        'inception_3a': ModuleSpec(64, (64, 64), (64, 96), 'avg', 32),
+        'inception_3b': ModuleSpec(64, (64, 96), (64, 96), 'avg', 64),
     },
     {
-        'inception_3c': Row(0, (128, 160), (64, 96), 'max_stride2', 0),
-        'inception_4a': Row(224, (64, 96), (96, 128), 'avg', 128),
-        'inception_4b': Row(192, (96, 128), (96, 128), 'avg', 128),
-        'inception_4c': Row(160, (128, 160), (128, 160), 'avg', 128),
-        'inception_4d': Row(96, (128, 192), (160, 192), 'avg', 128),
+        'inception_3c': ModuleSpec(0, (128, 160), (64, 96), 'max_stride2', 0),
+        'inception_4a': ModuleSpec(224, (64, 96), (96, 128), 'avg', 128),
+        'inception_4b': ModuleSpec(192, (96, 128), (96, 128), 'avg', 128),
+        'inception_4c': ModuleSpec(160, (128, 160), (128, 160), 'avg', 128),
+        'inception_4d': ModuleSpec(96, (128, 192), (160, 192), 'avg', 128),
     },
     {
-        'inception_4e': Row(0, (128, 192), (192, 256), 'max_stride2', 0),
-        'inception_5a': Row(352, (192, 320), (160, 224), 'avg', 128),
-        'inception_5b': Row(352, (192, 320), (192, 224), 'max', 128),
+        'inception_4e': ModuleSpec(0, (128, 192), (192, 256), 'max_stride2', 0),
+        'inception_5a': ModuleSpec(352, (192, 320), (160, 224), 'avg', 128),
+        'inception_5b': ModuleSpec(352, (192, 320), (192, 224), 'max', 128),
     },
 )
 
@@ -74,7 +74,9 @@ class Inception(Block):
         with_cp: Recompute the module in the backward pass instead of storing its activations.
     """
 
-    def __init__(self, in_channels: int, row: Row, norm_cfg: dict, with_cp: bool = False) -> None:
+    def __init__(
+        self, in_channels: int, row: ModuleSpec, norm_cfg: dict, with_cp: bool = False
+    ) -> None:
         pooled = row.proj or in_channels
         super().__init__(row.conv1x1 + row.conv3x3[1] + row.double3x3[1] + pooled, with_cp)
         stride = 2 if row.pool == 'max_stride2' else 1

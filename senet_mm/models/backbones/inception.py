@@ -141,8 +141,8 @@ class InceptionV4(LayeredBackbone):
                 blocks.append(make_block(channels, row, norm_cfg))
                 channels = blocks[-1].out_channels
             layers.append(blocks)
-        tail = make_chain(channels, self.net.tail, norm_cfg)[0] if self.net.tail else None
-        super().__init__(stem, layers, tail, **kwargs)
+        final = make_chain(channels, self.net.final, norm_cfg)[0] if self.net.final else None
+        super().__init__(stem, layers, final, **kwargs)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Feature maps of the stages in ``out_indices`` for an image (N, C, H, W)."""

@@ -28,13 +28,13 @@ class Conv(NamedTuple):
 
 Step = Conv | str | list['Chain | Step']
 Chain = tuple[Step, ...]
-Branches = list[Chain | Step]
+BranchList = list[Chain | Step]
 
 
 class Mixed(NamedTuple):
     """A module whose output is the concatenation of its branches."""
 
-    branches: Branches
+    branches: BranchList
 
 
 class Residual(NamedTuple):
@@ -46,7 +46,7 @@ class Residual(NamedTuple):
         relu: Rectify the sum.
     """
 
-    branches: Branches
+    branches: BranchList
     scale: float
     relu: bool = True
 
@@ -56,7 +56,7 @@ class Net(NamedTuple):
 
     stem: Chain
     stages: tuple[Sequence[Mixed | Residual], ...]
-    tail: Chain = ()
+    final: Chain = ()
 
 
 H7, V7, H3, V3 = (1, 7), (7, 1), (1, 3), (3, 1)
@@ -72,30 +72,30 @@ V4_STEM: Chain = (
     ],
     [Conv(192, 3, stride=2), 'max'],
 )
-V4_A: Branches = [
+V4_A: BranchList = [
     Conv(96),
     (Conv(64), Conv(96, 3)),
     (Conv(64), Conv(96, 3), Conv(96, 3)),
     ('avg', Conv(96)),
 ]
-V4_REDUCTION_A: Branches = [
+V4_REDUCTION_A: BranchList = [
     Conv(384, 3, stride=2),
     (Conv(192), Conv(224, 3), Conv(256, 3, stride=2)),
     'max',
 ]
-V4_B: Branches = [
+V4_B: BranchList = [
     Conv(384),
     (Conv(192), Conv(224, H7), Conv(256, V7)),
     (Conv(192), Conv(192, V7), Conv(224, H7), Conv(224, V7), Conv(256, H7)),
     ('avg', Conv(128)),
 ]
-V4_REDUCTION_B: Branches = [
+V4_REDUCTION_B: BranchList = [
     (Conv(192), Conv(192, 3, stride=2)),
     (Conv(256), Conv(256, H7), Conv(320, V7), Conv(320, 3, stride=2)),
     'max',
 ]
-V4_SPLIT: Branches = [Conv(256, H3), Conv(256, V3)]
-V4_C: Branches = [
+V4_SPLIT: BranchList = [Conv(256, H3), Conv(256, V3)]
+V4_C: BranchList = [
     Conv(256),
     (Conv(384), V4_SPLIT),
     (Conv(384), Conv(448, V3), Conv(512, H3), V4_SPLIT),
@@ -119,33 +119,33 @@ RESNET_STEM: Chain = (
     Conv(192, 3, valid=True),
     'max',
 )
-RESNET_FIRST: Branches = [
+RESNET_FIRST: BranchList = [
     Conv(96),
     (Conv(48), Conv(64, 5)),
     (Conv(64), Conv(96, 3), Conv(96, 3)),
     ('avg', Conv(64)),
 ]
-RESNET_A: Branches = [
+RESNET_A: BranchList = [
     Conv(32),
     (Conv(32), Conv(32, 3)),
     (Conv(32), Conv(48, 3), Conv(64, 3)),
 ]
-RESNET_REDUCTION_A: Branches = [
+RESNET_REDUCTION_A: BranchList = [
     Conv(384, 3, stride=2),
     (Conv(256), Conv(256, 3), Conv(384, 3, stride=2)),
     'max',
 ]
-RESNET_B: Branches = [
+RESNET_B: BranchList = [
     Conv(192),
     (Conv(128), Conv(160, H7), Conv(192, V7)),
 ]
-RESNET_REDUCTION_B: Branches = [
+RESNET_REDUCTION_B: BranchList = [
     (Conv(256), Conv(384, 3, stride=2)),
     (Conv(256), Conv(288, 3, stride=2)),
     (Conv(256), Conv(288, 3), Conv(320, 3, stride=2)),
     'max',
 ]
-RESNET_C: Branches = [
+RESNET_C: BranchList = [
     Conv(192),
     (Conv(192), Conv(224, H3), Conv(256, V3)),
 ]
@@ -160,5 +160,5 @@ INCEPTION_RESNET_V2 = Net(
             Residual(RESNET_C, 1.0, relu=False),
         ],
     ),
-    tail=(Conv(1536),),
+    final=(Conv(1536),),
 )

@@ -1,4 +1,4 @@
-"""What the plain backbones share: their parts are ``stem``, ``layer1`` to ``layerN``, ``tail``."""
+"""What the plain backbones share: a stem, stages ``layer1`` to ``layerN``, and what follows."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -66,8 +66,8 @@ class LayeredBackbone(StagedBackbone):
     Args:
         stem: What comes before the first stage.
         layers: The blocks of every stage.
-        tail: What follows the last block and belongs to the last stage, such as the last norm of a
-            pre-activation network.
+        final: What follows the last block and belongs to the last stage, such as the last norm of a
+            pre-activation network; ``tail`` in the state dict.
         out_indices: Stages whose output is returned, from 0.
         frozen_stages: -1 freezes nothing, 0 the stem, k the stem and k stages.
         norm_eval: Keep the batch norms on their running statistics in training.
@@ -81,7 +81,7 @@ class LayeredBackbone(StagedBackbone):
         self,
         stem: nn.Module,
         layers: Sequence[Sequence[nn.Module]],
-        tail: nn.Module | None = None,
+        final: nn.Module | None = None,
         out_indices: tuple[int, ...] = (-1,),
         frozen_stages: int = -1,
         norm_eval: bool = False,
@@ -92,7 +92,7 @@ class LayeredBackbone(StagedBackbone):
         self.num_stages = len(layers)
         for i, blocks in enumerate(layers):
             self.add_module(f'layer{i + 1}', nn.Sequential(*blocks))
-        self.tail = tail
+        self.tail = final
         self._freeze()
 
     @property
@@ -102,7 +102,7 @@ class LayeredBackbone(StagedBackbone):
 
     @property
     def stages(self) -> Sequence[Sequence[nn.Module]]:
-        """The stages, ``layer1`` first; ``tail`` belongs to the last."""
+        """The stages, ``layer1`` first; the last one has the final modules, too."""
         stages = [[getattr(self, f'layer{i + 1}')] for i in range(self.num_stages)]
         if self.tail is not None:
             stages[-1].append(self.tail)

@@ -81,8 +81,8 @@ class PreActBlock(nn.Module):
 class PreActResNet(LayeredBackbone):
     """Pre-activation ResNet (He et al., arXiv:1603.05027) with three stages of stride 1, 2, 4.
 
-    The norm and ReLU after the last block (``tail``) belong to the last stage. The paper's
-    bottlenecks stride in their first 1x1, as the authors' code does.
+    The norm and ReLU after the last block belong to the last stage. The paper's bottlenecks stride
+    in their first 1x1, as the authors' code does.
 
     Args:
         depth: Depth of the network, a key of ``arch_settings``.

@@ -173,5 +173,5 @@ class ShakeShake(LayeredBackbone):
                 blocks.append(ShakeBlock(shape, arch, norm_cfg, **modes))
                 channels = outer
             layers.append(blocks)
-        tail = nn.ReLU() if arch.preact else None
-        super().__init__(nn.Sequential(*stem), layers, tail, **kwargs)
+        final = nn.ReLU() if arch.preact else None
+        super().__init__(nn.Sequential(*stem), layers, final, **kwargs)

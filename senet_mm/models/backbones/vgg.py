@@ -12,15 +12,15 @@ from .base import build_norm
 
 
 def make_contiguous(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
-    """A forward hook: the output, laid out channel by channel."""
+    """A forward hook: the output (N, C, H, W), laid out channel by channel."""
     return output.contiguous()
 
 
 @MODELS.register_module()
 class VGG(_VGG):
-    """mmpretrain's VGG that classifies images whose channels lie together in memory, too.
+    """mmpretrain's VGG, which also takes images that are channels last in memory.
 
-    Upstream flattens the last map with ``view``, which such a map does not allow. Arguments as
+    Upstream flattens the last map with ``view``, which fails for that layout. Arguments as
     upstream: ``depth``, ``num_classes``, ``norm_cfg``, ...
     """
 

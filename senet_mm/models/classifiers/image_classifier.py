@@ -1,4 +1,4 @@
-"""The classifier: backbone, neck, head, and SE by one line."""
+"""The classifier: backbone with recalibration layers, neck, head."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ class ImageClassifier(ScopedInit, _ImageClassifier):
         head: Config of the head.
         se: Arguments of :func:`insert_se`: ``dict(layer=dict(type='SELayer', ratio=16))``, with
             ``position='pre'`` or ``stages=(5,)``; None leaves the backbone as it is.
-        data_preprocessor: Config of what makes the network's input of a batch.
+        data_preprocessor: Config of the module that turns a batch into the network's input.
         **kwargs: Other arguments of mmpretrain's classifier: ``train_cfg``, ``init_cfg``, ...
     """
 
@@ -38,8 +38,8 @@ class ImageClassifier(ScopedInit, _ImageClassifier):
     ) -> None:
         if se is not None:
             check_se(se)
-        # Built here, not by the parent: it would take mmpretrain's SEResNet and head for ours
-        # wherever no default scope is set.
+        # Build the parts here: without a default scope the parent would build mmpretrain's SEResNet
+        # and head in place of ours.
         parts = [
             MODELS.build(part) if isinstance(part, dict) else part
             for part in (backbone, neck, head)
@@ -56,15 +56,21 @@ class ImageClassifier(ScopedInit, _ImageClassifier):
     def loss(
         self, inputs: Tensor, data_samples: Tensor | Sequence[DataSample]
     ) -> dict[str, Tensor]:
-        """The head's losses; heads that want an object per image get them."""
+        """Losses of a batch, by name.
+
+        Args:
+            inputs: Preprocessed images, (N, C, H, W).
+            data_samples: Labels (N,), scores (N, classes), or a ``DataSample`` per image. Heads
+                that want the latter get them.
+        """
         if isinstance(data_samples, Tensor) and not isinstance(self.head, TensorTargets):
             data_samples = to_samples(data_samples)
         return super().loss(inputs, data_samples)
 
     def init_weights(self) -> None:
-        """Initialise; the recalibration layers last, by their own rule.
+        """Initialise the classifier; its recalibration layers last, by their own rule.
 
-        A loaded checkpoint is left as it is.
+        With ``init_cfg=dict(type='Pretrained')`` all weights are those of the checkpoint.
         """
         if loads_checkpoint(self):
             return super().init_weights()
@@ -73,7 +79,7 @@ class ImageClassifier(ScopedInit, _ImageClassifier):
 
 
 def to_samples(targets: Tensor) -> list[DataSample]:
-    """An object per image.
+    """A ``DataSample`` per image.
 
     Args:
         targets: Labels (N,) or scores (N, classes).

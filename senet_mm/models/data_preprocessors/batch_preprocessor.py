@@ -34,7 +34,7 @@ class BatchPreprocessor(ClsDataPreprocessor):
         self._non_blocking = True
 
     def forward(self, data: Batch, training: bool = False) -> Input:
-        """Normalise a batch; in training on a :class:`.TensorBatch` also augment and mix it."""
+        """The normalised input (N, C, H, W); a :class:`.TensorBatch` is augmented and mixed too."""
         if not is_tensor_batch(data):
             return super().forward(data, training)
         inputs = self.cast_data(data['inputs'])
@@ -54,7 +54,7 @@ class BatchPreprocessor(ClsDataPreprocessor):
         return self.mix(inputs, labels, data['seed'])
 
     def get_scores(self, labels: list[np.ndarray]) -> Tensor:
-        """1 for each class of an image, 0 for all others, float32 (N, num_classes).
+        """Scores, float32 (N, num_classes): 1 for each class of an image, 0 for all others.
 
         Args:
             labels: The classes of each image.
@@ -70,7 +70,13 @@ class BatchPreprocessor(ClsDataPreprocessor):
         return scores
 
     def mix(self, inputs: Tensor, labels: Tensor, seed: np.ndarray) -> Input:
-        """Apply the batch augmentation; its random numbers follow from the samples'."""
+        """Mix the images of a batch; the random numbers follow from those of the samples.
+
+        Args:
+            inputs: Preprocessed images, (N, C, H, W).
+            labels: Classes (N,) or scores (N, num_classes).
+            seed: A random number per image, (N,).
+        """
         scores = labels if labels.ndim > 1 else F.one_hot(labels, self.num_classes).float()
         with own_random_numbers():
             seed_generators(tuple(map(int, seed)))

@@ -1,4 +1,4 @@
-"""What all recalibration layers share."""
+"""The contract of a recalibration layer, and how one is built from its config."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -11,7 +11,13 @@ from senet_mm.registry import MODELS
 
 
 class ActsAt(NamedTuple):
-    """Where ``insert_se`` put a layer: the stage, the port in the block, the path of the block."""
+    """Where ``insert_se`` put a layer.
+
+    Attributes:
+        stage: Stage of the block, numbered as in the paper: 2 to 5 in a ResNet.
+        port: The port in the block, in words.
+        block: Path of the block in the backbone.
+    """
 
     stage: int
     port: str
@@ -22,39 +28,40 @@ class ActsAt(NamedTuple):
 
 
 class RecalibrationLayer(ScopedInit):
-    """A layer that multiplies a map (N, C, H, W) by a gate that it makes of the map.
+    """A layer that scales a map by a gate computed from it: ``forward(x) = x * scale(x)``.
 
-    The contract of a layer, which :func:`build_layer` checks:
+    The contract, in the paper's symbols (Hu et al., arXiv:1709.01507, section 3):
 
-    - the constructor takes ``channels``, C, first; the rest is its config;
-    - ``forward`` maps (N, C, H, W) to the same shape;
-    - ``scale`` gives the gate of (N, C, H, W), which broadcasts to it: (N, C, 1, 1), (N, 1, H, W)
-      or (N, C, H, W). The excitation tools record it;
-    - ``gate`` is the sub-module whose output is the gate, or part of it, for a hook.
+    - ``__init__(channels, ...)`` takes C, the channels of the map, first; the rest is its config.
+    - ``forward(x)`` maps U to X~ (eq. 4), (N, C, H, W) -> (N, C, H, W).
+    - ``scale(x)`` maps U to the gate s (eq. 2 and 3), which broadcasts to the map: (N, C, 1, 1) by
+      channel, (N, 1, H, W) by position, or (N, C, H, W). The excitation tools record it.
+    - ``gate`` is the sub-module whose output is the gate, or a part of it, so that a hook sees it.
 
-    A module that is not derived from this class may leave out the last two: it is trained like any
-    other, and the tools that look at gates do not see it.
+    The first two make a layer. A user's module need not derive from this class and may lack the
+    last two: it is inserted and trained like any other, but the excitation tools refuse it.
     """
 
-    # `build_layer` says the same of a layer that is not derived from this class.
+    # Marks the layers of a network. `build_layer` sets it on layers of other classes.
     recalibrates = True
-    # For whoever prints the network; None in a layer that is a part of the network's own.
+    # Set by `insert_se`, and printed with the network; None in a layer that came another way.
     acts_at: ActsAt | None = None
 
     @property
     def gates_average(self) -> bool:
-        """Whether the layer is ``x * scale(mean(x))``: its gate (N, C, 1, 1) needs no more.
+        """Whether the gate, (N, C, 1, 1), depends on the spatial mean of the map alone.
 
-        Then the gate of a normalised map is known before the map (see :mod:`senet_mm.ops`).
+        That is ``scale(x) == scale(mean(x))``. The fast forms need it (see :mod:`senet_mm.ops`):
+        they compute the gate from the mean, before they normalise the map.
         """
         return False
 
     def scale(self, x: Tensor) -> Tensor:
-        """The gate of (N, C, H, W)."""
+        """The gate of a map (N, C, H, W), of a shape that broadcasts to it."""
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """Recalibrate (N, C, H, W)."""
+        """The recalibrated map, (N, C, H, W) -> (N, C, H, W)."""
         return x * self.scale(x)
 
     def extra_repr(self) -> str:
@@ -62,7 +69,7 @@ class RecalibrationLayer(ScopedInit):
 
 
 def build_layer(layer: dict, channels: int) -> nn.Module:
-    """A recalibration layer, initialised, whatever the default scope is.
+    """Build and initialise a recalibration layer; its type is looked up in scope ``senet_mm``.
 
     Args:
         layer: Config of the layer: ``dict(type='SELayer', ratio=16)``.
@@ -76,7 +83,7 @@ def build_layer(layer: dict, channels: int) -> nn.Module:
     with DefaultScope.overwrite_default_scope('senet_mm'):
         built = MODELS.build(dict(layer, channels=channels))
     on_meta = any(parameter.is_meta for parameter in built.parameters())
-    if hasattr(built, 'init_weights') and not on_meta:  # there are no numbers to initialise
+    if hasattr(built, 'init_weights') and not on_meta:  # meta tensors have no values
         built.init_weights()
     built.recalibrates = True
     return built

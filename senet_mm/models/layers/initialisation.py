@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from senet_mm.models.scoped_init import loads_checkpoint
 
-# Layers of the networks that are being initialised now.
+# Layers of the networks that are being initialised now, so that nested calls do not do it twice.
 _kept: set[nn.Module] = set()
 
 
 def recalibration_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """The recalibration layers of a network by their paths; a part of a layer is not one."""
+    """The recalibration layers of a network by path; a layer within another one is not listed."""
     found: dict[str, nn.Module] = {}
     for path, module in model.named_modules():
         is_part = any(path.startswith(f'{outer}.' if outer else '') for outer in found)
@@ -32,15 +32,16 @@ def layer_states(model: nn.Module) -> dict[str, dict[str, Tensor]]:
 
 @contextmanager
 def own_initialisation(module: nn.Module, states: dict | None = None) -> Iterator[None]:
-    """Initialise a network within it: its recalibration layers end with their own weights.
+    """Context in which a network is initialised: its recalibration layers keep their own weights.
 
-    A network's rule for all convolutions (mmengine's ``init_cfg``) meets those of the layers too.
-    Afterwards each layer gets the values back that its constructor gave it, and initialises itself
-    if it can (``init_weights``). A network that loads a checkpoint is left as it is.
+    A network's rule for all convolutions (mmengine's ``init_cfg``) also changes those of the
+    layers. On leaving the context each layer gets back the values that its constructor gave it,
+    then its ``init_weights()`` is called if it has one. A network that loads a checkpoint keeps the
+    checkpoint's values.
 
     Args:
         module: The network.
-        states: The values (see :func:`layer_states`); by default those of now.
+        states: The values to restore (see :func:`layer_states`); by default those on entry.
     """
     if loads_checkpoint(module):
         yield
@@ -49,7 +50,7 @@ def own_initialisation(module: nn.Module, states: dict | None = None) -> Iterato
     layers = {
         path: layer
         for path, layer in recalibration_layers(module).items()
-        if layer not in _kept  # whoever came first does it, once
+        if layer not in _kept  # the outermost context restores them
     }
     _kept.update(layers.values())
     try:
@@ -62,22 +63,21 @@ def own_initialisation(module: nn.Module, states: dict | None = None) -> Iterato
 
 
 def _initialise(layer: nn.Module) -> None:
-    """Have a layer initialise itself, all of it, if it can."""
+    """Call ``init_weights`` of a layer, if it has one, for all of its parts."""
     init_weights = getattr(layer, 'init_weights', None)
     if init_weights is None:
         return
     for part in layer.modules():
         if isinstance(part, BaseModule):
-            part._is_init = False  # else it does nothing the second time
+            part._is_init = False  # else mmengine skips it the second time
     init_weights()
 
 
 class KeepsLayers:
-    """The ``init_weights`` of a network within :func:`own_initialisation`.
+    """A network's ``init_weights``, called within :func:`own_initialisation`.
 
-    To be set on a network, for whoever initialises it. The values are those of the moment at which
-    it is set: a model around the network may have a rule of its own and apply it first. Deepcopy
-    and pickle take it along.
+    It is set on the network as its ``init_weights``, and survives deepcopy and pickle. It saves the
+    values of the layers when it is made: a model around the network may apply its own rule first.
 
     Args:
         module: The network.

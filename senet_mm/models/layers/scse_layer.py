@@ -10,7 +10,7 @@ from senet_mm.utils.options import check_option
 
 from .base import RecalibrationLayer
 
-# How the two recalibrated maps become one: `sum` in arXiv:1803.02579, `max` in arXiv:1808.08127.
+# How the two recalibrated maps are combined: `sum` in arXiv:1803.02579, `max` in arXiv:1808.08127.
 COMBINATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     'sum': torch.add,
     'max': torch.maximum,
@@ -68,7 +68,7 @@ class SCSELayer(RecalibrationLayer):
         self.spatial_se = SpatialSELayer(channels)
 
     def scale(self, x: Tensor) -> Tensor:
-        """The factor of (N, C, H, W): (N, C, H, W); of ``max`` that of the larger product."""
+        """The gate (N, C, H, W) of (N, C, H, W); with ``max``, that of the larger product."""
         channel, spatial = self.channel_se.scale(x), self.spatial_se.scale(x)
         if self.combine is torch.add:
             return channel + spatial

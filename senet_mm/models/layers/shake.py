@@ -35,8 +35,8 @@ def coefficients(mode: str, like: Tensor) -> Tensor:
 class ShakeSum(nn.Module):
     """Sum of two branches of the same input: ``alpha * a(x) + (1 - alpha) * b(x)``.
 
-    In training every image has an alpha of its own ("Image" in section 2.2 of the paper), and the
-    backward pass another number, beta. In evaluation both are 0.5.
+    In training alpha is drawn for each image ("Image" in section 2.2 of the paper), and the
+    backward pass uses another number, beta. In evaluation both are 0.5.
 
     Args:
         branches: The two branches, a and b.
@@ -61,7 +61,7 @@ class ShakeSum(nn.Module):
         self.backward_mode = backward_mode
 
     def forward(self, x: Tensor) -> Tensor:
-        """The residual of (N, C, H, W)."""
+        """The weighted sum of the branches' outputs for x (N, C, H, W)."""
         a, b = (branch(x) for branch in self.branches)
         if not self.training:
             return 0.5 * (a + b)

@@ -1,4 +1,4 @@
-"""Make layers part of a network, so that all of it can be taken back."""
+"""Make layers part of a network, in steps that can all be undone."""
 
 from contextlib import ExitStack
 
@@ -31,13 +31,13 @@ class OutputHook(_Hook):
 
 
 def set_module(module: nn.Module, name: str, child: nn.Module, undo: ExitStack) -> None:
-    """Set a child of a module; ``undo`` gets what takes it back, order and all."""
+    """Set a child of a module; ``undo`` gets a callback that restores the children in order."""
     undo.callback(_restore, module, vars(module).copy(), dict(module._modules))
     setattr(module, name, child)
 
 
 def _restore(module: nn.Module, attributes: dict, children: dict) -> None:
-    """Give a module the attributes and children that it had."""
+    """Give a module back the attributes and children that it had."""
     vars(module).clear()
     vars(module).update(attributes)
     module._modules.clear()
@@ -45,7 +45,7 @@ def _restore(module: nn.Module, attributes: dict, children: dict) -> None:
 
 
 def add_shortcut(site: Site, undo: ExitStack) -> None:
-    """Give an ``Identity`` to the shortcut of a block that has no module there."""
+    """Set an ``Identity`` as the shortcut of a block that has no module there."""
     if site.port.path == 'downsample' and getattr(site.block, 'downsample', site) is None:
         set_module(site.block, 'downsample', nn.Identity(), undo)
 

@@ -1,4 +1,4 @@
-"""Channel attention that other libraries build into their networks."""
+"""Channel attention with which other libraries build their networks."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from torch import nn
 from .ports import SLOT
 from .sites import Site, is_empty
 
-# Files and classes: a module of one of them recalibrates channels, or chooses between branches.
+# Modules and classes whose objects recalibrate channels, or weigh branches.
 ATTENTION = (
     'torchvision.ops.misc.SqueezeExcitation',
     'mmpretrain.models.utils.se_layer',
@@ -31,7 +31,7 @@ ATTENTION = (
 def own_attention(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Paths and modules of the attention that a network, or a block, was built with.
 
-    A part of such a module is not another one.
+    Modules within such a module are not listed.
     """
     outer = None
     for path, module in network.named_modules():
@@ -43,12 +43,12 @@ def own_attention(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _is_of(kind: type, names: tuple[str, ...]) -> bool:
-    """Whether a class, or the file that it is from, is among some names."""
+    """Whether a class, or the Python module that defines it, is among some names."""
     return kind.__module__ in names or f'{kind.__module__}.{kind.__qualname__}' in names
 
 
 def describe_attention(network: nn.Module) -> str | None:
-    """How many modules of which class are the network's own attention; None for none."""
+    """``built in: 16 x SEModule``: the network's own attention by class; None if it has none."""
     kinds = Counter(type(module).__name__ for _, module in own_attention(network))
     if not kinds:
         return None
@@ -56,9 +56,9 @@ def describe_attention(network: nn.Module) -> str | None:
 
 
 def check_has_none(sites: Iterable[Site]) -> None:
-    """Raise a ValueError for a block that was built with attention, of which SE would be a second.
+    """Raise a ValueError for a block that was built with attention: SE would be a second one.
 
-    What is in a slot is another error.
+    A filled slot is left to :func:`.find_shelf`, which has a message of its own.
     """
     for site in sites:
         if site.port == SLOT and not is_empty(getattr(site.block, 'se', None)):

@@ -29,31 +29,36 @@ def insert_se(
 ) -> list[str]:
     """Put a recalibration layer into every block of a network, in place.
 
+    SE-ResNet-50 is ``insert_se(ResNet(50), dict(type='SELayer', ratio=16))``. SE_2_1 of the paper,
+    the layer of the first block of stage 2, is then ``layer1.0.se``.
+
     The layers become part of the blocks: ``BLOCK.se`` at the standard position, ``BLOCK.pre.se``
-    and so on at the others, so that all other names stay as they are (see :func:`.find_shelf` for
-    blocks that are containers). A call that raises an error leaves the network as it was.
+    and so on at the others. All other names in the state dict stay the same (see
+    :func:`.find_shelf` for blocks that are containers). If the call raises an error, the network is
+    unchanged.
 
     Args:
         backbone: The network.
-        layer: Config of the layer; it is built once per block with the ``channels`` at its port.
-        position: Where in the block (paper, figure 5): ``standard`` on the residual branch, ``pre``
-            before it, ``post`` after the addition, ``identity`` on the shortcut, ``conv3x3`` after
-            the 3x3 convolution (table 15).
-        stages: Stages that get a layer, all by default, numbered as in the paper (SE_2 to SE_5):
-            ``layer1`` of a ResNet is 2, whatever it strides. Elsewhere a stage is the binary
-            logarithm of the stride at the block's output.
+        layer: Config of the layer. One is built for each block, with the ``channels`` of the map on
+            which it acts; see :class:`.RecalibrationLayer` for the contract.
+        position: Where in the block (paper, figure 5): ``standard`` on the residual branch before
+            the addition, ``pre`` before the residual branch, ``post`` after the addition,
+            ``identity`` on the shortcut, ``conv3x3`` after the 3x3 convolution (table 15).
+        stages: Stages that get a layer, all by default, numbered as in the paper (SE_2 to SE_5). In
+            networks with stages ``layer1``, ``layer2``, ... these are 2, 3, ..., whatever their
+            strides. Elsewhere a stage is the binary logarithm of the stride at the block's output.
         stage_cfg: Changes of ``layer`` by stage: ``{2: dict(ratio=32)}``.
-        port: For a network that the table does not know: ``dict(block=REGEX, path='conv2',
-            side='out')``; the regular expression matches the whole path of a block.
-        input_size: Side of the image for the probe.
+        port: Blocks and port of a network that :mod:`.ports` does not know: ``dict(block=REGEX,
+            path='conv2', side='out')``. The regular expression matches the whole path of a block.
+        input_size: Side of the image of the forward passes that find channels and stages, pixels.
 
     Returns:
         Paths of the layers in the backbone.
 
     Raises:
-        ValueError: No block has the position; a block has a layer there, or attention built in
-            (``standard`` without ``port``); a port is a batch norm, does not see a map
-            (N, C, H, W), or is not used exactly once per forward.
+        ValueError: No block has the position; a block already has a layer there, or was built with
+            attention (at ``standard`` without ``port``); a port is a batch norm, does not see a map
+            (N, C, H, W), or is not used exactly once per forward pass.
     """
     check_option('position', position, POSITIONS)
     _check_stages(stages)
@@ -114,14 +119,14 @@ def _check_stages(stages: object) -> None:
 
 
 def _find_shelf(site: Site, position: str, given: str) -> Shelf:
-    """The shelf of a site, found with the shortcut that the layer will have."""
+    """The shelf of a site, found with the ``Identity`` shortcut that its block may get."""
     with ExitStack() as undo:
         add_shortcut(site, undo)
         return find_shelf(site, position, given)
 
 
 def _build(layer: dict, stage_cfg: dict[int, dict] | None, site: Site, found: Probe) -> nn.Module:
-    """The layer of a site, which knows where it is."""
+    """Build the layer of a site, and record in it where it acts."""
     built = build_layer({**layer, **(stage_cfg or {}).get(found.stage, {})}, found.channels)
     # torch's stub knows of tensors and modules alone.
     built.acts_at = ActsAt(found.stage, str(site.port), site.name)  # type: ignore[assignment]
@@ -131,7 +136,7 @@ def _build(layer: dict, stage_cfg: dict[int, dict] | None, site: Site, found: Pr
 def _attach_all(
     backbone: nn.Module, places: list[tuple[Site, Shelf, nn.Module]], input_size: int
 ) -> list[str]:
-    """Attach all layers and prove that each runs once, or leave the network as it was."""
+    """Attach all layers and prove that each runs once; after an error take all back."""
     with ExitStack() as undo:
         for site, shelf, layer in places:
             add_shortcut(site, undo)
@@ -140,5 +145,5 @@ def _attach_all(
         if len(layers) < len(places):
             raise ValueError('several blocks would keep their layers at the same place')
         prove_used_once(backbone, layers, input_size)
-        undo.pop_all()  # it stays
+        undo.pop_all()  # nothing is taken back
     return list(layers)

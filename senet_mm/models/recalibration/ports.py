@@ -1,7 +1,11 @@
-"""Where a recalibration layer can act: all knowledge of other people's architectures.
+"""Where a recalibration layer can act: all that is known here of other libraries' blocks.
 
-A port is the input or the output of a sub-module of a block. It is never a batch norm: SyncBN
-conversion and conv-BN fusion put another module in its place, and the layer would be gone.
+A port is the input or output of a sub-module of a block, at which a hook applies the layer, or the
+block's own place for a layer, its slot. The tables below give the port of each position of the
+paper's figure 5 in each kind of block.
+
+A port is never a batch norm: SyncBN conversion and conv-BN fusion replace the norm by another
+module, and the layer's hook would be lost without an error.
 """
 
 import re
@@ -11,10 +15,12 @@ from torch import nn
 
 
 class Port(NamedTuple):
-    """Attributes:
-    path: Path of the sub-module in the block, ``''`` for the block itself.
-    side: ``in`` or ``out``: the layer acts on the first input or on the output of the sub-module.
-        ``slot``: the block applies the layer itself.
+    """A place in a block at which a layer can act.
+
+    Attributes:
+        path: Path of the sub-module in the block, ``''`` for the block itself.
+        side: ``in`` or ``out``: the layer acts on the first input or on the output of the
+            sub-module. ``slot``: the block's own ``forward`` calls the layer.
     """
 
     path: str
@@ -27,8 +33,11 @@ class Port(NamedTuple):
         return f'{side} of {self.path or "the block"}'
 
 
-# The slot `se` of a block, which the block itself applies to the residual branch.
+# The block's own place `se`: its forward says `relu(se(branch(x)) + shortcut)`.
 SLOT = Port('se', 'slot')
+
+# Position -> port. The residual branch of a block begins with `conv1`; in a bottleneck `conv3`
+# follows the 3x3 convolution.
 
 BLOCK_OUTPUT = dict(standard=Port('', 'out'))
 RESIDUAL = dict(standard=Port('residual', 'out'), pre=Port('residual', 'in'), post=Port('', 'out'))
@@ -42,7 +51,7 @@ TWO_BRANCHES = dict(
 )
 
 # Package of a library -> class of a block, by module and name (subclasses included) -> position ->
-# port. A name means the network of that library: others build the same one of other blocks.
+# port. Another library builds the network of the same name from other blocks.
 PORTS: dict[str, dict[str, dict[str, Port]]] = {
     'senet_mm.models.backbones': {
         'base.Block': dict(standard=SLOT),
@@ -97,13 +106,13 @@ PORTS: dict[str, dict[str, dict[str, Port]]] = {
     },
 }
 
-# In these networks every block of the class named is one; elsewhere it is a part of others.
+# Classes that are blocks in these networks alone; elsewhere they are parts of blocks.
 PORTS_OF_BACKBONE: dict[str, dict[str, dict[str, Port]]] = {
     'mmpretrain.models.backbones.vgg.VGG': {'mmcv.cnn.bricks.conv_module.ConvModule': BLOCK_OUTPUT},
 }
 
-# Networks of stages `layer1`, `layer2`, ..., which are SE_2, SE_3, ... of the paper whatever they
-# stride: dilated networks, and those for small images. Stages of others are numbered by stride.
+# Networks whose stages `layer1`, `layer2`, ... are SE_2, SE_3, ... of the paper whatever their
+# strides, in dilated networks and those for small images too. Stages of others follow from strides.
 STAGED = {
     'senet_mm.models.backbones.preact_resnet.PreActResNet',
     'senet_mm.models.backbones.resnet.ResNet',
@@ -115,7 +124,7 @@ STAGED = {
     'torchvision.models.resnet.ResNet',
 }
 
-# Module of a block and position that it does not have -> what to do.
+# (module of a block, position that it does not have) -> what to do instead.
 REMEDIES = {
     ('torchvision.models.resnet', 'standard'): (
         "the residual branch of torchvision's ResNet ends with a batch norm, which cannot keep a "
@@ -150,7 +159,7 @@ def _names(module: nn.Module) -> list[str]:
 
 
 def ports_of(backbone: nn.Module) -> dict[str, dict[str, Port]]:
-    """The table for a backbone."""
+    """Ports by position, by full name of the class of a block, for a backbone."""
     table = {
         f'{package}.{block}': ports
         for package, blocks in PORTS.items()

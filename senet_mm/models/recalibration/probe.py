@@ -1,4 +1,4 @@
-"""Forward passes on the meta device that say what a site is, and prove what was done there."""
+"""Forward passes on the meta device: channels and stage of a site, and calls of each layer."""
 
 import math
 from collections.abc import Sequence
@@ -12,26 +12,26 @@ from senet_mm.utils.meta import run_on_meta
 from .ports import stage_by_name
 from .sites import Site
 
-# A larger image has this many rows more; no network has a larger stride.
+# Rows that the larger of two images has more; no network has a larger stride.
 MORE = 1024
 
 
 class Probe(NamedTuple):
-    """What forward passes say of a site: channels at the port, stage of the block."""
+    """Channels of the map at a port, and stage of its block (2 to 5 in a ResNet)."""
 
     channels: int
     stage: int
 
 
 class Seen(NamedTuple):
-    """What was seen at a site: the values at its port and the outputs of its block."""
+    """Values that a forward pass gave at a port, and outputs of its block."""
 
     port: list
     block: list
 
     @property
     def maps(self) -> list[Tensor]:
-        """The first output of the block and the first value at the port, where they are maps."""
+        """The block's first output and the port's first value, as far as they are (N, C, H, W)."""
         return [value for value in (*self.block[:1], *self.port[:1]) if is_map(value)]
 
 
@@ -41,7 +41,7 @@ def is_map(value: object) -> TypeGuard[Tensor]:
 
 
 def probe(backbone: nn.Module, sites: Sequence[Site], input_size: int) -> list[Probe]:
-    """Channels and stages of all sites; proves that each port sees one map per forward."""
+    """Channels and stages of all sites; an error unless each port sees one map per forward pass."""
     first = _watch(backbone, sites, input_size)
     channels = [
         _only_map(site, seen.port).shape[1] for site, seen in zip(sites, first, strict=True)
@@ -55,10 +55,11 @@ def probe(backbone: nn.Module, sites: Sequence[Site], input_size: int) -> list[P
 
 
 def _stage(maps: list[Tensor], larger_maps: list[Tensor], input_size: int) -> int:
-    """Binary logarithm of a stride, from a map in an image and in a larger one, first of each list.
+    """Binary logarithm of the stride, from the first map (N, C, H, W) for each of two image sizes.
 
-    The difference of the two does not depend on the image: rows that convolutions without padding
-    cut off cancel. A map that does not grow, or a network for one size, leaves the quotient.
+    The stride is the difference of the images' rows over that of the maps' rows: rows that
+    convolutions without padding cut off cancel. If the map does not grow, or the network takes one
+    size alone, it is the image's rows over the map's.
     """
     height = maps[0].shape[2]
     larger = larger_maps[0].shape[2] if larger_maps else height
@@ -70,9 +71,10 @@ def _stage(maps: list[Tensor], larger_maps: list[Tensor], input_size: int) -> in
 def _watch(
     backbone: nn.Module, sites: Sequence[Site], side: int, may_fail: bool = False
 ) -> list[Seen]:
-    """Run the network on an image; what was seen at each site.
+    """Run the network on one image and record what each site sees.
 
-    With ``may_fail`` an error ends the run: a classifier for one size of images comes last.
+    With ``may_fail`` an error in the network just ends the pass: a classifier for images of one
+    size, at its end, fails on others.
     """
     seen = [Seen([], []) for _ in sites]
     with ExitStack() as hooks:
@@ -93,7 +95,7 @@ def _watch(
 
 
 def _in_channels(backbone: nn.Module) -> int:
-    """Channels of the image: those of the first convolution."""
+    """Input channels of the first convolution, which are those of the image."""
     convs = (m.in_channels for m in backbone.modules() if isinstance(m, nn.Conv2d))
     return next(convs, 3)
 
@@ -112,7 +114,7 @@ class _Recorder:
 
 
 def _only_map(site: Site, seen: list) -> Tensor:
-    """The one map that was seen at a site."""
+    """The one map (N, C, H, W) that a site saw; an error if there is none, or several."""
     if len(seen) == 1 and is_map(seen[0]):
         return seen[0]
     how = f'{len(seen)} times' if len(seen) != 1 else 'with something else than a map'
@@ -123,9 +125,9 @@ def _only_map(site: Site, seen: list) -> Tensor:
 
 
 def prove_used_once(backbone: nn.Module, layers: dict[str, nn.Module], input_size: int) -> None:
-    """Run the network with its layers in it, and count the calls of each.
+    """Run the network with its layers, and count the calls of each.
 
-    The layers hand on their input: what they compute is no question here.
+    During the pass a layer returns its input: only the calls matter here.
 
     Args:
         backbone: The network.
@@ -157,7 +159,7 @@ def prove_used_once(backbone: nn.Module, layers: dict[str, nn.Module], input_siz
 
 
 class _Counter:
-    """Stands in for the forward of a layer."""
+    """Replaces the forward of a layer: counts calls and returns the input (N, C, H, W)."""
 
     def __init__(self) -> None:
         self.calls = 0

@@ -1,9 +1,10 @@
 """The blocks of a network in which a layer is to act, and where it is kept there.
 
 Where a layer acts (its port) and where it is kept (its name in the state dict) are two things. A
-layer is kept in its block: what freezes, copies or takes out a block takes the layer along. A
-``Sequential``, ``ModuleList`` or ``ModuleDict`` hands all its children to whoever goes through it,
-and a block runs what is in its own slot ``se``; a layer kept there would run twice.
+layer is kept in its block: to freeze, copy or take out the block does so with the layer. But code
+that runs the children of a ``Sequential``, ``ModuleList`` or ``ModuleDict`` would run a layer among
+them as well, and a block runs what is in its own slot ``se``. A layer that a hook applies must not
+be kept there, or it would act twice.
 """
 
 import re
@@ -21,7 +22,7 @@ CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
 class Site(NamedTuple):
-    """A place for a layer.
+    """A block and the port at which a layer is to act in it.
 
     Attributes:
         name: Path of the block in the backbone.
@@ -37,7 +38,7 @@ class Site(NamedTuple):
     def target(self) -> nn.Module:
         """The module at whose input or output the layer acts.
 
-        A slot that holds an ``Identity`` has the map there; an empty one that of the block.
+        For a slot it is the ``Identity`` in it or, where the slot is None, the block.
         """
         if self.port != SLOT:
             return self.block.get_submodule(self.port.path)
@@ -64,17 +65,17 @@ class Shelf(NamedTuple):
 
 
 def join(*paths: str) -> str:
-    """Paths of modules, put together; empty ones are left out."""
+    """Join paths of modules with dots; empty ones are left out."""
     return '.'.join(filter(None, paths))
 
 
 def is_empty(slot: object) -> bool:
-    """Whether a slot holds nothing: None, or an ``Identity``, timm's way to say so."""
+    """Whether a slot is empty: None, or an ``Identity`` as in our blocks and in timm's."""
     return slot is None or type(slot) is nn.Identity
 
 
 def known_sites(backbone: nn.Module, position: str) -> list[Site]:
-    """The blocks that the table knows, with their ports for a position."""
+    """The blocks that :mod:`.ports` knows, with their ports for a position."""
     table = ports_of(backbone)
     blocks = {
         name: (block, ports)
@@ -132,9 +133,10 @@ def custom_sites(backbone: nn.Module, port: dict) -> list[Site]:
 def find_shelf(site: Site, position: str, given: str) -> Shelf:
     """Where the layer of a site is to be kept.
 
-    ``BLOCK.se`` at the standard position, ``BLOCK.pre.se`` and so on at the others. In a block with
-    a slot ``se`` where the layer acts elsewhere, ``BLOCK.port.se``. The layer of a container is in
-    the first module inside that can keep one, ``BLOCK.0.outer1.se`` for one level further in.
+    - ``BLOCK.se`` at the standard position, ``BLOCK.pre.se`` and so on at the others.
+    - ``BLOCK.port.se`` in a block with a slot ``se``, if the layer acts elsewhere.
+    - In a container, the first module inside that can keep a layer: ``BLOCK.0.outer1.se``, where
+      the number says how many levels further in that is.
 
     Args:
         site: The site.
@@ -194,17 +196,17 @@ def _paths_inside(site: Site) -> Iterator[str]:
 
 
 def _is_the_blocks_own(keeper: nn.Module, names: tuple[str, ...]) -> bool:
-    """Whether a block has something of its own under the first name, which its forward may use."""
+    """Whether the first name is one of the block itself, which its ``forward`` may use."""
     if not hasattr(keeper, names[0]):
         return False
     found = getattr(keeper, names[0])
     if names == ('se',):
-        return is_empty(found)  # a layer there is one already
+        return is_empty(found)  # if it is filled, `_is_free` says so
     return not (isinstance(found, nn.ModuleDict) and 'se' in found)
 
 
 def _is_free(keeper: nn.Module, names: tuple[str, ...]) -> bool:
-    """Whether nothing is kept under the names; a part of them may exist."""
+    """Whether nothing is kept under the names; a module may exist under the first of them."""
     module: nn.Module | None = keeper
     for name in names:
         module = getattr(module, name, None)

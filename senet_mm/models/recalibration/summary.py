@@ -1,4 +1,4 @@
-"""What insert_se did, in a few lines."""
+"""Where the layers of a network act, in a few lines for the log."""
 
 from collections import defaultdict
 
@@ -9,10 +9,10 @@ from senet_mm.models.layers import recalibration_layers
 from .attention import describe_attention
 
 
-def summarize(model: nn.Module) -> list[str]:
-    """One line per stage: how many layers of which kind act where in a network.
+def describe_layers(model: nn.Module) -> list[str]:
+    """One line per stage: ``stage 2: 3 x SELayer at the slot``.
 
-    A last line says which attention the network has of its own besides them.
+    A last line names attention with which the network was built besides them.
     """
     stages = defaultdict(list)
     for layer in recalibration_layers(model).values():
