@@ -1,4 +1,4 @@
-"""Keys of a config: which ones somebody reads."""
+"""Checks that every key of a config is read by something."""
 
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
@@ -16,17 +16,16 @@ READ_KEYS = RUNNER_KEYS | OTHER_KEYS
 def check_keys(cfg: Config) -> None:
     """Raise a ValueError for a key that nobody reads, with its path and the nearest name.
 
-    What is built by a constructor is left to that; here are dicts of which keys are picked, where
-    all others would be ignored. Where names of the user's own are allowed, as at the top level,
-    only a near miss is an error.
+    Checks only dicts from which code picks some keys and ignores the rest; a constructor checks its
+    own arguments. Where users may add names, as at the top level, only a near miss is an error.
     """
     values = cfg.to_dict()
     read = {key: value for key, value in values.items() if key in READ_KEYS}
-    # A variable that the config uses is none, whatever its name.
+    # A variable that the config uses is never a near miss.
     unused = [
         key for key in values.keys() - read if not (values[key] and occurs(values[key], read))
     ]
-    # `train_pipeline` is a name of everybody's, and near to this one.
+    # `train_pipeline`, a usual variable, is near to this key.
     _check_open('', unused, READ_KEYS - {'tta_pipeline'})
     for path, mapping in walk(values, ''):
         for pattern, allowed in OPEN.items():

@@ -1,4 +1,4 @@
-"""Which modules beside its files a config needs."""
+"""Imports the modules that a config needs besides its own files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +34,7 @@ def import_modules(cfg: Config, files: list[ConfigFile]) -> None:
         try:
             import_own(name, folders)
         except ImportError as error:
-            # mmengine leaves out what is not there, and no module that fails otherwise.
+            # mmengine skips modules that do not exist; any other failure is an error.
             if not (
                 custom.get('allow_failed_imports') and isinstance(error.__cause__, ImportError)
             ):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 CONFIGS = PROJECT / 'configs'
 
-# Folders of networks that are no classifiers: other packages build them.
+# Folders of networks that are not classifiers; other packages build them.
 DOWNSTREAM = ('detection',)
 
 
@@ -35,7 +35,7 @@ def is_ours(path: Path) -> bool:
 
 
 def find_project_config(name: str) -> Path | None:
-    """A config of the project, None if there is no such one.
+    """Path of a config of the project; None if there is none.
 
     Args:
         name: ``seresnet50_8xb32_in1k``, with or without ``.py``, or a path in the folder of
@@ -57,7 +57,7 @@ def find_config(name: str) -> str:
             without ``.py``, ``configs/seresnet/seresnet50_8xb32_in1k.py`` from any folder.
 
     Raises:
-        FileNotFoundError: There is neither.
+        FileNotFoundError: No file and no config has this name.
     """
     if Path(name).is_file():
         return name

@@ -1,4 +1,4 @@
-"""Options on a config: which ones act, and where."""
+"""Applies options to a config and refuses those without effect."""
 
 import logging
 import os
@@ -37,7 +37,7 @@ def _read(path: str, options: dict) -> tuple[Config, list[ConfigFile]]:
     indexed = {key: value for key, value in variables.items() if has_index(key)}
     changes: dict[str, Change] = {}
     cfg, files = read_config(path, Overrides(plain))
-    # In the order of the config: what is made of another variable comes behind it.
+    # In the order of the config: a variable comes before those derived from it.
     for name in [name for name in cfg if name in set(map(root, indexed))]:
         changes[name] = _get_change(name, cfg[name], indexed)
         cfg, files = read_config(path, Overrides(plain, changes))
@@ -70,7 +70,7 @@ def _refuse(cfg: Config, name: str, options: dict) -> NoReturn:
 
 
 def _check_path(cfg: Config, option: str) -> None:
-    """Raise a ValueError for an option under a key that is not there, or that has no keys."""
+    """Raise a ValueError for an option under a key that does not exist or has no keys."""
     first, *parts = option.split('.')
     allowed = READ_KEYS | set(cfg)
     if first not in allowed:
@@ -94,7 +94,7 @@ def _check_path(cfg: Config, option: str) -> None:
 
 
 def _check_effect(path: str, cfg: Config, options: dict, option: str) -> None:
-    """Raise a ValueError for an option on a variable that changes nothing of what is read."""
+    """Raise a ValueError for an option on a variable that changes no key that is read."""
     others = {key: value for key, value in options.items() if key != option}
     try:
         without = _read(path, others)[0].to_dict()
@@ -110,13 +110,13 @@ def _check_effect(path: str, cfg: Config, options: dict, option: str) -> None:
 
 
 def _read_paths(cfg: Config) -> list[str]:
-    """Dotted paths of all that is read."""
+    """Dotted paths of all keys that are read."""
     values = {key: value for key, value in cfg.to_dict().items() if key in READ_KEYS}
     return [f'{path}.{key}' for path, mapping in walk(values, '') for key in mapping]
 
 
 def _find_unused(cfg: Config, files: list[ConfigFile]) -> dict[str, Path]:
-    """Names that a config assigns and nobody reads, with their files.
+    """Names that a config assigns and nothing reads, with their files.
 
     Args:
         cfg: The config.
@@ -126,11 +126,11 @@ def _find_unused(cfg: Config, files: list[ConfigFile]) -> dict[str, Path]:
     effective = {key: value for key, value in values.items() if key in READ_KEYS}
     unused = {}
     for number, file in enumerate(files):
-        if '.mim' in file.path.parts:  # another package's, which its user does not edit
+        if '.mim' in file.path.parts:  # a file of another package, which the user does not edit
             continue
         used = file.used.union(*(later.used for later in files[number + 1 :]))
         for name in sorted(file.assigned & values.keys() - READ_KEYS - used):
-            # A config that was written to a file holds variables beside what was made of them.
+            # A dumped config holds variables beside the values derived from them.
             value = values[name]
             if not (isinstance(value, str | list | dict) and occurs(value, effective)):
                 unused[name] = file.path

@@ -1,9 +1,9 @@
 """Options on variables of a config, while it is executed.
 
 mmengine executes a config file and copies its variables into the loaders, so that a later change of
-``train_pipeline`` reaches nobody. Here an option on a variable acts after every statement of the
-file. An index counts in the final value of the variable: its element is exchanged wherever it
-stands while the value is built.
+``train_pipeline`` has no effect. Here an option on a variable acts after every statement of the
+file. An index refers to the final value of the variable: its element is replaced wherever it
+occurs while the value is built.
 """
 
 import ast
@@ -37,11 +37,11 @@ class Overrides:
     ) -> None:
         self.options, self.changes = options or {}, changes or {}
         self.names = {root(key) for key in self.options} | self.changes.keys()
-        # Lists and dicts that were made here, by id: nobody else's are changed in place.
+        # Ids of the lists and dicts made here; only these are changed in place.
         self._own: dict[int, object] = {}
 
     def apply(self, variables: dict) -> None:
-        """Apply the options to the variables of a file that are there so far."""
+        """Apply the options to the variables that a file has assigned so far."""
         for name in self.names & variables.keys():
             value = variables[name]
             variables[name] = self._exchange(value, self._change(name, value))
@@ -49,7 +49,7 @@ class Overrides:
     def _change(self, name: str, value: object) -> object:
         """A copy of a value with the options on it.
 
-        An option that does not fit is left out: another file may assign a value that it fits.
+        Skips an option that does not fit: a later file may assign a value that it fits.
         """
         cfg = Config({name: value})
         for key, given in self.options.items():
@@ -59,7 +59,7 @@ class Overrides:
         return _rewrite(cfg[name], *self.changes[name]) if name in self.changes else cfg[name]
 
     def _exchange(self, old: object, new: object) -> object:
-        """Put a new value in the place of an old one, so that what holds the old one follows."""
+        """Replace an old value by a new one in everything that holds the old one."""
         if id(old) in self._own and isinstance(old, dict) and isinstance(new, dict):
             for key in old.keys() - new.keys():
                 del old[key]
@@ -81,7 +81,7 @@ class Overrides:
 
 
 def _rewrite(value: object, before: object, after: object) -> object:
-    """A value with those elements of its lists exchanged that differ in a change."""
+    """A value in which the list elements that a change alters are replaced."""
     if isinstance(value, dict) and isinstance(before, dict) and isinstance(after, dict):
         common = value.keys() & before.keys()
         parts = {key: [dict.get(of, key) for of in (value, before, after)] for key in common}
@@ -96,7 +96,7 @@ def _rewrite(value: object, before: object, after: object) -> object:
 
 
 def _find(old: object, new: object, values: list, index: int) -> int | None:
-    """Where an element of a list stands: at its index, or else where no other one is equal."""
+    """Position of an element in a list: its index, or else the only place with an equal value."""
     if index < len(values) and are_equal(values[index], new):
         return None  # done before
     places = [place for place, value in enumerate(values) if are_equal(value, old)]
@@ -106,12 +106,12 @@ def _find(old: object, new: object, values: list, index: int) -> int | None:
 
 
 def are_equal(value: object, other: object) -> bool:
-    """Whether values of configs are equal; what is imported late is compared by its name."""
+    """Whether values of configs are equal; lazily imported objects are compared by name."""
     return ConfigDict(_=value).to_dict() == ConfigDict(_=other).to_dict()
 
 
 def _child(container: object, key: str) -> object:
-    """What a list, dict or config has under a part of a dotted key; None for nothing."""
+    """The value of a list, dict or config under one part of a dotted key, or None."""
     if isinstance(container, list):
         return container[int(key)] if key.isdigit() and int(key) < len(container) else None
     return container.get(key) if isinstance(container, dict | Config) else None
@@ -149,12 +149,12 @@ def has_index(key: str) -> bool:
     return any(part.isdigit() for part in key.split('.'))
 
 
-# What acts on the config that is being read.
+# The overrides of the config that is being read.
 ACTIVE: ContextVar[Overrides] = ContextVar('overrides')
 
 
 def override(variables: dict) -> None:
-    """What a config calls after each of its statements."""
+    """Apply the current overrides; a config calls it after each statement."""
     ACTIVE.get().apply(variables)
 
 

@@ -1,4 +1,4 @@
-"""Modules of the user, which lie beside a config: imported from there, kept with a run."""
+"""Imports the user's modules from beside a config and copies them into the work directory."""
 
 import shutil
 import sys
@@ -13,7 +13,7 @@ MODULE_FOLDERS: list[str] = []
 
 
 def add_folders(folders: list[Path]) -> None:
-    """Let modules be found in folders, after all other places, by workers as well."""
+    """Append folders to the import path, for worker processes too."""
     for folder in map(str, folders):
         if folder not in MODULE_FOLDERS:
             MODULE_FOLDERS.append(folder)
@@ -29,7 +29,7 @@ def import_own(name: str, folders: list[Path]) -> None:
         folders: Folders of the config.
 
     Raises:
-        ImportError: It cannot be imported, fails in a line, or is another one than in the folders.
+        ImportError: It does not exist, fails, or comes from outside of the folders.
     """
     try:
         import_module(name)
@@ -46,7 +46,7 @@ def import_own(name: str, folders: list[Path]) -> None:
 
 
 def _with_place(error: Exception, folders: list[Path]) -> str:
-    """What went wrong, after the file and line of the user's code in which it did."""
+    """The error, after the file and line of the user's code that caused it."""
     if isinstance(error, SyntaxError):
         return f'{error.filename}, line {error.lineno}: {type(error).__name__}: {error.msg}'
     frames = traceback.extract_tb(error.__traceback__)
@@ -60,9 +60,9 @@ def _is_in(path: Path, folders: list[Path]) -> bool:
 
 
 def _check_place(top: str, folders: list[Path]) -> None:
-    """Raise an ImportError where another module than that beside the config was imported.
+    """Raise an ImportError if a module was imported from elsewhere than beside the config.
 
-    One with the same text will do: a copy in a work directory.
+    A module with the same text passes, such as a copy in a work directory.
     """
     found = Path(getattr(sys.modules[top], '__file__', None) or '.').resolve()
     for folder in folders:
@@ -87,10 +87,9 @@ def _read(top: str, folder: Path) -> dict[Path, bytes]:
 
 @master_only
 def copy_modules(work_dir: str | Path) -> None:
-    """Copy what was imported from beside the configs, so that a config beside it can be used.
+    """Copy the modules imported from beside the configs; a config beside the copies can be used.
 
-    Of packages all files of Python are copied. One that is there already is replaced, as the config
-    itself is.
+    Copies every Python file of a package. Replaces files that exist, like the config itself.
     """
     for folder in map(Path, MODULE_FOLDERS):
         for top in _imported_from(folder):

@@ -17,12 +17,12 @@ from .overriding import ACTIVE, Overrides, Overriding
 
 
 class ConfigFile(NamedTuple):
-    """What a file of a config says.
+    """The names in one file of a config.
 
     Attributes:
         path: The file.
         assigned: Names that it assigns at its top level.
-        used: Names that it reads, its bases' included.
+        used: Names that it reads, those of its bases included.
     """
 
     path: Path
@@ -84,7 +84,7 @@ _get_mmengines_path = Config._get_cfg_path
 
 
 def _get_base_path(base: str, filename: str) -> tuple[str, str | None]:
-    """Path and scope of a base: beside the file, or else a config of the project by its name."""
+    """Path and scope of a base: a file beside this one, else a config of the project by name."""
     if '::' in base and not base.startswith('senet_mm::'):
         try:
             return _get_mmengines_path(base, filename)
@@ -103,7 +103,7 @@ def _get_base_path(base: str, filename: str) -> tuple[str, str | None]:
 
 
 def _remedy(error: ModuleNotFoundError) -> str:
-    """What mends a missing package of a base."""
+    """Advice for a base whose package is missing."""
     if str(error).startswith('mmdet is not installed'):
         return (
             "mmdet is not installed; mend it with: pip install -e '.[detection]' in an environment "
@@ -113,9 +113,9 @@ def _remedy(error: ModuleNotFoundError) -> str:
 
 
 def _with_place(error: Exception, path: str) -> str:
-    """What went wrong in which file and line of a config."""
+    """The error, with the file and line of the config that caused it."""
     frames = list(traceback.walk_tb(error.__traceback__))
-    # The last file that mmengine began to read is the one in which it went wrong.
+    # The error is in the last file that mmengine began to read.
     reading = [frame.f_locals.get('filename') for frame, _ in frames if _reads(frame.f_code)]
     file = str(reading[-1] if reading else path)
     lines = [line for frame, line in frames if frame.f_code.co_filename == file]

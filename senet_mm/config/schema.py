@@ -1,4 +1,4 @@
-"""Which keys are read of the dicts in a config that no constructor checks."""
+"""The keys that are read from dicts of a config that no constructor checks."""
 
 import inspect
 from collections.abc import Callable
@@ -37,7 +37,7 @@ OTHER_KEYS = {
 
 LOADER = parameters(DataLoader) | {'num_batch_per_epoch', 'disable_subprocess_warning'}
 
-# Default hooks of mmengine and of our configs; another name is a further hook.
+# Default hooks of mmengine and of our configs; any other name adds a hook.
 HOOK_NAMES = {
     'checkpoint', 'class_num_check', 'complexity', 'damaged_images', 'logger', 'param_scheduler',
     'result', 'runtime_info', 'sampler_seed', 'sync_buffers', 'timer', 'visualization',
@@ -76,8 +76,8 @@ def _model_wrapper(mapping: dict, cfg: dict) -> Keys:
 
 
 def _model_train_cfg(mapping: dict, cfg: dict) -> Keys:
-    """Batch augmentations, of which mmpretrain's classifiers hand on all or nothing."""
-    # Late: whoever imports it before our registry sees its messages.
+    """Batch augmentations; mmpretrain's classifiers pass the whole dict on or nothing."""
+    # Late: imported before our registry it would print its messages.
     from mmpretrain.models import ImageClassifier
 
     model = cfg['model'].get('type')
@@ -87,7 +87,7 @@ def _model_train_cfg(mapping: dict, cfg: dict) -> Keys:
 
 
 def _hook(mapping: dict, cfg: dict) -> Keys:
-    """mmengine's CheckpointHook takes any argument, which the first checkpoint would not."""
+    """mmengine's CheckpointHook accepts any argument and fails at the first checkpoint."""
     if mapping.get('type') != 'CheckpointHook':
         return None
     return {'type', 'priority'}.union(*map(parameters, HOOKS.get('CheckpointHook').mro()[:-1]))

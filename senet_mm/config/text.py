@@ -1,4 +1,4 @@
-"""Configs that files of weights carry as text: read as data, never executed."""
+"""Reads a config in the text of a weight file as data; never executes it."""
 
 import ast
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ def read_config_text(text: str) -> dict:
 
     Args:
         text: Assignments ``name = value``; a value is a literal or a call of ``dict``. mmengine
-            itself would execute the text, which a stranger may have written.
+            itself would execute the text, which may come from a stranger.
 
     Raises:
         ValueError: The text is anything else, or too long.

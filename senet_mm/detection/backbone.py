@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 class FPNBackbone(nn.Module):
-    """A backbone with a feature pyramid (Lin et al., arXiv:1612.03144), as torchvision wants it.
+    """A backbone with a feature pyramid (Lin et al., arXiv:1612.03144), for torchvision.
 
     ``FasterRCNN(backbone, num_classes=91, **backbone.normalization)``, and the same for
     ``RetinaNet`` and ``MaskRCNN``.
 
     Args:
-        body: Maps images (N, 3, H, W) to a tuple of maps.
+        body: Maps images (N, 3, H, W) to a tuple of maps (N, C, H, W), the finest first.
         in_channels: Channels of these maps.
         out_channels: Channels of every map of the pyramid.
         extra_blocks: Adds coarser maps to the pyramid; by default one, by subsampling.
-        mean, std: Of the images that the body wants, in the range 0 to 1, in RGB order.
-        bgr: The body wants BGR.
+        mean, std: Normalisation of the body, for images from 0 to 1, in RGB order.
+        bgr: The body takes BGR.
         norm_eval: Keep the body's batch norms on their running statistics in training; frozen ones
             always are.
 
@@ -87,10 +87,10 @@ def torchvision_backbone(
 
     Args:
         name: Name of a config of the project (see :func:`senet_mm.list_models`), or path of one;
-            docs/detection.md lists the backbones that serve.
-        checkpoint: Checkpoint of the classifier or of the backbone alone, which says how images are
-            normalised; without it the weights are initialised, and ``frozen_stages=-1,
-            norm_eval=False`` is what one wants.
+            docs/detection.md lists the backbones that fit.
+        checkpoint: Checkpoint of the classifier or of the backbone alone; it also gives the
+            normalisation of images. Without it the weights are initialised: pass
+            ``frozen_stages=-1, norm_eval=False`` then.
         out_indices: Stages of the backbone that go into the pyramid, from 0; by default the last
             of every stride, of the coarsest four strides.
         frozen_stages: -1 freezes nothing, 0 the stem, k the stem and k stages.
@@ -103,7 +103,7 @@ def torchvision_backbone(
         ValueError: The checkpoint does not fit, or was made for another network; the backbone has
             no such stages, or none at all.
     """
-    # Late: they take seconds, and import mmdet where it is installed.
+    # Late: these imports take seconds, and load mmdet where it is installed.
     from senet_mm.config import get_config
     from senet_mm.engine.classifier import assemble
     from senet_mm.engine.weights.preprocessing import describe_preprocessing
@@ -123,7 +123,7 @@ def torchvision_backbone(
     cfg.backbone.out_indices = check_stages(chosen, strides)
     check_option('frozen_stages', frozen_stages, range(-1, len(strides) + 1))
     cfg.backbone.frozen_stages = frozen_stages
-    cfg.backbone.pop('norm_eval', None)  # FPNBackbone sees to it, for backbones without it too
+    cfg.backbone.pop('norm_eval', None)  # FPNBackbone does it, for any backbone
     if checkpoint is not None:
         cfg.backbone.init_cfg = dict(type='Pretrained', checkpoint=str(checkpoint))
     body = _build_body(cfg)
@@ -137,7 +137,7 @@ def torchvision_backbone(
 
 
 def _take_over(config: 'Config', checkpoint: str) -> None:
-    """Let a config normalise images as the weights of a checkpoint want it."""
+    """Take the normalisation of images from a checkpoint over into a config."""
     from mmengine.logging import print_log
 
     from senet_mm.engine.weights.adopt import adopt_normalisation

@@ -1,4 +1,4 @@
-"""Sizes of the images of a data set: read from their files, compared with what annotations say."""
+"""Reads the sizes of images from their files and compares them with the annotations."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +14,7 @@ def check_sizes(images: Iterable[dict], folder: Path) -> None:
         folder: Folder of the images.
 
     Raises:
-        ValueError: A file is no image, or of another size; the message names it.
+        ValueError: A file is not an image or has another size; the message names it.
     """
     for image in images:
         path = folder / image['file_name']

@@ -1,8 +1,8 @@
-"""Masks of annotations, checked: outlines, and run lengths as numbers or as COCO's text."""
+"""Checks masks of annotations: outlines, and run lengths as numbers or as COCO's text."""
 
 from .numbers import FARTHEST, is_finite_number, is_integer
 
-# Characters of COCO's text stand for 6 bits, from '0' on: 5 of the number, and whether more follow.
+# A character of COCO's text is '0' plus 6 bits: 5 bits of the number and a flag that more follow.
 FIRST, BITS, MORE, SIGN = ord('0'), 5, 32, 16
 LONGEST_RUN = 35  # bits of a run; pycocotools keeps 32
 

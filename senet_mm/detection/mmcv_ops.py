@@ -149,7 +149,7 @@ SERVED_OPERATORS = (
 
 
 def _not_served(name: str) -> Callable:
-    """A function that raises when it is called; mmcv asks for all names at import."""
+    """A function that raises when it is called, not earlier: mmcv looks up all names at import."""
     if name.startswith('__'):
         raise AttributeError(name)
 
@@ -167,7 +167,7 @@ def serve() -> None:
     """Put the substitute in the place of ``mmcv._ext`` unless that is there, and say so once.
 
     Raises:
-        ImportError: mmdet's models were imported before; they have looked for the operators.
+        ImportError: mmdet's models were imported before and have looked up the operators.
     """
     if NAME in sys.modules or importlib.util.find_spec(NAME) is not None:
         return

@@ -1,10 +1,10 @@
-"""What may be a number in an annotation file. JSON's true and false are 1 and 0 in Python."""
+"""Numbers in an annotation file; Python counts JSON's true and false as 1 and 0, this does not."""
 
 import math
 from typing import TypeGuard
 
-# Pixels; pycocotools allocates as much memory as an outline is long, and counts no area above the
-# square of this.
+# Pixels. pycocotools allocates memory in proportion to the length of an outline, and ignores areas
+# above the square of this.
 FARTHEST = 1e5
 
 

@@ -1,11 +1,11 @@
-"""Annotations of an annotation file: checked, clipped to their images, completed."""
+"""Checks, clips and completes the annotations of an annotation file."""
 
 from collections.abc import Sequence
 
 from .numbers import FARTHEST, is_finite_number, is_integer
 
-# Pixels. A narrower box may have no width in float32, which torchvision's detectors refuse; a box
-# that reaches out of its image by less is rounded.
+# Pixels. A narrower box may have no width in float32, which torchvision's detectors refuse. A box
+# that sticks out of its image by less than this counts as rounded, not as clipped.
 SMALLEST = 0.01
 
 
@@ -34,7 +34,7 @@ def check_object(item: dict, images: dict, categories: dict, where: str) -> dict
         )
     if area is not None and not (is_finite_number(area) and 0 <= area <= FARTHEST**2):
         raise ValueError(f'{where} has area={area!r}; allowed: 0 to {FARTHEST**2:.0f}')
-    if crowd not in (None, 0, 1):  # true and false are among them
+    if crowd not in (None, 0, 1):  # True == 1 and False == 0 pass
         raise ValueError(f'{where} has iscrowd={crowd!r}; allowed: 0, 1')
     return image
 

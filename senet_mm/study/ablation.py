@@ -1,4 +1,4 @@
-"""Configs trained over seeds, each run in a process and a folder of its own."""
+"""Trains configs over seeds, each run in its own process and folder."""
 
 import contextlib
 import hashlib
@@ -39,7 +39,7 @@ class Run:
 
     @property
     def log(self) -> Path:
-        """What the process prints, over all attempts."""
+        """File with the output of the process, over all attempts."""
         return self.folder / 'train.log'
 
     def get_result(self) -> dict | None:
@@ -63,7 +63,7 @@ class Run:
         return 'interrupted' if (self.folder / 'last_checkpoint').exists() else 'new'
 
     def get_command(self) -> list[str]:
-        """The command that trains, or goes on."""
+        """The command that trains or resumes."""
         config = self.folder.parent / f'{self.config}.py'
         resume = ['--resume'] if self.get_state() == 'interrupted' else []
         return [
@@ -73,7 +73,7 @@ class Run:
         ]  # fmt: skip
 
     def train(self, lock: int) -> int:
-        """Train in a process that holds the lock as long as it lives; its exit code."""
+        """Train in a process that holds the lock while it lives; returns its exit code."""
         self.folder.mkdir(exist_ok=True)
         with self.log.open('a') as log:
             return subprocess.run(
@@ -133,7 +133,7 @@ def plan(configs: dict[str, 'Config'], seeds: int, work_dir: Path) -> list[Run]:
         for name in configs
     ]
     for run in runs:
-        run.get_result()  # one of another config is an error before anything is trained
+        run.get_result()  # fails on a foreign result before anything is trained
     return runs
 
 
@@ -185,7 +185,7 @@ def write_configs(configs: dict[str, 'Config'], work_dir: Path) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[int]:
-    """Keep a folder for this process and the children that inherit the lock's descriptor.
+    """Lock a folder for this process and the children that inherit the lock's descriptor.
 
     A child that outlives this process, killed without a chance to end it, keeps the lock.
 
@@ -193,7 +193,7 @@ def locked(folder: Path) -> Iterator[int]:
         The descriptor.
 
     Raises:
-        ValueError: Another process is at work in the folder.
+        ValueError: Another process has locked the folder.
     """
     import fcntl  # not on Windows
 

@@ -1,16 +1,16 @@
-"""Errors that answer the user, and those of a program that fails in the middle of its work."""
+"""Errors that answer the user, and errors of a program that fails in the middle of a run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Classes by which libraries refuse what they are given.
+# Classes that libraries raise for wrong input.
 REFUSALS = (ValueError, TypeError, KeyError, OSError, AssertionError, ImportError)
 
 
 class UserError(Exception):
-    """What the user gave is wrong: the message says all, and no traceback is shown, ever.
+    """The user's input is wrong: the message is complete, and a traceback is never shown.
 
-    A subclass derives from the built-in class as well that a caller in Python expects.
+    A subclass also derives from the built-in class that a caller in Python expects.
     """
 
 
@@ -20,10 +20,10 @@ class InputError(UserError, ValueError):
 
 @contextmanager
 def working() -> Iterator[None]:
-    """What comes after all checks, such as training: of the errors in it only UserErrors answer.
+    """Marks work after all checks, such as training: in it only a UserError answers the user.
 
-    A tool that has not come so far is reading what the user gave, by libraries too, which refuse
-    it by :data:`REFUSALS`.
+    Before it, a tool reads the user's input, and libraries refuse wrong input with one of
+    :data:`REFUSALS`, which then counts as an answer.
     """
     try:
         yield

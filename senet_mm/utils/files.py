@@ -23,9 +23,9 @@ TEMPORARY = '.*.tmp'
 
 @contextlib.contextmanager
 def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """A file to write that comes to ``path`` after its last byte is on the disk.
+    """A file to write that appears at ``path`` once its last byte is on the disk.
 
-    After an error, ``path`` is what it was before, and nothing else is left in its folder.
+    After an error ``path`` is unchanged, and its folder holds no other file.
 
     Raises:
         FileNotFoundError: The folder does not exist.
@@ -56,21 +56,21 @@ def _flush_folder(folder: Path) -> None:
 
 
 def check_empty(folder: Path) -> None:
-    """Raise a ValueError for a folder to write that holds something already."""
+    """Raise a ValueError for an output folder that is not empty."""
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f'{folder} is not empty; allowed: a new or an empty folder')
 
 
 def check_regular_file(path: str | os.PathLike, what: str = 'file') -> None:
-    """Raise an error for what cannot be read as a file: opening a fifo would wait for ever.
+    """Raise an error for anything but a regular file; opening a fifo would block for ever.
 
     Args:
         path: Path that a user gave.
         what: What it is for, for the message.
 
     Raises:
-        FileNotFoundError: There is nothing.
-        ValueError: It is something else than a regular file.
+        FileNotFoundError: The path does not exist.
+        ValueError: It is not a regular file.
     """
     try:
         mode = os.stat(path).st_mode

@@ -1,4 +1,4 @@
-"""Hooks on the modules of a network: those that compute a part of it, and those that watch it."""
+"""Hooks on modules: some compute a part of the network, the others only watch it."""
 
 import copy
 from collections.abc import Callable
@@ -10,13 +10,13 @@ TABLES = ('_forward_pre_hooks', '_forward_hooks', '_backward_pre_hooks', '_backw
 
 
 def computes(hook: Callable) -> bool:
-    """Whether a hook is a part of the network: it says so, or is PyTorch's (a weight norm)."""
+    """Whether a hook is part of the network: it is marked so, or is PyTorch's (a weight norm)."""
     owner = hook if hasattr(hook, '__qualname__') else type(hook)
     return getattr(hook, 'computes', False) or owner.__module__.partition('.')[0] == 'torch'
 
 
 def copy_unwatched(network: nn.Module) -> nn.Module:
-    """A copy of a network without the hooks that watch it: they must not see what the copy does."""
+    """A copy of a network without the hooks that watch it, which must not see the copy run."""
     tables = [getattr(module, name) for module in network.modules() for name in TABLES]
     kept = [table.copy() for table in tables]
     for table, hooks in zip(tables, kept, strict=True):

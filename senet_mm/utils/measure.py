@@ -11,7 +11,7 @@ import torch
 
 
 class Timing(NamedTuple):
-    """Seconds of a call: median, and the quartiles on both sides of it."""
+    """Seconds per call: median, lower and upper quartile."""
 
     median: float
     low: float
@@ -30,10 +30,10 @@ def synchronize() -> None:
 def interleave(
     functions: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 2
 ) -> dict[str, Timing]:
-    """Time functions in turns, so that whatever else the machine does hits all of them.
+    """Time functions in turns, so that other load on the machine hits all of them alike.
 
     Args:
-        functions: What to time, by name.
+        functions: The functions, by name.
         rounds: Timed calls of each, at least two.
         warmup: Calls before those.
     """
@@ -56,7 +56,7 @@ def interleave(
 
 
 def _status(key: str) -> int:
-    """A line of Linux's status of this process, in bytes."""
+    """A field of ``/proc/self/status``, in bytes."""
     for line in Path('/proc/self/status').read_text().splitlines():
         if line.startswith(f'{key}:'):
             return int(line.split()[1]) * 1024
@@ -74,7 +74,7 @@ def peak_memory(function: Callable[[], object]) -> int:
         function()
         synchronize()
         return torch.cuda.max_memory_allocated() - before
-    # What was freed goes back to Linux first, else the call is served from it.
+    # Return freed memory to Linux first, or the call reuses it and the peak does not move.
     ctypes.CDLL(None).malloc_trim(0)
     Path('/proc/self/clear_refs').write_text('5')  # the peak is from now on
     before = _status('VmRSS')

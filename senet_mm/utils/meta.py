@@ -10,7 +10,7 @@ from torch import nn
 
 @contextlib.contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Have all modules of a model in eval mode, afterwards each in the mode in which it was."""
+    """Put all modules of a model in eval mode; restores the mode of each afterwards."""
     modes = {module: module.training for module in model.modules()}
     for module in modes:
         module.training = False
@@ -29,7 +29,7 @@ SWITCHES = (
 
 
 def recomputing_modules(model: nn.Module) -> list[tuple[nn.Module, str]]:
-    """The modules of a network that compute something again, with the attribute that says so."""
+    """The modules that recompute in the backward pass, with the attribute that says so."""
     return [
         (module, switch)
         for module in model.modules()
@@ -40,7 +40,7 @@ def recomputing_modules(model: nn.Module) -> list[tuple[nn.Module, str]]:
 
 @contextlib.contextmanager
 def computing_once(model: nn.Module) -> Iterator[None]:
-    """Without gradients, and with no module that computes something again: a tracer fails there."""
+    """Switch off gradients and recomputation, on which a tracer fails."""
     switches = recomputing_modules(model)
     for module, switch in switches:
         setattr(module, switch, False)
@@ -58,9 +58,9 @@ TABLES = ('_parameters', '_buffers', '_modules', '_non_persistent_buffers_set')
 
 @contextlib.contextmanager
 def unchanged(model: nn.Module) -> Iterator[None]:
-    """Undo what is done within to the buffers, children and attributes of a model's modules.
+    """Restore the buffers, children and attributes of a model's modules at the end.
 
-    Buffers are exchanged for copies: whoever holds one holds the same afterwards.
+    Inside, the buffers are copies: a reference to an original stays valid.
     """
     kept = []
     for module in model.modules():

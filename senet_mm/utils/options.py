@@ -1,4 +1,4 @@
-"""Checks of what a user gives, with one kind of message: what was given, what is allowed."""
+"""Checks of a user's input; every message says what was given and what is allowed."""
 
 import difflib
 import math
@@ -10,7 +10,7 @@ from .errors import InputError
 
 def check_option(name: str, given: object, allowed: Collection) -> None:
     """Raise an InputError that says what was given and what is allowed."""
-    if given not in list(allowed):  # a dict would have it hashed
+    if given not in list(allowed):  # `in` on a dict needs a hashable value
         raise InputError(f'{name}={given!r} is not known; allowed: {", ".join(map(str, allowed))}')
 
 

@@ -1,4 +1,4 @@
-"""Where the configs and tools are: beside the package in a clone, in it when it is installed."""
+"""Folder of the configs and tools: beside the package in a clone, inside it once installed."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Silence for messages of upstream imports that a user can do nothing about."""
+"""Hides messages of upstream imports about which a user can do nothing."""
 
 import contextlib
 import io
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Swallow what mmcv and mmpretrain say while they are imported.
+    """Hide the messages of mmcv and mmpretrain during their import.
 
     mmcv warns that ``MultiScaleDeformableAttention`` is missing, mmpretrain prints that OneDL is;
     no SE network needs either. Exceptions pass through.

@@ -1,4 +1,4 @@
-"""Modules that are computed again in the backward pass, so that fewer activations are kept."""
+"""Recomputation of modules in the backward pass, which saves activations."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -14,9 +14,9 @@ Output = TypeVar('Output')
 
 @contextmanager
 def buffers_kept(modules: Iterable[nn.Module]) -> Iterator[None]:
-    """Undo what is done within to the buffers (running statistics) of modules in train mode.
+    """Restore the buffers (running statistics) of modules in train mode at the end.
 
-    The buffers are exchanged, not restored: autograd may have saved them.
+    Inside, the buffers are copies: writing the originals would spoil what autograd saved.
     """
     parts = {part: None for module in modules for part in module.modules()}
     owners = [part for part in parts if part.training and part._buffers]
@@ -44,12 +44,12 @@ def recompute(
     if not torch.is_grad_enabled():
         return forward(*args, **kwargs)
     function = partial(forward, **kwargs)
-    # A compiler takes no such contexts; it repeats what it needs, and never a side effect.
+    # A compiler cannot trace these contexts. It never repeats a side effect, so needs none.
     if torch.compiler.is_compiling():
         return checkpoint(function, *args, use_reentrant=False)
 
     def contexts() -> tuple[AbstractContextManager, AbstractContextManager]:
-        """Of the forward pass, and of its repetition."""
+        """Contexts of the forward pass and of its repetition."""
         return nullcontext(), buffers_kept([module])
 
     return checkpoint(function, *args, use_reentrant=False, context_fn=contexts)
