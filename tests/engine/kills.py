@@ -6,6 +6,7 @@ python -m tests.engine.kills --kills 100 --aimed
 
 import argparse
 import collections
+import itertools
 import json
 import os
 import random
@@ -15,7 +16,9 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from mmengine import Config
@@ -75,16 +78,80 @@ PASSING = re.compile(
 OPERATIONS = ('open', 'os.rename', 'os.remove', 'os.mkdir', 'shutil.rmtree', 'os.truncate')
 
 
-def train(work_dir: Path, options: dict) -> None:
-    """Train to the end, from where the run was ended."""
+class Trace(NamedTuple):
+    """What a training that nobody kills takes, without its start.
+
+    Attributes:
+        operations: Operations on files of the run: opening, writing, renaming, removing.
+        seconds: Time.
+    """
+
+    operations: int
+    seconds: float
+
+
+class Counter:
+    """Counts this process's operations on the files of a run; it may be killed before one of them.
+
+    Args:
+        work_dir: The work directory.
+        deadly: Number of the operation before which the process is killed.
+    """
+
+    def __init__(self, work_dir: Path, deadly: int | None = None) -> None:
+        self.work_dir, self.deadly, self.count = str(work_dir), deadly, 0
+        save = torch.save
+        torch.save = lambda state, file: save(state, Counted(file, self))
+        sys.addaudithook(self.audit)
+
+    def audit(self, event: str, args: tuple) -> None:
+        if event in OPERATIONS and str(args[0]).startswith(self.work_dir):
+            self.step()
+
+    def step(self) -> None:
+        self.count += 1
+        if self.count == self.deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Counted:
+    """A file each of whose writes is an operation."""
+
+    def __init__(self, file: object, counter: Counter) -> None:
+        self.file, self.counter = file, counter
+
+    def write(self, data: bytes) -> int:
+        self.counter.step()
+        return self.file.write(data)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.file, name)
+
+
+def train(work_dir: Path, options: dict, deadly: int | float | None) -> None:
+    """Train to the end, from where the run was ended.
+
+    Args:
+        work_dir: The work directory; a file beside it gets the :class:`Trace`.
+        options: Options of the config.
+        deadly: The operation, or the second, at which the process is killed.
+    """
     cfg = Config.fromfile(CONFIG)
     cfg.merge_from_dict({**BASE, **options})
     cfg.work_dir, cfg.resume = str(work_dir), 'auto'
-    Runner.from_cfg(cfg).train()
+    runner = Runner.from_cfg(cfg)
+    counter = Counter(work_dir, deadly if isinstance(deadly, int) else None)
+    if isinstance(deadly, float):
+        signal.setitimer(signal.ITIMER_REAL, deadly)
+        signal.signal(signal.SIGALRM, lambda *args: os.kill(os.getpid(), signal.SIGKILL))
+    start = time.perf_counter()
+    runner.train()
+    trace = Trace(counter.count, time.perf_counter() - start)
+    Path(f'{work_dir}.json').write_text(json.dumps(trace))
 
 
-def fork(work_dir: Path, options: dict, deadly: int | None = None) -> int:
-    """Start a training in a process of its own, which ends at the given file operation."""
+def fork(work_dir: Path, options: dict, deadly: int | float | None = None) -> int:
+    """Start :func:`train` in a process of its own; returns its number."""
     pid = os.fork()
     if pid:
         return pid
@@ -93,9 +160,7 @@ def fork(work_dir: Path, options: dict, deadly: int | None = None) -> int:
         with open(f'{work_dir}.log', 'a') as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
-        if deadly is not None:
-            kill_at(deadly, work_dir)
-        train(work_dir, options)
+        train(work_dir, options, deadly)
         code = 0
     except SystemExit as end:
         code = end.code
@@ -107,57 +172,36 @@ def fork(work_dir: Path, options: dict, deadly: int | None = None) -> int:
         os._exit(code)
 
 
-def kill_at(number: int, work_dir: Path) -> None:
-    """Have this process killed before its n-th operation on a file of the run."""
-    count = 0
+def run_killed(work_dir: Path, options: dict, deadly: Sequence[int | float]) -> int:
+    """Train with kills until the run is complete; returns how many came before its end.
 
-    def step(path: object) -> None:
-        nonlocal count
-        if str(path).startswith(str(work_dir)):
-            count += 1
-            if count == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    def audit(event: str, args: tuple) -> None:
-        if event in OPERATIONS and isinstance(args[0], (str, os.PathLike)):
-            step(args[0])
-
-    class Steps:
-        """A file each of whose writes is an operation."""
-
-        def __init__(self, file: object) -> None:
-            self.file = file
-
-        def write(self, data: bytes) -> int:
-            step(work_dir)
-            return self.file.write(data)
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(self.file, name)
-
-    save = torch.save
-    torch.save = lambda state, file: save(state, Steps(file))
-    sys.addaudithook(audit)
-
-
-def run_killed(work_dir: Path, options: dict, rng: random.Random, aimed: bool, kills: int) -> int:
-    """Train with kills until the run is complete; returns how often it was killed."""
-    done = 0
-    while True:
-        deadly = rng.randint(1, 120) if aimed and done < kills else None
-        pid = fork(work_dir, options, deadly)
-        if not aimed and done < kills:
-            time.sleep(rng.uniform(0.3, 4))
-            os.kill(pid, signal.SIGKILL)
-        status = os.waitpid(pid, 0)[1]
-        if os.WIFSIGNALED(status):
-            done += 1
-            continue
-        code = os.waitstatus_to_exitcode(status)
-        if code:
+    Args:
+        work_dir: The work directory.
+        options: Options of the config.
+        deadly: For each start the operation (an integer) or the second (a float) of the kill.
+    """
+    for done in itertools.count():
+        pid = fork(work_dir, options, deadly[done] if done < len(deadly) else None)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if code == 0:
+            return done
+        if code != -signal.SIGKILL:
             tail = Path(f'{work_dir}.log').read_text()[-3000:]
             raise AssertionError(f'{work_dir} ended with {code} after {done} kills:\n{tail}')
-        return done
+    raise AssertionError
+
+
+def run_whole(work_dir: Path, options: dict) -> tuple[dict, Trace]:
+    """The story and the trace of a run that nobody kills."""
+    run_killed(work_dir, options, [])
+    return story(work_dir), Trace(*json.loads(Path(f'{work_dir}.json').read_text()))
+
+
+def draw(rng: random.Random, trace: Trace, aimed: bool, kills: int) -> list[int | float]:
+    """Operations, or seconds, at which to kill; a resumed run has less left, and may end before."""
+    if aimed:
+        return [rng.randint(1, trace.operations) for _ in range(kills)]
+    return [rng.uniform(0.01, trace.seconds) for _ in range(kills)]
 
 
 def story(work_dir: Path) -> dict:
@@ -216,22 +260,20 @@ def main() -> None:
     args = parser.parse_args()
     rng = random.Random(args.seed)
     place = Path(tempfile.mkdtemp(prefix='kills-'))
-    expected, total, runs, wrong = {}, collections.Counter(), 0, []
-    while sum(total.values()) < args.kills:
+    wholes = {kind: run_whole(place / str(i), KINDS[kind]) for i, kind in enumerate(args.kinds)}
+    total, runs, wrong = 0, 0, 0
+    while total < args.kills:
         kind = args.kinds[runs % len(args.kinds)]
-        if kind not in expected:
-            whole = place / f'whole-{len(expected)}'
-            run_killed(whole, KINDS[kind], rng, False, 0)
-            expected[kind] = story(whole)
+        expected, trace = wholes[kind]
         work_dir = place / f'killed-{runs}'
-        total[kind] += run_killed(work_dir, KINDS[kind], rng, args.aimed, rng.randint(1, 6))
-        lines = differences(expected[kind], story(work_dir))
-        wrong += [f'{kind}: {line}' for line in lines]
-        print(f'{kind}: {total[kind]} kills', *lines[:8], sep='\n  ', flush=True)
+        deadly = draw(rng, trace, args.aimed, rng.randint(1, 6))
+        done = run_killed(work_dir, KINDS[kind], deadly)
+        lines = differences(expected, story(work_dir))
+        total, runs, wrong = total + done, runs + 1, wrong + bool(lines)
+        print(f'{kind}: killed at {deadly[:done]}', *lines[:8], sep='\n  ', flush=True)
         shutil.rmtree(work_dir)
-        runs += 1
-    print(f'{sum(total.values())} kills in {runs} runs, {len(wrong)} differences')
-    sys.exit(bool(wrong))
+    print(f'{total} kills in {runs} runs, {wrong} of which ended otherwise than without kills')
+    sys.exit(wrong > 0)
 
 
 if __name__ == '__main__':

@@ -14,7 +14,7 @@ from senet_mm.engine.checkpoints import Writer, find_last, snapshot
 from senet_mm.engine.lock import locked
 from senet_mm.engine.watch import Interrupted
 
-from .kills import BASE, KINDS, differences, fork, run_killed, story
+from .kills import BASE, KINDS, differences, draw, fork, run_killed, run_whole, story
 from .test_runner import digits
 
 SMALL = {key: value for key, value in BASE.items() if key not in ('custom_hooks', 'log_level')}
@@ -22,14 +22,13 @@ SMALL = {key: value for key, value in BASE.items() if key not in ('custom_hooks'
 
 @pytest.fixture(scope='module')
 def wholes(tmp_path_factory):
-    """Stories of runs that were not killed, by kind; each is trained when it is first asked for."""
+    """Story and trace of runs that were not killed, by kind; each is trained when it is needed."""
     stories = {}
 
     def get(kind):
         if kind not in stories:
             work_dir = tmp_path_factory.mktemp('whole') / 'run'
-            run_killed(work_dir, KINDS[kind], random.Random(0), aimed=False, kills=0)
-            stories[kind] = story(work_dir)
+            stories[kind] = run_whole(work_dir, KINDS[kind])
         return stories[kind]
 
     return get
@@ -39,9 +38,10 @@ def wholes(tmp_path_factory):
 @pytest.mark.parametrize('kind', KINDS)
 def test_a_killed_run_equals_one_that_was_not(wholes, tmp_path, kind, aimed):
     """Weights, optimizer, history, scalars and files, to the bit."""
-    rng = random.Random(f'{kind} {aimed}')
-    assert run_killed(tmp_path / 'run', KINDS[kind], rng, aimed, kills=2) == 2
-    assert differences(wholes(kind), story(tmp_path / 'run')) == []
+    expected, trace = wholes(kind)
+    deadly = draw(random.Random(f'{kind} {aimed}'), trace, aimed, kills=3)
+    assert run_killed(tmp_path / 'run', KINDS[kind], deadly) > 0
+    assert differences(expected, story(tmp_path / 'run')) == []
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
@@ -59,7 +59,7 @@ def test_a_signal_saves_and_ends(wholes, tmp_path, kind, number):
             os.kill(pid, number)
         codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     assert {*codes} <= {0, 128 + number, -number}
-    assert differences(wholes(kind), story(work_dir)) == []
+    assert differences(wholes(kind)[0], story(work_dir)) == []
 
 
 class Signal(Hook):

@@ -48,6 +48,8 @@ class ComplexityHook(Hook):
             f'(multiply-adds of conv and fc; OpenMMLab: {numbers.flops_openmmlab / 1e6:,.1f}) '
             f'for an image of {"x".join(map(str, numbers.shape))}'
         )
+        if runner.iter:  # a resumed run has logged them at its start
+            return
         runner.visualizer.add_scalars(
             {
                 'complexity/params': numbers.params,
