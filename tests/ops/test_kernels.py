@@ -3,9 +3,12 @@
 import importlib.util
 import re
 import sys
+from importlib.metadata import version
 
+import numpy as np
 import pytest
 import torch
+from packaging.version import Version
 
 from senet_mm.ops import fused, plain
 
@@ -17,6 +20,8 @@ TOLERANCES = {'float32': 1e-5, 'bfloat16': 5e-3, 'float16': 1e-3}
 def test_kernels_in_the_interpreter(run_tool):
     """Both layouts, ragged sizes (72 channels, 35 positions), training and evaluation."""
     assert importlib.util.find_spec('triton'), 'torch for Linux brings Triton'
+    if Version(version('triton')) < Version('3.7') and Version(np.__version__) >= Version('2.4'):
+        pytest.skip("Triton 3.6's interpreter takes int() of arrays of 1 axis, NumPy 2.4 refuses")
     run = run_tool(
         sys.executable, '-m', 'tests.ops.interpreted', TRITON_INTERPRET='1', PYTHONPATH=str(ROOT)
     )
