@@ -3,9 +3,9 @@
 
 python tools/ablate.py resnet8_1xb64_digits seresnet8_1xb64_digits --seeds 5
 
-Every run has a process and a folder of its own, WORK_DIR/CONFIG/seed-K. The same command again
-goes on where the last one stopped: finished runs stay, an interrupted one is resumed, and more
-configs or seeds may be asked for. A config that has changed needs another folder.
+Each run has its own process and its own folder, WORK_DIR/CONFIG/seed-K. Repeat the command to
+continue: finished runs are kept, an interrupted one is resumed. Configs and seeds may be added. A
+config that has changed needs another folder.
 """
 
 import argparse
@@ -30,13 +30,16 @@ def parse_args() -> argparse.Namespace:
         '--work-dir', type=Path, default=Path('work_dirs/ablate'), help='folder of all runs'
     )
     parser.add_argument(
-        '--confidence', type=float, default=0.95, help='level of the intervals, by default 0.95'
+        '--confidence',
+        type=float,
+        default=0.95,
+        help='level of the confidence intervals, by default 0.95',
     )
     parser.add_argument(
         '--out', type=Path, nargs='+', default=[], help='files to write: .md, .json, .csv'
     )
     parser.add_argument(
-        '--dry-run', action='store_true', help='print state and command of every run, train nothing'
+        '--dry-run', action='store_true', help='print state and command of each run; do not train'
     )
     add_cfg_options(parser)
     parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')

@@ -1,10 +1,10 @@
 #!/usr/bin/env python
-"""Deploy a checkpoint, and say what that gained and what it changed.
+"""Deploy a checkpoint and report speed and accuracy before and after.
 
 python tools/deploy.py configs/seresnet/seresnet50_8xb32_in1k.py seresnet50.pth --to fold
 
-The images of the report are those of the config's test set. A JSON file beside the deployed one
-says how images are prepared and what the classes are.
+The report uses images of the config's test set. A JSON file beside the deployed network holds the
+preprocessing and the class names.
 """
 
 import argparse
@@ -23,11 +23,14 @@ def parse_args() -> argparse.Namespace:
     parser = make_parser('Deploy a checkpoint')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument(
-        '--to', choices=['fold', 'compile', 'onnx', 'openvino'], default='fold', help='what to make'
+        '--to',
+        choices=['fold', 'compile', 'onnx', 'openvino'],
+        default='fold',
+        help='form of the deployed network',
     )
-    parser.add_argument('--images', type=int, default=32, help='images of the report')
-    parser.add_argument('--batch-size', type=int, default=16, help='batch of the throughput')
-    parser.add_argument('--rounds', type=int, default=10, help='timed calls')
+    parser.add_argument('--images', type=int, default=32, help='number of images in the report')
+    parser.add_argument('--batch-size', type=int, default=16, help='batch size for the throughput')
+    parser.add_argument('--rounds', type=int, default=10, help='number of timed calls')
     parser.add_argument('--threads', type=int, default=1, help='CPU threads')
     return parser.parse_args()
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Print a table of published results beside what the configs cost and what checkpoints reach.
+"""Print a table of published results with the cost of each config and the scores of checkpoints.
 
 python tools/reproduce.py released
 python tools/reproduce.py table2 --data-root data/imagenet --checkpoints checkpoints --out table2.md

@@ -16,7 +16,7 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from a checkpoint, by default from the last one in the work directory',
+        help='resume from a checkpoint, by default from the last one in the work directory',
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision (bfloat16)')
     parser.add_argument('--no-validate', action='store_true', help='do not validate')
@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--synthetic',
         action='store_true',
-        help='train on one random batch over and over, to time the model without the data',
+        help='train on one random batch repeatedly, to time the model without the data',
     )
     return parser.parse_args()
 

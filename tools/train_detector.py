@@ -3,8 +3,8 @@
 
 python tools/train_detector.py data/detection-sample --out work_dirs/detector
 
-The data lie in DATA/{train,val}/ and DATA/annotations/instances_{train,val}.json. Loss and AP (by
-pycocotools) are printed; weights, metrics and pictures with boxes go into the folder of --out.
+The data are DATA/{train,val}/ and DATA/annotations/instances_{train,val}.json. Prints loss and AP
+(by pycocotools) and writes weights, metrics and pictures with boxes into the folder of --out.
 """
 
 import argparse
@@ -28,8 +28,12 @@ RANGES = dict(
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('data', type=Path, help='folder of the data')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/detector'), help='folder')
-    parser.add_argument('--backbone', default='seresnet18_8xb32_in1k', help='name of a config')
+    parser.add_argument(
+        '--out', type=Path, default=Path('work_dirs/detector'), help='folder to write to'
+    )
+    parser.add_argument(
+        '--backbone', default='seresnet18_8xb32_in1k', help='config whose backbone is used'
+    )
     parser.add_argument('--checkpoint', help='weights of the backbone; stem and stage 1 are frozen')
     parser.add_argument(
         '--detector', default='faster-rcnn', help='faster-rcnn, mask-rcnn or retinanet'

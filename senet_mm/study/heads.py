@@ -51,7 +51,7 @@ def with_score_line(text: str, line: str, name: str) -> str:
         ValueError: Its third line is no score.
     """
     lines = text.splitlines(keepends=True)
-    if len(lines) < 3 or not lines[2].startswith(('# Published: ', '# Expected: ')):
+    if len(lines) < 3 or not lines[2].startswith(('# Published:', '# Expected:')):
         raise ValueError(
             f'{name}, line 3 is not the score; allowed: "# Published: ..." or "# Expected: ..."'
         )

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Record the gates of a checkpoint on the test set of a config and draw them.
 
-The paper's figures 6 and 7 (arXiv:1709.01507, section 7.2) as gates.png and spread.png, all numbers
-as excitation.csv, saturated and dead channels as report.md.
+Writes the paper's figures 6 and 7 (arXiv:1709.01507, section 7.2) as gates.png and spread.png, all
+numbers as excitation.csv, and the saturated and dead channels as report.md.
 
 python tools/analysis_tools/excitation.py configs/digits/seresnet8_1xb64_digits.py \
     work_dirs/.../epoch_30.pth --classes 0 1 7 8
@@ -50,7 +50,7 @@ def parse_args() -> argparse.Namespace:
         nargs=2,
         default=[0.01, 0.99],
         metavar=('LOW', 'HIGH'),
-        help='a gate beyond them is saturated (default: 0.01 0.99)',
+        help='gates outside this range are saturated (default: 0.01 0.99)',
     )
     parser.add_argument(
         '--out', metavar='DIR', help='folder to write to (default: WORK_DIR/excitation)'

@@ -1,4 +1,4 @@
-"""What the benchmarks share: networks and their peers, a table, a line on the machine."""
+"""Shared by the benchmarks: networks of this and other projects, a table, the machine's name."""
 
 import argparse
 import platform
@@ -65,9 +65,13 @@ def make_parser(description: str, **defaults: int) -> argparse.ArgumentParser:
     parser.add_argument('--network', choices=PEERS, default='seresnet50')
     parser.add_argument('--batch-size', type=int, default=defaults['batch_size'])
     parser.add_argument('--size', type=int, default=224, help='side of the images')
-    parser.add_argument('--rounds', type=int, default=defaults['rounds'], help='timed calls')
+    parser.add_argument(
+        '--rounds', type=int, default=defaults['rounds'], help='number of timed calls'
+    )
     parser.add_argument('--threads', type=int, default=1, help='CPU threads')
-    parser.add_argument('--only', nargs='+', help='variants to run, the first one is the base')
+    parser.add_argument(
+        '--only', nargs='+', help='variants to run; ratios are relative to the first one'
+    )
     return parser
 
 

@@ -1,4 +1,4 @@
-"""What tools/benchmarks/data.py measures: the set, the pipelines, the loaders."""
+"""The images, pipelines and loaders that tools/benchmarks/data.py measures."""
 
 import os
 import platform
@@ -66,7 +66,7 @@ def photographs() -> list[np.ndarray]:
 
 
 def make_set(root: Path, count: int) -> None:
-    """Random crops in ImageNet's layout; the quality is that which gives the bytes per pixel."""
+    """Write random crops in ImageNet's layout; the JPEG quality follows the bytes per pixel."""
     rng, images = np.random.default_rng(0), photographs()
     (root / 'train').mkdir()
     (root / 'meta').mkdir()
@@ -101,7 +101,7 @@ def make_shards(root: Path) -> Path:
 
 
 def get_datasets(root: Path, shards: Path) -> dict[str, tuple[dict, Callable]]:
-    """Configs of data sets of OpenMMLab's kind, and how their batches are made."""
+    """Configs of OpenMMLab data sets, and their collate functions."""
     files = dict(type='ImageNet', split='train', data_root=str(root))
     packed = dict(type='ShardedImageNet', split='train', data_root=str(shards))
     rows = {
@@ -186,7 +186,7 @@ def run_others(root: Path, transform: Callable, size: int) -> None:
 
 
 def get_stages(root: Path) -> dict[str, Callable[[], None]]:
-    """Each transform of the project alone, on what the one before it gave."""
+    """Each transform of the project alone, on the output of the one before it."""
     works, dataset = {}, ImageNet(data_root=str(root), split='train')
     samples = [dataset.get_data_info(i) for i in range(len(dataset))]
     for cfg in project('cpu'):
@@ -220,7 +220,7 @@ class Loader:
 
 
 def get_loaders(root: Path, shards: Path, workers: int, size: int) -> dict[str, Loader]:
-    """Loaders of the contestants of OpenMMLab's kind."""
+    """Loaders of the OpenMMLab data sets."""
     from mmengine.dataset import pseudo_collate
 
     datasets = get_datasets(root, shards)

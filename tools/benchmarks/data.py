@@ -3,10 +3,10 @@
 
 OMP_NUM_THREADS=1 python tools/benchmarks/data.py
 
-The set is made of photographs that come with scikit-image and scikit-learn, of ImageNet's usual
-size (500 x 375) and bytes per pixel (0.6). All contestants take turns within a round. Ratios are
-per round, to mmpretrain with the same augmentation; what is printed is the median, with the
-smallest and the largest.
+The images are crops of photographs that come with scikit-image and scikit-learn, with ImageNet's
+usual size (500 x 375) and bytes per pixel (0.6). All pipelines take turns within a round. Ratios
+are per round, relative to mmpretrain with the same augmentation. Prints the median, the smallest
+and the largest.
 """
 
 import argparse
@@ -25,8 +25,8 @@ BASELINE = 'mmpretrain, this augmentation'
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--images', type=int, default=64, help='images of the set')
-    parser.add_argument('--rounds', type=int, default=9, help='how often all are measured')
+    parser.add_argument('--images', type=int, default=64, help='number of images')
+    parser.add_argument('--rounds', type=int, default=9, help='number of rounds')
     parser.add_argument('--workers', type=int, default=2, help='workers of the loaders')
     parser.add_argument('--batch', type=int, default=32, help='batch size of the loaders')
     return parser.parse_args()

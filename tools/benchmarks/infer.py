@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Time inference: the project beside mmpretrain, timm and the plain network, in turns.
+"""Time inference of this project, mmpretrain, timm and the plain network, in turns.
 
 python tools/benchmarks/infer.py --network seresnet50 --batch-size 1
 """
@@ -28,7 +28,7 @@ def autocast(model: nn.Module, device: str) -> Callable[[Tensor], Tensor]:
 
 
 def make_variants(network: str, device: str, x: Tensor) -> dict[str, Callable]:
-    """By name, functions that make a function of images to logits."""
+    """Name -> a function that builds a function from images to logits."""
     folder = Path(tempfile.mkdtemp())
 
     def same(**options: object) -> nn.Module:

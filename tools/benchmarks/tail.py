@@ -1,10 +1,10 @@
 #!/usr/bin/env python
-"""Count how often a tail reads and writes its feature map, and time it beside a copy.
+"""Count how often a tail reads and writes its feature map, and time it, with a copy for comparison.
 
 python tools/benchmarks/tail.py
 
-Eager code is counted operator by operator, hand-written passes by the maps that they are given and
-return, compiled code by the bytes that Inductor says its kernels access.
+For eager code the operators are counted, for hand-written passes their arguments and results. For
+compiled code, Inductor reports the bytes that its kernels access.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ class Counter(TorchDispatchMode):
         self.numel, self.bytes, self.paused = numel, 0, False
 
     def of(self, values: object) -> int:
-        """Bytes of the maps among values; a broadcast map costs nothing."""
+        """Bytes of the maps among the values; a broadcast map counts as 0."""
         values = values if isinstance(values, (tuple, list)) else [values]
         maps = [v for v in values if isinstance(v, Tensor) and v.numel() == self.numel]
         return sum(v.numel() * v.element_size() for v in maps if 0 not in v.stride())
@@ -50,7 +50,7 @@ class Counter(TorchDispatchMode):
         return out
 
     def watched(self, function: Callable) -> Callable:
-        """A pass that counts by its arguments and results, not by what it is made of."""
+        """A pass that is counted by its arguments and results, not by the operators inside."""
 
         def run(*args: object) -> object:
             self.paused = True
@@ -79,7 +79,7 @@ def count_eager(function: Callable, leaves: list[Tensor], grad: Tensor) -> float
 
 
 def count_compiled(function: Callable, leaves: list[Tensor], grad: Tensor) -> float:
-    """Passes of the kernels that Inductor makes of the forward and backward pass."""
+    """Passes of the kernels that Inductor generates for the forward and backward pass."""
     from torch._inductor import config
     from torch._inductor.graph import GraphLowering
 
@@ -102,7 +102,7 @@ def count_compiled(function: Callable, leaves: list[Tensor], grad: Tensor) -> fl
 
 
 def make_functions(z: Tensor, r: Tensor) -> dict[str, tuple[Callable, Callable]]:
-    """By name, how to count and what."""
+    """Name -> (function that counts, function to count)."""
     norm, se = nn.BatchNorm2d(z.shape[1]).to(z.device), SELayer(z.shape[1]).to(z.device)
 
     def tail(implementation: str) -> Callable:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Time training steps: the project beside mmpretrain, timm and the plain network, in turns.
+"""Time training steps of this project, mmpretrain, timm and the plain network, in turns.
 
 python tools/benchmarks/train.py --network seresnet50 --batch-size 16
 

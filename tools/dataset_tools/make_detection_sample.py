@@ -3,11 +3,11 @@
 
 python tools/dataset_tools/make_detection_sample.py data/detection-sample
 
-The photographs come with scikit-image and scikit-learn: nothing is downloaded. Each image is a
-random crop of one, with one to four discs, squares and triangles in it that are cut from another
-photograph and tinted. Boxes and masks are exact. Validation images are cut from other photographs
-than training images. A detector that works finds nearly all shapes; how well says nothing about
-COCO.
+The photographs come with scikit-image and scikit-learn; nothing is downloaded. Each image is a
+random crop of a photograph with one to four discs, squares and triangles, which are cut from
+another photograph and tinted. Boxes and masks are exact. Training and validation images come from
+different photographs. A correct detector finds nearly all shapes; its score does not predict a
+score on COCO.
 """
 
 import argparse

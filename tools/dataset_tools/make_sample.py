@@ -3,8 +3,8 @@
 
 python tools/dataset_tools/make_sample.py data/imagenet-sample
 
-Every photograph is a class, its images are random crops. The ImageNet recipes run on it with
-``--cfg-options data_root=data/imagenet-sample``. It shows that a recipe runs; a score on it means
+Each photograph is a class; its images are random crops. The ImageNet recipes run on it with
+``--cfg-options data_root=data/imagenet-sample``. This shows that a recipe runs; the score means
 nothing.
 """
 

@@ -1,15 +1,15 @@
 #!/usr/bin/env python
-"""Pack ImageNet into indexed tar shards, read by any tar, by webdataset and by ShardedImageNet.
+"""Pack ImageNet into indexed tar shards, readable by tar, webdataset and ShardedImageNet.
 
 python tools/dataset_tools/pack.py data/imagenet data/imagenet-288 --short-side 288 --quality 90
 
-SRC holds train/ and val/ as the recipes want them. Images are written in a random order. Baseline
-JPEGs are copied as they are; progressive, CMYK and other formats are made baseline RGB JPEGs. With
---short-side larger images are made smaller; what that does to a network's accuracy is not known.
-Damaged images are left out and listed in OUT/SPLIT-damaged.txt.
+SRC holds train/ and val/ as for the recipes. Images are written in random order. Baseline JPEGs are
+copied unchanged; progressive, CMYK and other formats are converted to baseline RGB JPEGs.
+--short-side makes larger images smaller; the effect on a network's accuracy is not known. Damaged
+images are left out and listed in OUT/SPLIT-damaged.txt.
 
-The names of the classes, in OUT/SPLIT-classes.json, are those of the folders of SRC/train. Where
-SRC/meta/SPLIT.txt gives the labels, --classes gives their names.
+The class names in OUT/SPLIT-classes.json are those of the folders of SRC/train. If
+SRC/meta/SPLIT.txt gives the labels, --classes gives the names.
 """
 
 import argparse
@@ -32,18 +32,22 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('out', type=Path, help='folder to write, must not exist or be empty')
     parser.add_argument('--splits', nargs='+', default=['train', 'val'], help='what to pack')
     parser.add_argument(
-        '--classes', metavar='FILE', help='text file: names of the classes in order of the labels'
+        '--classes',
+        metavar='FILE',
+        help='text file with the class names in the order of the labels',
     )
-    parser.add_argument('--short-side', type=int, help='resize larger images, in pixels')
-    parser.add_argument('--quality', type=int, default=90, help='JPEG quality where it is written')
-    parser.add_argument('--shard-size', type=int, default=256, help='MiB of a shard')
+    parser.add_argument(
+        '--short-side', type=int, help='resize larger images to this short side, in pixels'
+    )
+    parser.add_argument('--quality', type=int, default=90, help='quality of converted JPEGs')
+    parser.add_argument('--shard-size', type=int, default=256, help='size of a shard in MiB')
     parser.add_argument('--workers', type=int, default=8, help='processes')
     parser.add_argument('--seed', type=int, default=0, help='seed of the order')
     return parser.parse_args()
 
 
 def convert(info: dict, short_side: int | None, quality: int) -> tuple[dict, bytes, str]:
-    """An image's info, its JPEG, and, where it is damaged, the reason."""
+    """Convert an image: its info, its JPEG, and the reason if it is damaged."""
     from senet_mm.datasets.images.jpeg import transcode
 
     try:
@@ -55,12 +59,12 @@ def convert(info: dict, short_side: int | None, quality: int) -> tuple[dict, byt
 
 
 class Shards:
-    """Writes members to tar files of a limited size, and remembers where they begin.
+    """Writes members to tar files of a limited size and records their offsets.
 
     Args:
         folder: Where the shards are written.
-        split: What their names begin with.
-        limit: Bytes after which another shard is begun.
+        split: Prefix of their names.
+        limit: Bytes after which the next shard begins.
     """
 
     def __init__(self, folder: Path, split: str, limit: int) -> None:
@@ -78,7 +82,7 @@ class Shards:
         return Path(self.tar.name).name, offset
 
     def begin_sample(self) -> None:
-        """Begin another shard where the last one is full: a sample's members stay together."""
+        """Begin the next shard if the last one is full; the members of a sample stay together."""
         if self.tar is None or self.tar.offset >= self.limit:
             self.close()
             path = self.folder / f'{self.split}-{self.count:05d}.tar'
@@ -92,7 +96,7 @@ class Shards:
 
 
 def find_classes(args: argparse.Namespace) -> tuple[str, ...] | None:
-    """The names of all splits' classes in the order of the labels; None if nothing tells them."""
+    """Class names of all splits in the order of the labels; None if they are not known."""
     from senet_mm.datasets import ImageNet
     from senet_mm.datasets.custom import read_names
     from senet_mm.datasets.listing import find_folders

@@ -3,8 +3,8 @@
 
 python tools/dataset_tools/verify.py data/imagenet
 
-In parallel; a run that was interrupted goes on where it was (--log), and damaged images are looked
-at again. The last line says how many are damaged; the exit code is 1 if any is.
+Runs in parallel. An interrupted run is resumed (--log); damaged images are checked again. The last
+line gives the number of damaged images; the exit code is 1 if there are any.
 """
 
 import argparse
@@ -22,20 +22,24 @@ LISTS = re.compile(r'(meta/)?[^/]+\.txt')
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        'root', type=Path, help='folder of images or shards, with all folders below it'
+        'root', type=Path, help='folder of images or shards; subfolders are included'
     )
     parser.add_argument(
-        '--out', type=Path, help='the list to write, by default work_dirs/verify/ROOT/damaged.txt'
+        '--out',
+        type=Path,
+        help='list of damaged images, by default work_dirs/verify/ROOT/damaged.txt',
     )
     parser.add_argument(
-        '--log', type=Path, help='what is done, by default work_dirs/verify/ROOT/verified.txt'
+        '--log',
+        type=Path,
+        help='record for resuming, by default work_dirs/verify/ROOT/verified.txt',
     )
     parser.add_argument('--workers', type=int, default=8, help='processes')
     return parser.parse_args()
 
 
 def verify(image: dict) -> tuple[str, str]:
-    """The name of an image and what is wrong with it, or an empty string."""
+    """The name of an image and its fault, or an empty string."""
     from senet_mm.datasets import LoadImage
     from senet_mm.datasets.images.decoding import decode_strictly
 
@@ -49,9 +53,9 @@ def verify(image: dict) -> tuple[str, str]:
 
 
 def find_images(root: Path) -> dict[str, dict]:
-    """What ``LoadImage`` reads below a folder, by name: images in files and those in packed shards.
+    """Images below a folder that ``LoadImage`` reads, by name: in files and in packed shards.
 
-    Says which files are left out.
+    Prints which files are left out.
     """
     from senet_mm.datasets.images.decoding import EXTENSIONS
     from senet_mm.datasets.listing import describe_left_out, list_files
@@ -77,7 +81,7 @@ def find_images(root: Path) -> dict[str, dict]:
 
 
 def is_of(name: str, index: str) -> bool:
-    """Whether a file is a shard, the classes or a list of a packed split, by its name."""
+    """Whether a file's name is that of a shard, the classes or a list of a packed split."""
     return name == index or name.startswith(f'{index.removesuffix(".txt")}-')
 
 
@@ -94,7 +98,7 @@ def list_packed(root: Path, index: str) -> dict[str, dict]:
 
 
 def read_log(log: Path) -> dict[str, str]:
-    """What an earlier run found, by the path below the root; a line cut off is taken away."""
+    """Results of an earlier run, by the path below the root; a truncated last line is removed."""
     from senet_mm.datasets.names import lines_of, parse_name
 
     data = log.read_bytes() if log.exists() else b''
@@ -106,7 +110,7 @@ def read_log(log: Path) -> dict[str, str]:
 
 
 def run(images: list[dict], args: argparse.Namespace, results: dict[str, str]) -> None:
-    """Verify what is not in ``results``; every result is written down at once."""
+    """Verify the images that are not in ``results``; each result is logged at once."""
     from mmengine import ProgressBar
 
     from senet_mm.datasets.names import printable

@@ -24,14 +24,14 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('src', help='.caffemodel, .pth or .safetensors; ours with --reverse')
     parser.add_argument('dst', help='checkpoint to write; theirs with --reverse')
     parser.add_argument(
-        '--model', required=True, metavar='CONFIG_NAME', help='config of the network, name or path'
+        '--model', required=True, metavar='CONFIG_NAME', help='config of the network: name or path'
     )
     parser.add_argument(
         '--class-order',
         choices=['sorted', 'source'],
         default='sorted',
-        help='sorted: the classes of the Caffe networks come into (with --reverse: from) the order '
-        'of WordNet ids that all others have; source: they stay as they are',
+        help='sorted: reorder the classes of the Caffe networks by WordNet id, as all others have '
+        'them (with --reverse: back); source: keep their order',
     )
     parser.add_argument(
         '--preprocessing',
@@ -39,8 +39,9 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         action=DictAction,
         default={},
         metavar='KEY=VALUE',
-        help='how images are prepared, where it is not as the file, a config.json of timm beside '
-        'it, or the project says: resize=232 crop=224 interpolation=bicubic mean="[0,0,0]"',
+        help='preprocessing of images, if it differs from that of the file, of a config.json of '
+        'timm beside it, or of the project: resize=232 crop=224 interpolation=bicubic '
+        'mean="[0,0,0]"',
     )
     parser.add_argument('--reverse', action='store_true', help='from ours to theirs')
     parser.add_argument('--force', action='store_true', help='overwrite DST')

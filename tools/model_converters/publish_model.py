@@ -1,13 +1,13 @@
 #!/usr/bin/env python
-"""Make a file to publish of a checkpoint: weights and a little metadata, named by its hash.
+"""Make a file for publication from a checkpoint: weights and short metadata, named by its hash.
 
 python tools/model_converters/publish_model.py work_dirs/seresnet8/epoch_30.pth weights \
     --name seresnet8_1xb64_digits
 
-It writes NAME_DATE-HASH8.pth and the same metadata as JSON. The weights are those that the
-checkpoint is tested with, the averaged ones where an EMA was trained, and must fit the config. No
-optimizer, no log, no path of this machine goes along. The same checkpoint, config and versions
-give the same bytes and so the same hash.
+Writes NAME_DATE-HASH8.pth and a JSON file with the same metadata. The weights are those used for
+testing (the averaged ones if the training had an EMA) and must fit the config. Optimizer, logs and
+paths of this machine are left out. The same checkpoint, config and versions give the same bytes and
+so the same hash.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--name',
         required=True,
-        help='config: a name of the project, or a path, after which the file is named',
+        help='config: name or path; the file is named after it',
     )
     parser.add_argument('--date', help='YYYYMMDD for the file name, by default today')
     parser.add_argument(
@@ -58,7 +58,7 @@ def check_date(date: str | None) -> str:
 
 
 def without_folders(value: object) -> object:
-    """Plain data with every absolute path cut down to its last part."""
+    """Plain data in which each absolute path is reduced to its last part."""
     if isinstance(value, dict):
         return {key: without_folders(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -69,7 +69,7 @@ def without_folders(value: object) -> object:
 
 
 def make_meta(meta: dict, cfg: 'Config', name: str, model: 'nn.Module') -> dict:
-    """The metadata to publish, plain data; ``cfg`` and ``dataset_meta`` are OpenMMLab's names."""
+    """The metadata to publish as plain data; ``cfg`` and ``dataset_meta`` are OpenMMLab's names."""
     import torch
     from mmengine.config import Config
 
@@ -109,7 +109,7 @@ def make_content(model: 'nn.Module', meta: dict) -> bytes:
 
 
 def write_pair(out_dir: Path, stem: str, content: bytes, meta: dict) -> Path:
-    """Write the weights and the JSON next to them; files that exist are left alone."""
+    """Write the weights and the JSON file; existing files are not changed."""
     from senet_mm.utils.files import atomic_file
 
     digest = hashlib.sha256(content).hexdigest()

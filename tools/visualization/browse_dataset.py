@@ -1,10 +1,10 @@
 #!/usr/bin/env python
-"""Draw what each stage of a config's pipeline makes of real images, as one PNG.
+"""Draw real images after each stage of a config's pipeline, as one PNG.
 
 python tools/visualization/browse_dataset.py configs/seresnet/seresnet50_8xb32_in1k.py
 
-A row is an image, a column a stage; the last one is the network's input with the normalisation
-undone. The pictures are those that training with the same seed sees in its first epoch.
+A row is an image, a column a stage; the last column is the network's input without normalisation.
+The pictures are those of the first epoch of a training with the same seed.
 """
 
 import argparse
@@ -19,7 +19,7 @@ def parse_args() -> argparse.Namespace:
         '--out', type=Path, help='PNG to write, by default pipeline.png in the work directory'
     )
     parser.add_argument('--split', choices=['train', 'val', 'test'], default='train')
-    parser.add_argument('--images', type=int, default=6, help='rows')
+    parser.add_argument('--images', type=int, default=6, help='number of rows')
     parser.add_argument('--seed', type=int, default=0, help='seed of the run')
     return parser.parse_args()
 
