@@ -10,7 +10,7 @@ default_hooks = dict(
     sync_buffers=dict(type='SyncBuffersHook'),
     class_num_check=dict(type='ClassNumCheckHook'),
     complexity=dict(type='ComplexityHook'),
-    # Of training images 0.1 % may be damaged, or 10.
+    # Allows 10 damaged training images, or 0.1 %, whichever is more.
     damaged_images=dict(type='DamagedImagesHook', share=0.001, at_least=10),
 )
 
@@ -25,7 +25,7 @@ env_cfg = dict(
 log_processor = dict(mean_pattern=r'^(.*/)?(loss|loss_\w+|time|data_time|grad_norm)$')
 visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 log_level = 'INFO'
-# Blocks compute by a fast form where it is proven right and faster on the device at hand.
+# Use fast blocks if a trial on this device shows that they are right and faster.
 fuse_tails = dict(implementation='auto')
 load_from = None
 resume = False

@@ -1,4 +1,4 @@
-# For networks so small that a second CPU thread gives little, and delays where other work runs.
+# For networks so small that a second CPU thread gains little, and loses when other work runs.
 _base_ = 'default_runtime.py'
 
 env_cfg = dict(num_threads=1)

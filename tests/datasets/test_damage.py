@@ -134,7 +134,7 @@ def make_runner(root, work_dir, **limits):
 
 
 def test_training_survives_below_the_threshold(tmp_path):
-    """As many damaged images as are allowed by default, met twice; each is said once."""
+    """As many damaged images as are allowed by default, met twice; each is logged once."""
     bad = make_set(tmp_path / 'set', 200, 1)
     assert len(bad) == 10
     runner, count = make_runner(tmp_path / 'set', tmp_path / 'run')

@@ -1,4 +1,4 @@
-"""What can be said of the configs of mmdet's detectors without mmdet."""
+"""Properties of the configs of mmdet's detectors that can be tested without mmdet."""
 
 import subprocess
 import sys

@@ -47,7 +47,7 @@ def test_a_killed_run_equals_one_that_was_not(wholes, tmp_path, kind, aimed):
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 @pytest.mark.parametrize('kind', ['plain', 'averaged, dropout, early stopping'])
 def test_a_signal_saves_and_ends(wholes, tmp_path, kind, number):
-    """The exit code is 128 and the signal; the run goes on as if there had been none."""
+    """The exit code is 128 plus the signal; the resumed run equals one without a signal."""
     work_dir = tmp_path / 'run'
     rng, codes = random.Random(f'{kind} {number}'), []
     while 0 not in codes:

@@ -1,4 +1,4 @@
-"""What would end a run late is said at its start; a sound run is left as it is."""
+"""Errors that would end a run late are raised at its start; a sound run is not changed."""
 
 import copy
 import random

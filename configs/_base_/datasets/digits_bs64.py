@@ -10,7 +10,7 @@ test_pipeline = [dict(type='PackInputs')]
 
 train_dataloader = dict(
     batch_size=64,
-    num_workers=0,  # a sample costs less than sending it from a worker
+    num_workers=0,  # making a sample costs less than sending it from a worker
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(type='Digits', split='train', pipeline=train_pipeline),

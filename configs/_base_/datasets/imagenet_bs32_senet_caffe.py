@@ -19,7 +19,7 @@ train_pipeline = [
         crop_ratio_range=(0.08, 1.0),
         aspect_ratio_range=(3 / 4, 4 / 3),
     ),
-    # In this order; on the device where there is a GPU, else in the workers.
+    # Applied in this order, on the GPU if there is one, otherwise in the workers.
     dict(type='RandomAugment', mirror=0.5, angle=10, jitter=20, fill=(104, 117, 123)),
     dict(type='PackTensors'),
 ]

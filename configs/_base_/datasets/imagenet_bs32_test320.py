@@ -1,7 +1,7 @@
 # ImageNet trained at 224 and tested at 320 pixels. The paper (table 8) does not give the short
 # side; 366 keeps the ratio of 224 to 256.
 input_shape = (3, 320, 320)
-# Weights that were trained at 224 pixels say so; here they are tested at 320 all the same.
+# Tests at 320 pixels, also weights whose preprocessing says 224.
 keep_resolution = True
 data_preprocessor = dict(
     type='BatchPreprocessor',

@@ -10,8 +10,8 @@ _base_ = [
 # `senet_mm.SEResNet` and `senet_mm.with_se`; checkpoints read as data, by mmdet's tools as well.
 custom_imports = dict(imports=['senet_mm.detection.mmcv_ops', 'senet_mm.models', 'senet_mm.engine'])
 
-# Images of a batch differ in size: they are put together on the device, not stacked.
-# mmdet's batch sampler looks indices up in the data set; ours carry keys of random numbers.
+# Images differ in size: the loader does not stack them, the data preprocessor pads them.
+# mmdet's batch sampler looks up indices in the data set; ours contain random-number keys.
 train_dataloader = dict(collate_fn=dict(type='pseudo_collate'), batch_sampler=None)
 val_dataloader = dict(collate_fn=dict(type='pseudo_collate'))
 test_dataloader = dict(collate_fn=dict(type='pseudo_collate'))

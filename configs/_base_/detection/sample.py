@@ -62,5 +62,5 @@ param_scheduler = [
 ]
 default_hooks = dict(
     checkpoint=dict(max_keep_ckpts=3, save_best='coco/bbox_mAP'),
-    visualization=dict(draw=True),  # pictures with boxes go into the work directory
+    visualization=dict(draw=True),  # writes pictures with boxes into the work directory
 )

@@ -1,4 +1,4 @@
-# A 64x4d ResNeXt-152 with the appendix's changes; SE comes with the config that uses it.
+# A 64x4d ResNeXt-152 with the appendix's changes; the recipe adds SE.
 model = dict(
     type='ImageClassifier',
     backbone=dict(type='ResNeXt', depth=154),

@@ -4,7 +4,7 @@ optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=1e-4),
 )
 param_scheduler = [
-    # mmengine gives the learning rate back one step before `end`.
+    # mmengine restores the learning rate one step before `end`.
     dict(type='ConstantLR', by_epoch=True, factor=0.1, end=2),
     dict(type='MultiStepLR', by_epoch=True, milestones=[82, 123], gamma=0.1),
 ]

@@ -147,7 +147,7 @@ class InterruptibleRunner(ModelRunner):
         self.writer.join()
         self.logger.info(
             f'ended by {interruption.name}, saved after iteration {self.iter}; the same command '
-            'with --resume goes on there'
+            'with --resume continues there'
         )
 
     def _log_cost(self) -> None:

@@ -141,7 +141,7 @@ class PreActOptions(BackboneOptions, total=False):
 
 @MODELS.register_module()
 class WideResNet(PreActResNet):
-    """Wide ResNet (Zagoruyko and Komodakis, arXiv:1605.07146), WRN-16-8 unless said otherwise.
+    """Wide ResNet (Zagoruyko and Komodakis, arXiv:1605.07146), WRN-16-8 by default.
 
     Arguments as :class:`PreActResNet`; the paper's dropout is 0.3 where it has one.
     """

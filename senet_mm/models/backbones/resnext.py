@@ -9,7 +9,7 @@ from .resnet import SMALL_STEM, Arch, Bottleneck, ResNet, Stem
 class ResNeXt(ResNet):
     """ResNeXt (Xie et al., arXiv:1611.05431); arguments as :class:`ResNet`.
 
-    Depths 50 to 152 are 32x4d. Depth 29 is the network for small images, 8x64d unless said
+    Depths 50 to 152 are 32x4d. Depth 29 is the network for small images, 8x64d unless stated
     otherwise (section 5.3). Depth 154 is SENet-154 without its SE: 64x4d, deep stem, halved first
     1x1, 3x3 projections (Hu et al., arXiv:1709.01507, appendix).
     """

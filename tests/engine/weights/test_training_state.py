@@ -66,7 +66,7 @@ def set_in(content, place, value):
 
 
 MOMENTUM = ('optimizer', 'state', 0, 'momentum_buffer')
-# Place in the checkpoint, what is put there (None: nothing), what is said.
+# Place in the checkpoint, value put there (None: removed), message.
 CHANGES = [
     (('meta',), None, 'has no meta.epoch, meta.iter'),
     (('meta',), {}, 'has no meta.epoch, meta.iter'),
