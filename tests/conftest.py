@@ -29,7 +29,7 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(items):
-    """Whatever runs tools in processes is slow; other slow tests are marked where they stand."""
+    """Mark tests that run tools in processes as slow; other slow tests mark themselves."""
     for item in items:
         if 'run_tool' in item.fixturenames:
             item.add_marker('slow')
@@ -43,7 +43,7 @@ def pytest_collection_finish():
 
 @pytest.fixture(autouse=True, scope='session')
 def _format_once():
-    """mmengine formats the text of a config anew for every checkpoint, as long as it trains."""
+    """mmengine formats the config for each checkpoint, which takes as long as the training."""
     format_code, formatted = yapf_api.FormatCode, {}
 
     def format_new(text, **style):

@@ -59,7 +59,7 @@ def test_every_key_changes_what_is_inherited(name):
 
 @pytest.mark.parametrize('name', FILES)
 def test_every_name_is_read(name):
-    """By the runner or by us; a name of the file's own further down in it."""
+    """By the runner, by us, or further down in the file."""
     text = (CONFIGS / name).read_text()
     own, _ = run(name)
     for key in own.keys() - RUNNER_KEYS - OTHER_KEYS:

@@ -181,7 +181,7 @@ def test_name_has_gpus_and_batch(name):
 
 
 def files_of(name):
-    """A config and all that it stands on, mmdet's files included."""
+    """A config and all files that it inherits, mmdet's included."""
     files = [name]
     for base in [] if '::' in name else run(name)[1]:
         files += files_of(base)

@@ -44,7 +44,7 @@ def test_every_config_is_in_the_results():
 
 
 def test_model_index_is_read_by_its_library():
-    """The form that ``mim`` reads; every model's numbers are the golden ones."""
+    """``mim`` reads this form; each model's numbers are the golden ones."""
     golden = json.loads((ROOT / 'tests/golden/complexity.json').read_text())
     index = modelindex.load(str(ROOT / 'model-index.yml'))
     assert index.check(silent=True) == []

@@ -126,7 +126,7 @@ def test_a_layer_without_a_gate_is_named():
 
 
 def test_gates_of_other_peoples_networks():
-    """Their own layers are seen by a submodule `gate`, beside those that insert_se put in."""
+    """Their own layers are found by a submodule `gate`, beside the layers of insert_se."""
     model = timm.create_model('efficientnet_b0').eval()
     assert len(find_gates(model)) == 16
     names = insert_se(model, dict(type='ECALayer'), position='post', stages=[5])

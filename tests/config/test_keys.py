@@ -54,7 +54,7 @@ FREE = {
 
 
 def is_read(path):
-    """Not below a variable, whose value is in the loaders as well."""
+    """Excludes values below a variable, which the loaders contain too."""
     return path not in FREE and not path.startswith(('train_pipeline', 'test_pipeline'))
 
 
@@ -110,7 +110,7 @@ def test_misspelt_key(path, key, meant):
 
 
 def build_all(cfg):
-    """Whatever a run builds before it begins."""
+    """Build all that a run builds before it starts."""
     runner = Runner.from_cfg(cfg)
     for loop in (runner.train_loop, runner.val_loop, runner.test_loop):
         assert len(loop.dataloader) > 0
@@ -120,7 +120,7 @@ def build_all(cfg):
 
 @pytest.mark.parametrize('path', list(filter(is_read, get_paths())))
 def test_key_that_nobody_reads(path, tmp_path):
-    """In every dict of a config, by us or by what is built of it."""
+    """In every dict of a config, whether we or a constructor would read it."""
     cfg = load()
     cfg.work_dir, cfg.experiment_name = str(tmp_path), f'{tmp_path}{path}'
     # Of a user's own variable at the top level, only a near miss is an error.

@@ -1,4 +1,4 @@
-"""Options on a config: they act wherever the config used what they name, or are errors."""
+"""Options on a config: they act wherever the config uses the variable, or are errors."""
 
 import textwrap
 

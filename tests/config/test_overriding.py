@@ -1,4 +1,4 @@
-"""An option on a variable speaks of its final value, however the config builds it."""
+"""An option on a variable refers to its final value, however the config computes it."""
 
 import textwrap
 
@@ -184,7 +184,7 @@ UNCLEAR = {
 
 @pytest.mark.parametrize('how', UNCLEAR)
 def test_element_that_cannot_be_told_from_others(tmp_path, how):
-    """An error, with the key that is meant; never a change of another element."""
+    """An error that names the key; never a change of another element."""
     message = (
         "--cfg-options steps.0.x: the config builds 'steps' in steps in which this element "
         "cannot be told from others; did you mean 'val_dataloader.dataset.pipeline.0.x'"

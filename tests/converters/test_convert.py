@@ -200,7 +200,7 @@ def test_names_of_the_classes_follow_their_order(caffe_50, tmp_path):
 
 
 def test_a_converted_file_is_of_its_config_alone(caffe_50, tmp_path):
-    """The other one has the same tensors; the way back is refused as well."""
+    """The other config has the same tensors; the reverse conversion is refused too."""
     convert('caffe', caffe_50, tmp_path / 'ours.pth', CAFFE_50)
     message = (
         r'made with .*style=caffe .*, the config has .*style=pytorch .*; allowed: --cfg-options '
@@ -447,7 +447,7 @@ def test_a_wrong_pairing_names_the_right_one(request, tmp_path, kind, src, confi
 
 
 def test_mmpretrains_config_tells_the_stride_placement(tmp_path):
-    """Of which its networks have either."""
+    """mmpretrain's networks have either stride placement."""
     convert_from = partial(refused, ValueError, r"for stem.pool='pad1' and style='caffe': the sh")
     text = "model = dict(type='ImageClassifier', backbone=dict(type='SEResNet', style='caffe'))"
     state = mmpretrain_state(tmp_path)
@@ -466,7 +466,7 @@ def mmpretrain_state(folder):
 
 
 def test_the_way_back_says_what_images_the_weights_want(timm_50, tmp_path, capsys):
-    """The other project's file cannot."""
+    """The other project's file has no place for it."""
     stated = ('--preprocessing', 'mean=[1,2,3]')
     convert('timm', timm_50, tmp_path / 'ours.pth', PAD1_50, *stated)
     capsys.readouterr()

@@ -1,4 +1,4 @@
-"""Pictures through our whole way and through the source's: the same logits."""
+"""Pictures through our pipeline and network and through the source's give the same logits."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How images are prepared for the weights of other projects: where each source says it."""
+"""The preprocessing of the weights of other projects, from each source that states it."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Fast blocks in the place of plain ones: the exchange, and the trial that goes before it."""
+"""Fast blocks replace plain ones: the replacement, and the trial before it."""
 
 import copy
 import pickle
@@ -119,7 +119,7 @@ def fails(self, x):
 
 
 def broken(scale_output=1.0, scale_gradient=1.0):
-    """The right forward, but for a factor."""
+    """The right forward pass, except for a factor."""
 
     def forward(self, x):
         out = BasicBlock.forward(self, x)
@@ -129,7 +129,7 @@ def broken(scale_output=1.0, scale_gradient=1.0):
 
 
 def forgets(self, x):
-    """The right output and gradients; the running statistics stay."""
+    """The right output and gradients, but running statistics that are not updated."""
     kept = {name: buffer.clone() for name, buffer in self.named_buffers()}
     out = BasicBlock.forward(self, x)
     for name, buffer in self.named_buffers():
@@ -227,7 +227,7 @@ def test_a_network_that_does_not_take_the_batch(model):
 
 @pytest.mark.parametrize('part', ['relu', 'drop_path', 'se', 'bn2'])
 def test_whoever_watches_a_part_sees_it(part):
-    """The fast forms do not call these modules: the block is plain then."""
+    """The fast blocks do not call these modules, so the block stays plain."""
     model = ResNet(8).eval()
     x, counts = torch.randn(2, 3, 32, 32), []
     handle = (

@@ -123,7 +123,7 @@ def test_norm_relu_equals_the_reference(layout, mode):
 
 
 def kept(function):
-    """Bytes of different storages that a function keeps for the backward pass."""
+    """Bytes of the distinct storages that a function saves for the backward pass."""
     storages = {}
 
     def pack(x):
@@ -173,7 +173,7 @@ def whole(name, state, x, **kwargs):
 
 @pytest.mark.parametrize('with_cp', [False, True])
 def test_whole_network(with_cp):
-    """SE-ResNet-50: gradients, running statistics and names do not hang on the implementation."""
+    """SE-ResNet-50: gradients, running statistics and names are the same in all implementations."""
     state = disturb(network()).double().state_dict()
     x = torch.randn(4, 3, 64, 64, dtype=torch.float64)
     expected, buffers = whole('plain', state, x)
@@ -226,7 +226,7 @@ LAYERS = {
 
 @pytest.mark.parametrize('name', LAYERS)
 def test_which_layers_fit(name):
-    """And the answer is the same map, whether they do or not."""
+    """The output is the same, whether a layer fits or not."""
     cfg, fits = LAYERS[name]
     z, r, norm, _ = make()
     se = build_layer(cfg, 8).double()

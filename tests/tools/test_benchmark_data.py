@@ -1,4 +1,4 @@
-"""The benchmark of the data path runs to its end; what it times is not looked at."""
+"""The benchmark of data loading runs to its end; its times are not tested."""
 
 
 def test_prints_every_table(run_tool):

@@ -1,4 +1,4 @@
-"""Every tool that takes a config and a checkpoint answers for the network that was trained."""
+"""Every tool with a config and a checkpoint evaluates the network that was trained."""
 
 import csv
 import sys

@@ -60,7 +60,7 @@ def test_chosen_classes_and_blocks(run_tool, tmp_path, checkpoint):
 
 
 def test_processes_share_the_images(run_tool, tmp_path, checkpoint):
-    """Seven images on two processes: the eighth, there to fill the batch, does not count."""
+    """Seven images on two processes: the eighth, which fills the batch, is not counted."""
     rows = []
     for processes in (1, 2):
         out = tmp_path / str(processes)

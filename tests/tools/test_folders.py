@@ -85,7 +85,7 @@ def test_files_of_a_training_stay_as_they_are(call, tmp_path, weights, data, too
 
 
 def test_results_of_two_folders_of_one_name(call, tmp_path, data):
-    """Each is the folder of its whole path; what is done is found again."""
+    """The full path names the folder, so each finds its own results."""
     for parent in ('a', 'b'):
         (tmp_path / parent / 'train').mkdir(parents=True)
         (tmp_path / parent / 'train/x.JPEG').write_bytes(GOOD['jpeg'])
@@ -96,7 +96,7 @@ def test_results_of_two_folders_of_one_name(call, tmp_path, data):
 
 
 def test_training_writes_its_config_when_it_begins(call, tmp_path):
-    """What cannot begin leaves the config of before."""
+    """A training that cannot start keeps the previous config."""
     work_dir, config = tmp_path / 'work', tmp_path / f'work/{NAME}.py'
     options = ['--no-validate', '--work-dir', work_dir, '--cfg-options', 'train_cfg.max_epochs=1']
     few = 'train_dataloader.num_batch_per_epoch=1'

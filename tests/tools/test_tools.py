@@ -28,7 +28,7 @@ TOOLS = [
 
 @pytest.mark.parametrize('tool', TOOLS)
 def test_help_does_not_wait_for_torch(tool):
-    """Which is what makes it instantaneous."""
+    """So that it is fast."""
     code = (
         'import atexit, runpy, sys\n'
         f'sys.argv = [{tool!r}, "--help"]\n'

@@ -1,4 +1,4 @@
-"""What is built from a config says what was misspelt, whoever builds it."""
+"""Misspelt arguments are named, whoever builds an object from a config."""
 
 import re
 

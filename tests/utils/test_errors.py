@@ -1,4 +1,4 @@
-"""Which errors answer the user, so that their message is all that is shown."""
+"""Which errors are the user's, so that only their message is shown."""
 
 import pickle
 
@@ -21,7 +21,7 @@ ANSWERS = {
 
 
 def raised(error):
-    """An error as it comes out of what runs after the checks."""
+    """An error raised after the checks."""
     with pytest.raises(type(error)) as caught, working():
         raise error
     return caught.value

@@ -1,4 +1,4 @@
-"""What is undone after a look at a network."""
+"""State that is restored after a network was probed."""
 
 import pytest
 import torch
