@@ -76,7 +76,7 @@ def main(args: argparse.Namespace) -> None:
         for run in runs:
             print(f'{run.get_state()}: {" ".join(run.get_command())}')
         return
-    with ablation.locked(args.work_dir) as lock:
+    with ablation.locked_for_children(args.work_dir) as lock:
         ablation.write_configs(configs, args.work_dir)
         failures = train_all(runs, lock)
 

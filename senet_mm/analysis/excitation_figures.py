@@ -77,12 +77,12 @@ def save(figure: Figure, path: str | os.PathLike) -> None:
 
 
 def _format(channels: np.ndarray) -> str:
-    """A line; a point for a gate of positions alone, which counts as one channel."""
+    """Line style; a point for a gate of positions alone, which counts as one channel."""
     return 'o' if len(channels) == 1 else '-'
 
 
 def _style(excitation: Excitation, label: int | None, index: int) -> dict:
-    """How to draw the curve of a class: synonyms of its name are left out."""
+    """Style of the curve of a class, with its name without synonyms."""
     if label is None:
         return ALL
     name = excitation.names[label].partition(',')[0]
@@ -114,7 +114,7 @@ def _panels(blocks: Sequence[str], draw: Callable[[Axes, str], None], ylabel: st
 
 
 def _limit(axes: Sequence[Axes]) -> None:
-    """From 0 to 1, the range of a sigmoid, unless the curves say that the gate has another one."""
+    """Set the axis to 0 to 1, the range of a sigmoid, unless a curve leaves it."""
     curves = np.concatenate([line.get_ydata() for one in axes for line in one.lines])
     if not (np.nanmin(curves) < 0 or np.nanmax(curves) > 1):
         axes[0].set_ylim(0, 1)

@@ -23,8 +23,8 @@ class ExcitationHook(Hook):
     """Record the gates per class and block in validation and testing.
 
     Afterwards ``excitation`` holds them (see :class:`senet_mm.analysis.Excitation`),
-    ``excitation.csv`` is written, and the log tells of saturated and dead channels. On several
-    processes each image counts once, whatever the sampler adds to make the parts equally large.
+    ``excitation.csv`` is written, and the log names saturated and dead channels. On several
+    processes each image counts once: samples that the sampler repeats to fill up are left out.
 
     Args:
         classes: Names or indices of the classes to record one by one, by default each.
@@ -54,7 +54,7 @@ class ExcitationHook(Hook):
         self.saturated_share = saturated_share
 
     def before_run(self, runner: Runner) -> None:
-        """Look for the gates at once: an error must not wait for the end of an epoch."""
+        """Look for the gates before training: an error must not come after the first epoch."""
         find_gates(runner.model)
 
     def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
@@ -77,7 +77,7 @@ class ExcitationHook(Hook):
         if mode == 'train':
             return
         labels = get_labels(data_batch['data_samples'])
-        # What goes beyond this rank's share of the data set is there to fill the last batch.
+        # Samples beyond this rank's share of the data set are repetitions.
         self.recorder.labels = labels[: self.remaining]
         self.remaining -= len(self.recorder.labels)
 
@@ -90,7 +90,7 @@ class ExcitationHook(Hook):
             self._report(runner, self.excitation)
 
     def _report(self, runner: Runner, excitation: Excitation) -> None:
-        """Write the numbers; say in the log what is wrong."""
+        """Write the numbers; log what is wrong with the gates."""
         folder = Path(self.out_dir or runner.work_dir)
         folder.mkdir(parents=True, exist_ok=True)
         write_csv(excitation, folder / 'excitation.csv')

@@ -1,4 +1,4 @@
-"""The recorded gates as a table of numbers, and what is wrong with them."""
+"""The recorded gates as a table of numbers; dead and saturated channels."""
 
 import csv
 import io
@@ -52,9 +52,9 @@ class BlockReport:
         channels: Number of channels.
         mean: Mean gate over images and channels.
         std: Standard deviation over the images, mean of the channels.
-        class_std: Standard deviation over the recorded classes of their mean gates, mean of the
-            channels: how far the gates tell classes apart.
-        findings: Channels in which something is wrong, by its name.
+        class_std: Standard deviation of the classes' mean gates over the recorded classes, mean of
+            the channels: how far the gates tell classes apart.
+        findings: Faulty channels by kind of fault: ``dead``, ``saturated high``, ...
     """
 
     block: str
@@ -78,9 +78,9 @@ def examine(
 
     Args:
         excitation: The recorded gates.
-        dead_std: A channel is dead, its gate a constant that no image changes, where the standard
-            deviation over all images is below this and it is not saturated.
-        saturated_share: A channel is saturated where the gate is beyond a threshold of the recorder
+        dead_std: A channel is dead if the standard deviation of its gate over all images is below
+            this, and it is not saturated: no image changes the gate.
+        saturated_share: A channel is saturated if its gate is beyond a threshold of the recorder
             for at least this share of the images.
     """
     reports = []
@@ -110,7 +110,7 @@ def examine(
 
 
 def _std(means: Tensor) -> float:
-    """Standard deviation over the rows of (K, C), mean of the channels; 0 of one row or none."""
+    """Standard deviation over the rows of (K, C), mean of the channels; 0 for one row or none."""
     return means.std(0, correction=0).mean().item() if len(means) else 0.0
 
 

@@ -16,10 +16,10 @@ PAPER_NAME = re.compile(r'SE_(\d+)_\d+')
 def find_gates(model: nn.Module) -> dict[str, nn.Module]:
     """The layers of a network that have a gate, by the name of their block.
 
-    The gate of a recalibration layer is its ``scale(x)``; that of another network's own layer is
-    the output of its submodule ``gate``. The block is ``SE_stage_block`` as in the paper
-    (``layer1.0`` is SE_2_1) in networks of the ResNet family; elsewhere, and where a block has
-    several layers, it is the path of the layer.
+    The gate of a recalibration layer is its ``scale(x)``; that of a layer with which the network
+    was built is the output of its sub-module ``gate``. In networks of the ResNet family a block is
+    named ``SE_stage_block`` as in the paper: ``layer1.0`` is SE_2_1. In other networks, and for
+    blocks with several layers, the name is the path of the layer.
 
     Raises:
         ValueError: There is none, or a recalibration layer has no gate.
@@ -49,17 +49,17 @@ def find_gates(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def has_scale(layer: nn.Module) -> bool:
-    """Whether a layer gives its gate by ``scale(x)``."""
+    """Whether a layer is a recalibration layer with a method ``scale``."""
     return getattr(layer, 'recalibrates', False) and callable(getattr(layer, 'scale', None))
 
 
 def _has_gate(layer: nn.Module) -> bool:
-    """Whether a layer makes its gate in a submodule ``gate``."""
+    """Whether a layer has a sub-module ``gate``."""
     return isinstance(getattr(layer, 'gate', None), nn.Module)
 
 
 def _block_name(path: str) -> str:
-    """Name of the block of a layer; the stem is the paper's stage 1."""
+    """Name of the block of a layer: ``layer1`` is the paper's stage 2, after the stem."""
     match = RESIDUAL_STAGE.search(path)
     return f'SE_{int(match[1]) + 1}_{int(match[2]) + 1}' if match else path
 
@@ -67,7 +67,7 @@ def _block_name(path: str) -> str:
 def paper_blocks(names: Sequence[str]) -> list[str]:
     """The blocks of figure 6: the last one of each stage, and all of the last stage.
 
-    All blocks, where one has no stage in its name.
+    All blocks if one of them has no stage in its name.
     """
     stages = [int(match[1]) for name in names if (match := PAPER_NAME.fullmatch(name))]
     if len(stages) < len(names):
@@ -81,7 +81,7 @@ def paper_blocks(names: Sequence[str]) -> list[str]:
 
 
 def find_class(given: str | int, names: Sequence[str]) -> int:
-    """Index of a class that is given by its name, one of its synonyms, or its index.
+    """Index of a class, which is given by its name, a synonym, or its index.
 
     Args:
         given: ``'goldfish'`` or ``1``.

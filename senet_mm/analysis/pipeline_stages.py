@@ -1,4 +1,4 @@
-"""What each stage of a data pipeline makes of an image."""
+"""The image after each stage of a data pipeline."""
 
 from dataclasses import dataclass
 from os import PathLike
@@ -20,7 +20,7 @@ INPUT = "the network's input"
 
 @dataclass
 class ImageStages:
-    """One image on its way.
+    """One image after each stage.
 
     Attributes:
         title: Name of the file and the label.

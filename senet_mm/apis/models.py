@@ -25,21 +25,21 @@ def get_model(
 ) -> 'ImageClassifier':
     """A classifier by name, in eval mode: ``get_model('seresnet50_8xb32_in1k', 'weights.pth')``.
 
-    The checkpoint must have been made for the network of the config. How its images are prepared
-    comes from it: ``data_preprocessor`` normalises so, and the test pipeline of ``model.cfg``, the
-    config, resizes and crops so. ``model.dataset_meta['classes']`` has the names of the classes,
-    where the checkpoint has them.
+    The checkpoint must belong to the network of the config. If it says how images are prepared, the
+    classifier follows it: ``data_preprocessor`` normalises as it says, and the test pipeline of
+    ``model.cfg``, the config, resizes and crops as it says. ``model.dataset_meta['classes']`` has
+    the names of the classes if the checkpoint has them.
 
     Args:
         name: Name of a config of the project (see :func:`list_models`), path of one, or a config.
-        checkpoint: Path, or URL with a hash (see :mod:`senet_mm.engine.weights.download`); nothing
-            is fetched that is not given here. Without it the weights are initialised.
-        num_classes: Number of classes, by default the config's. With it the checkpoint may have a
-            head of another class count: it fills the rest, and a line says so.
+        checkpoint: Path, or URL with a hash (see :mod:`senet_mm.engine.weights.download`). Without
+            it the weights are initialised, and nothing is fetched.
+        num_classes: Number of classes, by default the config's. If it is given, the checkpoint may
+            have another number: its head is left out, and a line of the log says so.
         device: Device of the classifier, by default the CPU.
-        fuse: Shape of the batches, (N, C, H, W), for which the blocks compute by a fast form where
-            one is proven right and faster on the device, see :func:`senet_mm.ops.fuse_tails`; None
-            leaves the plain blocks.
+        fuse: Shape of the batches, (N, C, H, W), on which fast blocks are tried and, if they agree
+            and are faster, put in place of the plain ones; see :func:`senet_mm.ops.fuse_tails`.
+            None keeps the plain blocks.
 
     Raises:
         FileNotFoundError: There is no such config or file.
@@ -68,7 +68,7 @@ def get_model(
     else:
         model.head.init_weights()
         load_strictly(model, loaded, checkpoint, new_head=num_classes is not None)
-    # The names that OpenMMLab's packages have for them.
+    # Names that OpenMMLab's packages use.
     model.cfg = cfg
     kept = classes and num_classes in (None, len(classes))
     model.dataset_meta = {'classes': classes} if kept else {}

@@ -15,20 +15,20 @@ from .objects import check_object, clip, complete, has_no_area, is_clipped
 
 
 def read_coco(file: Path, folder: Path, masks: bool = False) -> COCO:
-    """The annotations of a file; what pycocotools needs besides them is filled in.
+    """Read and check an annotation file; fill in the fields that pycocotools needs.
 
-    Boxes are clipped to their images, those without an area left out, and a line says how many.
-    ``null`` counts as missing. Annotations are numbered anew from 1: pycocotools takes the number 0
-    for "no match".
+    Boxes are clipped to their images. Boxes without an area are left out. A printed line gives the
+    number of each. ``null`` counts as missing. Annotations are renumbered from 1, because
+    pycocotools takes the number 0 for "no match".
 
     Args:
         file: The annotation file.
         folder: Folder of the images.
-        masks: Whether masks are needed; without, ``segmentation`` may be missing.
+        masks: Whether masks are needed; if not, ``segmentation`` may be missing.
 
     Raises:
         FileNotFoundError: The file or images do not exist.
-        ValueError: The file is wrong; the message names it and what is wrong in it.
+        ValueError: The file has an error, which the message names.
     """
     content = _load(file)
     images = _by_id(content['images'], f'{file}: image')
@@ -79,7 +79,7 @@ def _read_objects(
 
 
 def check_category_names(names: Sequence[object], where: str) -> None:
-    """Raise a ValueError for a category without a name, or with another's."""
+    """Raise a ValueError for a category without a name, or with the name of another one."""
     for name in names:
         if not isinstance(name, str) or names.count(name) > 1:
             raise ValueError(f'{where}: category name {name!r}; allowed: a text, each once')
@@ -103,7 +103,7 @@ def _load(file: Path) -> dict:
 
 
 def _by_id(items: Iterable[dict], where: str) -> dict:
-    """The items by their numbers."""
+    """The items by ``id``."""
     found: dict[int, dict] = {}
     for i, item in enumerate(items):
         number = item.get('id')

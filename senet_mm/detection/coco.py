@@ -105,7 +105,7 @@ class CocoData(Dataset):
         """The image (3, H, W), RGB in the range 0 to 1.
 
         Raises:
-            ValueError: It is damaged, or its size is not that of the annotations.
+            ValueError: The file is damaged, or its size differs from the annotations.
         """
         path = self.folder / info['file_name']
         try:
@@ -116,7 +116,7 @@ class CocoData(Dataset):
         return image
 
     def check_images(self) -> None:
-        """Read every image once, so that a damaged one is found before work is lost.
+        """Read every image once, to find damaged ones before the training.
 
         Raises:
             ValueError: See :meth:`read_image`.

@@ -1,4 +1,4 @@
-"""Which stages of a backbone serve in a feature pyramid: found by building and running it."""
+"""Stages of a backbone for a feature pyramid, found by building and running it."""
 
 import contextlib
 import math
@@ -12,13 +12,13 @@ from mmengine.registry import DefaultScope
 from senet_mm.registry import MODELS
 from senet_mm.utils.meta import run_on_meta
 
-# Types of the project's configs that serve; any other backbone of mmpretrain with out_indices does.
+# Types in the project's configs that can be used, besides mmpretrain's with `out_indices`.
 SERVED_BACKBONES = (
     *('ResNet', 'ResNeXt', 'PreActResNet', 'WideResNet', 'ShakeShake', 'SmallCNN'),
     *('BNInception', 'InceptionV4', 'InceptionResNetV2', 'MobileNetV1', 'ShuffleNetV1'),
     *('DenseNet', 'VGG'),
 )
-SIDE = 512  # of the image that is looked at, pixels
+SIDE = 512  # side of the image on which strides are measured, pixels
 LEVELS = 4  # maps of a backbone that go into a pyramid by default
 
 
@@ -30,7 +30,7 @@ def find_strides(backbone: ConfigDict, where: str) -> list[int]:
         where: Name of the network's config, for messages.
 
     Raises:
-        ValueError: It has no stages that can be asked for, or does not take RGB images.
+        ValueError: It has no ``out_indices``, or does not take RGB images.
     """
     if (channels := backbone.get('in_channels', 3)) != 3:
         raise ValueError(
@@ -85,7 +85,7 @@ def check_stages(out_indices: object, strides: Sequence[int]) -> tuple[int, ...]
     """``out_indices`` as a tuple.
 
     Raises:
-        ValueError: It is no ascending sequence of stages.
+        ValueError: They are no ascending sequence of stages.
     """
     stages = range(len(strides))
     given = tuple(out_indices) if isinstance(out_indices, Sequence) else ()

@@ -1,4 +1,4 @@
-"""Training of torchvision's detectors in a few lines, and pictures of what they find."""
+"""Training of torchvision's detectors, and pictures of their detections."""
 
 import math
 import time
@@ -64,7 +64,7 @@ def build_detector(
 
 
 def check_shapes(detector: FasterRCNN | RetinaNet, data: CocoData) -> None:
-    """Raise a ValueError for an image of which scaling leaves too little for the backbone.
+    """Raise a ValueError for an image that is too small for the backbone after scaling.
 
     Args:
         detector: A detector of :func:`build_detector`.
@@ -175,11 +175,11 @@ def _loss(
 def draw(
     detector: nn.Module, data: CocoData, path: Path, count: int = 12, score: float = 0.5
 ) -> None:
-    """Save a sheet of images with the boxes that were found and their classes and scores.
+    """Save a sheet of images with their detections: boxes, classes and scores.
 
     Args:
         detector: The detector.
-        data: Where the images are from; the first ``count`` are drawn.
+        data: The data; the first ``count`` images are drawn.
         path: Image file.
         count: Number of images.
         score: Boxes below this score are left out.

@@ -12,7 +12,7 @@ from senet_mm.registry import METRICS
 class CrossEntropy(BaseMetric):
     """Mean of ``-log p(label)``, in nats: the loss without smoothing, mixing or regularisation.
 
-    It is computed from the predicted probabilities (float32), so a loss above 87 reads as 87.
+    Computed from predicted probabilities in float32, which limits the loss of a sample to 87.
     """
 
     default_prefix = 'loss'

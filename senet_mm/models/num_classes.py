@@ -1,12 +1,12 @@
-"""The number of classes of a network, wherever its config has it."""
+"""The number of classes in the config of a classifier."""
 
 
 def set_num_classes(model: dict, num_classes: int) -> None:
     """Set the number of classes in the config of a classifier.
 
     Args:
-        model: Config with ``head`` and ``backbone``; VGG and Inception-v3 have the classes in the
-            latter.
+        model: Config with ``head`` and ``backbone``. Most networks have the number in the head, VGG
+            and Inception-v3 in the backbone.
         num_classes: Number of classes.
 
     Raises:

@@ -1,8 +1,8 @@
 """The networks with SE by their usual names: a plain network and :func:`.insert_se`.
 
-Configs of ours take a plain backbone and ``model.se``. These names are for Python, and for configs
-of mmpretrain, whose arguments and defaults they have: a fan-out initialisation, a zero gain in the
-last norm of every block, hidden widths of SE that are multiples of 8.
+Our own configs have a plain backbone and ``model.se``. These classes are for Python and for
+mmpretrain's configs. They have mmpretrain's arguments and defaults: fan-out initialisation, a zero
+gain in the last norm of every block, hidden widths of SE that are multiples of 8.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from senet_mm.registry import MODELS
 from senet_mm.utils.errors import InputError
 from senet_mm.utils.options import check_integer, check_mapping, check_option
 
-# Kaiming with fan-out, which mmpretrain takes for the layers of SE as well.
+# Kaiming with fan-out, which mmpretrain uses for the layers of SE as well.
 FAN_OUT = dict(type='Kaiming', layer='Conv2d')
 MMPRETRAIN_INIT = (FAN_OUT, dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']))
 
@@ -65,7 +65,7 @@ class BNInceptionOptions(BackboneOptions, total=False):
 
 
 def add_se(backbone: StagedBackbone, layer: dict, se: dict) -> None:
-    """Put SE into a network of this module; what is frozen stays so.
+    """Put SE into a network of this module, and freeze its frozen stages with their layers.
 
     Args:
         backbone: The plain network.

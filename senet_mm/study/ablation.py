@@ -184,7 +184,7 @@ def write_configs(configs: dict[str, 'Config'], work_dir: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[int]:
+def locked_for_children(folder: Path) -> Iterator[int]:
     """Lock a folder for this process and the children that inherit the lock's descriptor.
 
     A child that outlives this process, killed without a chance to end it, keeps the lock.

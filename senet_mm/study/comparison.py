@@ -11,13 +11,13 @@ SCORE = 'accuracy/top1'
 # The columns of the Markdown table: metric, heading, decimals. JSON and CSV have every metric.
 MARKDOWN_COLUMNS = ((SCORE, 'top-1 %', 2), ('loss/cross_entropy', 'loss', 4))
 
-# config -> seed -> what ResultHook wrote
+# config -> seed -> result of a run, as ResultHook writes it
 Results = Mapping[str, Mapping[int, dict]]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One config and one metric; None where there is no such number.
+    """One config and one metric; None for a number that does not exist.
 
     Attributes:
         config: Name of the config.
@@ -26,8 +26,8 @@ class Comparison:
         macs: Multiply-adds of convolutions and fully connected layers for one image.
         seconds: Training time of a run.
         final: The metric after the last epoch: the score.
-        best: The metric after the epoch with the best top-1 accuracy, for comparison only: that
-            epoch is chosen on the test set.
+        best: The metric after the epoch with the best top-1 accuracy. For comparison only, because
+            that epoch is chosen on the test set.
         difference: The score minus that of the baseline, paired by seed; None for the baseline.
     """
 
@@ -78,7 +78,7 @@ def compare_configs(results: Results, confidence: float = 0.95) -> list[Comparis
 
 
 def get_machines(results: Results) -> str:
-    """Versions and devices that made the results."""
+    """Versions and devices with which the results were made."""
     keys = [
         f'torch {run["torch"]}, senet_mm {run["senet_mm"]}, {run["device"]}'
         for runs in results.values()

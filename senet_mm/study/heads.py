@@ -1,8 +1,8 @@
-"""The line of a config's head that has its score, made from the table of results."""
+"""The line with the score at the head of a config, made from the table of results."""
 
 from .results import load_tables
 
-# Metric -> the names of its two scores and what follows them.
+# Metric -> names of its two scores, and the text after them.
 SCORE_NAMES = {
     'error': ('top-1', 'top-5', ' error'),
     'accuracy': ('top-1', 'top-5', ' accuracy'),
@@ -14,7 +14,7 @@ NO_SCORE = 'no score was published'
 def score_lines() -> dict[str, str]:
     """``# Published: ...`` or ``# Expected: ...`` by the name of the config.
 
-    A config in several tables has the score of the first one.
+    The score of a config in several tables is that of the first one.
     """
     rows: dict[str, dict] = {}
     for table in load_tables().values():

@@ -10,7 +10,7 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Summary:
-    """Mean and spread of some values; None where the values do not define it.
+    """Mean and spread of values; None where there are too few or they are not finite.
 
     Attributes:
         n: Number of values.
@@ -25,7 +25,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Mean paired difference from a baseline; None where the pairs do not define it.
+    """Mean paired difference from a baseline; None where the pairs are too few or not finite.
 
     Attributes:
         n: Number of pairs.
@@ -42,7 +42,7 @@ class PairedDifference:
 
 
 def check_confidence(confidence: float) -> None:
-    """Raise a ValueError for what is no level of an interval."""
+    """Raise a ValueError unless a value is the level of an interval."""
     if not 0 < confidence < 1:
         raise ValueError(f'confidence={confidence} is no level; allowed: between 0 and 1')
 
@@ -66,7 +66,7 @@ def paired_difference(
         confidence: Level of the interval, between 0 and 1.
 
     Raises:
-        ValueError: The level is none.
+        ValueError: The level is not between 0 and 1.
     """
     check_confidence(confidence)
     seeds = sorted(scores.keys() & baseline.keys())

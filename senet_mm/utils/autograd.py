@@ -1,4 +1,4 @@
-"""What torch's types leave out about custom autograd functions."""
+"""Types for custom autograd functions that torch's stubs lack."""
 
 from torch import Tensor
 from torch.autograd.function import FunctionCtx

@@ -1,4 +1,4 @@
-"""Building from a config by mmengine's registries: what is misspelt there is named."""
+"""Building from a config with mmengine's registries, with errors that name the nearest spelling."""
 
 import difflib
 import inspect
@@ -12,13 +12,13 @@ from .errors import InputError, UserError
 from .options import suggest
 
 UNKNOWN_ARGUMENT = re.compile(r"got an unexpected keyword argument '(\w+)'")
-# What a constructor gives to another one, and takes from the config with ``**kwargs`` as well.
+# An argument that a constructor sets for its parent, and that the config gives in `**kwargs` too.
 OWN_ARGUMENT = re.compile(r"got multiple values for (?:keyword )?argument '(\w+)'")
 UNKNOWN_TYPE = re.compile(r'(\S+) is not in the \S+ registry')
 
 
 class ArgumentError(UserError, TypeError):
-    """An argument that what is built does not have."""
+    """An argument that the constructor does not have."""
 
 
 class UnknownTypeError(UserError, KeyError):
@@ -29,7 +29,7 @@ class UnknownTypeError(UserError, KeyError):
 
 
 class Explained:
-    """The build function of a registry, with errors that name what comes nearest.
+    """The build function of a registry, with errors that name the nearest spelling.
 
     Args:
         build: mmengine's function: config, registry -> object.
@@ -59,7 +59,7 @@ class Explained:
         except (AttributeError, IndexError) as error:
             if frozen_stages(cfg) < 0:
                 raise
-            # An error that has another cause is raised here again.
+            # If the error has another cause, this raises it again.
             self.build({**cfg, 'frozen_stages': -1}, *args, registry=registry, **kwargs)
             raise InputError(
                 f'frozen_stages={cfg["frozen_stages"]}: {type_name(cfg["type"])} has fewer stages; '
@@ -69,7 +69,7 @@ class Explained:
 
 
 def explain_builds(registry: Registry) -> None:
-    """Have a registry explain its errors, and those above it: a network builds its parts there."""
+    """Let a registry and its parents, in which a network builds its parts, explain their errors."""
     for each in upwards(registry):
         if not isinstance(each.build_func, Explained):
             each.build_func = Explained(each.build_func)
@@ -101,13 +101,13 @@ def explain_type(error: Exception, registry: Registry) -> UnknownTypeError | Non
 
 
 def frozen_stages(cfg: Any) -> int:
-    """How many stages of a network a config freezes; -1 for a config of something else."""
+    """``frozen_stages`` of a config; -1 if it has none."""
     given = cfg.get('frozen_stages') if isinstance(cfg, Mapping) else None
     return given if isinstance(given, int) else -1
 
 
 def freeze_stages(built: object, cfg: Any) -> None:
-    """Freeze stages at once, where upstream does it when the training starts, too late to check."""
+    """Freeze stages at once; upstream does it when training starts, too late for a check."""
     if frozen_stages(cfg) >= 0 and hasattr(built, '_freeze_stages'):
         built._freeze_stages()
 
@@ -124,7 +124,7 @@ def arguments(function: Callable) -> set[str]:
 
 
 def hint_argument(argument: str, cfg: Mapping, registry: Registry) -> str:
-    """The nearest argument, and the type of the same name in another package that has this one."""
+    """The nearest argument, and the type of the same name in another package that has it."""
     built, name = cfg['type'], type_name(cfg['type'])
     with registry.switch_scope_and_registry(cfg.get('_scope_')) as scoped:
         if isinstance(built, str):

@@ -27,7 +27,7 @@ class StageComplexity:
 
 @dataclass
 class Complexity:
-    """What a network costs for one image.
+    """Parameters of a network, and multiply-adds for one image.
 
     Attributes:
         shape: Shape of the image, (C, H, W).
@@ -46,7 +46,7 @@ class Complexity:
     stages: list[StageComplexity]
 
     def to_dict(self) -> dict:
-        """Plain data for JSON and for a checkpoint's meta."""
+        """The values as plain data, for JSON and for a checkpoint's meta."""
         return {**asdict(self), 'shape': list(self.shape)}
 
 
@@ -93,10 +93,10 @@ def get_complexity(model: nn.Module, shape: tuple[int, int, int]) -> Complexity:
 
 
 def _macs_of(path: str, module: nn.Module, macs: dict[str, int]) -> int:
-    """Multiply-adds below a path; a container that is not called has those of its children.
+    """Multiply-adds below a path.
 
-    A layer that a hook calls at the output of the module is not among those of the module: the
-    counter has left it by then.
+    A container that is not called has the sum of its children. A layer that a forward hook calls at
+    the output of the module is added: torch counts it after it has left the module.
     """
     if path not in macs:
         return sum(

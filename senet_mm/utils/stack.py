@@ -1,4 +1,4 @@
-"""Is the maintained OpenMMLab stack the one that Python will import?"""
+"""Check that Python will import the maintained OpenMMLab packages."""
 
 from importlib.metadata import PackageNotFoundError, version
 
@@ -19,10 +19,10 @@ def installed_version(distribution: str) -> str | None:
 
 
 def check_stack() -> None:
-    """Refuse an environment in which the original packages lie over the maintained ones.
+    """Refuse an environment in which original packages overwrite the maintained ones.
 
-    Both write into the same folder (``mmengine/``), whoever is installed last wins file by file,
-    and ``pip check`` sees nothing.
+    Both install into the same folders (``mmengine/``). The one that is installed last overwrites
+    files of the other, and ``pip check`` does not notice.
 
     Raises:
         ImportError: An original is installed, or a maintained distribution is missing.

@@ -10,7 +10,7 @@ FORMATS = ('.md', '.json', '.csv')
 
 
 def check_outputs(files: Iterable[Path]) -> None:
-    """Raise a ValueError for a file to write that is in none of the formats."""
+    """Raise a ValueError for an output file whose suffix is none of ``FORMATS``."""
     for file in files:
         if file.suffix not in FORMATS:
             raise ValueError(f'--out {file}: allowed: {", ".join(FORMATS)}')
@@ -37,7 +37,7 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def format_count(value: int | None, unit: float) -> str:
-    """A count in a unit: three significant digits at least, two decimals at most; - for None."""
+    """A count in a unit: two decimals from 1, three significant digits below; ``-`` for None."""
     if value is None:
         return '-'
     amount = value / unit

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from senet_mm.study.ablation import locked, plan, resolve, write_configs
+from senet_mm.study.ablation import locked_for_children, plan, resolve, write_configs
 
 DIGITS = 'seresnet8_1xb64_digits'
 NAMES = [
@@ -73,11 +73,11 @@ def test_options_that_are_refused(names, options, message):
 
 def test_one_process_at_a_time(tmp_path):
     with (
-        locked(tmp_path / 'new'),
+        locked_for_children(tmp_path / 'new'),
         pytest.raises(ValueError, match='a run is at work in'),
-        locked(tmp_path / 'new'),
+        locked_for_children(tmp_path / 'new'),
     ):
         pass
-    with locked(tmp_path / 'new') as descriptor:
+    with locked_for_children(tmp_path / 'new') as descriptor:
         assert descriptor > 2
     assert [path.name for path in Path(tmp_path / 'new').iterdir()] == ['.lock']

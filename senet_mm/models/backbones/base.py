@@ -43,10 +43,10 @@ def build_norm(norm_cfg: dict, channels: int) -> nn.Module:
 class Block(nn.Module):
     """A block with a place for a recalibration layer: ``se``, an ``Identity`` until it is filled.
 
-    A subclass sets the place where the layer's names belong in its state dict.
+    A subclass sets ``se`` at the position that the layer shall have in the state dict.
 
     Args:
-        out_channels: Channels of the output, and at the place.
+        out_channels: Channels of the output, and of the map that ``se`` sees.
         with_cp: Recompute the block in the backward pass instead of storing its activations.
     """
 
@@ -60,7 +60,7 @@ class Block(nn.Module):
 
     @property
     def has_se(self) -> bool:
-        """Whether the place is filled."""
+        """Whether ``se`` is a layer."""
         return type(self.se) is not nn.Identity
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ class StagedBackbone(ScopedInit):
 
     @property
     def stages(self) -> Sequence[Sequence[nn.Module]]:
-        """The stages, each as modules to call in turn."""
+        """The stages, each a sequence of modules to call in turn."""
         raise NotImplementedError
 
     def forward_stem(self, x: Tensor) -> Tensor:
@@ -117,7 +117,7 @@ class StagedBackbone(ScopedInit):
         raise NotImplementedError
 
     def _freeze(self) -> None:
-        """Take the frozen stages out of training."""
+        """Set the frozen stages to eval mode, without gradients."""
         if self.frozen_stages < 0:
             return
         for modules in [self.stem_modules, *self.stages[: self.frozen_stages]]:
@@ -125,7 +125,7 @@ class StagedBackbone(ScopedInit):
                 module.eval().requires_grad_(False)
 
     def init_weights(self) -> None:
-        """Initialise; recalibration layers by their own rule."""
+        """Initialise the network; recalibration layers by their own rule."""
         with own_initialisation(self):
             super().init_weights()
 

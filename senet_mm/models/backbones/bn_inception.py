@@ -14,7 +14,7 @@ from senet_mm.utils.options import check_integer
 from .base import HE_FAN_IN, Block, StagedBackbone
 from .layered import conv_bn
 
-# All are Caffe's at the sizes that the modules accept; `avg` counts the padding.
+# Equal to Caffe's pooling at the sizes that the network accepts; `avg` counts the padding.
 POOLS = {
     'avg': lambda: nn.AvgPool2d(3, 1, padding=1, count_include_pad=True),
     'max': lambda: nn.MaxPool2d(3, 1, padding=1),
@@ -41,7 +41,7 @@ class ModuleSpec(NamedTuple):
     proj: int
 
 
-# Each stage ends with the last module of its stride: 8, 16, 32.
+# Stages of stride 8, 16, 32; each ends with the last module of that stride.
 STAGES: tuple[dict[str, ModuleSpec], ...] = (
     {
         'inception_3a': ModuleSpec(64, (64, 64), (64, 96), 'avg', 32),
@@ -69,7 +69,7 @@ class Inception(Block):
 
     Args:
         in_channels: Channels of the input.
-        row: The widths of the branches.
+        row: The branches.
         norm_cfg: Normalisation layer.
         with_cp: Recompute the module in the backward pass instead of storing its activations.
     """

@@ -1,9 +1,9 @@
 """The modules of Inception-v4 and Inception-ResNet-v2 (Szegedy et al., arXiv:1602.07261).
 
-They are written in a small language. A chain is a tuple of steps, called in turn. A step is a
-:class:`Conv`, the name of a pooling, or a list of chains or single steps, which all see the same
-input and are concatenated. Widths are those of the released TensorFlow networks, which differ from
-the figures of the paper in places.
+A chain is a tuple of steps, called in turn. A step is a :class:`Conv`, the name of a pooling, or a
+list of branches, which all see the same input and are concatenated. A branch is a chain or a single
+step. Widths are those of the released TensorFlow networks, which differ from the figures of the
+paper in places.
 """
 
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ class Residual(NamedTuple):
 
 
 class Net(NamedTuple):
-    """A network: its stem, the modules of its three stages (stride 8, 16, 32), and what follows."""
+    """A network: stem, the modules of three stages (stride 8, 16, 32), and what follows them."""
 
     stem: Chain
     stages: tuple[Sequence[Mixed | Residual], ...]

@@ -13,7 +13,7 @@ from .base import HE_FAN_IN, StagedBackbone, build_norm
 
 
 class StageOptions(TypedDict, total=False):
-    """What is returned and what is trained."""
+    """Arguments that choose the stages to return and to train."""
 
     out_indices: tuple[int, ...]
     frozen_stages: int
@@ -36,7 +36,7 @@ def conv_bn(
     groups: int = 1,
     act_cfg: dict = dict(type='ReLU', inplace=True),
 ) -> nn.Sequential:
-    """A convolution without bias, its norm and its activation; without ``padding`` it keeps size.
+    """A convolution without bias, its norm and its activation.
 
     Args:
         in_channels: Channels of the input.
@@ -44,7 +44,8 @@ def conv_bn(
         kernel_size: Side of the kernel, or (height, width); odd.
         norm_cfg: Normalisation layer.
         stride: Stride of the convolution.
-        padding: Zeros on each side, or (rows, columns); None is half of the kernel.
+        padding: Zeros on each side, or (rows, columns); None is half of the kernel, which keeps the
+            size at stride 1.
         groups: Groups of the convolution.
         act_cfg: Activation.
     """

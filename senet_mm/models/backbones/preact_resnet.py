@@ -18,7 +18,7 @@ BLOCKS = {
 
 
 class PreActArch(NamedTuple):
-    """What the depth of a network stands for: a key of ``BLOCKS`` and the blocks of a stage."""
+    """The architecture that a depth names: a key of ``BLOCKS``, and blocks per stage."""
 
     block: str
     num_blocks: int

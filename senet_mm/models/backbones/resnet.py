@@ -1,4 +1,4 @@
-"""ResNet without SE, as the paper draws it: blocks, stem, stages; what varies is data."""
+"""ResNet as the paper draws it, without SE: blocks, stem, stages; variants are data."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
@@ -71,7 +71,9 @@ class BlockSpec:
         return build_norm(self.norm_cfg, channels)
 
     def first_dilation(self, dilations: Sequence[int], stage: int) -> int:
-        """Dilation of the first 3x3 convolution of a stage: where it strides it sees the old map.
+        """Dilation of the first 3x3 convolution of a stage.
+
+        In torchvision's networks it is that of the stage before, whose map this convolution reads.
 
         Args:
             dilations: Dilations of all stages.
@@ -81,7 +83,7 @@ class BlockSpec:
         return dilations[stage if like_others else max(stage - 1, 0)]
 
 
-# Of the rest the network says itself what they are.
+# Fields that a config may set; the network sets the other two.
 BLOCK_FIELDS = [
     field.name for field in fields(BlockSpec) if field.name not in ('base_planes', 'norm_cfg')
 ]
@@ -127,7 +129,7 @@ def make_drop_path(rate: float) -> nn.Module:
 
 
 class ResidualBlock(Block):
-    """What the two kinds of residual blocks have in common."""
+    """Base class of the two kinds of residual blocks."""
 
     relu: nn.Module
     drop_path: nn.Module
@@ -207,8 +209,8 @@ class Bottleneck(ResidualBlock):
         planes: Base width of the stage; the output has four times as many channels.
         stride: Stride of the block.
         spec: What all blocks of the network share.
-        dilation: Dilation of the stage, which bottlenecks do not need.
-        first_dilation: Dilation of the first 3x3 convolution, a bottleneck's only one.
+        dilation: Not used: a bottleneck has one 3x3 convolution, with ``first_dilation``.
+        first_dilation: Dilation of the 3x3 convolution.
         drop_path_rate: Probability of dropping the residual branch of a sample in training.
     """
 
@@ -258,7 +260,7 @@ class Bottleneck(ResidualBlock):
         return self.bn3
 
 
-# `pad1` is torchvision's, `ceil` Caffe's: the same output shape, windows shifted by one pixel.
+# `pad1` is torchvision's, `ceil` Caffe's: equal output shapes, windows shifted by one pixel.
 POOLS: dict[str | None, Callable[[], nn.Module]] = {
     None: nn.Identity,
     'pad1': lambda: nn.MaxPool2d(3, 2, padding=1),
@@ -285,12 +287,12 @@ class Stem(NamedTuple):
         return stem
 
 
-# Of networks for small images.
+# The stem of networks for small images.
 SMALL_STEM = Stem(kernel_size=3, stride=1, pool=None)
 
 
 class Arch(NamedTuple):
-    """What the depth of a network stands for.
+    """The architecture that a depth names.
 
     Attributes:
         block: Class of the blocks.
@@ -314,7 +316,7 @@ def small_arch(depth: int) -> Arch:
 
 
 def per_stage(name: str, given: Sequence[int] | None, default: Sequence[int]) -> tuple[int, ...]:
-    """A value for each stage; a wrong number of them is a ValueError."""
+    """One value per stage; another number of values is a ValueError."""
     check_integers(name, default if given is None else given)
     values = tuple(default if given is None else given)
     if len(values) != len(default):
@@ -325,7 +327,7 @@ def per_stage(name: str, given: Sequence[int] | None, default: Sequence[int]) ->
 
 
 def make_spec(arch: Arch, given: dict, norm_cfg: dict) -> BlockSpec:
-    """What the blocks share: the depth's own, but for what is given; a ValueError otherwise."""
+    """What the blocks share: fields given in ``block``, else the depth's own."""
     check_mapping('block', given, BLOCK_FIELDS)
     return BlockSpec(base_planes=arch.planes, norm_cfg=norm_cfg, **{**arch.spec, **given})
 
@@ -344,10 +346,10 @@ class ResNet(StagedBackbone):
             makes a deep stem), ``kernel_size``, ``stride``, ``pool`` (``pad1``, ``ceil``, None).
         block: Fields of :class:`BlockSpec` that differ from the depth's own: ``groups``,
             ``width_per_group``, ``style``, ``downsample``, ``zero_init_residual``, ``with_cp``, ...
-        strides: Stride of each stage, by default 2 but for the first.
+        strides: Stride of each stage, by default 1, 2, 2, ...
         dilations: Dilation of the 3x3 convolutions of each stage, by default 1.
-            ``strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4)`` gives maps of stride 8, every fourth
-            value of which is that of the strided network.
+            ``strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4)`` gives maps of stride 8. Every fourth
+            value of a row or column is that of the network with strides.
         norm_cfg: Normalisation layer.
         drop_path_rate: Stochastic depth: rate of the last block, growing linearly from 0.
         out_indices: Stages whose output is returned, from 0.
@@ -409,7 +411,7 @@ class ResNet(StagedBackbone):
 
     @classmethod
     def write_out(cls, config: dict) -> dict:
-        """A config of this class with all fields of ``stem`` and ``block``, the depth's own too."""
+        """A config of this class with the depth's own fields of ``stem`` and ``block``, too."""
         depth = config.get('depth')
         arch = cls.arch_settings.get(depth) if isinstance(depth, int) else None
         stem, block = config.get('stem'), config.get('block')
@@ -460,7 +462,7 @@ class ResNet(StagedBackbone):
         return [module for layer in self.stem_layers for module in layer]
 
     def init_weights(self) -> None:
-        """Initialise, unless ``init_cfg`` loads a checkpoint (which nothing may overwrite)."""
+        """Initialise the network, with a zero gain in the last norms if ``zero_init_residual``."""
         super().init_weights()
         if self.spec.zero_init_residual and not loads_checkpoint(self):
             for block in self.blocks:

@@ -16,7 +16,7 @@ from .layered import BackboneOptions, LayeredBackbone
 
 
 class ShakeArch(NamedTuple):
-    """What the depth of a network stands for.
+    """The architecture that a depth names.
 
     Attributes:
         kernels: Kernels of the convolutions of a branch; the first 3x3 strides.
@@ -34,7 +34,7 @@ class ShakeArch(NamedTuple):
 
 
 class BlockShape(NamedTuple):
-    """Channels of a block, within its branches too, its stride, and the groups of its 3x3."""
+    """Channels of a block and within its branches, its stride, and groups of its 3x3."""
 
     in_channels: int
     width: int
@@ -46,8 +46,8 @@ class BlockShape(NamedTuple):
 class ShiftedShortcut(nn.Module):
     """Two 1x1 convolutions of subsampled maps, one shifted by a pixel down and right, concatenated.
 
-    The shortcut of a block that changes shape, (N, C, H, W) -> (N, C', ceil(H/s), ceil(W/s)); with
-    the shift the second path sees pixels that the first skips (authors' code).
+    The shortcut of a block that changes shape, (N, C, H, W) -> (N, C', ceil(H/s), ceil(W/s)). The
+    second path is shifted, so that it sees pixels that the first one skips (authors' code).
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, norm_cfg: dict) -> None:

@@ -1,4 +1,4 @@
-"""What our heads share, and the head of a backbone that classifies itself."""
+"""The loss that our heads share, and the head for backbones with a classifier of their own."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,9 @@ from senet_mm.utils.errors import InputError
 
 
 class TensorTargets(_ClsHead):
-    """A head whose loss also takes the targets of a batch as one tensor.
+    """A head whose loss also takes the targets of a batch as one tensor, (N,) or (N, classes).
 
-    To be named before a head of mmpretrain.
+    Name it before a head of mmpretrain.
     """
 
     def _get_loss(
@@ -40,4 +40,4 @@ class TensorTargets(_ClsHead):
 
 @MODELS.register_module()
 class ClsHead(TensorTargets, ScopedInit, _ClsHead):
-    """mmpretrain's head without layers, for backbones that classify themselves (VGG)."""
+    """mmpretrain's head without layers, for backbones whose output is logits (VGG)."""

@@ -16,8 +16,8 @@ class LinearClsHead(TensorTargets, ScopedInit, _LinearClsHead):
 
     Args:
         dropout: Probability of dropping a feature (0.2 in SENet-154).
-        label_smooth: Smoothing of the label, 0 is the plain cross entropy (0.1 in the paper's
-            ablations). It takes soft labels (mixup) too.
+        label_smooth: Label smoothing; 0 is the plain cross entropy (0.1 in the paper's ablations).
+            Soft labels (mixup) are smoothed, too.
         **kwargs: Arguments of mmpretrain's head: ``num_classes``, ``in_channels``, ``topk``, ...
 
     Raises:
@@ -44,5 +44,5 @@ class LinearClsHead(TensorTargets, ScopedInit, _LinearClsHead):
         self.dropout = nn.Dropout(dropout)
 
     def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """The features (N, C) that the classifier sees."""
+        """The features (N, C), after dropout, that enter the classifier."""
         return self.dropout(super().pre_logits(feats))
