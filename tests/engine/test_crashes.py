@@ -40,7 +40,8 @@ def test_a_killed_run_equals_one_that_was_not(wholes, tmp_path, kind, aimed):
     """Weights, optimizer, history, scalars and files, to the bit."""
     expected, trace = wholes(kind)
     deadly = draw(random.Random(f'{kind} {aimed}'), trace, aimed, kills=3)
-    assert run_killed(tmp_path / 'run', KINDS[kind], deadly) > 0
+    done = run_killed(tmp_path / 'run', KINDS[kind], deadly)
+    assert done > 0 or not aimed  # a run may end before a given second
     assert differences(expected, story(tmp_path / 'run')) == []
 
 
