@@ -35,7 +35,7 @@ def is_ours(path: Path) -> bool:
 
 
 def find_project_config(name: str) -> Path | None:
-    """Path of a config of the project; None if there is none.
+    """Path of the project's config of a name; None for another name.
 
     Args:
         name: ``seresnet50_8xb32_in1k``, with or without ``.py``, or a path in the folder of

@@ -1,5 +1,6 @@
 """Imports the user's modules from beside a config and copies them into the work directory."""
 
+import os
 import shutil
 import sys
 import traceback
@@ -102,9 +103,11 @@ def copy_modules(work_dir: str | Path) -> None:
 
 def _imported_from(folder: Path) -> set[str]:
     """Top-level names of what was imported from a folder; the project itself is installed."""
-    tops = set()
+    tops, prefix = set(), os.path.join(folder, '')
     for name, module in list(sys.modules.items()):
-        top, file = name.partition('.')[0], Path(getattr(module, '__file__', None) or '.')
-        if file.is_relative_to(folder) and file.relative_to(folder).parts[0] in (top, f'{top}.py'):
-            tops.add(top)
+        file = str(getattr(module, '__file__', None))
+        if file.startswith(prefix):  # first, as there are thousands of modules
+            top = name.partition('.')[0]
+            if Path(file).relative_to(folder).parts[0] in (top, f'{top}.py'):
+                tops.add(top)
     return tops - {'senet_mm'}

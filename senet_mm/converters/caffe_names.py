@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from senet_mm.models.backbones import BNInception, Inception, ResNet
 
 # Convolution in Caffe -> convolution and norm in our backbone. The norm is two layers in Caffe,
-# `<convolution>/bn` and `<convolution>/bn/scale`; None where there is none.
+# `<convolution>/bn` and `<convolution>/bn/scale`; None for a convolution without a norm.
 Table = dict[str, tuple[str, str | None]]
 
 RESNET_STEM: Table = {'conv1/7x7_s2': ('conv1', 'bn1')}

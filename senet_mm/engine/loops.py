@@ -21,29 +21,20 @@ class ValidatingLoop(BaseLoop):
     """What both loops share: each validation that is due is done once."""
 
     _iter: int
-    _max_iters: int
     val_begin: int
     val_interval: int
 
-    @property
-    def position(self) -> int:
-        """Epochs, or iterations, that are done: by what validations are counted."""
-        return self._iter
+    def validate_if_due(self, done: int, end: int) -> None:
+        """Validate; after a resume too, where the checkpoint was saved before its validation.
 
-    @property
-    def end(self) -> int:
-        """Where the training ends, in the unit of ``position``."""
-        return self._max_iters
-
-    def validate_if_due(self) -> None:
-        """Validate; after a resume too, where the checkpoint was saved before its validation."""
-        runner, position = self.runner, self.position
-        due = position >= self.val_begin and (
-            position % self.val_interval == 0 or position == self.end
-        )
-        seen = runner.message_hub.get_info(VALIDATED, 0) == self._iter
-        if runner.val_loop is not None and self._iter and due and not seen:
-            runner.val_loop.run()
+        Args:
+            done: Epochs, or iterations, that are done: by what validations are counted.
+            end: How many the training has.
+        """
+        due = done >= self.val_begin and (done % self.val_interval == 0 or done == end)
+        seen = self.runner.message_hub.get_info(VALIDATED, 0) == self._iter
+        if self.runner.val_loop is not None and self._iter and due and not seen:
+            self.runner.val_loop.run()
 
 
 @LOOPS.register_module()
@@ -55,7 +46,7 @@ class IterBasedTrainLoop(ValidatingLoop, _IterBasedTrainLoop):
         runner = self.runner
         runner.call_hook('before_train')
         runner.call_hook('before_train_epoch')
-        self.validate_if_due()
+        self.validate_if_due(self._iter, self._max_iters)
         if self._iter and not self.fast_forward_on_resume:
             self.dataloader_iterator.skip_iter(self._iter)
         while self._iter < self._max_iters and not self.stop_training:
@@ -63,7 +54,7 @@ class IterBasedTrainLoop(ValidatingLoop, _IterBasedTrainLoop):
             self.run_iter(next(self.dataloader_iterator))
             runner.after_iteration()
             self._decide_current_val_interval()
-            self.validate_if_due()
+            self.validate_if_due(self._iter, self._max_iters)
         runner.call_hook('after_train_epoch')
         runner.call_hook('after_train')
         return runner.model
@@ -75,16 +66,6 @@ class EpochBasedTrainLoop(ValidatingLoop, _EpochBasedTrainLoop):
 
     mmengine would train the whole epoch again and end beyond the last iteration.
     """
-
-    @property
-    def position(self) -> int:
-        """Epochs that are done."""
-        return self._epoch
-
-    @property
-    def end(self) -> int:
-        """Epochs of the training."""
-        return self._max_epochs
 
     def run(self) -> nn.Module:
         """Train, from the batch after the last one that was trained.
@@ -105,11 +86,11 @@ class EpochBasedTrainLoop(ValidatingLoop, _EpochBasedTrainLoop):
             )
         self.runner.call_hook('before_train')
         if not self._done:
-            self.validate_if_due()
+            self.validate_if_due(self._epoch, self._max_epochs)
         while self._epoch < self._max_epochs and not self.stop_training:
             self.run_epoch()
             self._decide_current_val_interval()
-            self.validate_if_due()
+            self.validate_if_due(self._epoch, self._max_epochs)
         self.runner.call_hook('after_train')
         return self.runner.model
 

@@ -15,8 +15,6 @@ FILE_KINDS = {
     stat.S_IFIFO: 'a fifo',
     stat.S_IFSOCK: 'a socket',
 }
-
-
 # Files that are being written, or that a killed process left.
 TEMPORARY = '.*.tmp'
 

@@ -111,13 +111,10 @@ def _get_rank_buffers(model: nn.Module) -> list[dict[str, Tensor]]:
     """The buffers of each process that differ between them: running statistics within an epoch."""
     if get_world_size() == 1:
         return []
-    own = {name: value.detach().cpu() for name, value in model.named_buffers()}
-    ranks = all_gather_object(own)
+    ranks = all_gather_object({name: b.detach().cpu() for name, b in model.named_buffers()})
     names = [
         name
-        for name, value in own.items()
-        if not all(torch.equal(value, other[name]) for other in ranks)
+        for name, buffer in ranks[0].items()
+        if not all(torch.equal(buffer, other[name]) for other in ranks)
     ]
-    if not any(all_gather_object(names)):
-        return []
-    return [{name: other[name] for name in sorted(own)} for other in ranks]
+    return [{name: buffers[name] for name in names} for buffers in ranks] if names else []

@@ -114,7 +114,7 @@ class _Recorder:
 
 
 def _only_map(site: Site, seen: list) -> Tensor:
-    """The one map (N, C, H, W) that a site saw; an error if there is none, or several."""
+    """The map (N, C, H, W) that a site saw; an error unless it saw exactly one."""
     if len(seen) == 1 and is_map(seen[0]):
         return seen[0]
     how = f'{len(seen)} times' if len(seen) != 1 else 'with something else than a map'
