@@ -152,6 +152,8 @@ def train(work_dir: Path, options: dict, deadly: int | float | None) -> None:
 
 def fork(work_dir: Path, options: dict, deadly: int | float | None = None) -> int:
     """Start :func:`train` in a process of its own; returns its number."""
+    # A run's folder of logs is named by the second; a real start takes several.
+    time.sleep(1 - time.time() % 1)
     pid = os.fork()
     if pid:
         return pid
