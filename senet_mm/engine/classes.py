@@ -27,7 +27,7 @@ def align_loop(loop: BaseLoop, metainfo: object, where: str, where_reference: st
 
 def align_with_training(runner: 'Runner', loop: BaseLoop, where: str) -> BaseLoop:
     """Compare the data set of a loop with the training set, if that is there; returns the loop."""
-    if isinstance(runner._train_loop, BaseLoop):
+    if runner.is_training:
         dataset = runner.train_dataloader.dataset
         reference = f'the training set{describe_place(dataset)}'
         align_loop(loop, getattr(dataset, 'metainfo', None), where, reference)
@@ -86,7 +86,7 @@ def compare_checkpoint(runner: 'Runner', checkpoint: dict, filename: str) -> Non
     meta = checkpoint.get('meta')
     reference = meta.get('dataset_meta') if isinstance(meta, dict) else None
     where = f'checkpoint {filename}'
-    if not isinstance(runner._train_loop, BaseLoop):
+    if not runner.is_training:
         for loop, name in ((runner._val_loop, 'validation'), (runner._test_loop, 'test')):
             if isinstance(loop, BaseLoop):
                 align_loop(loop, reference, f'the {name} set', where)

@@ -42,7 +42,7 @@ def check_run(runner: 'Runner') -> None:
     Raises:
         ValueError: It would fail later, or a name that the config gives has no meaning in it.
     """
-    training = isinstance(runner._train_loop, BaseLoop)
+    training = runner.is_training
     for loop in (runner._val_loop, runner._test_loop):
         if isinstance(loop, BaseLoop):
             check_loop(loop)

@@ -89,6 +89,17 @@ def test_validation_loss_is_the_mean_cross_entropy(finished):
     assert metrics['loss/cross_entropy'] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize('what', ['val', 'test'])
+def test_an_evaluation_needs_no_training_data(tmp_path, what):
+    cfg = digits(tmp_path)
+    missing = str(tmp_path / 'missing')
+    cfg.train_dataloader.dataset = dict(type='CustomDataset', data_root=missing, pipeline=[])
+    runner = Runner.from_cfg(cfg)
+    assert 0 < getattr(runner, what)()['accuracy/top1'] < 100
+    assert (runner.epoch, runner.iter) == (0, 0)
+    assert not list(tmp_path.glob('*.pth'))
+
+
 def test_same_seed_same_network_whatever_the_workers(finished, tmp_path):
     runner, _ = finished
     again = Runner.from_cfg(digits(tmp_path, **{'train_dataloader.num_workers': 2}))

@@ -135,7 +135,7 @@ class CheckpointHook(_CheckpointHook):
 
     def _save_best_checkpoint(self, runner: 'Runner', metrics: Mapping[str, float]) -> None:
         """Save a best checkpoint for every score that has improved; the former one is kept yet."""
-        if not self.save_best:
+        if not (self.save_best and runner.is_training):
             return
         step = runner.epoch if self.by_epoch else runner.iter
         if 'auto' in self.key_indicators:

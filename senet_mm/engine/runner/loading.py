@@ -3,7 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 
-from mmengine.runner import BaseLoop, CheckpointLoader
+from mmengine.runner import CheckpointLoader
 
 from senet_mm.config.own_modules import copy_modules
 from senet_mm.engine.weights.adopt import check_normalisation
@@ -52,7 +52,7 @@ class LoadingRunner(InterruptibleRunner):
 
     def load_or_resume(self) -> None:
         """Load or resume; training that starts from ``load_from`` may change the class count."""
-        training = isinstance(self._train_loop, BaseLoop)
+        training = self.is_training
         self._choose_checkpoint(training)
         if training and self._load_from and not self._resume and not self._has_loaded:
             self.load_checkpoint(self._load_from, new_head=True)

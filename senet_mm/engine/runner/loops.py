@@ -50,7 +50,7 @@ class LoopRunner(ModelRunner):
         Where the runner has trained before, the weights are its own, and labels follow the
         training's classes.
         """
-        if self._origin and not isinstance(self._train_loop, BaseLoop):
+        if self._origin and not self.is_training:
             for line in adopt_geometry(self.cfg, self._origin):
                 self.logger.info(line)
             self._test_dataloader = self.cfg.test_dataloader

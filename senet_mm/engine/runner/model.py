@@ -5,6 +5,7 @@ import warnings
 import torch
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as _Runner
 from torch import nn
 from torch.optim import Optimizer
@@ -18,6 +19,22 @@ from ..speed import compile_regions, compiles, fuse_for_training, use_channels_l
 
 class ModelRunner(_Runner):
     """mmengine's runner that checks the model, and makes it fast."""
+
+    @property
+    def is_training(self) -> bool:
+        """Whether the runner trains or has trained, and does not merely evaluate."""
+        return isinstance(self._train_loop, BaseLoop)
+
+    # mmengine's would build the training, and read its data, for a mere evaluation.
+    @property
+    def epoch(self) -> int:
+        """Epochs that are trained."""
+        return self._train_loop.epoch if self.is_training else 0
+
+    @property
+    def iter(self) -> int:
+        """Iterations that are trained."""
+        return self._train_loop.iter if self.is_training else 0
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:
         """Build the model; logs the inserted layers, a line per stage."""
