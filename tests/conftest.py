@@ -14,6 +14,8 @@ from mmengine.registry import init_default_scope
 from mmengine.utils import manager
 from yapf.yapflib import yapf_api
 
+from senet_mm.config import own_modules
+
 from .forked import run_forked
 
 ROOT = Path(__file__).parents[1]
@@ -35,10 +37,18 @@ def pytest_collection_modifyitems(items):
             item.add_marker('slow')
 
 
-def pytest_collection_finish():
-    """Keeps the collector from what is imported: mmengine calls it for every data set."""
+@pytest.fixture(autouse=True, scope='module')
+def _few_objects_to_collect():
+    """mmengine calls the collector for each data set; it passes over what is imported so far."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _import_path(monkeypatch):
+    """A config adds its folder to the import path; the next test does not look there."""
+    monkeypatch.setattr(sys, 'path', [*sys.path])
+    monkeypatch.setattr(own_modules, 'MODULE_FOLDERS', [])
 
 
 @pytest.fixture(autouse=True, scope='session')

@@ -223,8 +223,7 @@ def get_files(folder):
 
 
 @pytest.mark.parametrize('kind', MODULES)
-def test_modules_are_copied_with_a_config(folder, monkeypatch, kind):
-    monkeypatch.setattr('senet_mm.config.own_modules.MODULE_FOLDERS', [])
+def test_modules_are_copied_with_a_config(folder, kind):
     config, files = own_modules(folder / 'a', kind)
     write(folder / 'a/unused.py', '')
     configs = ablation.resolve([config], {})

@@ -7,6 +7,9 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
+# How far pixels of a picture that OpenCV rotated are from exact ones, at most and on average:
+# OpenCV 4 rounds positions to 1/32 of a pixel.
+ROTATED_MAX, ROTATED_MEAN = (8, 0.2) if cv2.__version__ < '5' else (1, 1e-3)
 # RGB (120, 160, 3)
 PHOTO = cv2.resize(data.astronaut(), (160, 120), interpolation=cv2.INTER_AREA)
 

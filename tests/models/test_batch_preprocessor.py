@@ -12,6 +12,7 @@ from senet_mm.models import BatchPreprocessor, ImageClassifier, LinearClsHead
 from senet_mm.registry import MODELS
 
 from ..conftest import ROOT
+from ..datasets.files import ROTATED_MAX
 
 KWARGS = dict(num_classes=5, mean=[123, 117, 104], std=[58, 57, 56])
 IMAGES = torch.randint(0, 256, (6, 40, 48, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
@@ -47,7 +48,7 @@ def test_augments_in_the_order_of_the_image_and_then_normalises():
     images = [augment(img, Numbers(*one), recipe) for img, *one in each]
     rgb = np.stack(images)[..., ::-1].astype(np.float32)
     expected = (rgb - KWARGS['mean']) / KWARGS['std']
-    assert np.abs(out['inputs'].permute(0, 2, 3, 1).numpy() - expected).max() <= 1 / 56 + 1e-4
+    assert np.abs(out['inputs'].permute(0, 2, 3, 1).numpy() - expected).max() <= ROTATED_MAX / 56 + 1e-4
 
 
 def test_other_batches_go_the_way_of_mmpretrain():
