@@ -19,6 +19,7 @@ from senet_mm.datasets.classes import match
 from senet_mm.datasets.images.colours import swap_red_and_blue
 from senet_mm.datasets.images.decoding import decode
 from senet_mm.datasets.images.reading import read_file
+from senet_mm.utils.errors import InputError
 
 from .annotations import read_coco
 from .image_sizes import compare_size
@@ -105,13 +106,13 @@ class CocoData(Dataset):
         """The image (3, H, W), RGB in the range 0 to 1.
 
         Raises:
-            ValueError: The file is damaged, or its size differs from the annotations.
+            InputError: The file is damaged, or its size differs from the annotations.
         """
         path = self.folder / info['file_name']
         try:
             image = to_tensor(swap_red_and_blue(decode(read_file(path))))
         except ValueError as error:
-            raise ValueError(f'{path}: {error}') from error
+            raise InputError(f'{path}: {error}') from error
         compare_size(path, info, *image.shape[:0:-1])
         return image
 

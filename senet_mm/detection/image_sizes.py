@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from senet_mm.datasets.images.reading import read_size
+from senet_mm.utils.errors import InputError
 
 
 def check_sizes(images: Iterable[dict], folder: Path) -> None:
@@ -27,9 +28,9 @@ def check_sizes(images: Iterable[dict], folder: Path) -> None:
 
 
 def compare_size(path: Path, image: dict, width: int, height: int) -> None:
-    """Raise a ValueError for a file whose size is not that of its annotations."""
+    """Raise an InputError for a file whose size is not that of its annotations."""
     said = (image.get('width') or width, image.get('height') or height)
     if said != (width, height):
-        raise ValueError(
+        raise InputError(
             f'{path} is {width} x {height} pixels; its annotations say {said[0]} x {said[1]}'
         )

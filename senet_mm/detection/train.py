@@ -12,6 +12,7 @@ from torchvision.models.detection import FasterRCNN, MaskRCNN, RetinaNet
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.utils import draw_bounding_boxes, make_grid, save_image
 
+from senet_mm.utils.errors import InputError, working
 from senet_mm.utils.meta import run_on_meta
 from senet_mm.utils.options import check_option
 
@@ -114,7 +115,8 @@ def train(
         weight_decay: Weight decay.
 
     Raises:
-        ValueError: An epoch has no batch, or the loss is not finite.
+        ValueError: An epoch has no batch.
+        InputError: The loss is not finite, or a picture is damaged.
     """
     device = next(detector.parameters()).device
     torch.manual_seed(seed)
@@ -135,16 +137,17 @@ def train(
         optimizer.step()
         schedule.step()
         if not math.isfinite(value := loss.item()):
-            raise ValueError(f'the loss is {value} at lr={lr}; allowed: finite, try a lower lr')
+            raise InputError(f'the loss is {value} at lr={lr}; allowed: finite, try a lower lr')
         return value
 
     means = []
-    for epoch in range(1, epochs + 1):
-        detector.train()
-        start = time.perf_counter()
-        means.append(sum(step(*batch) for batch in loader) / len(loader))
-        seconds = time.perf_counter() - start
-        print(f'epoch {epoch}/{epochs}: loss {means[-1]:.4f}, {seconds:.1f} s', flush=True)
+    with working():
+        for epoch in range(1, epochs + 1):
+            detector.train()
+            start = time.perf_counter()
+            means.append(sum(step(*batch) for batch in loader) / len(loader))
+            seconds = time.perf_counter() - start
+            print(f'epoch {epoch}/{epochs}: loss {means[-1]:.4f}, {seconds:.1f} s', flush=True)
     return means
 
 

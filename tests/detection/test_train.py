@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from senet_mm.detection.train import train
+from senet_mm.utils.errors import InputError, is_answer
 
 from ..conftest import ROOT, load_tool
 from .test_annotations import content, write
@@ -54,6 +55,19 @@ def test_learns(run_tool, sample, tmp_path):
 def test_a_loss_that_is_no_number_ends_the_training():
     with pytest.raises(ValueError, match=r'the loss is (inf|nan) at lr=1e\+30'):
         train(Toy(), [(torch.zeros(3, 8, 8), {})] * 8, 9, batch_size=1, lr=1e30)
+
+
+@pytest.mark.parametrize(
+    ('error', 'answers'), [(ValueError('a fault'), False), (InputError('a.png: cut off'), True)]
+)
+def test_faults_of_the_program_keep_their_traceback(error, answers):
+    class Data(list):
+        def __getitem__(self, index):
+            raise error
+
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        train(Toy(), Data([0, 0]), 1, batch_size=1, lr=0.1)
+    assert is_answer(raised.value) is answers
 
 
 @pytest.mark.parametrize(

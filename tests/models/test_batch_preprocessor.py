@@ -48,7 +48,8 @@ def test_augments_in_the_order_of_the_image_and_then_normalises():
     images = [augment(img, Numbers(*one), recipe) for img, *one in each]
     rgb = np.stack(images)[..., ::-1].astype(np.float32)
     expected = (rgb - KWARGS['mean']) / KWARGS['std']
-    assert np.abs(out['inputs'].permute(0, 2, 3, 1).numpy() - expected).max() <= ROTATED_MAX / 56 + 1e-4
+    difference = out['inputs'].permute(0, 2, 3, 1).numpy() - expected
+    assert np.abs(difference).max() <= ROTATED_MAX / 56 + 1e-4
 
 
 def test_other_batches_go_the_way_of_mmpretrain():
