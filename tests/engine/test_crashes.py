@@ -17,6 +17,8 @@ from senet_mm.engine.watch import Interrupted
 from .kills import BASE, KINDS, differences, draw, fork, run_killed, run_whole, story
 from .test_runner import digits
 
+pytestmark = pytest.mark.slow
+
 SMALL = {key: value for key, value in BASE.items() if key not in ('custom_hooks', 'log_level')}
 
 
