@@ -64,11 +64,12 @@ class BNInceptionOptions(BackboneOptions, total=False):
     with_cp: bool
 
 
-def add_se(backbone: StagedBackbone, layer: dict, se: dict) -> None:
+def add_se(backbone: StagedBackbone, plain: type, layer: dict, se: dict) -> None:
     """Put SE into a network of this module, and freeze its frozen stages with their layers.
 
     Args:
-        backbone: The plain network.
+        backbone: The network without SE.
+        plain: The class that has it.
         layer: Config of the layer, unless ``se`` has one.
         se: Arguments of :func:`.insert_se`.
 
@@ -78,8 +79,7 @@ def add_se(backbone: StagedBackbone, layer: dict, se: dict) -> None:
     try:
         check_se(se)
     except InputError as error:
-        plain = next(kind.__name__ for kind in type(backbone).__mro__ if 'SE' not in kind.__name__)
-        raise InputError(f'{error}; the network without SE is {plain}') from None
+        raise InputError(f'{error}; the network without SE is {plain.__name__}') from None
     insert_se(backbone, **{'layer': layer, **se})
     backbone._freeze()
 
@@ -127,6 +127,8 @@ class SEResNet(ResNet):
         ValueError: An argument is out of its range.
     """
 
+    plain: type = ResNet
+
     def __init__(
         self,
         depth: int,
@@ -166,7 +168,7 @@ class SEResNet(ResNet):
         arch = arch._replace(num_blocks=num_blocks, planes=planes)
         super().__init__(arch, stem=stem, block=own | block, init_cfg=init_cfg, **kwargs)
         layer = dict(type='SELayer', ratio=se_ratio, divisor=8, init_cfg=FAN_OUT)
-        add_se(self, layer, se)
+        add_se(self, self.plain, layer, se)
 
 
 @MODELS.register_module()
@@ -181,6 +183,7 @@ class SEResNeXt(SEResNet):
         **kwargs: See :class:`SEResNet`.
     """
 
+    plain = ResNeXt
     arch_settings = {depth: ResNeXt.arch_settings[depth] for depth in (29, 50, 101, 152)}
 
     def __init__(
@@ -201,6 +204,7 @@ class SEResNeXt(SEResNet):
 class SENet(SEResNet):
     """SENet-154 (paper, appendix); arguments as :class:`SEResNet`."""
 
+    plain = ResNeXt
     arch_settings = {154: ResNeXt.arch_settings[154]}
 
     def __init__(self, depth: int = 154, **kwargs: Unpack[SENetOptions]) -> None:
@@ -218,4 +222,4 @@ class SEBNInception(BNInception):
 
     def __init__(self, se: dict = dict(), **kwargs: Unpack[BNInceptionOptions]) -> None:
         super().__init__(**kwargs)
-        add_se(self, dict(type='SELayer', ratio=16), se)
+        add_se(self, BNInception, dict(type='SELayer', ratio=16), se)

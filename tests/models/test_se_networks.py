@@ -152,6 +152,16 @@ def test_refuses(kwargs, message):
         SEResNet(**kwargs)
 
 
+@pytest.mark.parametrize(
+    ('kind', 'plain'),
+    [(SEResNet, 'ResNet'), (SEResNeXt, 'ResNeXt'), (SENet, 'ResNeXt'), (SEBNInception, 'BNInc')],
+)
+def test_names_the_network_without_se(kind, plain):
+    depth = {} if kind in (SENet, SEBNInception) else dict(depth=50)
+    with torch.device('meta'), pytest.raises(ValueError, match=f'without SE is {plain}'):
+        kind(se=None, **depth)
+
+
 def test_frozen_stages_freeze_their_layers():
     model = SEResNet(50, frozen_stages=1).train()
     assert not model.layer1[0].se.fc1.weight.requires_grad

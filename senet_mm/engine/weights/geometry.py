@@ -16,6 +16,20 @@ def is_side(value: object) -> bool:
     return type(value) is int and 1 <= value <= MAX_SIDE
 
 
+def is_within(crop: int | list[int] | None, resize: int | list[int], edge: str) -> bool:
+    """Whether resized images have the pixels of the crop, as far as the known sides tell.
+
+    Args:
+        crop: Side, or [height, width], pixels.
+        resize: Side of one edge, or [width, height], pixels.
+        edge: The edge whose side ``resize`` is.
+    """
+    height, width = crop if isinstance(crop, list) else (crop or 0, crop or 0)
+    if isinstance(resize, list):
+        return width <= resize[0] and height <= resize[1]
+    return dict(width=width, height=height).get(edge, max(height, width)) <= resize
+
+
 def is_inner(step: Mapping) -> bool:
     """Whether a step comes between loading and packing."""
     return not name_of(step).startswith(('LoadImage', 'Pack', 'TestTimeAug'))

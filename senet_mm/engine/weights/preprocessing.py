@@ -15,7 +15,7 @@ from mmcv.image.geometric import cv2_interp_codes, pillow_interp_codes
 
 from senet_mm.utils.options import check_option
 
-from .geometry import is_inner, is_side, name_of, read_geometry, to_steps
+from .geometry import is_inner, is_side, is_within, name_of, read_geometry, to_steps
 
 NORMALISATION = ('mean', 'std', 'channel_order')
 GEOMETRY = ('resize', 'edge', 'backend', 'interpolation', 'crop')
@@ -87,6 +87,11 @@ def check_preprocessing(given: object, source: str) -> dict[str, Any]:
     if checked.get('resize'):
         names = INTERPOLATIONS[checked['backend']]
         check_option(f'{source}: preprocessing interpolation', checked['interpolation'], names)
+        if not is_within(checked['crop'], checked['resize'], checked['edge']):
+            raise ValueError(
+                f'{source}: preprocessing crop={checked["crop"]} of images resized to '
+                f'{checked["resize"]}; allowed: a crop within them'
+            )
     lengths = {len(checked.get(name) or []) for name in ('mean', 'std')}
     if len(lengths - {1}) > 1 or (0 in lengths and len(lengths) > 1):
         raise ValueError(f'{source}: preprocessing has mean and std of different lengths')

@@ -1,6 +1,6 @@
 """Put recalibration layers into any network."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from inspect import signature
 
@@ -8,7 +8,8 @@ from torch import nn
 
 from senet_mm.models.layers import ActsAt, KeepsLayers, build_layer
 from senet_mm.registry import MODELS
-from senet_mm.utils.options import check_mapping, check_option
+from senet_mm.utils.errors import InputError
+from senet_mm.utils.options import check_config, check_integer, check_mapping, check_option
 
 from .attach import add_shortcut, attach
 from .attention import check_has_none
@@ -56,12 +57,15 @@ def insert_se(
         Paths of the layers in the backbone.
 
     Raises:
-        ValueError: No block has the position; a block already has a layer there, or was built with
-            attention (at ``standard`` without ``port``); a port is a batch norm, does not see a map
-            (N, C, H, W), or is not used exactly once per forward pass.
+        ValueError: An argument is of another kind; no block has the position; a block already has a
+            layer there, or was built with attention (at ``standard`` without ``port``); a port is a
+            batch norm, does not see a map (N, C, H, W), or is not used exactly once per forward
+            pass.
     """
     check_option('position', position, POSITIONS)
     _check_stages(stages)
+    _check_layers(layer, stage_cfg)
+    check_integer('input_size', input_size)
     sites = custom_sites(backbone, port) if port is not None else known_sites(backbone, position)
     if port is None and position == 'standard':
         check_has_none(sites)
@@ -116,6 +120,16 @@ def _check_stages(stages: object) -> None:
         return
     example = stages if isinstance(stages, int) else 5
     raise ValueError(f'stages={stages!r} is not a list of stages; allowed: stages=[{example}]')
+
+
+def _check_layers(layer: object, stage_cfg: object) -> None:
+    """Refuse a layer without a type, and changes by stage that are no dicts."""
+    check_config('layer', layer)
+    if stage_cfg is None:
+        return
+    by_stage = stage_cfg.values() if isinstance(stage_cfg, Mapping) else [None]
+    if not all(isinstance(changes, Mapping) for changes in by_stage):
+        raise InputError(f'stage_cfg={stage_cfg!r}; allowed: {{STAGE: dict(ratio=32)}}')
 
 
 def _find_shelf(site: Site, position: str, given: str) -> Shelf:

@@ -130,6 +130,7 @@ def test_data_sets_in_others():
     assert 'resize' not in describe_preprocessing(cfg)
 
 
+CROPPED = dict(edge='short', backend='cv2', interpolation='bilinear')
 WRONG = [
     ('x', 'preprocessing is str; allowed: a dict'),
     (dict(men=[1]), "preprocessing='men' is not known; allowed: mean, std"),
@@ -145,9 +146,23 @@ WRONG = [
     (dict(resize=256, crop=224), 'lacks backend, edge, interpolation'),
     (dict(crop=224), 'lacks resize'),
     (dict(resize=256, crop=1, edge='short', backend='os', interpolation='x'), 'backend='),
+    (dict(CROPPED, resize=235, crop=500), 'crop=500 of images resized to 235; allowed: a crop w'),
+    (dict(CROPPED, resize=256, crop=[224, 257]), 'crop=.224, 257. of images resized to 256'),
+    (dict(CROPPED, resize=[300, 200], crop=[200, 301]), 'crop=.200, 301. of images'),
+    (dict(CROPPED, resize=256, edge='width', crop=[300, 257]), 'crop=.300, 257. of images'),
     (dict(channel_order='GRB'), 'channel_order='),
     (dict(input_size=[3, 224]), 'input_size='),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ('resize', 'edge', 'crop'),
+    [(224, 'short', 224), (256, 'width', [300, 256]), (256, 'height', [256, 300]),
+     ([300, 200], 'short', [200, 300]), (256, 'long', None)],
+)  # fmt: skip
+def test_crops_within_the_image_are_allowed(resize, edge, crop):
+    given = dict(CROPPED, resize=resize, edge=edge, crop=crop)
+    assert check_preprocessing(given, 'here') == given
 
 
 @pytest.mark.parametrize(('given', 'message'), WRONG)
