@@ -7,9 +7,9 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from senet_mm.utils.errors import is_answer
 
@@ -36,23 +36,24 @@ def make_parser(description: str) -> argparse.ArgumentParser:
 
 def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--cfg-options KEY=VALUE ...``, a dict that is empty by default."""
-    from mmengine.config import DictAction
 
-    class OptionsAction(DictAction):
-        """mmengine's, whose errors would be raised while the command line is read."""
+    class OptionsAction(argparse.Action):
+        """Collects options in a dict."""
 
         def __call__(
             self,
             parser: argparse.ArgumentParser,
             namespace: argparse.Namespace,
-            values: list[str],
+            values: str | Sequence[Any] | None,
             option_string: str | None = None,
         ) -> None:
-            for value in values:
-                try:
-                    super().__call__(parser, namespace, [value], option_string)
-                except (ValueError, AssertionError):
-                    parser.error(f'{option_string} {value}: allowed: KEY=VALUE, brackets closed')
+            from senet_mm.config.option_text import parse_options
+
+            try:
+                options = parse_options(values or (), getattr(namespace, self.dest))
+            except ValueError as error:
+                parser.error(f'{option_string} {error}')
+            setattr(namespace, self.dest, options)
 
     parser.add_argument(
         '--cfg-options',
@@ -107,13 +108,22 @@ def reported_errors(show_traceback: bool = False) -> Iterator[None]:
             traceback.print_exception(error)
         rank = os.environ.get('RANK')
         who = f'error (rank {rank})' if rank else 'error'
-        sys.exit(f'{who}: {describe(error)}')
+        sys.exit(f'{who}: {describe(error)}{_place(error)}')
     if 'TORCHELASTIC_RUN_ID' in os.environ:
         # All is done. Threads of torch.distributed now and then abort an interpreter that ends.
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
+
+
+def _place(error: Exception) -> str:
+    """Where in the config the error has its cause, if a config was read."""
+    if 'senet_mm.config.places' not in sys.modules:
+        return ''
+    from senet_mm.config.places import describe_place
+
+    return describe_place(error, describe(error))
 
 
 def _missing_key(error: Exception) -> str | None:

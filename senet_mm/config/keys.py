@@ -8,6 +8,7 @@ from mmengine.config import Config
 from senet_mm.utils.options import suggest
 
 from .schema import CLOSED, OPEN, OTHER_KEYS, RUNNER_KEYS
+from .values import check_values
 
 # Top-level keys that somebody reads; others are variables of the config.
 READ_KEYS = RUNNER_KEYS | OTHER_KEYS
@@ -20,6 +21,7 @@ def check_keys(cfg: Config) -> None:
     own arguments. Where users may add names, as at the top level, only a near miss is an error.
     """
     values = cfg.to_dict()
+    check_values(values)
     read = {key: value for key, value in values.items() if key in READ_KEYS}
     # A variable that the config uses is never a near miss.
     unused = [
@@ -68,7 +70,7 @@ def _check_closed(path: str, given: Iterable[str], allowed: set[str] | None) -> 
     if allowed is None:
         return
     for key in given:
-        if key not in allowed and not key.startswith('_'):  # mmengine's own: _scope_, _delete_
+        if key not in allowed and key != '_scope_':  # mmengine's own
             names = suggest(key, allowed) or f'; allowed: {", ".join(sorted(allowed))}'
             raise ValueError(f'config key {_join(path, key)!r} is not known{names}')
 

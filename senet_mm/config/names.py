@@ -5,6 +5,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from senet_mm.utils.files import check_regular_file
 from senet_mm.utils.project import PROJECT
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def find_config(name: str) -> str:
         return str(found)
     if Path(name).is_dir():
         raise FileNotFoundError(f'config {name} is a folder; allowed: a file, or the name of one')
+    if Path(name).exists():
+        check_regular_file(name, 'config')
     stem = Path(name).stem if name.endswith('.py') else Path(name).name
     near = difflib.get_close_matches(stem, _paths(), n=1)
     hint = f'; did you mean {near[0]}?' if near else ''

@@ -12,16 +12,19 @@ from senet_mm.config.keys import READ_KEYS, check_keys, occurs, walk
 from senet_mm.utils.options import suggest
 
 from .modules import import_modules
-from .overriding import Change, Overrides, apply_option, are_equal, has_index, root
+from .overriding import Change, Overrides, apply_option, are_equal, has_index, is_index, root
+from .places import LAST, Reading
 from .reading import ConfigFile, read_config
 
 
 def read_with_options(path: str, options: dict) -> Config:
     """Read a config, apply options and check both, see :func:`senet_mm.apis.get_config`."""
+    LAST.set(Reading(path, options))
     cfg, files = _read(path, options)
     for option in options:
         if root(option) not in READ_KEYS:
             _check_effect(path, cfg, options, option)
+    LAST.set(Reading(path, options, cfg))
     import_modules(cfg, files)
     check_keys(cfg)
     if os.environ.get('RANK', '0') == '0' and (unused := _find_unused(cfg, files)):
@@ -80,10 +83,10 @@ def _check_path(cfg: Config, option: str) -> None:
     value, path = cfg.get(first, {}), first
     for part in parts:
         if isinstance(value, list):
-            if not part.isdigit() or int(part) >= len(value):
+            if not is_index(part) or int(part) >= len(value):
+                range_ = f'{path}.0 to {path}.{len(value) - 1}' if value else f'{path}=[...]'
                 raise ValueError(
-                    f'--cfg-options {option}: {path} is a list of {len(value)}; '
-                    f'allowed: {path}.0 to {path}.{len(value) - 1}'
+                    f'--cfg-options {option}: {path} is a list of {len(value)}; allowed: {range_}'
                 )
             value = value[int(part)]
         elif isinstance(value, dict):

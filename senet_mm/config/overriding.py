@@ -113,7 +113,7 @@ def are_equal(value: object, other: object) -> bool:
 def _child(container: object, key: str) -> object:
     """The value of a list, dict or config under one part of a dotted key, or None."""
     if isinstance(container, list):
-        return container[int(key)] if key.isdigit() and int(key) < len(container) else None
+        return container[int(key)] if is_index(key) and int(key) < len(container) else None
     return container.get(key) if isinstance(container, dict | Config) else None
 
 
@@ -128,7 +128,7 @@ def apply_option(cfg: Config, key: str, value: object) -> None:
     siblings: object = cfg
     for part in parent.split('.') if parent else ():
         siblings = _child(siblings, part)
-    if isinstance(siblings, list) and last.isdigit() and not isinstance(value, dict):
+    if isinstance(siblings, list) and is_index(last) and not isinstance(value, dict):
         # mmengine sets no entry of a list that is not a dict.
         if int(last) >= len(siblings):
             raise KeyError(f'{key}: {parent} is a list of {len(siblings)}')
@@ -144,9 +144,14 @@ def root(key: str) -> str:
     return key.partition('.')[0]
 
 
+def is_index(part: str) -> bool:
+    """Whether a part of a dotted key is an index of a list; ``²`` is a digit as well."""
+    return part.isdecimal() and part.isascii()
+
+
 def has_index(key: str) -> bool:
     """Whether a part of a dotted key is a number."""
-    return any(part.isdigit() for part in key.split('.'))
+    return any(is_index(part) for part in key.split('.'))
 
 
 # The overrides of the config that is being read.

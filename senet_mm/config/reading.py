@@ -2,8 +2,10 @@
 
 import ast
 import builtins
+import os
 import re
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import CodeType
 from typing import NamedTuple
@@ -12,6 +14,10 @@ from unittest import mock
 from mmengine.config import Config
 from mmengine.config import config as mmengine_config
 
+from senet_mm.utils.errors import InputError, UserError
+from senet_mm.utils.files import name_kind
+
+from .files import Chain, check_file
 from .names import find_project_config
 from .overriding import ACTIVE, Overrides, Overriding
 
@@ -65,17 +71,29 @@ def read_config(path: str, overrides: Overrides | None = None) -> tuple[Config, 
                 ast.fix_missing_locations(tree)
         return builtins.compile(tree, filename, mode)
 
+    chain = Chain()
+
+    def in_chain(read: Callable) -> staticmethod:
+        def read_in_chain(filename: str, *args: object, **kwargs: object) -> object:
+            with chain.reading(filename):
+                return read(filename, *args, **kwargs)
+
+        return staticmethod(read_in_chain)
+
     token = ACTIVE.set(active)
     try:
+        check_file(Path(path))
         with (
             mock.patch.object(mmengine_config, 'compile', compile_file, create=True),
             mock.patch.object(Config, '_get_cfg_path', staticmethod(_get_base_path)),
+            mock.patch.object(Config, '_file2dict', in_chain(Config._file2dict)),
+            mock.patch.object(Config, '_parse_lazy_import', in_chain(Config._parse_lazy_import)),
         ):
             return Config.fromfile(path, import_custom_modules=False), files
-    except (FileNotFoundError, ImportError):
+    except (FileNotFoundError, ImportError, UserError):
         raise
-    except Exception as error:
-        raise ValueError(_with_place(error, path)) from error
+    except (Exception, SystemExit) as error:
+        raise ValueError(_with_place(error, str(chain.last or path))) from error
     finally:
         ACTIVE.reset(token)
 
@@ -85,6 +103,8 @@ _get_mmengines_path = Config._get_cfg_path
 
 def _get_base_path(base: str, filename: str) -> tuple[str, str | None]:
     """Path and scope of a base: a file beside this one, else a config of the project by name."""
+    if not isinstance(base, str):
+        raise InputError(f'config {filename}: _base_ holds {base!r}; allowed: paths, names')
     if '::' in base and not base.startswith('senet_mm::'):
         try:
             return _get_mmengines_path(base, filename)
@@ -95,8 +115,9 @@ def _get_base_path(base: str, filename: str) -> tuple[str, str | None]:
         return str(path), None
     found = find_project_config(base.removeprefix('senet_mm::'))
     if found is None:
+        state = f'is {name_kind(path)}' if base and path.exists() else 'does not exist'
         raise FileNotFoundError(
-            f'{filename}: _base_ {base!r} does not exist; allowed: a path from the folder of the '
+            f'{filename}: _base_ {base!r} {state}; allowed: a path from the folder of the '
             "file, or a config of the project, such as 'seresnet/seresnet50_8xb32_in1k.py'"
         )
     return str(found), None
@@ -112,18 +133,14 @@ def _remedy(error: ModuleNotFoundError) -> str:
     return str(error)
 
 
-def _with_place(error: Exception, path: str) -> str:
+def _with_place(error: BaseException, file: str) -> str:
     """The error, with the file and line of the config that caused it."""
-    frames = list(traceback.walk_tb(error.__traceback__))
-    # The error is in the last file that mmengine began to read.
-    reading = [frame.f_locals.get('filename') for frame, _ in frames if _reads(frame.f_code)]
-    file = str(reading[-1] if reading else path)
-    lines = [line for frame, line in frames if frame.f_code.co_filename == file]
+    if isinstance(error, RecursionError):
+        return f'config {file}: nested too deeply, or a value that contains itself'
+    frames = traceback.walk_tb(error.__traceback__)
+    file = os.path.abspath(file)
+    lines = [line for frame, line in frames if os.path.abspath(frame.f_code.co_filename) == file]
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
     text = error.msg if isinstance(error, SyntaxError) else str(error)
     place = f'{file}, line {line}' if line else file
     return f'config {place}: {type(error).__name__}: {text}'
-
-
-def _reads(code: CodeType) -> bool:
-    return code.co_name in ('_file2dict', '_parse_lazy_import', '_is_lazy_import')

@@ -8,13 +8,17 @@ from typing import Any
 
 from mmengine.registry import Registry
 
-from .errors import InputError, UserError
+from .arguments import check_arguments
+from .errors import REFUSALS, InputError, UserError
 from .options import suggest
 
 UNKNOWN_ARGUMENT = re.compile(r"got an unexpected keyword argument '(\w+)'")
 # An argument that a constructor sets for its parent, and that the config gives in `**kwargs` too.
 OWN_ARGUMENT = re.compile(r"got multiple values for (?:keyword )?argument '(\w+)'")
-UNKNOWN_TYPE = re.compile(r'(\S+) is not in the \S+ registry')
+# Whose constructors fail because of their arguments, not by a fault that the user could mend.
+LIBRARIES = {'mmcv', 'mmdet', 'mmengine', 'mmpretrain', 'senet_mm', 'torch', 'torchvision'}
+NO_TYPE = re.compile(r'Failed to get `(.*?)`')
+UNKNOWN_TYPE = re.compile(r'(\S*) is not in the .+ registry')
 
 
 class ArgumentError(UserError, TypeError):
@@ -47,11 +51,24 @@ class Explained:
             InputError: More stages are to be frozen than there are.
         """
         try:
+            return self.build_explained(cfg, *args, registry=registry, **kwargs)
+        except Exception as error:
+            answer = explain_failure(error, cfg, registry)
+            # Where the error is, for `config.places`; that of a part has the part already.
+            vars(answer).setdefault('built', vars(error).get('built', cfg))
+            if answer is error:
+                raise
+            raise answer from error
+
+    def build_explained(self, cfg: Any, *args: Any, registry: Registry, **kwargs: Any) -> Any:
+        """Build; the errors are explained, but do not say yet where in the config they are."""
+        try:
+            check_kinds(cfg, registry)
             built = self.build(cfg, *args, registry=registry, **kwargs)
             freeze_stages(built, cfg)
         except UserError:  # of a part, which was built in the same way
             raise
-        except (TypeError, KeyError) as error:
+        except (TypeError, KeyError, RuntimeError) as error:
             answer = explain_argument(error, cfg, registry) or explain_type(error, registry)
             if answer is None:
                 raise
@@ -66,6 +83,41 @@ class Explained:
                 'allowed: -1 to their number'
             ) from error
         return built
+
+
+def find_type(cfg: Any, registry: Registry) -> Callable | None:
+    """The class or function of a config, if it is there."""
+    kind = cfg.get('type') if isinstance(cfg, Mapping) else None
+    if not isinstance(kind, str):
+        return kind if callable(kind) else None
+    with registry.switch_scope_and_registry(cfg.get('_scope_')) as scoped:
+        try:
+            return scoped.get(kind)
+        except RuntimeError:  # of an empty name
+            return None
+
+
+def check_kinds(cfg: Any, registry: Registry) -> None:
+    """Check the kinds of the arguments in a config."""
+    kind = cfg.get('type', '') if isinstance(cfg, Mapping) else ''
+    if not isinstance(kind, str) and not callable(kind):
+        raise InputError(f'type={kind!r}; allowed: a name in the {registry.name} registry')
+    if function := find_type(cfg, registry):
+        check_arguments(function, {key: value for key, value in cfg.items() if key != 'type'})
+
+
+def explain_failure(error: Exception, cfg: Any, registry: Registry) -> Exception:
+    """The answer to an error of any class from a library's constructor; or the error itself.
+
+    A class of the user's own shows its traceback.
+    """
+    if isinstance(error, (UserError, *REFUSALS)) or 'built' in vars(error):
+        return error
+    function = find_type(cfg, registry)
+    if function is None or function.__module__.partition('.')[0] not in LIBRARIES:
+        return error
+    reason = f'{type(error).__name__}: {error}'.strip(': ')
+    return InputError(f'{type_name(cfg["type"])} cannot be built of its arguments: {reason}')
 
 
 def explain_builds(registry: Registry) -> None:
@@ -90,7 +142,8 @@ def explain_argument(error: Exception, cfg: Any, registry: Registry) -> Argument
 
 def explain_type(error: Exception, registry: Registry) -> UnknownTypeError | None:
     """The answer to a ``type`` that no registry has; None for another error."""
-    match = UNKNOWN_TYPE.match(str(error.args[0]) if error.args else '')
+    text = str(error.args[0]) if error.args else ''
+    match = UNKNOWN_TYPE.match(text) or NO_TYPE.match(text)
     if match is None:
         return None
     with registry.switch_scope_and_registry(None) as scoped:

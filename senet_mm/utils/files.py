@@ -75,8 +75,12 @@ def check_regular_file(path: str | os.PathLike, what: str = 'file') -> None:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(f'{what} {path} does not exist') from error
     if not stat.S_ISREG(mode):
-        kind = FILE_KINDS.get(stat.S_IFMT(mode), 'no file')
-        raise ValueError(f'{what} {path} is {kind}; allowed: a regular file')
+        raise ValueError(f'{what} {path} is {name_kind(path)}; allowed: a regular file')
+
+
+def name_kind(path: str | os.PathLike) -> str:
+    """What is at a path: ``a folder``, ``a fifo``, ...; a regular file is ``no file``."""
+    return FILE_KINDS.get(stat.S_IFMT(os.stat(path).st_mode), 'no file')
 
 
 def check_inside(path: str | os.PathLike, folder: str | os.PathLike) -> None:

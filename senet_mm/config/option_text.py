@@ -1,0 +1,66 @@
+"""Reads the text of options, ``KEY=VALUE``."""
+
+import re
+from collections.abc import Iterable
+
+from mmengine.config import DictAction
+
+from .text import read_config_text
+
+MAX_KEY, MAX_DEPTH = 1000, 50
+BRACKETS = {')': '(', ']': '['}
+
+
+def parse_options(texts: Iterable[str], known: dict | None = None) -> dict[str, object]:
+    """Values by dotted key.
+
+    Args:
+        texts: Options. A value is a number, True, False, None, a list ``[1,2]`` or ``1,2``, a tuple
+            ``(1,2)``, a dict ``{'a': 1}`` or ``dict(a=1)``, or else a text.
+        known: Options that came before.
+
+    Raises:
+        ValueError: One is no option, or is given twice with two values; it says which.
+    """
+    options = dict(known or {})
+    for text in texts:
+        key, value = parse_option(text)
+        if key in options and repr(options[key]) != repr(value):
+            raise ValueError(f'{key} is given twice, {options[key]!r} and {value!r}; allowed: once')
+        options[key] = value
+    return options
+
+
+def parse_option(text: str) -> tuple[str, object]:
+    """The key and the value of an option; raises a ValueError for what is none."""
+    key, equals, value = text.partition('=')
+    short = text if len(text) <= 100 else f'{text[:100]}...'
+    if not equals or not re.fullmatch(r'[^.\s]+(\.[^.\s]+)*', key) or len(key) > MAX_KEY:
+        raise ValueError(f'{short}: allowed: KEY=VALUE, a KEY of names with dots between them')
+    if fault := _find_fault(value):
+        raise ValueError(f'{short}: allowed: KEY=VALUE, {fault}')
+    if value.startswith('{') or value.startswith('dict('):
+        try:
+            return key, read_config_text(f'_ = {value}')['_']
+        except ValueError as error:
+            fault = f'a dict as in Python ({error})'
+            raise ValueError(f'{short}: allowed: KEY=VALUE, {fault}') from error
+    if not re.search(r'[\[\](),]', value):
+        # mmengine would leave out the spaces.
+        return key, DictAction._parse_int_float_bool(value.strip('\'"'))
+    return key, DictAction._parse_iterable(value)
+
+
+def _find_fault(value: str) -> str | None:
+    """What is missing in a value: quotes or brackets that are not closed."""
+    if (value[:1] != value[-1:] and {value[:1], value[-1:]} & {'"', "'"}) or value in ('"', "'"):
+        return 'quotes closed'
+    opened: list[str] = []
+    for letter in value:
+        if letter in BRACKETS.values():
+            opened.append(letter)
+        elif letter in BRACKETS and (not opened or opened.pop() != BRACKETS[letter]):
+            return 'brackets closed'
+        if len(opened) > MAX_DEPTH:
+            return f'brackets within brackets up to {MAX_DEPTH} deep'
+    return 'brackets closed' if opened else None

@@ -1,0 +1,118 @@
+"""Where in a config, and in which of its options, an error has its cause."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from typing import NamedTuple
+
+from mmengine.config import Config, ConfigDict
+
+from .keys import READ_KEYS, walk
+
+
+class Reading(NamedTuple):
+    """A config that was read, or could not be.
+
+    Attributes:
+        path: Its file.
+        options: Options on it by dotted key.
+        cfg: The config; None until it is read.
+    """
+
+    path: str
+    options: Mapping
+    cfg: Config | None = None
+
+
+# The config that was read last.
+LAST: ContextVar[Reading | None] = ContextVar('last', default=None)
+
+
+def describe_place(error: Exception, message: str) -> str:
+    """``(config FILE, PATH; --cfg-options KEY=VALUE)``, as far as the message does not say it.
+
+    Args:
+        error: An error; :class:`.Explained` has attached the part of the config to it that was
+            being built.
+        message: Its text.
+    """
+    reading = LAST.get()
+    if reading is None:
+        return ''
+    paths = _find_built(error, reading)[:1]
+    options = [
+        f'{key}={_shorten(value)}'
+        for key, value in _find_options(reading.options, paths, message).items()
+    ]
+    where = [] if reading.path in message else [f'config {_relative(reading.path)}']
+    if paths and paths[0] not in message:
+        where.append(paths[0])
+    parts = [', '.join(where), f'--cfg-options {" ".join(options)}' if options else '']
+    text = '; '.join(filter(None, parts))
+    return f' ({text})' if text else ''
+
+
+def _relative(path: str) -> str:
+    short = os.path.relpath(path)
+    return path if short.startswith('..') else short
+
+
+def _shorten(value: object, length: int = 60) -> str:
+    text = str(value)
+    return text if len(text) <= length else f'{text[:length]}...'
+
+
+def _find_options(options: Mapping, paths: list[str], message: str) -> Mapping:
+    """The options that may have caused an error; those that the message names are left out."""
+    if any(f'--cfg-options {key}' in message for key in options):
+        return {}
+    touching = {
+        key: value for key, value in options.items() if any(_touch(key, path) for path in paths)
+    }
+    named = {
+        key: value
+        for key, value in options.items()
+        if key in message or (len(str(value)) > 2 and str(value) in message)
+    }
+    chosen = touching or named or options
+    return {key: value for key, value in chosen.items() if f'{key}={value!r}' not in message}
+
+
+def _touch(key: str, path: str) -> bool:
+    """Whether one of two dotted keys is the other one, or above it."""
+    return f'{path}.'.startswith(f'{key}.') or f'{key}.'.startswith(f'{path}.')
+
+
+def _find_built(error: BaseException | None, reading: Reading) -> list[str]:
+    """Paths of the parts of a config that equal the one that was being built."""
+    while error is not None and not hasattr(error, 'built'):
+        error = error.__cause__
+    if error is None or reading.cfg is None or not isinstance(error.built, Mapping):
+        return []
+    built = ConfigDict(error.built).to_dict()
+    scores = dict(_score(built, reading.cfg.to_dict()))
+    best = max(scores.values(), default=0)
+    paths = [path for path, score in scores.items() if score == best > 0]
+    # Of equal parts the one that an option changes, then one that is read.
+    return sorted(
+        paths,
+        key=lambda path: (
+            not any(_touch(key, path) for key in reading.options),
+            path.partition('.')[0] not in READ_KEYS,
+        ),
+    )
+
+
+def _score(built: dict, values: dict) -> Iterator[tuple[str, float]]:
+    """How much each dict of a config has in common with one that was built from it."""
+    for path, mapping in walk(values, ''):
+        if mapping.get('type', built.get('type')) == built.get('type'):
+            same = sum(_is_same(mapping[key], built[key]) for key in mapping.keys() & built.keys())
+            yield path, same - abs(len(mapping) - len(built)) / 1000
+
+
+def _is_same(value: object, other: object) -> bool:
+    try:
+        return bool(value == other or repr(value) == repr(other))
+    except (ValueError, RuntimeError):  # of arrays
+        return False

@@ -1,0 +1,216 @@
+"""Checks the kinds of values of a config that no constructor checks."""
+
+import logging
+import math
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from numbers import Integral, Real
+
+from senet_mm.utils.errors import InputError
+
+# What a file or an option can hold; objects, which come from Python, are not checked.
+PLAIN = str | int | float | bool | list | tuple | dict | None
+
+
+class Kind:
+    """A kind of value.
+
+    Args:
+        allowed: The kind in words, for messages.
+        fits: Whether a value is of the kind.
+    """
+
+    def __init__(self, allowed: str, fits: Callable[[object], bool]) -> None:
+        self.allowed, self.fits = allowed, fits
+
+    def __or__(self, other: 'Kind') -> 'Kind':
+        return Kind(
+            f'{self.allowed} or {other.allowed}',
+            lambda value: self.fits(value) or other.fits(value),
+        )
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _is_finite(value: object) -> bool:
+    # A tensor of one element is a learning rate, too.
+    is_number = isinstance(value, Real) or getattr(value, 'ndim', None) == 0
+    return is_number and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def integer(least: int, most: float = math.inf) -> Kind:
+    """Whole numbers in a range."""
+    until = '' if most == math.inf else f' to {most}'
+    return Kind(
+        f'a whole number from {least}{until}',
+        lambda value: _is_integer(value) and least <= value <= most,  # type: ignore[operator]
+    )
+
+
+def number(least: float) -> Kind:
+    """Finite numbers from a least one."""
+    return Kind(
+        f'a finite number from {least}',
+        lambda value: _is_finite(value) and value >= least,  # type: ignore[operator]
+    )
+
+
+def one_of(*allowed: object) -> Kind:
+    """Any of some values."""
+    return Kind(
+        ', '.join(map(repr, allowed)),
+        lambda value: any(type(value) is type(one) and value == one for one in allowed),
+    )
+
+
+def list_of(kind: Kind) -> Kind:
+    """Lists and tuples of a kind, and not empty."""
+    return Kind(
+        f'a list, each {kind.allowed}',
+        lambda value: (
+            isinstance(value, list | tuple) and len(value) > 0 and all(map(kind.fits, value))
+        ),
+    )
+
+
+NONE = Kind('None', lambda value: value is None)
+BOOL = Kind('True or False', lambda value: isinstance(value, bool))
+TEXT = Kind('text', lambda value: isinstance(value, str) and value != '')
+DICT = Kind('a dict', lambda value: isinstance(value, dict) or not isinstance(value, PLAIN))
+DICTS = Kind(
+    'a list of dicts',
+    lambda value: isinstance(value, list | tuple) and all(map(DICT.fits, value)),
+)
+SHAPE = Kind(
+    'three whole numbers from 1: channels, height, width',
+    lambda value: list_of(integer(1)).fits(value) and len(value) == 3,  # type: ignore[arg-type]
+)
+
+# Path, with * for one part -> the kind of its value.
+KINDS: dict[str, Kind] = {
+    'activation_checkpointing': NONE | TEXT | list_of(TEXT),
+    'auto_scale_lr': NONE | DICT,
+    'auto_scale_lr.base_batch_size': integer(1),
+    'auto_scale_lr.enable': BOOL,
+    'cfg': DICT,
+    'channels_last': BOOL | one_of('fast'),
+    'compile': NONE | BOOL | DICT,
+    'custom_hooks': NONE | DICTS,
+    'custom_imports': NONE | DICT,
+    'custom_imports.allow_failed_imports': BOOL,
+    'custom_imports.imports': TEXT | Kind('[]', lambda value: value == []) | list_of(TEXT),
+    'data_preprocessor': NONE | DICT,
+    'data_preprocessor.mean': NONE | list_of(Kind('a finite number', _is_finite)),
+    'data_preprocessor.num_classes': NONE | integer(1),
+    'data_preprocessor.std': NONE
+    | list_of(Kind('a number above 0', lambda value: _is_finite(value) and value > 0)),  # type: ignore[operator]
+    'data_preprocessor.to_rgb': BOOL,
+    'default_hooks': NONE | DICT,
+    'default_hooks.*': NONE | DICT,
+    'default_scope': NONE | TEXT,
+    'dry_evaluation': BOOL,
+    'env_cfg': DICT,
+    'env_cfg.cudnn_benchmark': BOOL,
+    'env_cfg.dist_cfg': DICT,
+    'env_cfg.mp_cfg': NONE | DICT,
+    'env_cfg.mp_cfg.mp_start_method': NONE | one_of('fork', 'spawn', 'forkserver'),
+    'env_cfg.mp_cfg.opencv_num_threads': integer(0, 2**31 - 1),
+    'env_cfg.num_threads': NONE | integer(1, 2**15),
+    'env_cfg.tf32': BOOL,
+    'experiment_name': NONE | TEXT,
+    'find_unused_parameters': BOOL,
+    'fuse_tails': NONE | DICT,
+    'fuse_tails.lean': BOOL,
+    'input_shape': SHAPE,
+    'keep_resolution': BOOL,
+    'launcher': one_of('none', 'pytorch', 'slurm', 'mpi'),
+    'load_from': NONE | TEXT,
+    'log_level': one_of(*logging.getLevelNamesMapping()) | integer(0),
+    'log_processor': DICT,
+    'model': DICT,
+    'model.backbone': DICT,
+    'model.head': NONE | DICT,
+    'model.neck': NONE | DICT | DICTS,
+    'model.se': NONE | DICT,
+    'model_wrapper_cfg': NONE | DICT,
+    'optim_wrapper': NONE | DICT,
+    'optim_wrapper.accumulative_counts': integer(1),
+    'optim_wrapper.clip_grad': NONE | DICT,
+    'optim_wrapper.optimizer': DICT,
+    'optim_wrapper.optimizer.lr': number(0),
+    'optim_wrapper.optimizer.momentum': number(0),
+    'optim_wrapper.optimizer.weight_decay': number(0),
+    'optim_wrapper.paramwise_cfg': NONE | DICT,
+    'param_scheduler': NONE | DICT | DICTS,
+    'randomness': DICT,
+    'randomness.deterministic': BOOL,
+    'randomness.diff_rank_seed': BOOL,
+    'randomness.seed': NONE | integer(0, 2**32 - 1),
+    'resume': BOOL | one_of('auto'),
+    'runner_type': TEXT,
+    'test_cfg': NONE | DICT,
+    'test_cfg.fp16': BOOL,
+    'train_cfg': NONE | DICT,
+    'train_cfg.by_epoch': BOOL,
+    'train_cfg.max_epochs': integer(0),
+    'train_cfg.max_iters': integer(0),
+    'train_cfg.val_begin': integer(0),
+    'train_cfg.val_interval': integer(1),
+    'val_cfg': NONE | DICT,
+    'val_cfg.fp16': BOOL,
+    'visualizer': NONE | DICT,
+    'work_dir': TEXT,
+}
+_LOADER = {
+    '': NONE | DICT,
+    '.batch_size': NONE | integer(1),
+    '.collate_fn': DICT,
+    '.dataset': DICT,
+    '.dataset.pipeline': DICTS,
+    '.drop_last': BOOL,
+    '.num_batch_per_epoch': NONE | integer(1),
+    '.num_workers': integer(0),
+    '.persistent_workers': BOOL,
+    '.pin_memory': BOOL,
+    '.prefetch_factor': NONE | integer(1),
+    '.sampler': NONE | DICT,
+    '.sampler.round_up': BOOL,
+    '.sampler.shuffle': BOOL,
+    '.timeout': number(0),
+}
+for _split in ('train', 'val', 'test'):
+    KINDS |= {f'{_split}_dataloader{key}': kind for key, kind in _LOADER.items()}
+for _split in ('val', 'test'):
+    KINDS[f'{_split}_evaluator'] = NONE | DICT | DICTS
+
+
+def check_values(values: dict) -> None:
+    """Raise an InputError for a value of a kind that nobody can use, with its path.
+
+    Args:
+        values: A config as plain dicts.
+    """
+    for pattern, kind in KINDS.items():
+        for path, value in _find(values, pattern.split('.')):
+            if isinstance(value, PLAIN) and not kind.fits(value):
+                raise InputError(f'{path}={shorten(value)}; allowed: {kind.allowed}')
+
+
+def _find(value: object, pattern: list[str], path: str = '') -> list[tuple[str, object]]:
+    """Values below nested dicts, with their paths."""
+    if not pattern:
+        return [(path, value)]
+    if not isinstance(value, dict):
+        return []
+    found = []
+    for key in [key for key in value if fnmatchcase(str(key), pattern[0])]:
+        found += _find(value[key], pattern[1:], f'{path}.{key}' if path else str(key))
+    return found
+
+
+def shorten(value: object, length: int = 80) -> str:
+    """The text of a value; of a long one its beginning."""
+    text = repr(value)
+    return text if len(text) <= length else f'{text[:length]}... ({len(text)} characters)'
