@@ -70,7 +70,7 @@ def _check_closed(path: str, given: Iterable[str], allowed: set[str] | None) -> 
     if allowed is None:
         return
     for key in given:
-        if key not in allowed and key != '_scope_':  # mmengine's own
+        if key not in allowed and not key.startswith('_'):  # mmengine's own: _scope_, _delete_
             names = suggest(key, allowed) or f'; allowed: {", ".join(sorted(allowed))}'
             raise ValueError(f'config key {_join(path, key)!r} is not known{names}')
 

@@ -12,7 +12,16 @@ from senet_mm.config.keys import READ_KEYS, check_keys, occurs, walk
 from senet_mm.utils.options import suggest
 
 from .modules import import_modules
-from .overriding import Change, Overrides, apply_option, are_equal, has_index, is_index, root
+from .overriding import (
+    Change,
+    Overrides,
+    apply_option,
+    are_equal,
+    get_child,
+    has_index,
+    is_index,
+    root,
+)
 from .places import LAST, Reading
 from .reading import ConfigFile, read_config
 
@@ -49,7 +58,9 @@ def _read(path: str, options: dict) -> tuple[Config, list[ConfigFile]]:
             _refuse(cfg, name, indexed)
     for key in sorted(options, key=has_index):
         _check_path(cfg, key)
+        _check_reserved(key, options[key])
         apply_option(cfg, key, options[key])
+    _check_kept(cfg, options)
     return cfg, files
 
 
@@ -94,6 +105,30 @@ def _check_path(cfg: Config, option: str) -> None:
         else:
             raise ValueError(f'--cfg-options {option}: {path} is {value!r}, which has no keys')
         path = f'{path}.{part}'
+
+
+def _check_reserved(option: str, value: object) -> None:
+    """Raise a ValueError for a key of mmengine's own that does not exist or is misused."""
+    last = option.rpartition('.')[2]
+    if last == '_delete_' and value is not True:
+        raise ValueError(f'--cfg-options {option}={value!r}; allowed: True')
+    if last.startswith('_') and last not in ('_delete_', '_scope_'):
+        raise ValueError(f'--cfg-options {option}: allowed with an underscore: _delete_, _scope_')
+
+
+def _check_kept(cfg: Config, options: dict) -> None:
+    """Raise a ValueError for an option whose value another option replaces."""
+    for option, value in options.items():
+        others = [key for key in options if option.startswith(f'{key}.')]
+        if others and not isinstance(value, dict) and not option.endswith('._delete_'):
+            found: object = cfg
+            for part in option.split('.'):
+                found = get_child(found, part)
+            if not are_equal(found, value):
+                raise ValueError(
+                    f'--cfg-options {option}={value!r} is replaced by {others[0]}; allowed: one of '
+                    'them'
+                )
 
 
 def _check_effect(path: str, cfg: Config, options: dict, option: str) -> None:

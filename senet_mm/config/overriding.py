@@ -110,7 +110,7 @@ def are_equal(value: object, other: object) -> bool:
     return ConfigDict(_=value).to_dict() == ConfigDict(_=other).to_dict()
 
 
-def _child(container: object, key: str) -> object:
+def get_child(container: object, key: str) -> object:
     """The value of a list, dict or config under one part of a dotted key, or None."""
     if isinstance(container, list):
         return container[int(key)] if is_index(key) and int(key) < len(container) else None
@@ -127,7 +127,7 @@ def apply_option(cfg: Config, key: str, value: object) -> None:
     parent, _, last = key.rpartition('.')
     siblings: object = cfg
     for part in parent.split('.') if parent else ():
-        siblings = _child(siblings, part)
+        siblings = get_child(siblings, part)
     if isinstance(siblings, list) and is_index(last) and not isinstance(value, dict):
         # mmengine sets no entry of a list that is not a dict.
         if int(last) >= len(siblings):

@@ -17,7 +17,7 @@ UNKNOWN_ARGUMENT = re.compile(r"got an unexpected keyword argument '(\w+)'")
 OWN_ARGUMENT = re.compile(r"got multiple values for (?:keyword )?argument '(\w+)'")
 # Whose constructors fail because of their arguments, not by a fault that the user could mend.
 LIBRARIES = {'mmcv', 'mmdet', 'mmengine', 'mmpretrain', 'senet_mm', 'torch', 'torchvision'}
-NO_TYPE = re.compile(r'Failed to get `(.*?)`')
+NO_TYPE = re.compile(r'Failed to get (.*)$')
 UNKNOWN_TYPE = re.compile(r'(\S*) is not in the .+ registry')
 
 
