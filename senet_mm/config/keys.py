@@ -8,7 +8,7 @@ from mmengine.config import Config
 from senet_mm.utils.options import suggest
 
 from .schema import CLOSED, OPEN, OTHER_KEYS, RUNNER_KEYS
-from .values import check_values
+from .values import check_type, check_values
 
 # Top-level keys that somebody reads; others are variables of the config.
 READ_KEYS = RUNNER_KEYS | OTHER_KEYS
@@ -30,6 +30,8 @@ def check_keys(cfg: Config) -> None:
     # `train_pipeline`, a usual variable, is near to this key.
     _check_open('', unused, READ_KEYS - {'tta_pipeline'})
     for path, mapping in walk(values, ''):
+        if path.partition('.')[0] in READ_KEYS:
+            check_type(path, mapping)
         for pattern, allowed in OPEN.items():
             if fnmatchcase(path, pattern):
                 _check_open(path, mapping, allowed)

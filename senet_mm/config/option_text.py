@@ -43,7 +43,7 @@ def parse_option(text: str) -> tuple[str, object]:
         try:
             return key, read_config_text(f'_ = {value}')['_']
         except ValueError as error:
-            fault = f'a dict as in Python ({error})'
+            fault = 'a dict of plain values as in Python'
             raise ValueError(f'{short}: allowed: KEY=VALUE, {fault}') from error
     if not re.search(r'[\[\](),]', value):
         # mmengine would leave out the spaces.

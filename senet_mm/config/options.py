@@ -7,8 +7,11 @@ from typing import NoReturn
 
 from mmengine.config import Config
 from mmengine.logging import print_log
+from mmengine.registry import Registry
 
+from senet_mm import registry as registries
 from senet_mm.config.keys import READ_KEYS, check_keys, occurs, walk
+from senet_mm.utils.building import upwards
 from senet_mm.utils.options import suggest
 
 from .modules import import_modules
@@ -36,6 +39,8 @@ def read_with_options(path: str, options: dict) -> Config:
     LAST.set(Reading(path, options, cfg))
     import_modules(cfg, files)
     check_keys(cfg)
+    for option, value in options.items():
+        _check_name(option, value)
     if os.environ.get('RANK', '0') == '0' and (unused := _find_unused(cfg, files)):
         names = ', '.join(f'{name} ({file})' for name, file in unused.items())
         print_log(f'config: nobody reads {names}', 'current', logging.WARNING)
@@ -114,6 +119,26 @@ def _check_reserved(option: str, value: object) -> None:
         raise ValueError(f'--cfg-options {option}={value!r}; allowed: True')
     if last.startswith('_') and last not in ('_delete_', '_scope_'):
         raise ValueError(f'--cfg-options {option}: allowed with an underscore: _delete_, _scope_')
+
+
+def _check_name(option: str, value: object) -> None:
+    """Raise a ValueError for a ``type`` that no registry has, also where a tool does not build it.
+
+    A tool builds what it uses: a test builds no training.
+    """
+    if not option.endswith('.type') or not isinstance(value, str):
+        return
+    names: set[str] = set()
+    for registry in vars(registries).values():
+        if isinstance(registry, Registry):
+            try:
+                if registry.get(value) is not None:
+                    return
+            except RuntimeError:  # a path of a module that does not exist
+                continue
+            names |= {name for each in upwards(registry) for name in each.module_dict}
+    hint = suggest(value, names) or '; allowed: a class of OpenMMLab, PyTorch or this project'
+    raise ValueError(f'--cfg-options {option}={value!r} is in no registry{hint}')
 
 
 def _check_kept(cfg: Config, options: dict) -> None:

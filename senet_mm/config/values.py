@@ -198,6 +198,13 @@ def check_values(values: dict) -> None:
                 raise InputError(f'{path}={shorten(value)}; allowed: {kind.allowed}')
 
 
+def check_type(path: str, mapping: dict) -> None:
+    """Raise an InputError for a ``type`` that names nothing."""
+    kind = mapping.get('type')
+    if kind is not None and isinstance(kind, PLAIN) and not TEXT.fits(kind):
+        raise InputError(f'{path}.type={shorten(kind)}; allowed: a name')
+
+
 def _find(value: object, pattern: list[str], path: str = '') -> list[tuple[str, object]]:
     """Values below nested dicts, with their paths."""
     if not pattern:

@@ -148,6 +148,9 @@ def _become(command: list[str], streams: list[Path], folder: Path, whole: bool) 
         os.setpgid(0, 0)
         for number, path in enumerate(streams, 1):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        # pytest has put files of its own there.
+        sys.stdout = os.fdopen(1, 'w', closefd=False)
+        sys.stderr = os.fdopen(2, 'w', closefd=False)
         os.chdir(folder)
         sys.argv[:] = command
         if not whole:
@@ -200,13 +203,7 @@ def judge(case: Case, code: int | None, out: str, err: str) -> Outcome:
 def is_named(case: Case, line: str) -> bool:
     """Whether a line names one of the options, or a part of the config which an option changes."""
     keys = [option.partition('=')[0].strip() for option in case.options]
-    if any(key and key[:200] in line for key in keys):
-        return True
-    return code_is_two(line)
-
-
-def code_is_two(line: str) -> bool:
-    return '--cfg-options' in line
+    return '--cfg-options' in line or any(key and key[:200] in line for key in keys)
 
 
 def draw_case(rng: random.Random, place: Place) -> Case:

@@ -118,7 +118,7 @@ KINDS: dict[str, Callable[[random.Random, list], list[str]]] = {
 WEIGHTS = [2, 1, 6, 2, 2, 1, 2, 2, 1]
 
 
-def draw(rng: random.Random, cfg: dict) -> tuple[str, list[str]]:
-    """A kind of mutation, and options of this kind."""
-    kind = rng.choices(list(KINDS), WEIGHTS)[0]
+def draw(rng: random.Random, cfg: dict, kind: str | None = None) -> tuple[str, list[str]]:
+    """A kind of mutation, by default any one, and options of this kind."""
+    kind = kind or rng.choices(list(KINDS), WEIGHTS)[0]
     return kind, KINDS[kind](rng, list(nodes(cfg)))
