@@ -121,9 +121,9 @@ def _place(error: Exception) -> str:
     """Where in the config the error has its cause, if a config was read."""
     if 'senet_mm.config.places' not in sys.modules:
         return ''
-    from senet_mm.config.places import describe_place
+    from senet_mm.config.places import locate_error
 
-    return describe_place(error, describe(error))
+    return locate_error(error, describe(error))
 
 
 def _missing_key(error: Exception) -> str | None:

@@ -33,7 +33,7 @@ class Chain:
             names = ' -> '.join(map(str, circle))
             raise InputError(f'config {filename} is a base of itself: {names}; allowed: no circle')
         self.last = Path(filename)
-        check_file(self.last)
+        check_config_file(self.last)
         self._paths.append(path)
         yield
         # After an error the last file stays.
@@ -41,7 +41,7 @@ class Chain:
         self.last = self._paths[-1] if self._paths else self.last
 
 
-def check_file(path: Path) -> None:
+def check_config_file(path: Path) -> None:
     """Raise an InputError for a file that is none of a config.
 
     Args:

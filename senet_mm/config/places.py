@@ -28,7 +28,7 @@ class Reading(NamedTuple):
 LAST: ContextVar[Reading | None] = ContextVar('last', default=None)
 
 
-def describe_place(error: Exception, message: str) -> str:
+def locate_error(error: Exception, message: str) -> str:
     """``(config FILE, PATH; --cfg-options KEY=VALUE)``, as far as the message does not say it.
 
     Args:

@@ -17,7 +17,7 @@ from mmengine.config import config as mmengine_config
 from senet_mm.utils.errors import InputError, UserError
 from senet_mm.utils.files import name_kind
 
-from .files import Chain, check_file
+from .files import Chain, check_config_file
 from .names import find_project_config
 from .overriding import ACTIVE, Overrides, Overriding
 
@@ -82,7 +82,7 @@ def read_config(path: str, overrides: Overrides | None = None) -> tuple[Config, 
 
     token = ACTIVE.set(active)
     try:
-        check_file(Path(path))
+        check_config_file(Path(path))
         with (
             mock.patch.object(mmengine_config, 'compile', compile_file, create=True),
             mock.patch.object(Config, '_get_cfg_path', staticmethod(_get_base_path)),

@@ -38,12 +38,12 @@ def check_arguments(function: Callable, given: Mapping) -> None:
     """
     for name, allowed in _annotations(function).items():
         value = given.get(name)
-        if value is not None and isinstance(value, PLAIN) and not fits(value, allowed):
+        if value is not None and isinstance(value, PLAIN) and not may_be(value, allowed):
             names = ' or '.join(one.__name__ for one in allowed)
             raise InputError(f'{function.__name__}: {name}={str(value)[:80]!r}; allowed: {names}')
 
 
-def fits(value: object, allowed: Collection[Any]) -> bool:
+def may_be(value: object, allowed: Collection[Any]) -> bool:
     """Whether a value may be of one of some kinds."""
     if isinstance(value, float) and not math.isfinite(value) and set(allowed) <= {int, bool}:
         return False
@@ -77,7 +77,9 @@ def _allowed(parameter: inspect.Parameter, hints: dict[str, object]) -> tuple[An
         return (bool,) if isinstance(default, bool) else ()
     allowed = _parts(hints.get(parameter.name, parameter.annotation))
     # An annotation that its own default contradicts is worth nothing.
-    return allowed if isinstance(default, type) or default is None or fits(default, allowed) else ()
+    return (
+        allowed if isinstance(default, type) or default is None or may_be(default, allowed) else ()
+    )
 
 
 def _parts(annotation: object) -> tuple[Any, ...]:
