@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from senet_mm.utils.errors import is_answer
+from senet_mm.utils.errors import has_worked, is_answer
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -104,11 +104,13 @@ def reported_errors(show_traceback: bool = False) -> Iterator[None]:
         print('interrupted', file=sys.stderr)
         sys.exit(130)  # 128 + SIGINT, as of shells
     except Exception as error:
-        if show_traceback or not (is_answer(error) or _missing_key(error)):
+        answers = is_answer(error) or _missing_key(error)
+        if show_traceback or not answers:
             traceback.print_exception(error)
         rank = os.environ.get('RANK')
         who = f'error (rank {rank})' if rank else 'error'
-        sys.exit(f'{who}: {describe(error)}{_place(error)}')
+        place = _place(error) if answers and not has_worked(error) else ''
+        sys.exit(f'{who}: {describe(error)}{place}')
     if 'TORCHELASTIC_RUN_ID' in os.environ:
         # All is done. Threads of torch.distributed now and then abort an interpreter that ends.
         logging.shutdown()

@@ -3,9 +3,11 @@
 import difflib
 import inspect
 import re
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from mmengine.hooks import Hook
 from mmengine.registry import Registry
 
 from .arguments import check_arguments
@@ -17,6 +19,10 @@ UNKNOWN_ARGUMENT = re.compile(r"got an unexpected keyword argument '(\w+)'")
 OWN_ARGUMENT = re.compile(r"got multiple values for (?:keyword )?argument '(\w+)'")
 # Whose constructors fail because of their arguments, not by a fault that the user could mend.
 LIBRARIES = {'mmcv', 'mmdet', 'mmengine', 'mmpretrain', 'senet_mm', 'torch', 'torchvision'}
+# Of these, faults of a program; the others are also ways to refuse an argument.
+FAULTS = (TypeError, KeyError)
+# What mmengine uses without a look at its class.
+CLASSES = {'hook': Hook}
 NO_TYPE = re.compile(r'Failed to get (.*)$')
 UNKNOWN_TYPE = re.compile(r'(\S*) is not in the .+ registry')
 
@@ -65,6 +71,7 @@ class Explained:
         try:
             check_kinds(cfg, registry)
             built = self.build(cfg, *args, registry=registry, **kwargs)
+            check_class(built, cfg, registry)
             freeze_stages(built, cfg)
         except UserError:  # of a part, which was built in the same way
             raise
@@ -109,15 +116,27 @@ def check_kinds(cfg: Any, registry: Registry) -> None:
 def explain_failure(error: Exception, cfg: Any, registry: Registry) -> Exception:
     """The answer to an error of any class from a library's constructor; or the error itself.
 
-    A class of the user's own shows its traceback.
+    A class of the user's own shows its traceback, unless it refuses its arguments.
     """
-    if isinstance(error, (UserError, *REFUSALS)) or 'built' in vars(error):
+    if isinstance(error, UserError) or 'built' in vars(error):
         return error
     function = find_type(cfg, registry)
+    if isinstance(error, REFUSALS):
+        if isinstance(error, FAULTS) and _comes_from(function, error):
+            vars(error)['while_working'] = True
+        return error
     if function is None or function.__module__.partition('.')[0] not in LIBRARIES:
         return error
     reason = f'{type(error).__name__}: {error}'.strip(': ')
     return InputError(f'{type_name(cfg["type"])} cannot be built of its arguments: {reason}')
+
+
+def _comes_from(function: Callable | None, error: Exception) -> bool:
+    """Whether an error was raised in the file of a class or function that is no library's."""
+    if function is None or function.__module__.partition('.')[0] in LIBRARIES:
+        return False
+    frames = traceback.extract_tb(error.__traceback__)
+    return frames[-1].filename == inspect.getsourcefile(function)
 
 
 def explain_builds(registry: Registry) -> None:
@@ -159,6 +178,16 @@ def frozen_stages(cfg: Any) -> int:
     return given if isinstance(given, int) else -1
 
 
+def check_class(built: object, cfg: Any, registry: Registry) -> None:
+    """Refuse what a dotted ``type`` has built, if it is of another class than the registry's."""
+    wanted = CLASSES.get(registry.name)
+    if wanted and not isinstance(built, wanted):
+        raise InputError(
+            f'type={cfg["type"]!r} is no {wanted.__name__}; allowed: a name in the '
+            f'{registry.name} registry'
+        )
+
+
 def freeze_stages(built: object, cfg: Any) -> None:
     """Freeze stages at once; upstream does it when training starts, too late for a check."""
     if frozen_stages(cfg) >= 0 and hasattr(built, '_freeze_stages'):
@@ -182,6 +211,8 @@ def hint_argument(argument: str, cfg: Mapping, registry: Registry) -> str:
     with registry.switch_scope_and_registry(cfg.get('_scope_')) as scoped:
         if isinstance(built, str):
             built = scoped.get(built)
+    if instead := getattr(built, 'elsewhere', {}).get(argument):
+        return f'; allowed: {instead}'
     hint = suggest(argument, arguments(built) - {argument})
     for each in upwards(scoped.parent):
         other = each.module_dict.get(name)

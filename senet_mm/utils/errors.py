@@ -36,4 +36,9 @@ def is_answer(error: Exception) -> bool:
     """Whether an error answers what the user gave, so that its message is enough."""
     if isinstance(error, UserError):
         return True
-    return isinstance(error, REFUSALS) and not vars(error).get('while_working', False)
+    return isinstance(error, REFUSALS) and not has_worked(error)
+
+
+def has_worked(error: Exception) -> bool:
+    """Whether an error came up in the middle of :func:`working`."""
+    return vars(error).get('while_working', False)

@@ -8,7 +8,7 @@ from mmpretrain.registry import MODELS as MMPRETRAIN
 
 from senet_mm.models import ResNet
 from senet_mm.registry import HOOKS, MODELS
-from senet_mm.utils.errors import InputError, UserError
+from senet_mm.utils.errors import InputError, UserError, is_answer
 
 # Config -> class of the error, message.
 MISTAKES = {
@@ -26,6 +26,16 @@ MISTAKES = {
         dict(type='ResNet', depth=50, num_stages=4, out_indices=(3,), style='pytorch'),
         TypeError,
         "unexpected keyword argument 'num_stages'; allowed with type='mmpretrain.ResNet'",
+    ),
+    'argument of the blocks': (
+        dict(type='ResNet', depth=50, style='caffe'),
+        TypeError,
+        "unexpected keyword argument 'style'; allowed: block=dict(style=...)",
+    ),
+    'SE of a plain network': (
+        dict(type='BNInception', se_ratio=16),
+        TypeError,
+        "unexpected keyword argument 'se_ratio'; allowed: model.se=dict(layer=...) in a config",
     ),
     "mmpretrain's argument, misspelt": (
         dict(type='ResNet', depth=50, nostage=4),
@@ -85,8 +95,37 @@ def test_other_errors_stay_as_they_are():
         return len(given=argument)
 
     with pytest.raises(TypeError) as raised:
-        HOOKS.build(dict(type=call_wrongly, argument=1))
+        MODELS.build(dict(type=call_wrongly, argument=1))
     assert not isinstance(raised.value, UserError)
+
+
+@pytest.mark.parametrize('type_', ['builtins.int', int])
+def test_what_is_no_hook_is_refused(type_):
+    with pytest.raises(InputError, match=r'^type=.*int.* is no Hook; allowed: a name in the hook'):
+        HOOKS.build(dict(type=type_))
+
+
+@pytest.mark.parametrize(
+    ('error', 'is_an_answer'), [(TypeError, False), (KeyError, False), (ValueError, True)]
+)
+def test_faults_of_a_users_class_are_no_answers(error, is_an_answer):
+    class Own:
+        def __init__(self):
+            raise error('wrong')
+
+    with pytest.raises(error) as raised:
+        MODELS.build(dict(type=Own))
+    assert is_answer(raised.value) is is_an_answer
+
+
+def test_a_missing_argument_of_a_users_class_is_an_answer():
+    class Own:
+        def __init__(self, size):
+            pass
+
+    with pytest.raises(TypeError, match='size') as raised:
+        HOOKS.build(dict(type=Own))
+    assert is_answer(raised.value)
 
 
 def test_an_error_of_another_cause_is_not_taken_for_frozen_stages():

@@ -1,6 +1,6 @@
 """What the backbones share: blocks with a place for SE, a stem and stages that can be frozen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mmcv.cnn import build_norm_layer
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
@@ -82,6 +82,11 @@ class StagedBackbone(ScopedInit):
     Raises:
         ValueError: A stage does not exist.
     """
+
+    # Other networks' arguments, and what this one has instead, for messages.
+    elsewhere: Mapping[str, str] = dict.fromkeys(
+        ('se', 'se_ratio'), 'model.se=dict(layer=...) in a config, insert_se in Python'
+    )
 
     def __init__(
         self,

@@ -369,6 +369,12 @@ class ResNet(StagedBackbone):
         152: Arch(Bottleneck, (3, 8, 36, 3)),
         **{depth: small_arch(depth) for depth in (8, 20, 32, 44, 56, 110)},
     }
+    elsewhere = {
+        **StagedBackbone.elsewhere,
+        **{name: f'block=dict({name}=...)' for name in BLOCK_FIELDS},
+        'stem_channels': 'stem=dict(channels=(64,))',
+        'deep_stem': 'stem=dict(channels=(32, 32, 64), kernel_size=3)',
+    }
 
     def __init__(
         self,
