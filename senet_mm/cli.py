@@ -9,9 +9,10 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from senet_mm.utils.errors import is_answer
+from senet_mm.utils.errors import describe_lost_connection, is_answer
+from senet_mm.utils.processes import end_with_parent, note_answer
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -72,6 +73,8 @@ def load_config(args: argparse.Namespace) -> 'Config':
         ValueError: The config is damaged or describes no network, an option has no effect (see
             ``get_config``), or the work directory is a file.
     """
+    if 'TORCHELASTIC_RUN_ID' in os.environ:
+        end_with_parent()
     from senet_mm.apis import get_config
 
     cfg = get_config(args.config, args.cfg_options)
@@ -98,22 +101,50 @@ def reported_errors(show_traceback: bool = False) -> Iterator[None]:
         # Names of files may hold bytes that are not UTF-8.
         sys.stdout.reconfigure(errors='backslashreplace')
     try:
+        with _as_exits(show_traceback):
+            yield
+    except SystemExit as end:
+        if 'TORCHELASTIC_RUN_ID' not in os.environ:
+            raise
+        _leave(end.code)
+    if 'TORCHELASTIC_RUN_ID' in os.environ:
+        _leave(0)
+
+
+@contextlib.contextmanager
+def _as_exits(show_traceback: bool) -> Iterator[None]:
+    try:
         yield
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         sys.exit(130)  # 128 + SIGINT, as of shells
     except Exception as error:
-        if show_traceback or not (is_answer(error) or _missing_key(error)):
-            traceback.print_exception(error)
-        rank = os.environ.get('RANK')
-        who = f'error (rank {rank})' if rank else 'error'
-        sys.exit(f'{who}: {describe(error)}')
-    if 'TORCHELASTIC_RUN_ID' in os.environ:
-        # All is done. Threads of torch.distributed now and then abort an interpreter that ends.
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+        sys.exit(_report(error, show_traceback))
+
+
+def _report(error: Exception, show_traceback: bool) -> str:
+    """The line of an error; prints the traceback where it helps."""
+    answers = bool(is_answer(error) or _missing_key(error))
+    lost = describe_lost_connection(error)
+    if show_traceback or not (answers or lost):
+        traceback.print_exception(error)
+    rank = os.environ.get('RANK')
+    who = f'error (rank {rank})' if rank else 'error'
+    line = f'{who}: {lost or describe(error)}'
+    if answers and not lost:
+        note_answer(line)
+    return line
+
+
+def _leave(code: object) -> NoReturn:
+    """End at once; threads of torch.distributed now and then abort an interpreter that ends."""
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+        code = 1
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 0)
 
 
 def _missing_key(error: Exception) -> str | None:

@@ -137,7 +137,7 @@ class InterruptibleRunner(ModelRunner):
         """Save where a signal has ended the run."""
         hook = self.checkpoint_hook
         if not self.watch.has_work or hook is None:
-            self.logger.info(f'ended by {interruption.name}: nothing to save')
+            self.logger.info(f'interrupted by {interruption.name}: nothing to save')
             return
         if self.is_validating:
             for averaging in self.hooks:
@@ -145,8 +145,9 @@ class InterruptibleRunner(ModelRunner):
                     averaging.after_val_epoch(self)  # sets the trained weights back
         hook.save_between(self)
         self.writer.join()
+        self.watch.wait_for_all()
         self.logger.info(
-            f'ended by {interruption.name}, saved after iteration {self.iter}; the same command '
+            f'interrupted by {interruption.name}, saved after iteration {self.iter}; the same command '
             'with --resume continues there'
         )
 
