@@ -1,7 +1,7 @@
 """Processes that load data, and signals.
 
-Terminals and Slurm signal all processes of a run. The main process then ends the iteration and saves,
-for which it needs its workers.
+Terminals and Slurm signal all processes of a run. The main process then ends the iteration and
+saves, for which it needs its workers.
 """
 
 import contextlib
@@ -10,9 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
-from senet_mm.utils.processes import end_with_parent
-
-from .watch import SIGNALS
+from senet_mm.utils.processes import SIGNALS, end_with_parent
 
 
 @contextlib.contextmanager

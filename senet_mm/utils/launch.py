@@ -18,7 +18,10 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 import torch
-from torch.distributed import DistError, TCPStore
+from torch.distributed import (  # type: ignore[attr-defined]  # torch does not list them
+    DistError,
+    TCPStore,
+)
 from torch.distributed import run as torchrun
 from torch.distributed.elastic.agent.server.api import RunResult, WorkerGroup
 from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
@@ -28,7 +31,7 @@ from torch.distributed.elastic.rendezvous import RendezvousError
 from torch.distributed.launcher import api
 
 from .options import check_integer
-from .processes import SIGNALS, FINAL, STALLED
+from .processes import FINAL, SIGNALS, STALLED
 
 # Exit codes of processes that a signal has ended in good order.
 SIGNALLED = {128 + number for number in SIGNALS}
@@ -227,7 +230,7 @@ def launch(script: Path, processes: str, arguments: Sequence[str]) -> int:
         signal.signal(number, _end)
     if 'LOGLEVEL' not in os.environ:
         logging.disable(logging.ERROR)  # the processes and this function say what happens
-    api.LocalElasticAgent = Agent  # torchrun has no argument for it
+    setattr(api, 'LocalElasticAgent', Agent)  # noqa: B010, torchrun has no argument for it
     try:
         with group.joined() as name:
             command = [str(script), *arguments, '--launcher', 'pytorch']

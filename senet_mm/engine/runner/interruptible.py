@@ -15,6 +15,7 @@ from ..checkpoints import Writer, clean_up, collect_state, snapshot, write_check
 from ..checkpoints.history import remember_history
 from ..hooks.checkpoint_hook import CheckpointHook
 from ..hooks.position_hook import PositionHook
+from ..hooks.stall_hook import StallHook
 from ..lock import locked
 from ..resume import get_checkpoint_folder
 from ..watch import Interrupted, Watch
@@ -36,9 +37,11 @@ class InterruptibleRunner(ModelRunner):
         super().__init__(*args, **kwargs)
 
     def register_hooks(self, *args: object, **kwargs: object) -> None:
-        """Register hooks, and the one that every run has."""
+        """Register hooks, and those that every run has."""
         super().register_hooks(*args, **kwargs)
         self.register_hook(PositionHook())
+        if not any(isinstance(hook, StallHook) for hook in self.hooks):
+            self.register_hook(StallHook())
 
     def train(self) -> nn.Module:
         """Train, alone in the work directory.
@@ -147,8 +150,8 @@ class InterruptibleRunner(ModelRunner):
         self.writer.join()
         self.watch.wait_for_all()
         self.logger.info(
-            f'interrupted by {interruption.name}, saved after iteration {self.iter}; the same command '
-            'with --resume continues there'
+            f'interrupted by {interruption.name}, saved after iteration {self.iter}; the same '
+            'command with --resume continues there'
         )
 
     def _log_cost(self) -> None:

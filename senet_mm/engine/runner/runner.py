@@ -16,8 +16,8 @@ from senet_mm.registry import RUNNERS
 from senet_mm.utils.processes import end_with_parent
 
 from ..agreement import check_agreement
-from ..resume import find_resumed
 from ..restart import resumes_by_itself
+from ..resume import find_resumed
 from ..speed import use_tf32, use_threads
 from .loading import LoadingRunner
 from .logs import LoggingRunner
