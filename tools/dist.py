@@ -5,6 +5,7 @@ python tools/dist.py train 2 configs/digits/seresnet8_1xb64_digits.py
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -35,6 +36,8 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
+    # Of lost connections, which have their lines.
+    os.environ.setdefault('TORCH_CPP_LOG_LEVEL', 'ERROR')
     from senet_mm.utils.launch import launch
 
     script = Path(__file__).with_name(f'{args.tool}.py')

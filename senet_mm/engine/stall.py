@@ -92,6 +92,8 @@ def _end(timeout: float, own: Standstill, ranks: Mapping[int, Standstill | None]
         who = f'error (rank {rank})' if len(ranks) > 1 else 'error'
         why = describe_standstill(ranks) if len(ranks) > 1 else f'the process is {own.place}'
         print(f'{who}: no progress for {timeout:g} s ({NAME}): {why}', file=sys.stderr, flush=True)
+    if len(ranks) > 1:
+        time.sleep(2)  # the first that ends fails the others, which still read and print
     os._exit(STALLED)
 
 
@@ -151,8 +153,6 @@ def _exchange(
         asking = threading.Thread(target=_ask, args=(store, ranks, patience), daemon=True)
         asking.start()
         asking.join(2 * patience)
-        if get_rank() == 0:
-            time.sleep(1)  # for those that still read
     return dict(ranks)
 
 

@@ -87,6 +87,8 @@ class Group(NamedTuple):
         )
         if group.node >= nodes:
             raise ValueError(f'NODE_RANK={group.node}, NNODES={nodes}; allowed: 0 to {nodes - 1}')
+        if group.port > 65535:
+            raise ValueError(f'PORT={group.port}; allowed: 1 to 65535')
         for name in ('MASTER_ADDR', 'NODE_RANK') if nodes > 1 else ():
             if not given(name):
                 raise ValueError(
@@ -142,12 +144,13 @@ class Group(NamedTuple):
             )  # fmt: skip
             if hosts:
                 store.set('senet_mm', uuid.uuid4().hex)
-            yield store.get('senet_mm').decode()
+            name = store.get('senet_mm').decode()
         except DistError as error:
             raise OSError(
                 f'{where}: machine 0 does not answer within JOIN_TIMEOUT={self.patience} s; '
                 'allowed: its address, and the same line there with NODE_RANK=0'
             ) from error
+        yield name
 
 
 def _check_port(where: str, port: int) -> None:
