@@ -134,7 +134,7 @@ def test_a_mistake_is_reported_by_every_rank_and_fails(run_tool):
     assert 'error (rank 0): config nowhere.py does not exist' in run.stderr
 
 
-@pytest.mark.parametrize('script', ['dist.sh', 'dist_train.sh', 'dist_test.sh', 'slurm_train.sh'])
+@pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh'])
 def test_scripts_say_how_they_are_used(run_tool, script):
     run = run_tool(f'tools/{script}')
     assert run.returncode == 2

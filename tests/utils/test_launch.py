@@ -23,7 +23,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize('processes, environment, message', WRONG)
+@pytest.mark.parametrize(('processes', 'environment', 'message'), WRONG)
 def test_what_is_refused(processes, environment, message):
     with pytest.raises(ValueError, match=f'^{message}$'):
         Group.read(processes, environment)
@@ -61,7 +61,7 @@ def test_nobody_at_the_address(free_port):
 
 
 def test_no_such_address(free_port):
-    with pytest.raises(OSError, match='MASTER_ADDR=no.invalid .*: there is no such address'):
+    with pytest.raises(OSError, match=r'MASTER_ADDR=no\.invalid .*: there is no such address'):
         join(1, 'no.invalid', free_port).__enter__()
 
 
@@ -101,7 +101,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize('codes, rank, final', CASES)
+@pytest.mark.parametrize(('codes', 'rank', 'final'), CASES)
 def test_which_failure_counts(failures, codes, rank, final):
     made = failures(*codes)
     assert find_cause(made)[0] == rank
