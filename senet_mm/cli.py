@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
 from senet_mm.utils.errors import describe_lost_connection, is_answer
@@ -16,6 +17,19 @@ from senet_mm.utils.processes import end_with_parent, note_answer
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+
+
+def _end_quietly(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """For a Ctrl-C while a tool imports or reads its arguments."""
+    if issubclass(kind, KeyboardInterrupt):
+        print('interrupted', file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _end_quietly
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -41,12 +42,15 @@ def command(folder, hook='', **options):
 
 def start(folder, *arguments, **env):
     """Start two processes; what they print goes to files."""
-    command = [sys.executable, ROOT / 'tools/dist.py', 'train', '2', *arguments]
+    processes = '1' if 'NNODES' in env else '2'
+    command = [ROOT / 'tools/dist.py', 'train', processes, *arguments]
     with open(folder / 'out', 'a') as out, open(folder / 'err', 'a') as err:
         return subprocess.Popen(
-            list(map(str, command)), env={**os.environ, 'PYTHONPATH': str(ROOT), **env},
-            stdout=out, stderr=err,
-        )  # fmt: skip
+            [sys.executable, *map(str, command)],
+            env={**os.environ, 'PYTHONPATH': str(ROOT), **env},
+            stdout=out,
+            stderr=err,
+        )
 
 
 def wait_for(path, launcher):
@@ -89,6 +93,24 @@ def test_accidents(tmp_path):
     assert '.launch' in found
     found.pop('.launch')
     assert differences(story(whole / 'run'), found) == []
+
+
+def test_two_machines(tmp_path):
+    """The same line on each; after a kill on one, both restart and meet again."""
+    arguments = command(tmp_path, "dict(type='Accidents', at=16, halts=False)")
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = str(free.getsockname()[1])
+    machines = dict(NNODES='2', MASTER_ADDR='127.0.0.1', PORT=port)
+    # The second comes first, and waits.
+    launchers = [start(tmp_path, *arguments, **machines, NODE_RANK=rank) for rank in '10']
+    for launcher in launchers:
+        assert launcher.wait() == 0, (tmp_path / 'err').read_text()
+    assert 'rank 1 (process ' in (tmp_path / 'err').read_text()
+    output = (tmp_path / 'out').read_text()
+    assert output.count('2 process(es)') == 2
+    assert output.count('Epoch(train) [3][7/7]') == 1
+    assert 'Epoch(train) [1][7/7]' in output.partition('2 process(es)')[2]
 
 
 def test_signals_to_the_launcher(tmp_path):

@@ -26,16 +26,17 @@ class Accidents(Hook):
 
     Args:
         at: Number of the iteration.
+        halts: Whether there is a halt.
     """
 
-    def __init__(self, at):
-        self.at = at
+    def __init__(self, at, halts=True):
+        self.at, self.halts = at, halts
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if runner.rank == 1 and runner.iter == self.at:
             start = os.environ['TORCHELASTIC_RESTART_COUNT']
             if start == '0':
                 os.kill(os.getpid(), signal.SIGKILL)
-            if start == '1':
+            if start == '1' and self.halts:
                 for worker in multiprocessing.active_children():
                     os.kill(worker.pid, signal.SIGSTOP)

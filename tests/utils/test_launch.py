@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
-from senet_mm.utils.launch import Group, describe, find_cause, is_final
+from senet_mm.utils.launch import describe, find_cause, is_final
+from senet_mm.utils.machines import Group
 from senet_mm.utils.processes import note_answer
 
 WRONG = [
