@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+import torch
 import torch.distributed as dist
 
 from senet_mm.engine import watch
@@ -60,6 +61,19 @@ def test_a_signal_that_comes_twice_at_once_is_one(monkeypatch):
         assert ends == [143]
         with pytest.raises(Interrupted):
             own.poll()
+
+
+def test_a_signal_in_the_first_compilation():
+    """There is nothing to save, so the run ends at once."""
+
+    def compile_slowly(module, inputs):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return module.forward
+
+    double = torch.compile(lambda x: 2 * x, backend=compile_slowly)
+    with Watch().listening(), pytest.raises(Interrupted) as end:
+        double(torch.ones(1))
+    assert end.value.code == 143
 
 
 class Numbers:
