@@ -140,11 +140,13 @@ def test_a_worker_ends_with_its_process(tmp_path, in_thread):
     while not file.exists():
         time.sleep(0.01)
     worker = int(file.read_text())
-    time.sleep(0.1)
-    os.kill(worker, 0)
+    time.sleep(0.2)  # for a kill at the end of the thread
+    assert _lives(worker)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
+    end = time.monotonic() + 60
     while _lives(worker):  # one of a thread: until torch's own look for its parent, each 5 s
+        assert time.monotonic() < end
         time.sleep(0.05)
 
 
