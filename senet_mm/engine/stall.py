@@ -81,7 +81,7 @@ class Progress:
             # Not by a clock, which also runs while this process is stopped.
             steps, idle = self._steps, idle + tick if steps == self._steps else 0.0
             if idle >= self.timeout:
-                own = Standstill(steps, describe_place(thread))
+                own = Standstill(steps, describe_halt(thread))
                 _end(self.timeout, own, _exchange(store, own, self._patience))
 
 
@@ -115,7 +115,7 @@ def describe_standstill(ranks: Mapping[int, Standstill | None]) -> str:
     return ', '.join(f'rank {rank} is {found.place}' for rank, found in late.items())
 
 
-def describe_place(thread: int) -> str:
+def describe_halt(thread: int) -> str:
     """What a thread of this process does, and which loader workers are stopped."""
     place = 'gone'
     if frame := sys._current_frames().get(thread):

@@ -37,7 +37,9 @@ class Agent(LocalElasticAgent):
         elif result.failures and self._remaining_restarts:
             total = worker_group.spec.max_restarts
             number = total - self._remaining_restarts + 1
-            print(f'{describe(result.failures)}; restart {number} of {total}', file=sys.stderr)
+            print(
+                f'{describe_failure(result.failures)}; restart {number} of {total}', file=sys.stderr
+            )
         return result
 
 
@@ -65,7 +67,7 @@ def find_cause(failures: Mapping[int, ProcessFailure]) -> tuple[int, ProcessFail
     return min(failures.items(), key=order)
 
 
-def describe(failures: Mapping[int, ProcessFailure]) -> str:
+def describe_failure(failures: Mapping[int, ProcessFailure]) -> str:
     """Which process failed, and how."""
     rank, failure = find_cause(failures)
     code = failure.exitcode
@@ -110,7 +112,7 @@ def launch(script: Path, processes: str, arguments: Sequence[str]) -> int:
     except ChildFailedError as error:
         code = find_cause(error.failures)[1].exitcode
         if code < 0:
-            print(f'error: {describe(error.failures)}', file=sys.stderr)
+            print(f'error: {describe_failure(error.failures)}', file=sys.stderr)
         return code if code > 0 else 128 - code
     except RendezvousError as error:
         raise OSError(

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
-from senet_mm.utils.launch import describe, find_cause, is_final
+from senet_mm.utils.launch import describe_failure, find_cause, is_final
 from senet_mm.utils.machines import Group
 from senet_mm.utils.processes import note_answer
 
@@ -107,4 +107,4 @@ def test_which_failure_counts(failures, codes, rank, final):
     made = failures(*codes)
     assert find_cause(made)[0] == rank
     assert is_final(made.values()) is final
-    assert describe(made).startswith(f'rank {rank} (process {100 + rank} on ')
+    assert describe_failure(made).startswith(f'rank {rank} (process {100 + rank} on ')
