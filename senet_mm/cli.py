@@ -118,11 +118,16 @@ def reported_errors(show_traceback: bool = False) -> Iterator[None]:
         with _as_exits(show_traceback):
             yield
     except SystemExit as end:
-        if 'TORCHELASTIC_RUN_ID' not in os.environ:
+        if not _is_rank():
             raise
         _leave(end.code)
-    if 'TORCHELASTIC_RUN_ID' in os.environ:
+    if _is_rank():
         _leave(0)
+
+
+def _is_rank() -> bool:
+    """Whether torchrun or Slurm has started this process, with others."""
+    return 'TORCHELASTIC_RUN_ID' in os.environ or 'SLURM_STEP_ID' in os.environ
 
 
 @contextlib.contextmanager

@@ -115,7 +115,7 @@ def test_a_mistake_is_reported_and_not_tried_again(run_tool):
     assert run.stderr
 
 
-@pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh'])
+@pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh'])
 def test_scripts_say_how_they_are_used(run_tool, script):
     run = run_tool(f'tools/{script}')
     assert run.returncode == 2

@@ -56,7 +56,9 @@ class InterruptibleRunner(ModelRunner):
                     self.work_dir, get_checkpoint_folder({**self.cfg, 'work_dir': self.work_dir})
                 )
             try:
-                return super().train()
+                model = super().train()
+                self.watch.wait_for_all()  # launchers end the others some time after the first
+                return model
             except Interrupted as interruption:
                 self._save_interrupted(interruption)
                 raise

@@ -18,6 +18,7 @@ from senet_mm.utils.processes import end_with_parent
 from ..agreement import check_agreement
 from ..restart import resumes_by_itself
 from ..resume import find_resumed
+from ..slurm import use_slurm
 from ..speed import use_tf32, use_threads
 from .loading import LoadingRunner
 from .logs import LoggingRunner
@@ -61,6 +62,8 @@ class Runner(LoadingRunner, LoopRunner, LoggingRunner):
         """Set up processes, which end with their launcher and must have one config."""
         if 'TORCHELASTIC_RUN_ID' in os.environ:
             end_with_parent()
+        if self.launcher == 'slurm':
+            use_slurm()
         env_cfg = copy.deepcopy(env_cfg)
         dist_cfg = env_cfg.setdefault('dist_cfg', {})
         # Longer than that of StallHook, which names the process for which the others wait.
@@ -75,10 +78,8 @@ class Runner(LoadingRunner, LoopRunner, LoggingRunner):
 
     def _use_gloo(self, timeout: timedelta) -> None:
         """Connect processes without a GPU; mmengine would ask for a CUDA device."""
-        if self.launcher != 'pytorch':
-            raise ValueError(
-                f'launcher={self.launcher!r} needs GPUs; allowed without: none, pytorch'
-            )
+        if self.launcher == 'mpi':
+            raise ValueError("launcher='mpi': needs GPUs; allowed without: none, pytorch, slurm")
         dist.init_process_group('gloo', timeout=timeout)
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
