@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from senet_mm.utils.errors import describe_lost_connection, is_answer
 from senet_mm.utils.processes import end_with_parent, note_answer
+from senet_mm.utils.slurm import use_slurm
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -89,6 +90,8 @@ def load_config(args: argparse.Namespace) -> 'Config':
     """
     if 'TORCHELASTIC_RUN_ID' in os.environ:
         end_with_parent()
+    if args.launcher == 'slurm':
+        use_slurm()
     from senet_mm.apis import get_config
 
     cfg = get_config(args.config, args.cfg_options)

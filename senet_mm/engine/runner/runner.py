@@ -14,11 +14,11 @@ from senet_mm.engine.weights.origin import find_pretrained, load_origin
 from senet_mm.engine.weights.preprocessing import check_preprocessor
 from senet_mm.registry import RUNNERS
 from senet_mm.utils.processes import end_with_parent
+from senet_mm.utils.slurm import use_slurm
 
 from ..agreement import check_agreement
 from ..restart import resumes_by_itself
 from ..resume import find_resumed
-from ..slurm import use_slurm
 from ..speed import use_tf32, use_threads
 from .loading import LoadingRunner
 from .logs import LoggingRunner

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from senet_mm.utils.errors import InputError
+from .errors import InputError
 
 # Below the ports that Linux gives to clients.
 FIRST_PORT, PORTS = 10000, 20000
@@ -27,7 +27,7 @@ def use_slurm() -> None:
             f"launcher='slurm': {error.args[0]} is not set; allowed: start by srun, as "
             'tools/slurm_train.sh does'
         ) from error
-    env.setdefault('MASTER_PORT', str(FIRST_PORT + (job + step) % PORTS))
+    env.setdefault('MASTER_PORT', str(FIRST_PORT + (10 * job + step) % PORTS))
     if 'MASTER_ADDR' not in env:
         command = ['scontrol', 'show', 'hostnames', nodes]
         names = subprocess.run(command, check=True, capture_output=True, text=True).stdout
