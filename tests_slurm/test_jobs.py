@@ -1,6 +1,7 @@
 """Jobs of a real Slurm that run, are preempted, cancelled, or lose a process."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -62,25 +63,26 @@ class Job:
     def __init__(self, config: Path, folder: Path) -> None:
         self.config, self.folder, self.work_dir = config, folder, folder / 'run'
 
-    def submit(self, *options: str, held: bool = True, **env: str) -> None:
+    def submit(self, *options: str, resume: bool = False, **env: str) -> None:
         """Submit the job.
 
         Args:
             *options: Options of sbatch.
-            held: Hold the training at its iteration; returns when it is there.
+            resume: Resume, and do not hold the training; else return when it is held.
             **env: Added to the environment.
         """
-        if held:
+        if not resume:
             env[FOLDER] = str(self.folder)
         env = {**os.environ, 'PYTHONPATH': str(ROOT), **env}
         env['PATH'] = os.pathsep.join([str(Path(sys.executable).parent), env['PATH']])
         options = ['--parsable', f'--partition={PARTITION}', '--ntasks=2', *options]
         options.append(f'--output={self.folder}/log')
         script = ['tools/slurm_train.sbatch', *arguments(self.config, self.work_dir)]
+        script += ['--resume'] * resume
         self.number = subprocess.check_output(
             ['sbatch', *options, *script], cwd=ROOT, env=env, text=True
         ).strip()
-        if held:
+        if not resume:
             self.wait(lambda: all(file.exists() and file.read_text() for file in self.files))
 
     def update(self, setting: str) -> None:
@@ -97,6 +99,11 @@ class Job:
         """Of the job, as Slurm names it."""
         query = ('squeue', '--noheader', '--states=all', '--format=%T', f'--job={self.number}')
         return run(*query).strip()
+
+    @property
+    def restarts(self) -> int:
+        """How often the job went back into the queue."""
+        return int(re.search(r'Restarts=(\d+)', run('scontrol', 'show', 'job', self.number))[1])
 
     def wait(self, condition: object) -> None:
         """Wait, and show the log if it takes too long."""
@@ -144,14 +151,26 @@ def test_train_and_test(whole, config, tmp_path, run_tool):
     assert scores[-1] == scores[-2]
 
 
-def test_a_preempted_job_resumes_by_itself(whole, job):
-    """Signalled by Slurm before its time ends; it ends as if it had not been."""
-    job.submit('--time=60', '--signal=B:USR1@600')
+def end_time(job):
+    """Slurm signals the job some time before its end."""
     job.update('TimeLimit=5')
-    job.wait(lambda: 'Restarts=1' in run('scontrol', 'show', 'job', job.number))
+    job.wait(lambda: job.restarts == 1)
     job.update('TimeLimit=60')
+
+
+def put_back(job):
+    """Slurm puts the job back into the queue, as for another job that comes first."""
+    subprocess.check_call(['scontrol', 'requeue', job.number])
+
+
+@pytest.mark.parametrize(('preempt', 'name'), [(end_time, 'SIGUSR1'), (put_back, 'SIGTERM')])
+def test_a_preempted_job_resumes_by_itself(whole, job, preempt, name):
+    """It ends as if it had not been preempted."""
+    job.submit('--time=60', '--signal=B:USR1@600')
+    preempt(job)
     job.wait_for('COMPLETED')
-    assert 'interrupted by SIGUSR1, saved after iteration 10' in job.log
+    assert job.restarts == 1
+    assert f'interrupted by {name}, saved after iteration 10' in job.log
     assert differences(story(whole[0]), story(job.work_dir)) == []
 
 
@@ -161,7 +180,7 @@ def test_a_cancelled_job_is_saved(whole, job):
     run('scancel', job.number)
     job.wait_for('CANCELLED')
     assert torch.load(job.work_dir / 'between.pth', weights_only=False)['meta']['iter'] == 10
-    job.submit(held=False)
+    job.submit(resume=True)
     job.wait_for('COMPLETED')
     assert differences(story(whole[0]), story(job.work_dir)) == []
 
@@ -172,7 +191,7 @@ def test_a_killed_process_ends_the_job(whole, job):
     os.kill(int(job.files[1].read_text()), signal.SIGKILL)
     job.wait_for('FAILED')
     assert 'task 1: Killed' in job.log
-    assert 'ended with code 137; the same sbatch command resumes the training' in job.log
-    job.submit(held=False)
+    assert 'ended with code 137; the same sbatch command with --resume' in job.log
+    job.submit(resume=True)
     job.wait_for('COMPLETED')
     assert differences(story(whole[0]), story(job.work_dir)) == []

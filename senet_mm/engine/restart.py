@@ -15,12 +15,14 @@ def resumes_by_itself(cfg: Mapping) -> bool:
 
     The command may have no ``--resume``, or one with the checkpoint from which the run began.
     """
+    if _is_first():
+        return False
     file = Path(cfg['work_dir']) / LAUNCH
     return file.is_file() and file.read_text() == _get_launch() != ''
 
 
 def note_saved(work_dir: str | os.PathLike) -> None:
-    """Remember which launch has saved a checkpoint; for runs of torchrun."""
+    """Remember which launch has saved a checkpoint; for runs of torchrun and Slurm."""
     file, launch = Path(work_dir) / LAUNCH, _get_launch()
     if launch and not (file.is_file() and file.read_text() == launch):
         with atomic_file(file) as opened:
@@ -29,5 +31,14 @@ def note_saved(work_dir: str | os.PathLike) -> None:
 
 def _get_launch() -> str:
     """The name of a launch, which restarts keep; empty where there is none."""
-    name = os.environ.get('TORCHELASTIC_RUN_ID', '')
-    return '' if name == 'none' else name  # torchrun's default on several machines
+    name = os.environ.get('TORCHELASTIC_RUN_ID', 'none')
+    if name != 'none':  # torchrun's default on several machines
+        return name
+    # A job that goes back into the queue keeps its number, and its steps are counted anew.
+    job, step = (os.environ.get(f'SLURM_{part}_ID') for part in ('JOB', 'STEP'))
+    return f'slurm {job}.{step}' if step else ''
+
+
+def _is_first() -> bool:
+    """Whether Slurm starts this job for the first time: its steps may be shells for many runs."""
+    return _get_launch().startswith('slurm') and 'SLURM_RESTART_COUNT' not in os.environ
