@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 CONFIG ?= configs/digits/seresnet8_1xb64_digits.py
 
-.PHONY: train test test-fast test-oldest test-detection lint clean
+.PHONY: train test test-fast test-oldest test-detection test-slurm lint clean
 
 train: .venv/installed  ## train an SE network on scikit-learn's handwritten digits
 	$(BIN)/python tools/train.py $(CONFIG)
@@ -19,6 +19,9 @@ test-oldest: .venv-oldest/installed  ## run the fast tests with the oldest versi
 
 test-detection: .venv-detection/installed  ## run the tests that need mmdet
 	.venv-detection/bin/python -m pytest tests_mmdet
+
+test-slurm: .venv/installed  ## run jobs of a real Slurm on this machine (slurm-wlm, munge; as root)
+	$(BIN)/python -m pytest -rs tests_slurm
 
 lint: .venv/installed  ## check style, format and types
 	$(BIN)/ruff check

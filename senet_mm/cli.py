@@ -9,12 +9,28 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from senet_mm.utils.errors import has_worked, is_answer
+from senet_mm.utils.errors import describe_lost_connection, has_worked, is_answer
+from senet_mm.utils.processes import end_with_parent, note_answer
+from senet_mm.utils.slurm import use_slurm
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+
+
+def _end_quietly(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """For a Ctrl-C while a tool imports or reads its arguments."""
+    if issubclass(kind, KeyboardInterrupt):
+        print('interrupted', file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _end_quietly
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:
@@ -73,6 +89,10 @@ def load_config(args: argparse.Namespace) -> 'Config':
         ValueError: The config is damaged or describes no network, an option has no effect (see
             ``get_config``), or the work directory is a file.
     """
+    if 'TORCHELASTIC_RUN_ID' in os.environ:
+        end_with_parent()
+    if args.launcher == 'slurm':
+        use_slurm()
     from senet_mm.apis import get_config
 
     cfg = get_config(args.config, args.cfg_options)
@@ -99,24 +119,56 @@ def reported_errors(show_traceback: bool = False) -> Iterator[None]:
         # Names of files may hold bytes that are not UTF-8.
         sys.stdout.reconfigure(errors='backslashreplace')
     try:
+        with _as_exits(show_traceback):
+            yield
+    except SystemExit as end:
+        if not _is_rank():
+            raise
+        _leave(end.code)
+    if _is_rank():
+        _leave(0)
+
+
+def _is_rank() -> bool:
+    """Whether torchrun or Slurm has started this process, with others."""
+    return 'TORCHELASTIC_RUN_ID' in os.environ or 'SLURM_STEP_ID' in os.environ
+
+
+@contextlib.contextmanager
+def _as_exits(show_traceback: bool) -> Iterator[None]:
+    try:
         yield
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         sys.exit(130)  # 128 + SIGINT, as of shells
     except Exception as error:
-        answers = is_answer(error) or _missing_key(error)
-        if show_traceback or not answers:
-            traceback.print_exception(error)
-        rank = os.environ.get('RANK')
-        who = f'error (rank {rank})' if rank else 'error'
-        place = _place(error) if answers and not has_worked(error) else ''
-        sys.exit(f'{who}: {describe(error)}{place}')
-    if 'TORCHELASTIC_RUN_ID' in os.environ:
-        # All is done. Threads of torch.distributed now and then abort an interpreter that ends.
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+        sys.exit(_report(error, show_traceback))
+
+
+def _report(error: Exception, show_traceback: bool) -> str:
+    """The line of an error; prints the traceback where it helps."""
+    answers = bool(is_answer(error) or _missing_key(error))
+    lost = describe_lost_connection(error)
+    if show_traceback or not (answers or lost):
+        traceback.print_exception(error)
+    rank = os.environ.get('RANK')
+    who = f'error (rank {rank})' if rank else 'error'
+    place = _place(error) if answers and not has_worked(error) else ''
+    line = f'{who}: {lost or describe(error)}{place}'
+    if answers and not lost:
+        note_answer(line)
+    return line
+
+
+def _leave(code: object) -> NoReturn:
+    """End at once; threads of torch.distributed now and then abort an interpreter that ends."""
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+        code = 1
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 0)
 
 
 def _place(error: Exception) -> str:

@@ -53,7 +53,7 @@ def _import_path(monkeypatch):
 
 @pytest.fixture(autouse=True, scope='session')
 def _format_once():
-    """mmengine formats the config for each checkpoint, which takes as long as the training."""
+    """A run formats its config four times, which takes as long as a small training."""
     format_code, formatted = yapf_api.FormatCode, {}
 
     def format_new(text, **style):

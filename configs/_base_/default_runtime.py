@@ -12,6 +12,8 @@ default_hooks = dict(
     complexity=dict(type='ComplexityHook'),
     # Allows 10 damaged training images, or 0.1 %, whichever is more.
     damaged_images=dict(type='DamagedImagesHook', share=0.001, at_least=10),
+    # Ends a run in which no iteration begins or ends for so many seconds.
+    stall=dict(type='StallHook', timeout=900),
 )
 
 env_cfg = dict(

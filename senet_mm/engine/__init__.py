@@ -6,6 +6,7 @@ from .hooks import (
     FreezeNormHook,
     PositionHook,
     ResultHook,
+    StallHook,
 )
 from .loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from .one_cycle import OneCycleLR
@@ -33,6 +34,7 @@ __all__ = [
     'PretrainedInit',
     'ResultHook',
     'Runner',
+    'StallHook',
     'load_from_anywhere',
     'load_from_local',
     'load_from_url',

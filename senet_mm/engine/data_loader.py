@@ -1,5 +1,6 @@
 """Data loaders whose random numbers follow from seed, epoch and position."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence, Sized
 from functools import partial
 from typing import Any
@@ -16,6 +17,8 @@ from senet_mm.datasets.seeding import SeededDataset, SeededSampler
 from senet_mm.datasets.subset import count_samples, length_of
 from senet_mm.registry import DATA_SAMPLERS, DATASETS
 
+from .workers import blocked_signals, start_worker
+
 
 class ReportingLoader(DataLoader):
     """torch's loader; ``damaged`` tells what was replaced in the batch that it gave last."""
@@ -24,7 +27,9 @@ class ReportingLoader(DataLoader):
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # loops only iterate
         # Not a generator itself: torch draws a random number here, before the first batch.
-        return self._report(super().__iter__())
+        with blocked_signals():
+            batches = super().__iter__()
+        return self._report(batches)
 
     def _report(self, batches: Iterator[Any]) -> Iterator[Any]:
         for served in batches:
@@ -73,6 +78,8 @@ def build_data_loader(
     cfg['collate_fn'] = dict(type=as_it_is)
     loader = Runner.build_dataloader(cfg, seed, diff_rank_seed)
     loader.__class__ = ReportingLoader  # mmengine has no argument for it
+    is_main = threading.current_thread() is threading.main_thread()
+    loader.worker_init_fn = partial(start_worker, loader.worker_init_fn, with_parent=is_main)
     check_has_batch(loader)
     return loader
 

@@ -4,15 +4,19 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 
 import torch
 import torch.distributed as dist
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+from senet_mm.utils.processes import SIGNALS
+
 # Beyond all numbers of signals.
 WRITING_FAILED = 1000
+# Seconds in which a signal that comes again is the same one.
+SAME = 1.0
 
 
 class Interrupted(SystemExit):
@@ -36,19 +40,20 @@ class Watch:
     def __init__(self) -> None:
         self.signum = 0
         self.has_work = False
+        self._received_at = 0.0
         self._group: dist.ProcessGroup | None = None
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         """Take signals; a second one ends the process at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield  # signals go to the main thread
-            return
         self.signum, self.has_work = 0, False
-        if dist.is_initialized() and dist.get_backend() != 'gloo':
+        if self._group is None and dist.is_initialized() and dist.get_backend() != 'gloo':
             group = dist.new_group(backend='gloo')
             assert isinstance(group, dist.ProcessGroup)
             self._group = group
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals go to the main thread
+            return
         former = {number: signal.signal(number, self._receive) for number in SIGNALS}
         try:
             yield
@@ -58,10 +63,18 @@ class Watch:
 
     def _receive(self, signum: int, frame: FrameType | None) -> None:
         if self.signum:
+            # A scheduler signals all processes, and torchrun passes its own signal on.
+            if signum == self.signum and time.monotonic() - self._received_at < SAME:
+                return
             os._exit(128 + signum)
-        self.signum = signum
+        self.signum, self._received_at = signum, time.monotonic()
         if not self.has_work:
             raise Interrupted(signum)
+
+    def wait_for_all(self) -> None:
+        """Wait until all processes have come here; torchrun ends the others when one ends."""
+        if dist.is_initialized():
+            dist.barrier(self._group)
 
     def poll(self, writing_failed: bool = False) -> None:
         """Let all processes know what has happened to any; all must call it.

@@ -1,5 +1,6 @@
 """Errors that answer the user, and errors of a program that fails in the middle of a run."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -42,3 +43,17 @@ def is_answer(error: Exception) -> bool:
 def has_worked(error: Exception) -> bool:
     """Whether an error came up in the middle of :func:`working`."""
     return vars(error).get('while_working', False)
+
+
+def describe_lost_connection(error: BaseException) -> str | None:
+    """One line for an error of a collective operation; None for other errors.
+
+    The cause is another process, which says more or is gone.
+    """
+    text = ' '.join(str(error).split())
+    classes = {kind.__name__ for kind in type(error).__mro__}
+    # gloo raises a plain RuntimeError, with its source file.
+    if 'DistError' not in classes and not ('RuntimeError' in classes and '/gloo/' in text):
+        return None
+    text = re.sub(r'\[/[^]]*/gloo/[^]]*\] ', '', text)
+    return f'the connection to another process is lost: {text.partition(". This is")[0]}'

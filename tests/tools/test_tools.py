@@ -163,13 +163,18 @@ def test_a_mistake_is_one_line(run_tool, tmp_path, command, message):
     assert len(run.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize('launcher', ['slurm', 'mpi'])
-def test_launcher_that_needs_a_gpu(run_tool, tmp_path, launcher):
+LAUNCHERS = {
+    'slurm': 'SLURM_PROCID is not set; allowed: start by srun, as tools/slurm_train.sh does',
+    'mpi': 'needs GPUs; allowed without: none, pytorch, slurm',
+}
+
+
+@pytest.mark.parametrize('launcher', LAUNCHERS)
+def test_launcher_that_cannot_start(run_tool, tmp_path, launcher):
     command = ['tools/train.py', DIGITS, '--work-dir', tmp_path, '--launcher', launcher]
     run = run_tool(*command, CUDA_VISIBLE_DEVICES='')
     assert run.returncode == 1
-    message = f'error: launcher={launcher!r} needs GPUs; allowed without: none, pytorch\n'
-    assert run.stderr == message
+    assert run.stderr == f'error: launcher={launcher!r}: {LAUNCHERS[launcher]}\n'
 
 
 def test_foreign_checkpoint_is_one_line(run_tool, tmp_path):

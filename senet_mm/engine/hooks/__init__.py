@@ -7,6 +7,7 @@ from .early_stopping_hook import EarlyStoppingHook
 from .freeze_norm_hook import FreezeNormHook
 from .position_hook import PositionHook
 from .result_hook import ResultHook
+from .stall_hook import StallHook
 
 __all__ = [
     'CheckpointHook',
@@ -16,4 +17,5 @@ __all__ = [
     'FreezeNormHook',
     'PositionHook',
     'ResultHook',
+    'StallHook',
 ]

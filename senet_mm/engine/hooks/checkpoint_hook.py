@@ -10,6 +10,7 @@ from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import CheckpointHook as _CheckpointHook
 
 from senet_mm.engine.checkpoints.folder import point_to
+from senet_mm.engine.restart import note_saved
 from senet_mm.registry import HOOKS
 from senet_mm.utils.errors import InputError
 
@@ -123,6 +124,7 @@ class CheckpointHook(_CheckpointHook):
     def _finish(self, work_dir: str, path: str, replaced: list[str]) -> None:
         """What follows when a checkpoint is whole; runs in the thread that wrote it."""
         point_to(work_dir, path)
+        note_saved(work_dir)
         self._remove(replaced)
 
     def _remove(self, names: list[str]) -> None:

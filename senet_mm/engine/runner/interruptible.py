@@ -15,6 +15,7 @@ from ..checkpoints import Writer, clean_up, collect_state, snapshot, write_check
 from ..checkpoints.history import remember_history
 from ..hooks.checkpoint_hook import CheckpointHook
 from ..hooks.position_hook import PositionHook
+from ..hooks.stall_hook import StallHook
 from ..lock import locked
 from ..resume import get_checkpoint_folder
 from ..watch import Interrupted, Watch
@@ -36,9 +37,11 @@ class InterruptibleRunner(ModelRunner):
         super().__init__(*args, **kwargs)
 
     def register_hooks(self, *args: object, **kwargs: object) -> None:
-        """Register hooks, and the one that every run has."""
+        """Register hooks, and those that every run has."""
         super().register_hooks(*args, **kwargs)
         self.register_hook(PositionHook())
+        if not any(isinstance(hook, StallHook) for hook in self.hooks):
+            self.register_hook(StallHook())
 
     def train(self) -> nn.Module:
         """Train, alone in the work directory.
@@ -53,7 +56,9 @@ class InterruptibleRunner(ModelRunner):
                     self.work_dir, get_checkpoint_folder({**self.cfg, 'work_dir': self.work_dir})
                 )
             try:
-                return super().train()
+                model = super().train()
+                self.watch.wait_for_all()  # launchers end the others some time after the first
+                return model
             except Interrupted as interruption:
                 self._save_interrupted(interruption)
                 raise
@@ -137,7 +142,7 @@ class InterruptibleRunner(ModelRunner):
         """Save where a signal has ended the run."""
         hook = self.checkpoint_hook
         if not self.watch.has_work or hook is None:
-            self.logger.info(f'ended by {interruption.name}: nothing to save')
+            self.logger.info(f'interrupted by {interruption.name}: nothing to save')
             return
         if self.is_validating:
             for averaging in self.hooks:
@@ -145,9 +150,10 @@ class InterruptibleRunner(ModelRunner):
                     averaging.after_val_epoch(self)  # sets the trained weights back
         hook.save_between(self)
         self.writer.join()
+        self.watch.wait_for_all()
         self.logger.info(
-            f'ended by {interruption.name}, saved after iteration {self.iter}; the same command '
-            'with --resume continues there'
+            f'interrupted by {interruption.name}, saved after iteration {self.iter}; the same '
+            'command with --resume continues there'
         )
 
     def _log_cost(self) -> None:

@@ -1,5 +1,7 @@
 """Loaders and loops of training, validation and testing."""
 
+import contextlib
+
 from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader
 
@@ -9,6 +11,7 @@ from senet_mm.utils.errors import working
 
 from ..classes import align_with_training
 from ..data_loader import build_data_loader, check_has_batch, refuse_damage
+from ..hooks.stall_hook import StallHook
 from ..preflight import check_loop
 from .model import ModelRunner
 
@@ -59,6 +62,15 @@ class LoopRunner(ModelRunner):
 
 
 def as_work(loop: BaseLoop) -> BaseLoop:
-    """A loop whose errors are those of a run in its middle, not answers to its config."""
-    setattr(loop, 'run', working()(loop.run))  # noqa: B010, a method of the class
+    """A loop that ends when it stalls; its errors are of a run in its middle, not of its config."""
+    run = loop.run
+
+    def work() -> object:
+        with working(), contextlib.ExitStack() as stack:
+            for hook in loop.runner.hooks:
+                if isinstance(hook, StallHook):
+                    stack.enter_context(hook.watched())
+            return run()
+
+    setattr(loop, 'run', work)  # noqa: B010, a method of the class
     return loop

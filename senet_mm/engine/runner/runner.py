@@ -1,6 +1,8 @@
 """mmengine's runner, with its traps filled in."""
 
 import copy
+import os
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -11,7 +13,11 @@ from senet_mm.engine.weights.adopt import adopt_normalisation
 from senet_mm.engine.weights.origin import find_pretrained, load_origin
 from senet_mm.engine.weights.preprocessing import check_preprocessor
 from senet_mm.registry import RUNNERS
+from senet_mm.utils.processes import end_with_parent
+from senet_mm.utils.slurm import use_slurm
 
+from ..agreement import check_agreement
+from ..restart import resumes_by_itself
 from ..resume import find_resumed
 from ..speed import use_tf32, use_threads
 from .loading import LoadingRunner
@@ -37,6 +43,9 @@ class Runner(LoadingRunner, LoopRunner, LoggingRunner):
         """
         check_keys(cfg)
         check_preprocessor(cfg)
+        if resumes_by_itself(cfg):
+            cfg = copy.deepcopy(cfg)
+            cfg.resume = 'auto'
         filename = find_resumed(cfg) or cfg.get('load_from') or find_pretrained(cfg)
         if not filename:
             return super().from_cfg(cfg)
@@ -50,16 +59,28 @@ class Runner(LoadingRunner, LoopRunner, LoggingRunner):
         return runner
 
     def setup_env(self, env_cfg: dict) -> None:
-        """Set up processes; without a GPU by gloo, where mmengine would ask for a CUDA device."""
+        """Set up processes, which end with their launcher and must have one config."""
+        if 'TORCHELASTIC_RUN_ID' in os.environ:
+            end_with_parent()
+        if self.launcher == 'slurm':
+            use_slurm()
+        env_cfg = copy.deepcopy(env_cfg)
+        dist_cfg = env_cfg.setdefault('dist_cfg', {})
+        # Longer than that of StallHook, which names the process for which the others wait.
+        dist_cfg.setdefault('timeout', 1800)
         if self.distributed and not torch.cuda.is_available() and not dist.is_initialized():
-            if self.launcher != 'pytorch':
-                raise ValueError(
-                    f'launcher={self.launcher!r} needs GPUs; allowed without: none, pytorch'
-                )
-            dist.init_process_group('gloo')
+            self._use_gloo(timedelta(seconds=dist_cfg['timeout']))
         use_tf32(env_cfg.get('tf32', False))
         use_threads(env_cfg.get('num_threads'))
         super().setup_env(env_cfg)
+        if self.distributed:
+            check_agreement(self.cfg)
+
+    def _use_gloo(self, timeout: timedelta) -> None:
+        """Connect processes without a GPU; mmengine would ask for a CUDA device."""
+        if self.launcher == 'mpi':
+            raise ValueError("launcher='mpi': needs GPUs; allowed without: none, pytorch, slurm")
+        dist.init_process_group('gloo', timeout=timeout)
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         """Register hooks by name; None leaves out one of mmengine's, or one of a config's."""

@@ -1,0 +1,148 @@
+"""The machines and processes of a run, from the environment, as options of torchrun."""
+
+import contextlib
+import re
+import socket
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import torch
+from torch.distributed import (  # type: ignore[attr-defined]  # torch does not list them
+    DistError,
+    TCPStore,
+)
+from torch.distributed import run as torchrun
+
+from .options import check_integer
+from .processes import SIGNALS
+
+
+class Group(NamedTuple):
+    """The processes of a run, from the environment.
+
+    Attributes:
+        processes: Number of processes on this machine.
+        nodes: Number of machines.
+        node: Number of this machine.
+        address: Address of machine 0, which hosts the store; empty on one machine.
+        port: Port of the store on machine 0.
+        restarts: How often the group is restarted after a crash.
+        grace: Time that processes have to save after a signal, in seconds.
+        patience: Time that machines wait for each other, in seconds.
+    """
+
+    processes: int
+    nodes: int
+    node: int
+    address: str
+    port: int
+    restarts: int
+    grace: int
+    patience: int
+
+    @classmethod
+    def read(cls, processes: str, environment: Mapping[str, str]) -> 'Group':
+        """Read the number of processes, and the variables of the environment.
+
+        Raises:
+            ValueError: One of them is not allowed, or ``MASTER_ADDR`` is missing.
+        """
+        gpus = torch.cuda.device_count()
+        count = _integer('N', processes, 1)
+        if 0 < gpus < count:
+            raise ValueError(
+                f'N={count}, and this machine has {gpus} GPU(s); allowed: 1 to {gpus}, or '
+                'CUDA_VISIBLE_DEVICES= to use the CPU'
+            )
+        given = environment.get
+        group = cls(
+            count,
+            nodes := _integer('NNODES', given('NNODES', '1'), 1),
+            _integer('NODE_RANK', given('NODE_RANK', '0'), 0),
+            given('MASTER_ADDR', ''),
+            _integer('PORT', given('PORT', '29500'), 1),
+            _integer('MAX_RESTARTS', given('MAX_RESTARTS', '3'), 0),
+            _integer('SHUTDOWN_TIMEOUT', given('SHUTDOWN_TIMEOUT', '60'), 1),
+            _integer('JOIN_TIMEOUT', given('JOIN_TIMEOUT', '50'), 1),
+        )
+        if group.node >= nodes:
+            raise ValueError(f'NODE_RANK={group.node}, NNODES={nodes}; allowed: 0 to {nodes - 1}')
+        if group.port > 65535:
+            raise ValueError(f'PORT={group.port}; allowed: 1 to 65535')
+        for name in ('MASTER_ADDR', 'NODE_RANK') if nodes > 1 else ():
+            if not given(name):
+                raise ValueError(
+                    f'NNODES={nodes} without {name}; allowed: on each machine its number as '
+                    'NODE_RANK, from 0, and the address of machine 0 as MASTER_ADDR'
+                )
+        return group
+
+    def options(self, name: str) -> list[str]:
+        """Options of torchrun; those that an old one does not know are left out.
+
+        Args:
+            name: The same on all machines, and another one for each launch.
+        """
+        rendezvous = ['--standalone']
+        if self.nodes > 1:
+            rendezvous = ['--rdzv-backend=c10d', f'--rdzv-endpoint={self.address}:{self.port}']
+            conf = f'join_timeout={self.patience},read_timeout={self.patience}'
+            rendezvous += [f'--rdzv-id={name}', f'--rdzv-conf={conf},is_host={int(not self.node)}']
+        options = [
+            f'--nnodes={self.nodes}',
+            f'--nproc-per-node={self.processes}',
+            f'--max-restarts={self.restarts}',
+            f'--shutdown-timeout={self.grace}',
+            '--signals-to-handle=' + ','.join(number.name for number in SIGNALS),
+        ]
+        known = torchrun.get_args_parser()._option_string_actions
+        return [*rendezvous, *(o for o in options if o.partition('=')[0] in known)]
+
+    @contextlib.contextmanager
+    def joined(self) -> Iterator[str]:
+        """Host the store of machine 0, or reach it; gives a name that machine 0 has drawn.
+
+        Raises:
+            OSError: The address is unknown, the port is taken, or nobody answers there.
+        """
+        if self.nodes == 1:
+            yield ''
+            return
+        where = f'MASTER_ADDR={self.address} PORT={self.port}'
+        try:
+            socket.getaddrinfo(self.address, self.port)
+        except OSError as error:
+            raise OSError(f'{where}: there is no such address ({error.strerror})') from error
+        hosts, patience = self.node == 0, timedelta(seconds=self.patience)
+        if hosts:
+            _check_port(where, self.port)
+        try:
+            # torchrun's own on this port shares the server of this one.
+            store = TCPStore(
+                self.address, self.port, is_master=hosts, multi_tenant=True, timeout=patience,
+                wait_for_workers=False,
+            )  # fmt: skip
+            if hosts:
+                store.set('senet_mm', uuid.uuid4().hex)
+            name = store.get('senet_mm').decode()
+        except DistError as error:
+            raise OSError(
+                f'{where}: machine 0 does not answer within JOIN_TIMEOUT={self.patience} s; '
+                'allowed: its address, and the same line there with NODE_RANK=0'
+            ) from error
+        yield name
+
+
+def _check_port(where: str, port: int) -> None:
+    try:
+        socket.create_server(('', port)).close()
+    except OSError as error:
+        raise OSError(f'{where}: the port is taken; allowed: another PORT') from error
+
+
+def _integer(name: str, given: str, least: int) -> int:
+    value: Any = int(given) if re.fullmatch(r'-?[0-9]+', given) else given
+    check_integer(name, value, least)
+    return int(value)

@@ -1,0 +1,110 @@
+"""What the launcher refuses, and what it makes of processes that failed."""
+
+import signal
+import socket
+
+import pytest
+import torch
+from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
+
+from senet_mm.utils.launch import describe_failure, find_cause, is_final
+from senet_mm.utils.machines import Group
+from senet_mm.utils.processes import note_answer
+
+WRONG = [
+    ('0', {}, 'N=0; allowed: whole numbers from 1'),
+    ('two', {}, "N='two'; allowed: whole numbers from 1"),
+    ('1', {'NNODES': '0'}, 'NNODES=0; allowed: whole numbers from 1'),
+    ('1', {'NNODES': '2', 'NODE_RANK': '0'}, 'NNODES=2 without MASTER_ADDR; allowed: .*'),
+    ('1', {'NNODES': '2', 'MASTER_ADDR': 'here'}, 'NNODES=2 without NODE_RANK; allowed: .*'),
+    ('1', {'NNODES': '2', 'NODE_RANK': '2'}, 'NODE_RANK=2, NNODES=2; allowed: 0 to 1'),
+    ('1', {'PORT': 'any'}, "PORT='any'; allowed: whole numbers from 1"),
+    ('1', {'PORT': '65536'}, 'PORT=65536; allowed: 1 to 65535'),
+    ('1', {'MAX_RESTARTS': '-1'}, 'MAX_RESTARTS=-1; allowed: whole numbers from 0'),
+]
+
+
+@pytest.mark.parametrize(('processes', 'environment', 'message'), WRONG)
+def test_what_is_refused(processes, environment, message):
+    with pytest.raises(ValueError, match=f'^{message}$'):
+        Group.read(processes, environment)
+
+
+def test_more_processes_than_gpus(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
+    assert Group.read('2', {}).processes == 2
+    with pytest.raises(ValueError, match=r'^N=3, and this machine has 2 GPU\(s\); allowed: 1 to 2'):
+        Group.read('3', {})
+
+
+@pytest.fixture
+def free_port():
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        return free.getsockname()[1]
+
+
+def join(node, address, port):
+    environment = dict(NNODES='2', NODE_RANK=str(node), MASTER_ADDR=address, PORT=str(port))
+    return Group.read('1', {**environment, 'JOIN_TIMEOUT': '1'}).joined()
+
+
+def test_a_port_in_use():
+    with socket.create_server(('', 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(OSError, match=f'PORT={port}: the port is taken; allowed'):
+            join(0, '127.0.0.1', port).__enter__()
+
+
+def test_nobody_at_the_address(free_port):
+    with pytest.raises(OSError, match='machine 0 does not answer within JOIN_TIMEOUT=1 s'):
+        join(1, '127.0.0.1', free_port).__enter__()
+
+
+def test_no_such_address(free_port):
+    with pytest.raises(OSError, match=r'MASTER_ADDR=no\.invalid .*: there is no such address'):
+        join(1, 'no.invalid', free_port).__enter__()
+
+
+def test_machines_agree_on_the_name_of_a_launch(free_port):
+    with join(0, '127.0.0.1', free_port) as first, join(1, '127.0.0.1', free_port) as second:
+        assert first == second != ''
+
+
+@pytest.fixture
+def failures(tmp_path, monkeypatch):
+    """Failures of ranks, by their exit codes; 'answer' is an error that answers the user."""
+
+    def make(*codes):
+        made = {}
+        for rank, code in enumerate(codes):
+            file = tmp_path / f'{rank}.json'
+            monkeypatch.setenv('TORCHELASTIC_ERROR_FILE', str(file))
+            if code == 'answer':
+                note_answer('error: wrong')
+            code = 1 if code == 'answer' else code
+            made[rank] = ProcessFailure(rank, 100 + rank, code, str(file))
+        return made
+
+    return make
+
+
+CASES = [
+    # exit codes, the rank because of which the others failed, whether it is final
+    ((1, -signal.SIGKILL), 1, False),
+    ((143, -signal.SIGKILL), 1, False),
+    ((-signal.SIGTERM, 1), 1, False),
+    ((-signal.SIGKILL, 124), 1, False),
+    ((143, 143), 0, True),
+    ((138,), 0, True),
+    ((143, 'answer'), 1, True),
+    ((143, 1), 1, False),
+]
+
+
+@pytest.mark.parametrize(('codes', 'rank', 'final'), CASES)
+def test_which_failure_counts(failures, codes, rank, final):
+    made = failures(*codes)
+    assert find_cause(made)[0] == rank
+    assert is_final(made.values()) is final
+    assert describe_failure(made).startswith(f'rank {rank} (process {100 + rank} on ')
