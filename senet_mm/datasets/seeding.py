@@ -6,6 +6,9 @@ the epoch), which the sampler sends along with the index.
 """
 
 import contextlib
+import copy
+import itertools
+import math
 import random
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -46,15 +49,22 @@ class SeededSampler(Sampler):
     Args:
         sampler: Yields the indices of this rank; rank r of w yields positions r, r + w, ...
         seed: Seed of the run.
+
+    Attributes:
+        start: Position, over all ranks, from which this epoch is given.
+        is_endless: Whether the sampler never ends.
+        knows_rank: Whether the order that all ranks share can be had from the sampler.
     """
 
     def __init__(self, sampler: Indices, seed: int) -> None:
         self.sampler = sampler
         self.seed = seed
         self.epoch = 0
-        self.start = 0  # samples of this rank to skip at the start of the epoch
+        self.start = 0
         self.rank, self.world_size = get_dist_info()
-        if hasattr(sampler, 'skip'):  # mmengine asks whether an endless sampler has it
+        self.is_endless = hasattr(sampler, 'skip')
+        self.knows_rank = hasattr(sampler, 'rank')
+        if self.is_endless:  # mmengine asks whether it has it
             self.skip = self._skip
 
     def set_epoch(self, epoch: int) -> None:
@@ -65,15 +75,47 @@ class SeededSampler(Sampler):
 
     def _skip(self, num_samples: int) -> None:
         """Skip samples of this rank at the start of an endless sampler."""
-        self.start = num_samples
+        self.start = num_samples * self.world_size
 
     def __iter__(self) -> Iterator[Draw]:
-        for i, index in enumerate(self.sampler):
-            if i >= self.start:
-                yield index, (self.seed, self.epoch, i * self.world_size + self.rank)
+        first = self.start + self.rank
+        positions = itertools.count(first, self.world_size)
+        if self.start % self.world_size == 0:
+            indices = itertools.islice(self.sampler, self.start // self.world_size, None)
+        elif self.is_endless:
+            indices = itertools.islice(self._all_ranks(), first, None, self.world_size)
+        else:  # as few as needed come again, so that all ranks have the same number
+            order = list(self._all_ranks())[: self._total]
+            own = range(first, first + self.count_left(self.start) * self.world_size)
+            indices = (order[i % len(order)] for i in own[:: self.world_size])
+        for position, index in zip(positions, indices, strict=False):
+            yield index, (self.seed, self.epoch, position)
 
     def __len__(self) -> int:
         return len(self.sampler)
+
+    def count_left(self, start: int) -> int:
+        """Samples of this rank from a position on."""
+        return max(0, math.ceil((self._total - start) / self.world_size))
+
+    @property
+    def _total(self) -> int:
+        """Samples of all ranks; those that come again are not counted where that is known."""
+        if hasattr(self.sampler, 'round_up'):
+            return len(self.sampler.dataset)
+        return len(self.sampler) * self.world_size
+
+    def _all_ranks(self) -> Iterator[int]:
+        """The indices of all ranks by position."""
+        ranks = []
+        for rank in range(self.world_size):
+            sampler = copy.copy(self.sampler)
+            sampler.rank = rank
+            if self.is_endless:
+                sampler.skip(0)  # its stream is of its rank
+            ranks.append(iter(sampler))
+        rows = itertools.zip_longest(*ranks)
+        return (index for row in rows for index in row if index is not None)
 
 
 class SeededDataset(Dataset):

@@ -9,17 +9,21 @@ from torch import nn
 
 from senet_mm.datasets.seeding import SeededSampler
 from senet_mm.registry import LOOPS
-from senet_mm.utils.errors import InputError
 
-# In the message hub, which is saved in checkpoints: the length of an epoch; the iteration after
-# which the last validation was.
-BATCHES = 'batches_per_epoch'
+# In the message hub, which is saved in checkpoints: the iteration after which the last validation
+# was.
 VALIDATED = 'last_validated_at'
 
 
 class ValidatingLoop(BaseLoop):
-    """What both loops share: each validation that is due is done once."""
+    """What both loops share: each validation that is due is done once.
 
+    Attributes:
+        begun: The iteration at which the loop began to read an epoch, or an endless training, and
+            the images of it that were trained before.
+    """
+
+    begun: tuple[int, int] = (0, 0)
     _iter: int
     val_begin: int
     val_interval: int
@@ -48,7 +52,7 @@ class IterBasedTrainLoop(ValidatingLoop, _IterBasedTrainLoop):
         runner.call_hook('before_train_epoch')
         self.validate_if_due(self._iter, self._max_iters)
         if self._iter and not self.fast_forward_on_resume:
-            self.dataloader_iterator.skip_iter(self._iter)
+            self._skip()
         while self._iter < self._max_iters and not self.stop_training:
             runner.model.train()
             self.run_iter(next(self.dataloader_iterator))
@@ -59,6 +63,14 @@ class IterBasedTrainLoop(ValidatingLoop, _IterBasedTrainLoop):
         runner.call_hook('after_train')
         return runner.model
 
+    def _skip(self) -> None:
+        """Skip the images that were trained."""
+        sampler = self.dataloader.sampler
+        if isinstance(sampler, SeededSampler) and sampler.is_endless:
+            sampler.start = self.begun[1]
+        else:
+            self.dataloader_iterator.skip_iter(self._iter)
+
 
 @LOOPS.register_module()
 class EpochBasedTrainLoop(ValidatingLoop, _EpochBasedTrainLoop):
@@ -68,24 +80,9 @@ class EpochBasedTrainLoop(ValidatingLoop, _EpochBasedTrainLoop):
     """
 
     def run(self) -> nn.Module:
-        """Train, from the batch after the last one that was trained.
-
-        Raises:
-            ValueError: The rest of an epoch cannot be told: it had another number of batches.
-        """
-        hub, batches = self.runner.message_hub, len(self.dataloader)
-        before = hub.get_info(BATCHES, 0)  # 0: a new run, or a checkpoint of another project
-        hub.update_info(BATCHES, batches)
-        self._done = self._iter - self._epoch * before if before else 0
-        skips = isinstance(self.dataloader.sampler, SeededSampler)
-        if self._done and (before != batches or not skips):
-            raise InputError(
-                f'the checkpoint was saved after {self._done} of {before} batches of an epoch that '
-                f'has {batches} now; allowed: batch size and number of processes as they were, no '
-                'batch_sampler, or a checkpoint from the end of an epoch'
-            )
+        """Train, from the batch after the last one that was trained."""
         self.runner.call_hook('before_train')
-        if not self._done:
+        if self._iter == self._epoch * len(self.dataloader):
             self.validate_if_due(self._epoch, self._max_epochs)
         while self._epoch < self._max_epochs and not self.stop_training:
             self.run_epoch()
@@ -95,18 +92,19 @@ class EpochBasedTrainLoop(ValidatingLoop, _EpochBasedTrainLoop):
         return self.runner.model
 
     def run_epoch(self) -> None:
-        """Train an epoch, the first one without the batches that were trained before."""
-        done, self._done = self._done, 0
+        """Train an epoch, the first one without the images that were trained before."""
+        done, (_, position) = self._iter - self._epoch * len(self.dataloader), self.begun
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
-        if done:
-            self.dataloader.sampler.start = done * self.dataloader.batch_size
+        if position:
+            self.dataloader.sampler.start = position
         for idx, data_batch in enumerate(self.dataloader, done):
             self.run_iter(idx, data_batch)
-        if done:
+        if position:
             self.dataloader.sampler.start = 0
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
+        self.begun = self._iter, 0
 
     def run_iter(self, idx: int, data_batch: Sequence[dict]) -> None:
         """Train one batch, then see whether the run is to be saved or ended."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from mmengine.optim import OptimWrapper, OptimWrapperDict, _ParamScheduler
 from mmengine.runner import EpochBasedTrainLoop
 
-from .loops import BATCHES, VALIDATED
+from .loops import VALIDATED
+from .place import continue_at_place
 
 if TYPE_CHECKING:
     from .runner import Runner
@@ -70,7 +71,7 @@ def follow_config(runner: 'Runner', wanted: Plan) -> None:
         wanted: What it had before, by its config.
     """
     reached = get_plan(runner)
-    moved = move_to_epoch(runner)
+    moved = continue_at_place(runner)
     differences = compare_plans(reached, wanted)
     for line in differences:
         runner.logger.info(f'resumed with another config: {line}')
@@ -94,26 +95,6 @@ def get_epoch_length(runner: 'Runner') -> int | None:
     """Iterations of an epoch; None where a run does not count in epochs."""
     loop = runner.train_loop
     return len(loop.dataloader) if isinstance(loop, EpochBasedTrainLoop) else None
-
-
-def move_to_epoch(runner: 'Runner') -> bool:
-    """At the end of an epoch, count iterations by epochs if these have another length than before.
-
-    Within an epoch, :class:`EpochBasedTrainLoop` decides whether its rest can be trained.
-    """
-    length, loop, hub = get_epoch_length(runner), runner.train_loop, runner.message_hub
-    before = hub.runtime_info.get(BATCHES)
-    if before is None and loop.epoch:  # a checkpoint of another project
-        before = loop.iter / loop.epoch
-    if length is None or not before or before == length or loop.iter != loop.epoch * before:
-        return False
-    runner.logger.info(
-        f'resumed with another config: {length} iterations in an epoch, {before:g} before; epoch '
-        f'{loop.epoch} ends at iteration {loop.epoch * length}'
-    )
-    loop._iter = loop.epoch * length
-    hub.update_info(BATCHES, length)
-    return True
 
 
 def compare_plans(reached: Plan, wanted: Plan) -> list[str]:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 
 from senet_mm.datasets.subset import check_batches
 from senet_mm.engine import Runner
@@ -44,12 +45,35 @@ def test_the_epoch_after_it_is_whole(whole, tmp_path):
     assert (runner.iter, runner.epoch) == (57, 3)
 
 
-def test_rest_of_an_epoch_of_another_length(whole, tmp_path):
+def test_rest_of_an_epoch_with_another_batch(whole, tmp_path):
+    """576 of 1257 images are trained, the others fill 21 batches of 32 (of 39 in an epoch)."""
+    options = {'train_dataloader.batch_size': 32}
+    runner = Runner.from_cfg(
+        digits(tmp_path, load_from=str(whole[1] / 'iter_28.pth'), resume=True, **options)
+    )
+    trained = Images()
+    runner.register_hook(trained)
+    runner.train()
+    assert (runner.iter, runner.epoch) == (2 * 39, 2)
+    assert trained.count == 21 * 32
+
+
+class Images(Hook):
+    """Counts images."""
+
+    count = 0
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.count += len(data_batch['inputs'])
+
+
+def test_rest_of_an_epoch_of_other_images(whole, tmp_path):
     message = (
-        'saved after 9 of 19 batches of an epoch that has 39 now; allowed: batch size and number'
+        r'saved after 576 of 1257 images of an epoch, with 1 process\(es\) of batch 64; an epoch '
+        'has 640 images now, .*; allowed: the same number of images'
     )
     with pytest.raises(ValueError, match=message):
-        resume(tmp_path, whole[1] / 'iter_28.pth', **{'train_dataloader.batch_size': 32})
+        resume(tmp_path, whole[1] / 'iter_28.pth', **{'train_dataloader.num_batch_per_epoch': 10})
 
 
 def test_whole_epochs_of_another_length(tmp_path):

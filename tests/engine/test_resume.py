@@ -222,7 +222,10 @@ def test_another_batch_size_counts_by_epochs(whole, tmp_path):
     rates = train(runner)
     assert list(rates) == [2, 3]
     assert rates[2] == whole.rates[4]  # the schedule by epoch is the same
-    assert '2 iterations in an epoch, 4 before; epoch 1 ends at iteration 2' in log_of(copy)
+    line = (
+        '1 process(es) of batch 32, 1 of 16 before; the lr is not scaled to the batch; 2 iterations'
+    )
+    assert line in log_of(copy)
 
 
 @pytest.mark.parametrize('num_workers', [0, 1])

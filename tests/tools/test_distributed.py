@@ -100,6 +100,36 @@ def test_a_drawn_seed_is_kept_by_all_processes(tmp_path):
         assert torch.equal(value, resumed['state_dict'][name]), name
 
 
+def test_two_processes_continue_the_epoch_of_one(tmp_path):
+    """Without batch statistics they end where the one ends, to rounding; a line says so."""
+    options = ['model.backbone.norm_cfg.type=GN', 'model.backbone.norm_cfg.num_groups=4']
+    options += ['train_cfg.max_epochs=1', 'randomness.seed=0', 'val_cfg=None']
+    options += ['val_dataloader=None', 'val_evaluator=None']
+    options += [
+        'default_hooks.checkpoint.save_best=None',
+        'default_hooks.checkpoint.by_epoch=False',
+    ]
+    options += ['default_hooks.checkpoint.interval=7']
+    command = ['tools/train.py', DIGITS, '--work-dir', tmp_path / 'run']
+    (run,) = run_ranks([*command, '--cfg-options', *options], 1)
+    assert run.returncode == 0, run.stderr
+    whole = torch.load(tmp_path / 'run/iter_19.pth', weights_only=False)['state_dict']
+    (tmp_path / 'run/last_checkpoint').write_text('iter_7.pth')
+    options += ['train_dataloader.batch_size=32']
+    for run in run_ranks([*command, '--resume', '--cfg-options', *options], 2):
+        assert run.returncode == 0, run.stderr
+    resumed = torch.load(tmp_path / 'run/iter_19.pth', weights_only=False)
+    for name, value in resumed['state_dict'].items():
+        torch.testing.assert_close(value, whole[name], rtol=1e-4, atol=1e-5)
+    assert resumed['message_hub']['runtime_info']['place_in_data']['processes'] == 2
+    (line,) = (line for line in log_of(tmp_path / 'run') if 'resumed with another config' in line)
+    assert '2 process(es) of batch 32, 1 of 64 before; after image 448 of 1257' in line
+
+
+def log_of(work_dir):
+    return [line for log in work_dir.glob('*/*.log') for line in log.read_text().splitlines()]
+
+
 def test_eight_processes_run_an_epoch(train):
     models, *_ = train(8, 'train_dataloader.batch_size=8')
     for model in models[1:]:

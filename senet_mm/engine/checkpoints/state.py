@@ -1,6 +1,7 @@
 """What a checkpoint holds, so that a resumed run equals one that was not interrupted."""
 
 import copy
+from collections import Counter
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,8 @@ def collect_state(
     """The state of a run, as views of its tensors; all processes must call it.
 
     Beside what mmengine saves it has, where there are any: ``hooks``, the state of hooks by class
-    name; ``gradients``, accumulated for a step that is yet to come; ``rank_buffers``, the buffers
-    of each process where they differ.
+    name and number; ``gradients``, accumulated for a step that is yet to come; ``rank_buffers``,
+    the buffers of each process where they differ.
     """
     state = {
         'meta': meta,
@@ -51,6 +52,8 @@ def restore_state(runner: 'Runner', checkpoint: dict) -> None:
     buffers = checkpoint.get('rank_buffers') or []
     if len(buffers) == get_world_size():
         model.load_state_dict(buffers[get_rank()], strict=False)
+    elif buffers:  # of other processes: their mean, as at the end of an epoch
+        model.load_state_dict(_mean_buffers(buffers), strict=False)
 
 
 def snapshot(state: Mapping) -> dict:
@@ -92,10 +95,13 @@ def _get_unfinished(runner: 'Runner') -> dict:
 
 
 def _stateful_hooks(runner: 'Runner') -> Iterator[tuple[str, Hook]]:
-    """Hooks with ``state_dict`` and ``load_state_dict``, by the name of their class."""
+    """Hooks with ``state_dict`` and ``load_state_dict``, by class; ``Name``, ``Name.1``, ..."""
+    counts: Counter[str] = Counter()
     for hook in runner.hooks:
         if hasattr(hook, 'state_dict') and hasattr(hook, 'load_state_dict'):
-            yield type(hook).__name__, hook
+            name = type(hook).__name__
+            yield f'{name}.{counts[name]}' if counts[name] else name, hook
+            counts[name] += 1
 
 
 def _mean(gradient: Tensor) -> Tensor:
@@ -105,6 +111,15 @@ def _mean(gradient: Tensor) -> Tensor:
     total = gradient.clone()
     dist.all_reduce(total)
     return total / get_world_size()
+
+
+def _mean_buffers(ranks: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of floating point buffers over processes; others stay those of the first."""
+    return {
+        name: torch.stack([buffers[name] for buffers in ranks]).mean(0)
+        for name, first in ranks[0].items()
+        if first.is_floating_point()
+    }
 
 
 def _get_rank_buffers(model: nn.Module) -> list[dict[str, Tensor]]:

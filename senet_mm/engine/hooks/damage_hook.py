@@ -1,8 +1,9 @@
 """Damaged training images: each is logged once, all are counted, too many stop the training."""
 
+import itertools
 from collections.abc import Sequence
 
-from mmengine.dist import all_gather_object
+from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -49,6 +50,16 @@ class DamagedImagesHook(Hook):
                 f'{len(self.damaged)} of {len(runner.train_dataloader.dataset)} images of the '
                 'training set were found damaged so far'
             )
+
+    def state_dict(self) -> dict:
+        """What each process has found; all of them must call it."""
+        return dict(damaged=all_gather_object(list(self.damaged)))
+
+    def load_state_dict(self, state: dict) -> None:
+        """Count on from a state of :meth:`state_dict`; on other processes, each from all of it."""
+        ranks = state['damaged']
+        own = ranks[get_rank()] if len(ranks) == get_world_size() else itertools.chain(*ranks)
+        self.damaged = dict.fromkeys(own)
 
     def _add(self, runner: Runner, images: Sequence[str]) -> None:
         for image in images:

@@ -59,7 +59,9 @@ class ResultHook(Hook):
         values = {name: to_json_value(value) for name, value in (metrics or {}).items()}
         place = {'epoch': runner.epoch, 'iter': runner.iter}
         earlier = runner.message_hub.get_info('validations')
-        earlier = [validation for validation in earlier if validation['iter'] < runner.iter]
+        # Iterations alone are counted anew where a run was resumed with other batches.
+        reached = runner.epoch, runner.iter
+        earlier = [each for each in earlier if (each['epoch'], each['iter']) < reached]
         runner.message_hub.update_info('validations', [*earlier, {**place, **values}])
         self._mark = time.perf_counter()
 

@@ -17,6 +17,7 @@ from ..hooks.checkpoint_hook import CheckpointHook
 from ..hooks.position_hook import PositionHook
 from ..hooks.stall_hook import StallHook
 from ..lock import locked
+from ..place import remember_place
 from ..resume import get_checkpoint_folder
 from ..watch import Interrupted, Watch
 from .model import ModelRunner
@@ -120,6 +121,7 @@ class InterruptibleRunner(ModelRunner):
         if hasattr(self.train_dataloader.dataset, 'metainfo'):
             meta['dataset_meta'] = self.train_dataloader.dataset.metainfo
         remember_history(self)
+        remember_place(self, meta)
         state = collect_state(self, meta, save_optimizer, save_param_scheduler)
         path = join_path(out_dir, filename, backend_args=backend_args)
         if is_main_process():
