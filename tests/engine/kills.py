@@ -21,10 +21,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from mmcv.transforms import BaseTransform
 from mmengine import Config
 
+from senet_mm.datasets.damage import DamagedImageError
 from senet_mm.engine import Runner
 from senet_mm.engine.checkpoints.folder import POINTER
+from senet_mm.registry import TRANSFORMS
 
 from ..conftest import ROOT
 
@@ -62,6 +65,21 @@ KINDS = {
         'optim_wrapper.accumulative_counts': 2,
         'default_hooks.checkpoint.minutes': 1e-4,
     },
+    'damaged images, plateau, two stoppers, averages of mmpretrain': {
+        'custom_hooks': [
+            dict(type='ResultHook'),
+            dict(type='mmpretrain.EMAHook', evaluate_on_origin=True),
+            dict(type='mmpretrain.PreciseBNHook', num_samples=32, priority='ABOVE_NORMAL'),
+            dict(type='EarlyStoppingHook', monitor='accuracy/top1', patience=1),
+            dict(type='EarlyStoppingHook', monitor='accuracy/top5', patience=9, min_delta=30),
+        ],
+        'param_scheduler': [
+            dict(type='ReduceOnPlateauLR', monitor='accuracy/top1', rule='less', patience=0)
+        ],
+        'train_dataloader.num_workers': 2,
+        'train_dataloader.dataset.pipeline': [dict(type='BreakSome'), dict(type='PackInputs')],
+        'default_hooks.checkpoint.minutes': 1e-4,
+    },
     'by iterations alone': {
         'train_cfg': dict(by_epoch=False, max_iters=20, val_interval=6, _delete_=True),
         'train_dataloader.num_batch_per_epoch': None,
@@ -76,6 +94,16 @@ PASSING = re.compile(
     r'time|eta|seconds|memory|/data_time|experiment_name|last_ckpt|best_ckpt|scalars_so_far|cfg'
 )
 OPERATIONS = ('open', 'os.rename', 'os.remove', 'os.mkdir', 'shutil.rmtree', 'os.truncate')
+
+
+@TRANSFORMS.register_module()
+class BreakSome(BaseTransform):
+    """Every fiftieth image is damaged."""
+
+    def transform(self, results: dict) -> dict:
+        if results['sample_idx'] % 50 == 0:
+            raise DamagedImageError(f'{results["img_path"]}: damaged')
+        return results
 
 
 class Trace(NamedTuple):

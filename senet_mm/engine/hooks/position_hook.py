@@ -34,8 +34,10 @@ class PositionHook(Hook):
         self._seed(runner, TRAINING)
 
     def before_val(self, runner: 'Runner') -> None:
-        runner.is_validating = True
         self._seed(runner, VALIDATION)
+
+    def before_val_epoch(self, runner: 'Runner') -> None:
+        runner.is_validating = True
 
     def after_val_iter(
         self, runner: 'Runner', batch_idx: int, data_batch: object = None, outputs: object = None
@@ -45,11 +47,12 @@ class PositionHook(Hook):
             runner.watch.poll()
 
     def after_val_epoch(self, runner: 'Runner', metrics: Mapping[str, float] | None = None) -> None:
-        """Remember in checkpoints that these weights have been validated."""
-        runner.message_hub.update_info(VALIDATED, runner.iter)
+        # Before the hook that sets the trained weights back; mmpretrain's then validates these.
+        runner.is_validating = False
 
     def after_val(self, runner: 'Runner') -> None:
-        runner.is_validating = False
+        """Remember in checkpoints that all hooks know the scores of these weights."""
+        runner.message_hub.update_info(VALIDATED, runner.iter)
 
     def _seed(self, runner: 'Runner', stream: int) -> None:
         seed = seed_generators((runner.seed, runner.iter, get_rank(), 0, stream))

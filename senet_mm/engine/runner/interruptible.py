@@ -27,7 +27,7 @@ class InterruptibleRunner(ModelRunner):
     """Saves on signals, writes checkpoints that are whole or not there, resumes exactly.
 
     Attributes:
-        is_validating: Whether a validation is under way.
+        is_validating: Whether a validation is under way, with averaged weights if there are any.
         watch: Signals and failures of all processes.
         writer: Writes the checkpoints.
     """
@@ -148,8 +148,8 @@ class InterruptibleRunner(ModelRunner):
             return
         if self.is_validating:
             for averaging in self.hooks:
-                if isinstance(averaging, EMAHook):
-                    averaging.after_val_epoch(self)  # sets the trained weights back
+                if isinstance(averaging, EMAHook) and getattr(averaging, 'evaluate_on_ema', True):
+                    averaging._swap_ema_parameters()  # sets the trained weights back
         hook.save_between(self)
         self.writer.join()
         self.watch.wait_for_all()
