@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 
 from senet_mm.engine import Runner
 from senet_mm.engine.checkpoints import Writer, find_last, snapshot
+from senet_mm.engine.checkpoints.state import collect_state, restore_state
 from senet_mm.engine.lock import locked
 from senet_mm.engine.watch import Interrupted
 
@@ -113,6 +114,38 @@ def test_a_snapshot_does_not_change():
     assert copy['a'].tolist() == [0, 0, 0]
     assert copy['b']['same'].untyped_storage().data_ptr() == copy['a'].untyped_storage().data_ptr()
     assert copy['c'] == [1, {'d': [2]}]
+
+
+class Counting(Hook):
+    """Has a state."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def state_dict(self):
+        return {'count': self.count}
+
+    def load_state_dict(self, state):
+        self.count = state['count']
+
+
+def test_two_hooks_of_a_class_keep_their_states(tmp_path):
+    begun, resumed = (Runner.from_cfg(digits(tmp_path, **SMALL)) for _ in range(2))
+    for runner, counts in ((begun, (1, 2)), (resumed, (0, 0))):
+        for count in counts:
+            runner.register_hook(Counting(count))
+    begun.optim_wrapper = begun.build_optim_wrapper(begun.optim_wrapper)
+    restore_state(resumed, collect_state(begun, {}, save_param_scheduler=False))
+    assert [hook.count for hook in resumed.hooks if isinstance(hook, Counting)] == [1, 2]
+
+
+def test_buffers_of_other_processes_are_averaged(tmp_path):
+    runner = Runner.from_cfg(digits(tmp_path, **SMALL))
+    name = 'backbone.bn1.running_mean'
+    shape = runner.model.state_dict()[name].shape
+    ranks = [{name: torch.full(shape, value)} for value in (1.0, 2.0)]
+    restore_state(runner, {'rank_buffers': ranks})
+    assert torch.equal(runner.model.state_dict()[name], torch.full(shape, 1.5))
 
 
 def test_one_checkpoint_at_a_time():
