@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from .errors import InputError
+
 FILE_KINDS = {
     stat.S_IFBLK: 'a device',
     stat.S_IFCHR: 'a device',
@@ -51,6 +53,17 @@ def _flush_folder(folder: Path) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def check_local(folder: str | os.PathLike | None, what: str) -> None:
+    """Raise a ValueError for the address of a remote folder; a path of that name would be made.
+
+    Args:
+        folder: What a user gave.
+        what: The option, for the message.
+    """
+    if folder is not None and '://' in str(folder):
+        raise InputError(f'{what}={folder}; allowed: a path, of a local or mounted folder')
 
 
 def check_empty(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import time
 
@@ -221,6 +222,87 @@ def test_the_pointer_names_a_file_that_is_gone(tmp_path):
     (tmp_path / 'last_checkpoint').write_text('epoch_2.pth')
     with pytest.raises(FileNotFoundError, match=r'epoch_2.pth is not there; allowed: --resume'):
         find_last(tmp_path)
+
+
+POINTERS = {
+    'empty': b'',
+    'a newline': b'\n',
+    'no text': b'\xff\xfe\x00\x80',
+    'cut off': b'epoch_',
+    'long': b'e' * 5000,
+    'a folder above': b'../..',
+    'of another machine': b'/mnt/scratch/run/epoch_2.pth\n',
+    'of Windows': b'C:\\runs\\epoch_2.pth',
+}
+
+
+@pytest.mark.parametrize('content', POINTERS.values(), ids=POINTERS)
+def test_a_pointer_is_a_hint(last_two, tmp_path, content):
+    """The newest checkpoint is found, whatever the pointer holds."""
+    copy = shutil.copytree(last_two[0], tmp_path / 'copy')
+    (copy / 'epoch_2.pth').write_bytes(last_two[1])
+    (copy / 'last_checkpoint').write_bytes(content)
+    assert find_last(copy) == str(copy / 'epoch_2.pth')
+
+
+OBSTACLES = {
+    'a dangling link': lambda path: path.symlink_to('nowhere'),
+    'a folder': lambda path: path.mkdir(),
+    'a fifo': os.mkfifo,
+    'weights alone': lambda path: torch.save({'state_dict': {'a': torch.zeros(2)}}, path),
+    'a tensor': lambda path: torch.save(torch.zeros(2), path),
+    'no file of torch': lambda path: path.write_bytes(b'weights'),
+    'code': lambda path: torch.save({'a': os.getcwd}, path),
+}
+
+
+@pytest.mark.parametrize('is_pointed_to', [True, False])
+@pytest.mark.parametrize('make', OBSTACLES.values(), ids=OBSTACLES)
+def test_what_is_no_checkpoint_of_a_training_is_passed_over(
+    last_two, tmp_path, logged, make, is_pointed_to
+):
+    copy = shutil.copytree(last_two[0], tmp_path / 'copy')
+    (copy / 'epoch_2.pth').write_bytes(last_two[1])
+    make(copy / 'new.pth')
+    if is_pointed_to:
+        (copy / 'last_checkpoint').write_text('new.pth')
+    else:
+        (copy / 'last_checkpoint').unlink()
+    assert find_last(copy) == str(copy / 'epoch_2.pth')
+    if is_pointed_to:
+        assert 'new.pth ' in logged.text
+        assert '; the run resumes from epoch_2.pth' in logged.text
+
+
+def test_nothing_but_weights_of_others(tmp_path, logged):
+    """They are no reason not to start."""
+    torch.save({'state_dict': {}}, tmp_path / 'resnet.pth')
+    assert find_last(tmp_path) is None
+    assert 'resnet.pth has no meta.epoch' in logged.text
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'work_dir': 's3://bucket/run'},
+        {'default_hooks.checkpoint.out_dir': 's3://bucket/run'},
+        {'default_hooks.checkpoint.backend_args': dict(backend='petrel')},
+    ],
+)
+def test_a_remote_folder_is_refused(tmp_path, monkeypatch, options):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r'=.*; allowed: .* mounted folder'):
+        Runner.from_cfg(digits(**{'work_dir': 'run', **options}))
+    assert not list(tmp_path.glob('s3*'))
+
+
+@pytest.mark.parametrize('path', ['gone.pth', '.', 's3://bucket/epoch_1.pth'])
+def test_a_typed_checkpoint_must_be_there(tmp_path, path):
+    path = path if '://' in path else str(tmp_path / path)
+    with pytest.raises(
+        (ValueError, OSError), match=rf'checkpoint {path} (does not exist|is .*all)'
+    ):
+        Runner.from_cfg(digits(tmp_path, load_from=path, resume=True, **SMALL))
 
 
 def test_two_runs_in_a_folder(tmp_path):

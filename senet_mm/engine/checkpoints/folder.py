@@ -2,21 +2,26 @@
 
 import functools
 import os
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from mmengine.logging import print_log
 
-from senet_mm.engine.weights.archive import is_archive, read_archive
+from senet_mm.engine.weights.archive import is_archive
+from senet_mm.engine.weights.safe_load import load_from_local
+from senet_mm.engine.weights.training_state import check_needed
 from senet_mm.utils.files import TEMPORARY, atomic_file
 
 POINTER = 'last_checkpoint'
+# In bytes: what is read of a pointer, and the longest name of a file.
+MAX_POINTER, MAX_NAME = 4096, 255
+# How a problem begins of a file that is whole, but from which no training was meant to resume.
+FOREIGN = 'has no '
 
 
 def point_to(work_dir: str | os.PathLike, path: str) -> None:
     """Write into ``last_checkpoint`` where the last checkpoint is, relative to the folder."""
-    relative = os.path.relpath(path, work_dir) if '://' not in path else path
     with atomic_file(Path(work_dir) / POINTER) as file:
-        file.write(relative.encode())
+        file.write(os.path.relpath(path, work_dir).encode())
 
 
 def find_last(work_dir: str | os.PathLike, folder: Path | None = None) -> str | None:
@@ -30,41 +35,62 @@ def find_last(work_dir: str | os.PathLike, folder: Path | None = None) -> str | 
         folder: Where its checkpoints lie, by default there.
 
     Returns:
-        Its path; None for a folder without checkpoints.
+        Its path; None for a folder without checkpoints of a training.
 
     Raises:
         FileNotFoundError: The one to which it points is not there, and there is no other.
-        ValueError: There are checkpoints, and all are damaged.
+        ValueError: There are checkpoints of a training, and all are damaged.
     """
     folder = Path(work_dir) if folder is None else folder
-    wrong = None
-    for path in _candidates(Path(work_dir) / POINTER, folder):
+    name = _read_pointer(Path(work_dir) / POINTER)
+    problems = {}
+    for path in _candidates(name, folder):
         status = path.stat() if path.is_file() else None
         problem = _problem(path, status.st_mtime_ns, status.st_size) if status else 'is not there'
         if problem is None:
-            if wrong:
-                print_log(f'{wrong}; the run resumes from {path.name}', logger='current')
+            if problems:
+                print_log(f'{_join(problems)}; the run resumes from {path.name}', logger='current')
             return str(path)
-        wrong = f'{wrong}, {path.name} {problem}' if wrong else f'{path} {problem}'
-    if wrong is None:
+        problems[path] = problem
+    if not name and all(problem.startswith(FOREIGN) for problem in problems.values()):
+        if problems:
+            print_log(f'{_join(problems)}: nothing to resume from', logger='current')
         return None
     error = ValueError if any(folder.glob('*.pth')) else FileNotFoundError
-    raise error(f'{wrong}; allowed: --resume CHECKPOINT, with the path of one that is whole')
+    raise error(
+        f'{_join(problems)}; allowed: --resume CHECKPOINT, with the path of one that is whole'
+    )
 
 
-def _candidates(record: Path, folder: Path) -> list[Path]:
-    """The checkpoint that is pointed to, then the others that can be resumed, newest first."""
-    others = [path for path in folder.glob('*.pth') if not path.name.startswith('best_')]
+def _join(problems: dict[Path, str]) -> str:
+    """Files and what is wrong with them, the first one with its folder."""
+    first = next(iter(problems))
+    return ', '.join(f'{p if p is first else p.name} {text}' for p, text in problems.items())
+
+
+def _candidates(name: str, folder: Path) -> list[Path]:
+    """The checkpoint of a name, if there is one, then all that can be resumed, newest first."""
+    files = [path for path in folder.glob('*.pth') if path.is_file()]
+    others = [path for path in files if not path.name.startswith('best_')]
     others.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    if not record.is_file():
+    if not name:
         return others
-    file = folder / Path(record.read_text().strip()).name
-    return [file, *(path for path in others if path != file)]
+    return [folder / name, *(path for path in others if path.name != name)]
+
+
+def _read_pointer(pointer: Path) -> str:
+    """The name of the file in a pointer, which may be from any machine; empty for none."""
+    if not pointer.is_file():
+        return ''
+    with open(pointer, 'rb') as file:
+        path = file.read(MAX_POINTER).decode(errors='replace').strip().strip('\0')
+    name = PureWindowsPath(path).name  # takes both kinds of slashes
+    return name if len(name.encode()) <= MAX_NAME else ''
 
 
 @functools.lru_cache(maxsize=16)
 def _problem(path: Path, changed: int, size: int) -> str | None:
-    """What is wrong with a checkpoint; None where all bytes are as they were written.
+    """What is wrong with a checkpoint; None where a run can be resumed from it.
 
     Args:
         path: The file.
@@ -73,12 +99,13 @@ def _problem(path: Path, changed: int, size: int) -> str | None:
     """
     try:
         with open(path, 'rb') as file:
-            if is_archive(file):
-                read_archive(file)
-                return None
+            if not is_archive(file):
+                return 'is damaged or foreign (it is no archive of torch)'
+        check_needed(load_from_local(path, 'cpu'))
     except (OSError, ValueError) as error:
-        return f'is damaged ({error})'
-    return 'is no archive of torch'
+        reason = str(error).partition('; allowed')[0].removeprefix(f'checkpoint {path} ')
+        return reason if reason.startswith(('is ', 'has ')) else f'is damaged ({reason})'
+    return None
 
 
 def clean_up(*folders: str | os.PathLike) -> None:

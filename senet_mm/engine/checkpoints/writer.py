@@ -1,13 +1,11 @@
 """Checkpoints are written by a thread, from a copy, one after the other."""
 
-import io
 import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
-from mmengine.fileio import LocalBackend, get_file_backend
 
 from senet_mm.utils.files import atomic_file
 
@@ -53,25 +51,16 @@ class Writer:
             job.result()
 
 
-def write_checkpoint(
-    state: dict, path: str, backend_args: dict | None, then: Callable[[], None] | None = None
-) -> None:
+def write_checkpoint(state: dict, path: str, then: Callable[[], None] | None = None) -> None:
     """Write a checkpoint that is either whole or not there; its records carry their CRC-32.
 
     Args:
         state: The state, which nobody changes meanwhile.
-        path: A path, or a URI of mmengine's backends.
-        backend_args: Of the backend.
+        path: Its path.
         then: What is to be done when the file is whole.
     """
-    backend = get_file_backend(path, backend_args=backend_args, enable_singleton=True)
-    if isinstance(backend, LocalBackend):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with atomic_file(path) as file:
-            torch.save(state, file)
-    else:
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        backend.put(buffer.getvalue(), path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with atomic_file(path) as file:
+        torch.save(state, file)
     if then:
         then()

@@ -13,6 +13,7 @@ from senet_mm.engine.checkpoints.folder import point_to
 from senet_mm.engine.restart import note_saved
 from senet_mm.registry import HOOKS
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.files import check_local
 
 if TYPE_CHECKING:
     from senet_mm.engine.runner import Runner
@@ -33,14 +34,25 @@ class CheckpointHook(_CheckpointHook):
     Args:
         minutes: Save within an epoch too, so many minutes after the last time, to ``between.pth``,
             which goes with the next regular checkpoint.
+        out_dir: Local or mounted folder; checkpoints are in its subfolder of the work directory's
+            name. By default they are in the work directory.
         **kwargs: Arguments of mmengine's ``CheckpointHook``.
 
     Raises:
-        ValueError: ``minutes`` is not above 0.
+        ValueError: ``minutes`` is not above 0, or the folder is remote.
     """
 
-    def __init__(self, minutes: float | None = None, **kwargs: object) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self, minutes: float | None = None, out_dir: str | None = None, **kwargs: object
+    ) -> None:
+        check_local(out_dir, 'default_hooks.checkpoint.out_dir')
+        for name in ('backend_args', 'file_client_args'):
+            if kwargs.get(name) not in (None, {'backend': 'local'}):
+                raise InputError(
+                    f'default_hooks.checkpoint.{name}={kwargs[name]}; allowed: None, checkpoints '
+                    'are written to a local or mounted folder'
+                )
+        super().__init__(out_dir=out_dir, **kwargs)
         if minutes is not None and not minutes > 0:
             raise InputError(f'minutes={minutes}; allowed: above 0, or None')
         self.minutes = minutes
@@ -113,7 +125,6 @@ class CheckpointHook(_CheckpointHook):
             save_optimizer=self.save_optimizer,
             save_param_scheduler=self.save_param_scheduler,
             meta=meta,
-            backend_args=self.backend_args,
             wait=False,
             then=partial(self._finish, runner.work_dir, path, replaced),
             **self.args,
@@ -181,7 +192,6 @@ class CheckpointHook(_CheckpointHook):
             save_optimizer=False,
             save_param_scheduler=False,
             meta=dict(epoch=runner.epoch, iter=runner.iter),
-            backend_args=self.backend_args,
             wait=False,
             then=then,
         )

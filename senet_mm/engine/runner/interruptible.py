@@ -1,12 +1,12 @@
 """Training that can be ended at any instant, and resumed as if it had not been."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 
 import mmengine
 from mmengine.dist import is_main_process
-from mmengine.fileio import join_path
 from mmengine.hooks import EMAHook
 from mmengine.utils import get_git_hash
 from torch import nn
@@ -103,7 +103,7 @@ class InterruptibleRunner(ModelRunner):
         """Save a checkpoint; all processes must call it.
 
         Args:
-            out_dir: Folder, or prefix of a URI.
+            out_dir: Folder.
             filename: Name of the file.
             file_client_args: Not used; mmengine's signature.
             save_optimizer: Save the state of the optimizer too.
@@ -111,7 +111,7 @@ class InterruptibleRunner(ModelRunner):
             meta: More metadata; ``epoch`` and ``iter`` are known by default.
             by_epoch: Whether those defaults are of the end of an epoch that is not counted yet, or
                 of such an iteration.
-            backend_args: Of mmengine's file backend.
+            backend_args: Not used; mmengine's signature.
             wait: Return when the file is whole; else while a thread writes it.
             then: What is to be done when the file is whole.
         """
@@ -123,11 +123,9 @@ class InterruptibleRunner(ModelRunner):
         remember_history(self)
         remember_place(self, meta)
         state = collect_state(self, meta, save_optimizer, save_param_scheduler)
-        path = join_path(out_dir, filename, backend_args=backend_args)
+        path = os.path.join(out_dir, filename)
         if is_main_process():
-            self.writer.submit(
-                lambda: partial(write_checkpoint, snapshot(state), path, backend_args, then)
-            )
+            self.writer.submit(lambda: partial(write_checkpoint, snapshot(state), path, then))
             if wait:
                 self.writer.join()
 

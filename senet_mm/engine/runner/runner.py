@@ -13,6 +13,7 @@ from senet_mm.engine.weights.adopt import adopt_normalisation
 from senet_mm.engine.weights.origin import find_pretrained, load_origin
 from senet_mm.engine.weights.preprocessing import check_preprocessor
 from senet_mm.registry import RUNNERS
+from senet_mm.utils.files import check_local
 from senet_mm.utils.processes import end_with_parent
 from senet_mm.utils.slurm import use_slurm
 
@@ -42,6 +43,7 @@ class Runner(LoadingRunner, LoopRunner, LoggingRunner):
             ValueError: Nobody reads a key of the config, or an option contradicts the weights.
         """
         check_keys(cfg)
+        check_local(cfg.get('work_dir'), 'work_dir')
         check_preprocessor(cfg)
         if resumes_by_itself(cfg):
             cfg = copy.deepcopy(cfg)

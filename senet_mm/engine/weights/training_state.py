@@ -41,7 +41,7 @@ def check_training_state(checkpoint: dict, filename: str, runner: 'Runner') -> d
         ValueError: It lacks the state of a training, or has one of another kind or shape.
     """
     try:
-        _check_needed(checkpoint)
+        check_needed(checkpoint)
         for key, history in checkpoint['message_hub']['log_scalars'].items():
             if not isinstance(history, HistoryBuffer):
                 raise ValueError(f'its message_hub.log_scalars.{key} is no history')
@@ -65,7 +65,7 @@ def check_training_state(checkpoint: dict, filename: str, runner: 'Runner') -> d
     return {**checkpoint, 'meta': meta}
 
 
-def _check_needed(checkpoint: dict) -> None:
+def check_needed(checkpoint: dict) -> None:
     """Raise a ValueError for what is missing or of another type."""
     missing = []
     for place, kind in NEEDED.items():
