@@ -110,7 +110,7 @@ def load_config(args: argparse.Namespace) -> 'Config':
 
 @contextlib.contextmanager
 def reported_errors(show_traceback: bool = False) -> Iterator[None]:
-    """Turn an exception into one line on stderr and exit code 1.
+    """Turn an exception into one line on stderr and an exit code, mostly 1.
 
     Prints the traceback first for errors raised in the middle of a run and for errors that are not
     the user's.
@@ -142,7 +142,11 @@ def _as_exits(show_traceback: bool) -> Iterator[None]:
         print('interrupted', file=sys.stderr)
         sys.exit(130)  # 128 + SIGINT, as of shells
     except Exception as error:
-        sys.exit(_report(error, show_traceback))
+        line = _report(error, show_traceback)
+        if (code := getattr(error, 'exit_code', 1)) == 1:
+            sys.exit(line)
+        print(line, file=sys.stderr)
+        sys.exit(code)
 
 
 def _report(error: Exception, show_traceback: bool) -> str:

@@ -12,6 +12,7 @@ from .loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from .one_cycle import OneCycleLR
 from .optim_wrapper import Bf16OptimWrapper
 from .runner import Runner
+from .text_logs import LocalVisBackend
 from .weights import (
     PretrainedInit,
     load_from_anywhere,
@@ -29,6 +30,7 @@ __all__ = [
     'EpochBasedTrainLoop',
     'FreezeNormHook',
     'IterBasedTrainLoop',
+    'LocalVisBackend',
     'OneCycleLR',
     'PositionHook',
     'PretrainedInit',

@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 
 from senet_mm.utils.processes import SIGNALS
+from senet_mm.utils.storage import StorageError
 
 # Beyond all numbers of signals.
 WRITING_FAILED = 1000
@@ -84,7 +85,7 @@ class Watch:
 
         Raises:
             Interrupted: A process has got a signal.
-            OSError: Another process could not write a checkpoint.
+            StorageError: Another process could not write a checkpoint.
         """
         code = WRITING_FAILED if writing_failed else self.signum
         if dist.is_initialized():
@@ -92,6 +93,6 @@ class Watch:
             dist.all_reduce(value, dist.ReduceOp.MAX, self._group)
             code = int(value)
         if code == WRITING_FAILED and not writing_failed:
-            raise OSError('another process could not write a checkpoint')
+            raise StorageError('another process could not write a checkpoint')
         if code and code != WRITING_FAILED:
             raise Interrupted(code)

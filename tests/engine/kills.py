@@ -27,6 +27,7 @@ from mmengine import Config
 from senet_mm.datasets.damage import DamagedImageError
 from senet_mm.engine import Runner
 from senet_mm.engine.checkpoints.folder import POINTER
+from senet_mm.engine.run_record import list_packages
 from senet_mm.registry import TRANSFORMS
 
 from ..conftest import ROOT
@@ -180,6 +181,7 @@ def train(work_dir: Path, options: dict, deadly: int | float | None) -> None:
 
 def fork(work_dir: Path, options: dict, deadly: int | float | None = None) -> int:
     """Start :func:`train` in a process of its own; returns its number."""
+    list_packages()  # once for all starts
     # A run's folder of logs is named by the second; a real start takes several.
     time.sleep(1 - time.time() % 1)
     pid = os.fork()

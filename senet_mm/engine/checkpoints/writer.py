@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import torch
 
 from senet_mm.utils.files import atomic_file
+from senet_mm.utils.storage import StorageError, find_reason
 
 
 class Writer:
@@ -58,9 +59,21 @@ def write_checkpoint(state: dict, path: str, then: Callable[[], None] | None = N
         state: The state, which nobody changes meanwhile.
         path: Its path.
         then: What is to be done when the file is whole.
+
+    Raises:
+        StorageError: It cannot be written.
     """
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with atomic_file(path) as file:
-        torch.save(state, file)
-    if then:
-        then()
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with atomic_file(path) as file:
+            torch.save(state, file)
+        if then:
+            then()
+    except (OSError, RuntimeError) as error:
+        reason = find_reason(error)
+        if reason is None:
+            raise
+        raise StorageError(
+            f'checkpoint {path} cannot be written: {reason}; those that were written before are '
+            'whole, and the same command with --resume continues from the last of them'
+        ) from error

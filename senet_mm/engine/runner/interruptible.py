@@ -11,12 +11,14 @@ from mmengine.hooks import EMAHook
 from mmengine.utils import get_git_hash
 from torch import nn
 
+from senet_mm.utils.storage import answering_storage
+
 from ..checkpoints import Writer, clean_up, collect_state, snapshot, write_checkpoint
 from ..checkpoints.history import remember_history
 from ..hooks.checkpoint_hook import CheckpointHook
 from ..hooks.position_hook import PositionHook
 from ..hooks.stall_hook import StallHook
-from ..lock import locked
+from ..lock import Lock, locked
 from ..place import remember_place
 from ..resume import get_checkpoint_folder
 from ..watch import Interrupted, Watch
@@ -28,12 +30,14 @@ class InterruptibleRunner(ModelRunner):
 
     Attributes:
         is_validating: Whether a validation is under way, with averaged weights if there are any.
+        lock: The lock of the work directory, in training.
         watch: Signals and failures of all processes.
         writer: Writes the checkpoints.
     """
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         self.is_validating = False
+        self.lock: Lock | None = None
         self.watch, self.writer = Watch(), Writer()
         super().__init__(*args, **kwargs)
 
@@ -50,8 +54,9 @@ class InterruptibleRunner(ModelRunner):
         Raises:
             ValueError: Another run trains there.
             Interrupted: A signal has ended the run; its state is saved.
+            StorageError: The disk is full, read-only or gone.
         """
-        with locked(self.work_dir), self.watch.listening():
+        with answering_storage(), locked(self.work_dir) as self.lock, self.watch.listening():
             if is_main_process():
                 clean_up(
                     self.work_dir, get_checkpoint_folder({**self.cfg, 'work_dir': self.work_dir})
@@ -125,7 +130,7 @@ class InterruptibleRunner(ModelRunner):
         state = collect_state(self, meta, save_optimizer, save_param_scheduler)
         path = os.path.join(out_dir, filename)
         if is_main_process():
-            self.writer.submit(lambda: partial(write_checkpoint, snapshot(state), path, then))
+            self.writer.submit(lambda: partial(self._write, snapshot(state), path, then))
             if wait:
                 self.writer.join()
 
@@ -137,6 +142,12 @@ class InterruptibleRunner(ModelRunner):
             experiment_name=self.experiment_name,
             mmengine_version=mmengine.__version__ + get_git_hash(),
         )
+
+    def _write(self, state: dict, path: str, then: Callable[[], None] | None) -> None:
+        """Write a checkpoint where no other run has begun; in a thread."""
+        if self.lock:
+            self.lock.keep()
+        write_checkpoint(state, path, then)
 
     def _save_interrupted(self, interruption: Interrupted) -> None:
         """Save where a signal has ended the run."""

@@ -19,6 +19,7 @@ from ..preflight import check_run
 from ..recomputation import set_up_recomputation
 from ..replay import follow_config, get_plan
 from ..resume import Resumed, get_seed, open_checkpoint, relocate
+from ..run_record import write_record
 from .interruptible import InterruptibleRunner
 
 
@@ -77,6 +78,7 @@ class LoadingRunner(InterruptibleRunner):
     def _write_config(self) -> None:
         """Write the config of a training, and the user's modules beside each copy of it."""
         super().dump_config()
+        write_record(self)
         copy_modules(self.work_dir)
         for config in Path(self.log_dir).glob('*/config.py'):  # the visualizer's
             copy_modules(config.parent)

@@ -10,6 +10,8 @@ from mmengine.runner import Runner as _Runner
 
 from senet_mm.version import __version__
 
+from ..text_logs import LogFile
+
 # Upstream's messages about which a user can do nothing.
 NOISE = re.compile(
     r'Distributed training is not used, all SyncBatchNorm'
@@ -31,6 +33,8 @@ class LoggingRunner(_Runner):
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
             handler.addFilter(is_useful)
+            if type(handler) is logging.FileHandler:
+                handler.__class__ = LogFile  # mmengine makes those of Python alone
         return logger
 
     def get_hooks_info(self) -> str:

@@ -16,6 +16,7 @@ from senet_mm.registry import RUNNERS
 from senet_mm.utils.files import check_local
 from senet_mm.utils.processes import end_with_parent
 from senet_mm.utils.slurm import use_slurm
+from senet_mm.utils.storage import answering_storage
 
 from ..agreement import check_agreement
 from ..restart import resumes_by_itself
@@ -36,6 +37,7 @@ class Runner(LoadingRunner, LoopRunner, LoggingRunner):
     """mmengine's runner that runs on any device, loads strictly and logs briefly."""
 
     @classmethod
+    @answering_storage()
     def from_cfg(cls, cfg: Config) -> 'Runner':
         """Build a runner; images are normalised as the weights that it starts from want it.
 
