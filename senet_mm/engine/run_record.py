@@ -57,6 +57,7 @@ def describe_run(runner: 'Runner') -> dict:
         'device': torch.cuda.get_device_name() if cuda else platform.processor() or 'CPU',
         'git': {str(folder): read_git(folder) for folder in {PROJECT, Path.cwd()}},
         'senet_mm': __version__,
+        'torch': torch.__version__,
         'python': platform.python_version(),
         'packages': list_packages(),
     }
