@@ -46,16 +46,44 @@ def test_the_epoch_after_it_is_whole(whole, tmp_path):
 
 
 def test_rest_of_an_epoch_with_another_batch(whole, tmp_path):
-    """576 of 1257 images are trained, the others fill 21 batches of 32 (of 39 in an epoch)."""
-    options = {'train_dataloader.batch_size': 32}
-    runner = Runner.from_cfg(
-        digits(tmp_path, load_from=str(whole[1] / 'iter_28.pth'), resume=True, **options)
-    )
+    """576 of 1257 images are trained, the others fill 21 batches of 32 (of 39 in an epoch).
+
+    Interrupted again after six of them, the others fill seven of 64.
+    """
+    first = count_images(whole[1] / 'iter_28.pth', tmp_path, 32)
+    assert first == (2 * 39, 2, 21 * 32)
+    second = count_images(tmp_path / f'iter_{2 * 39 - 15}.pth', tmp_path / 'second', 64)
+    assert second == (2 * 19, 2, 7 * 64)
+
+
+def count_images(checkpoint, work_dir, batch_size):
+    """Resume; returns iterations and epochs at the end, and images until then."""
+    options = {'train_dataloader.batch_size': batch_size, **BY_ITER}
+    options['default_hooks.checkpoint.interval'] = 1
+    options['default_hooks.checkpoint.max_keep_ckpts'] = -1
+    runner = Runner.from_cfg(digits(work_dir, load_from=str(checkpoint), resume=True, **options))
     trained = Images()
     runner.register_hook(trained)
     runner.train()
-    assert (runner.iter, runner.epoch) == (2 * 39, 2)
-    assert trained.count == 21 * 32
+    return runner.iter, runner.epoch, trained.count
+
+
+class SaveAtOnce(Hook):
+    """Saves before the first iteration."""
+
+    def before_train(self, runner):
+        place = dict(epoch=runner.epoch, iter=runner.iter)
+        runner.save_checkpoint(runner.work_dir, 'again.pth', meta=place)
+
+
+def test_a_state_that_is_saved_just_after_a_resume(whole, tmp_path):
+    options = {'load_from': str(whole[1] / 'iter_28.pth'), 'resume': True}
+    runner = Runner.from_cfg(digits(tmp_path, **options))
+    runner.register_hook(SaveAtOnce())
+    runner.train()
+    runner = resume(tmp_path / 'again', tmp_path / 'again.pth')
+    expected = whole[0].model.state_dict()
+    assert all(torch.equal(v, expected[k]) for k, v in runner.model.state_dict().items())
 
 
 class Images(Hook):
