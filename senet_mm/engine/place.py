@@ -106,16 +106,22 @@ def _read(runner: 'Runner') -> Place | None:
     """The place in the checkpoint; None in one of another project."""
     saved = runner.message_hub.get_info(PLACE)
     is_place = isinstance(saved, dict) and saved.keys() == set(Place._fields)
-    return Place(**saved) if is_place and all(type(v) is int for v in saved.values()) else None
+    if is_place and all(type(value) is int and value >= 0 for value in saved.values()):
+        return Place(**saved)
+    return None
 
 
 def _guess(runner: 'Runner', now: Place) -> Place:
-    """The place of a checkpoint of another project: the end of an epoch, of equal length as far."""
+    """The place in a checkpoint of another project, which tells epoch and iteration alone.
+
+    At the end of an epoch it may have had another batch; within one it is taken to have had this.
+    """
     loop = runner.train_loop
     if not now.batches:
         return now._replace(position=loop.iter * now.step)
-    batches = loop.iter / loop.epoch if loop.epoch else now.batches
-    return now._replace(position=0, batches=batches)
+    if loop.epoch and loop.iter % loop.epoch == 0:
+        return now._replace(position=0, batches=loop.iter // loop.epoch)
+    return now._replace(position=max(0, loop.iter - loop.epoch * now.batches) * now.step)
 
 
 def check_continues(runner: 'Runner', before: Place, now: Place) -> None:
@@ -157,7 +163,7 @@ def describe_change(runner: 'Runner', before: Place, now: Place) -> str:
         scaled = (runner.cfg.get('auto_scale_lr') or {}).get('enable')
         parts.append(f'the lr is {"" if scaled else "not "}scaled to the batch')
     if before.batches != now.batches:
-        parts.append(f'{now.batches} iterations in an epoch, {before.batches:g} before')
+        parts.append(f'{now.batches} iterations in an epoch, {before.batches} before')
     if before.position:
         parts.append(f'after image {before.position} of {now.samples}')
     return '; '.join([*parts, f'training continues at epoch {loop.epoch}, iteration {loop.iter}'])

@@ -46,7 +46,8 @@ BASE = {
 KINDS = {
     'plain': {},
     'one kept': {'default_hooks.checkpoint.max_keep_ckpts': 1},
-    'by iteration': {
+    'by iteration, mixup': {
+        'model.train_cfg': dict(augments=[dict(type='Mixup', alpha=0.8)]),
         'default_hooks.checkpoint.by_epoch': False,
         'default_hooks.checkpoint.interval': 5,
         'default_hooks.checkpoint.max_keep_ckpts': 1,

@@ -104,9 +104,12 @@ def test_rest_of_an_epoch_of_other_images(whole, tmp_path):
         resume(tmp_path, whole[1] / 'iter_28.pth', **{'train_dataloader.num_batch_per_epoch': 10})
 
 
-def test_whole_epochs_of_another_length(tmp_path):
+@pytest.mark.parametrize('project', ['ours', 'another'])
+def test_whole_epochs_of_another_length(tmp_path, project):
     """After a checkpoint from the end of an epoch the batch may change."""
     Runner.from_cfg(digits(tmp_path / 'a', **{'train_cfg.max_epochs': 1})).train()
+    if project == 'another':
+        forget_place(tmp_path / 'a/epoch_1.pth', tmp_path / 'a/epoch_1.pth')
     cfg = digits(
         tmp_path / 'b',
         **{'train_dataloader.batch_size': 128, 'train_cfg.max_epochs': 3},
@@ -116,6 +119,21 @@ def test_whole_epochs_of_another_length(tmp_path):
     runner = Runner.from_cfg(cfg)
     runner.train()
     assert (runner.epoch, runner.iter) == (3, 3 * 9)  # counted by epochs of today
+
+
+def forget_place(source, target):
+    """A checkpoint as mmengine would have written it."""
+    checkpoint = torch.load(source, weights_only=False)
+    del checkpoint['message_hub']['runtime_info']['place_in_data']
+    del checkpoint['message_hub']['resumed_keys']['place_in_data']
+    torch.save(checkpoint, target)
+
+
+def test_a_checkpoint_of_another_project_from_within_an_epoch(whole, tmp_path):
+    forget_place(whole[1] / 'iter_7.pth', tmp_path / 'iter_7.pth')
+    runner = resume(tmp_path, tmp_path / 'iter_7.pth')
+    expected = whole[0].model.state_dict()
+    assert all(torch.equal(v, expected[k]) for k, v in runner.model.state_dict().items())
 
 
 @pytest.mark.parametrize('number', [0, -1, True, 1.5, '2'])
