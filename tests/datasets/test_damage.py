@@ -214,3 +214,13 @@ def test_an_evaluation_refuses_what_training_replaces(tmp_path, damaged, run, ep
     for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
         if getattr(getattr(loop, 'dataloader', None), '_iterator', None):
             end_workers(loop.dataloader)
+
+
+@pytest.mark.parametrize(
+    ('ranks', 'known'), [([['a', 'b']], ['a', 'b']), ([['a'], ['b', 'a']], ['a', 'b'])]
+)
+def test_what_was_found_is_part_of_checkpoints(ranks, known):
+    """On one process, from as many or from two: what all have found."""
+    hook = DamagedImagesHook()
+    hook.load_state_dict(dict(damaged=ranks))
+    assert hook.state_dict() == dict(damaged=[known])
