@@ -53,6 +53,7 @@ def logged_lines(work_dir):
     return [line for log in work_dir.glob('*/*.log') for line in log.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_run_which_goes_on_when_there_is_space(disk, tmp_path, capsys):
     assert train(disk / 'run') == 74
     (line,) = capsys.readouterr().err.splitlines()
@@ -104,6 +105,7 @@ class Fill(Hook):
         self.file.unlink(missing_ok=True)
 
 
+@pytest.mark.slow
 def test_logs_on_a_full_disk_do_not_end_a_training(disk, capsys):
     """What is logged before and after it is there; all lines are whole."""
     options = {'default_hooks.checkpoint.interval': 9, 'default_hooks.logger.interval': 1}
