@@ -68,23 +68,37 @@ def test_a_signal_saves_and_ends(wholes, tmp_path, kind, number):
 
 
 class Signal(Hook):
-    """Sends a signal to the process at a place, after the first iteration."""
+    """Sends a signal to the process at a place, after the first iteration; not the first times."""
 
-    def __init__(self, place):
+    def __init__(self, place, passed=0):
+        self.passed = passed
         setattr(self, place, self.send)
 
     def send(self, runner, **kwargs):
-        if runner.iter and not runner.watch.signum:
+        if self.passed:
+            self.passed -= 1
+        elif runner.iter and not runner.watch.signum:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-@pytest.mark.parametrize('place', ['after_train_iter', 'before_val_iter', 'after_train_epoch'])
-def test_where_a_signal_comes(tmp_path, place):
+@pytest.mark.parametrize(
+    ('averaging', 'place', 'passed'),
+    [
+        (dict(type='EMAHook'), 'after_train_iter', 0),
+        (dict(type='EMAHook'), 'before_val_iter', 0),
+        (dict(type='EMAHook'), 'after_train_epoch', 0),
+        (dict(type='mmpretrain.EMAHook', evaluate_on_origin=True), 'before_val_iter', 0),
+        # The second validation, of the trained weights.
+        (dict(type='mmpretrain.EMAHook', evaluate_on_origin=True), 'before_val_iter', 1),
+        (dict(type='mmpretrain.EMAHook', evaluate_on_ema=False), 'before_val_iter', 0),
+    ],
+)
+def test_where_a_signal_comes(tmp_path, averaging, place, passed):
     """What is trained is saved, in a validation too, with the trained weights."""
-    options = {**SMALL, 'custom_hooks': [dict(type='EMAHook')]}
+    options = {**SMALL, 'custom_hooks': [averaging]}
     options['default_hooks.checkpoint.interval'] = 3
     runner = Runner.from_cfg(digits(tmp_path, **options))
-    runner.register_hook(Signal(place))
+    runner.register_hook(Signal(place, passed))
     with pytest.raises(Interrupted) as end:
         runner.train()
     assert end.value.code == 143
