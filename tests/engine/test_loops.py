@@ -138,7 +138,7 @@ def test_a_checkpoint_of_another_project_from_within_an_epoch(whole, tmp_path):
 
 @pytest.mark.parametrize('number', [0, -1, True, 1.5, '2'])
 def test_number_that_is_none(tmp_path, number):
-    message = r'num_batch_per_epoch=.*: allowed: None, or an integer from 1'
+    message = r'num_batch_per_epoch=.*[:;] allowed: None,? or an? (integer|whole number) from 1'
     cfg = digits(tmp_path, **{'train_dataloader.num_batch_per_epoch': number})
     with pytest.raises(ValueError, match=message):
         Runner.from_cfg(cfg).train()
