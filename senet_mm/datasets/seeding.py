@@ -57,7 +57,7 @@ class SeededSampler(Sampler):
     """
 
     def __init__(self, sampler: Indices, seed: int) -> None:
-        self.sampler = sampler
+        self.sampler: Any = sampler  # some have more, which is asked for
         self.seed = seed
         self.epoch = 0
         self.start = 0
@@ -81,7 +81,9 @@ class SeededSampler(Sampler):
         first = self.start + self.rank
         positions = itertools.count(first, self.world_size)
         if self.start % self.world_size == 0:
-            indices = itertools.islice(self.sampler, self.start // self.world_size, None)
+            indices: Iterator[int] = itertools.islice(
+                self.sampler, self.start // self.world_size, None
+            )
         elif self.is_endless:
             indices = itertools.islice(self._all_ranks(), first, None, self.world_size)
         else:  # as few as needed come again, so that all ranks have the same number

@@ -97,7 +97,8 @@ def locked(work_dir: str | os.PathLike) -> Iterator[Lock]:
         ValueError: Another process trains there; raised in all processes.
         StorageError: The folder cannot be written; raised in all processes.
     """
-    lock, error = Lock(work_dir), None
+    lock = Lock(work_dir)
+    error: Exception | None = None
     if is_main_process():
         try:
             lock.take()

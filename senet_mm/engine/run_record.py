@@ -74,7 +74,7 @@ def read_git(folder: Path) -> dict | None:
 
 def _run_git(folder: Path, *arguments: str) -> str | None:
     """What git prints; None after an error."""
-    command = ['git', '--no-optional-locks', '-C', folder, *arguments]
+    command = ['git', '--no-optional-locks', '-C', str(folder), *arguments]
     try:
         run = subprocess.run(command, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):

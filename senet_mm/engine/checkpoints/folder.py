@@ -43,7 +43,7 @@ def find_last(work_dir: str | os.PathLike, folder: Path | None = None) -> str | 
     """
     folder = Path(work_dir) if folder is None else folder
     name = _read_pointer(Path(work_dir) / POINTER)
-    problems = {}
+    problems: dict[Path, str] = {}
     for path in _candidates(name, folder):
         status = path.stat() if path.is_file() else None
         problem = _problem(path, status.st_mtime_ns, status.st_size) if status else 'is not there'
@@ -101,7 +101,7 @@ def _problem(path: Path, changed: int, size: int) -> str | None:
         with open(path, 'rb') as file:
             if not is_archive(file):
                 return 'is damaged or foreign (it is no archive of torch)'
-        check_needed(load_from_local(path, 'cpu'))
+        check_needed(load_from_local(str(path), 'cpu'))
     except (OSError, ValueError) as error:
         reason = str(error).partition('; allowed')[0].removeprefix(f'checkpoint {path} ')
         return reason if reason.startswith(('is ', 'has ')) else f'is damaged ({reason})'

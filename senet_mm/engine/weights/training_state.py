@@ -65,8 +65,8 @@ def check_training_state(checkpoint: dict, filename: str, runner: 'Runner') -> d
     return {**checkpoint, 'meta': meta}
 
 
-def check_needed(checkpoint: dict) -> None:
-    """Raise a ValueError for what is missing or of another type."""
+def check_needed(checkpoint: object) -> None:
+    """Raise a ValueError for what is missing in a checkpoint or of another type."""
     missing = []
     for place, kind in NEEDED.items():
         value: object = checkpoint
