@@ -15,6 +15,8 @@ from .errors import REFUSALS, InputError, UserError
 from .options import suggest
 
 UNKNOWN_ARGUMENT = re.compile(r"got an unexpected keyword argument '(\w+)'")
+# From Python 3.13 on, of which it knows the arguments of one class alone.
+PYTHONS_HINT = re.compile(r"\. Did you mean '\w+'\?$")
 # An argument that a constructor sets for its parent, and that the config gives in `**kwargs` too.
 OWN_ARGUMENT = re.compile(r"got multiple values for (?:keyword )?argument '(\w+)'")
 # Whose constructors fail because of their arguments, not by a fault that the user could mend.
@@ -155,7 +157,8 @@ def explain_argument(error: Exception, cfg: Any, registry: Registry) -> Argument
         if isinstance(part, Mapping) and {'type', match[1]} <= part.keys():
             if own:
                 return ArgumentError(f'{type_name(part["type"])} sets {match[1]!r} itself')
-            return ArgumentError(f'{error}{hint_argument(match[1], part, registry)}')
+            message = PYTHONS_HINT.sub('', str(error))
+            return ArgumentError(f'{message}{hint_argument(match[1], part, registry)}')
     return None
 
 

@@ -40,6 +40,7 @@ def test_names_and_network_from_the_top_of_the_package():
     assert senet_mm.get_model is get_model
 
 
+@pytest.mark.slow
 def test_import_is_light_and_no_scope_is_needed(weights):
     code = (
         'import sys, senet_mm\n'

@@ -152,6 +152,7 @@ def test_module_beside_a_config_that_is_no_python(folder):
     assert 'my_layer' in sys.modules
 
 
+@pytest.mark.slow
 def test_module_of_a_lazy_config(folder):
     write(folder / 'a/lazy_layer.py', LAYER.format(name='LazyLayer'))
     config = write(

@@ -111,6 +111,7 @@ def networks(tmp_path_factory):
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', MISTAKES)
 @torch.no_grad()
 def test_no_mistake(networks, name):

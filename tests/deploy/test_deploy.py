@@ -87,6 +87,7 @@ def test_any_batch_from_the_file(digits, tmp_path, to):
         assert difference.norm() < TOLERANCES[to] * expected.norm()
 
 
+@pytest.mark.slow
 def test_compiled_weights_are_frozen(digits, tmp_path):
     """Convolutions take weights that were laid out when they were compiled."""
     deployed = deploy(digits, 'compile', torch.randn(2, 1, 8, 8), tmp_path)

@@ -17,6 +17,7 @@ from ..test_config_keys import run
 CONFIGS = sorted(path.name for path in ROOT.glob('configs/detection/*.py'))
 
 
+@pytest.mark.slow
 def test_checkpoints_are_read_as_data_by_any_tool():
     """mmdet's own tools import what the config names, and load by mmengine."""
     code = (

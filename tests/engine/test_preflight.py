@@ -335,6 +335,7 @@ def test_an_endless_sampler_trains_by_iteration_and_resumes(tmp_path):
     assert all(torch.equal(v, expected[name]) for name, v in resumed.model.state_dict().items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('color_type', ['ours', 'mmcv'])
 def test_a_network_of_one_channel_trains_on_grey_images(tmp_path, color_type):
     """ImageNet's recipe on files, colour images included."""

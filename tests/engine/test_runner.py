@@ -108,6 +108,7 @@ def test_same_seed_same_network_whatever_the_workers(finished, tmp_path):
     assert all(torch.equal(v, expected[k]) for k, v in again.model.state_dict().items())
 
 
+@pytest.mark.slow
 def test_resume_goes_on_from_the_checkpoint(finished, tmp_path):
     _, work_dir = finished
     cfg = digits(tmp_path, load_from=str(work_dir / 'epoch_1.pth'), resume=True)

@@ -85,6 +85,7 @@ def seconds(choice):
     return lambda calls, *_, **__: {name: Timing(times[name], 0, 0) for name in calls}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('first', ['fused', 'reference'])
 def test_a_resumed_run_has_the_blocks_that_it_had(tmp_path, first, monkeypatch):
     """Times decide under ``auto``; they must not decide anew in the middle of a run."""

@@ -12,6 +12,7 @@ NETS = [InceptionV4, InceptionResNetV2]
 NAMES = {InceptionV4: 'inception_v4', InceptionResNetV2: 'inception_resnet_v2'}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('net', NETS)
 def test_equals_timm(net):
     """Outputs and all gradients; every map is odd at 75 pixels and even somewhere at 102."""
@@ -23,6 +24,7 @@ def test_equals_timm(net):
         peer.zero_grad()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('net', 'params', 'macs'),
     [

@@ -323,6 +323,7 @@ STAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('build', STAGES)
 def test_stages_do_not_depend_on_the_size_of_the_probe(build):
     with torch.device('meta'):

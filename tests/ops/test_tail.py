@@ -171,6 +171,7 @@ def whole(name, state, x, **kwargs):
     return {name: p.grad for name, p in model.named_parameters()}, model.state_dict()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('with_cp', [False, True])
 def test_whole_network(with_cp):
     """SE-ResNet-50: gradients, running statistics and names are the same in all implementations."""

@@ -21,6 +21,7 @@ from ..conftest import ROOT, load_tool
 GOLDEN = json.loads((ROOT / 'tests/golden/complexity.json').read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('table', load_tables())
 def test_rows_have_the_golden_complexity_and_a_command(table):
     counts = {name.split('/')[1].removesuffix('.py'): count for name, count in GOLDEN.items()}

@@ -211,6 +211,7 @@ def test_a_resumed_run_is_not_given_other_images(tmp_path):
         Runner.from_cfg(digits(tmp_path, **changes)).train()
 
 
+@pytest.mark.slow
 def test_detectors_normalise_as_the_weights(tmp_path):
     config = tmp_path / 'small.py'
     config.write_text(
