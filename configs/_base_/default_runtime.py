@@ -14,6 +14,9 @@ default_hooks = dict(
     damaged_images=dict(type='DamagedImagesHook', share=0.001, at_least=10),
     # Ends a run in which no iteration begins or ends for so many seconds.
     stall=dict(type='StallHook', timeout=900),
+    # Leaves out steps whose loss or gradient is NaN or infinite; ends the run after 10 in a row, or
+    # with `then='rollback'` goes back to the last checkpoint.
+    non_finite=dict(type='NonFiniteHook', patience=10, then='stop'),
 )
 
 env_cfg = dict(

@@ -80,15 +80,17 @@ class Input(TypedDict):
 
 
 class Served(NamedTuple):
-    """What a process that reads data sends: a batch, and beside it what was replaced in it.
+    """What a process that reads data sends: a batch, and beside it where it is from.
 
     Attributes:
         batch: A :data:`Batch`, or what a user's collate function makes.
         damaged: ``PATH: REASON`` of every damaged image that another one replaces.
+        indices: Where the images are in the data set; None where that is not known.
     """
 
     batch: object
     damaged: list[str]
+    indices: list[int] | None
 
 
 def is_tensor_sample(sample: object) -> TypeGuard[TensorSample]:

@@ -163,12 +163,18 @@ class SeededDataset(Dataset):
 
     def __getitems__(self, draws: list[Draw]) -> Served:
         damaged: list[str] = []
+        indices: list[int] = []
         with own_random_numbers():
-            batch = self.collate([self.draw(draw, damaged) for draw in draws])
-        return Served(batch, damaged)
+            batch = self.collate([self.draw(draw, damaged, indices) for draw in draws])
+        return Served(batch, damaged, indices)
 
-    def draw(self, draw: Draw, damaged: list[str]) -> Any:
-        """The sample of a draw, or another one; what is damaged is appended to ``damaged``.
+    def draw(self, draw: Draw, damaged: list[str], indices: list[int]) -> Any:
+        """The sample of a draw, or another one.
+
+        Args:
+            draw: The draw.
+            damaged: What is damaged is appended.
+            indices: The index of the sample in the data set is appended.
 
         Raises:
             DamagedImageError: Images are not replaced here, or several in a row are damaged.
@@ -178,12 +184,16 @@ class SeededDataset(Dataset):
             seed_generators((*key, attempt) if attempt else key)
             if attempt:
                 index = np.random.randint(len(self))
+            place = index * len(self.dataset) // len(self)
             try:
-                return self.dataset[index * len(self.dataset) // len(self)]
+                sample = self.dataset[place]
             except DamagedImageError as error:
                 if not self.replaces or is_evaluated(self.dataset):
                     raise
                 damaged.append(str(error))
+            else:
+                indices.append(place)
+                return sample
         raise DamagedImageError(
             f'{MAX_DRAWS} images in a row are damaged, the last of them {damaged[-1]}'
         )

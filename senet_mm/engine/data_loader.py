@@ -21,9 +21,15 @@ from .workers import blocked_signals, start_worker
 
 
 class ReportingLoader(DataLoader):
-    """torch's loader; ``damaged`` tells what was replaced in the batch that it gave last."""
+    """torch's loader, which tells more of the batch that it gave last.
+
+    Attributes:
+        damaged: What was replaced in it.
+        indices: Where its images are in the data set; None where that is not known.
+    """
 
     damaged: Sequence[str] = ()
+    indices: Sequence[int] | None = None
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # loops only iterate
         # Not a generator itself: torch draws a random number here, before the first batch.
@@ -33,7 +39,9 @@ class ReportingLoader(DataLoader):
 
     def _report(self, batches: Iterator[Any]) -> Iterator[Any]:
         for served in batches:
-            batch, self.damaged = served if isinstance(served, Served) else (served, ())
+            if not isinstance(served, Served):
+                served = Served(served, [], None)
+            batch, self.damaged, self.indices = served
             yield batch
 
 

@@ -12,7 +12,6 @@ import torch
 import torch.distributed as dist
 
 from senet_mm.utils.processes import SIGNALS
-from senet_mm.utils.storage import StorageError
 
 # Beyond all numbers of signals.
 WRITING_FAILED = 1000
@@ -31,7 +30,9 @@ class Interrupted(SystemExit):
 class Watch:
     """Collects what happens to any process, so that all processes act on it at the same iteration.
 
-    One integer is reduced at each iteration, over CPUs, where it makes no GPU wait.
+    Two integers are reduced at each iteration, in one operation over CPUs, where it makes no GPU
+    wait: before the optimizer's step, if there is one, so that all processes take it or leave it
+    out.
 
     Attributes:
         signum: The signal that this process has got, 0 for none.
@@ -42,6 +43,7 @@ class Watch:
         self.signum = 0
         self.has_work = False
         self._received_at = 0.0
+        self._code: int | None = None  # what was heard before the step of this iteration
         self._group: dist.ProcessGroup | None = None
 
     @contextlib.contextmanager
@@ -77,22 +79,43 @@ class Watch:
         if dist.is_initialized():
             dist.barrier(self._group)
 
-    def poll(self, writing_failed: bool = False) -> None:
+    def ask(self, writing_failed: bool = False, left_out: bool = False) -> bool:
+        """Exchange what has happened; all processes must call it, and then :meth:`poll`.
+
+        Args:
+            writing_failed: Whether this process could not write a checkpoint.
+            left_out: Whether it leaves out the step of its optimizer.
+
+        Returns:
+            Whether any process leaves out the step.
+        """
+        code = WRITING_FAILED if writing_failed else self.signum
+        if not dist.is_initialized():
+            return left_out
+        values = torch.tensor([code, int(left_out)])
+        dist.all_reduce(values, dist.ReduceOp.MAX, self._group)
+        self._code, left = values.tolist()
+        return bool(left)
+
+    def poll(self, writing_failed: bool = False) -> bool:
         """Let all processes know what has happened to any; all must call it.
+
+        After :meth:`ask` nothing is exchanged again.
 
         Args:
             writing_failed: Whether this process could not write a checkpoint.
 
+        Returns:
+            Whether any process could not write a checkpoint.
+
         Raises:
             Interrupted: A process has got a signal.
-            StorageError: Another process could not write a checkpoint.
         """
-        code = WRITING_FAILED if writing_failed else self.signum
-        if dist.is_initialized():
-            value = torch.tensor(code)
-            dist.all_reduce(value, dist.ReduceOp.MAX, self._group)
-            code = int(value)
-        if code == WRITING_FAILED and not writing_failed:
-            raise StorageError('another process could not write a checkpoint')
+        if self._code is None:
+            self.ask(writing_failed)
+        code, self._code = self._code, None
+        if code is None:  # no other process
+            code = WRITING_FAILED if writing_failed else self.signum
         if code and code != WRITING_FAILED:
             raise Interrupted(code)
+        return code == WRITING_FAILED

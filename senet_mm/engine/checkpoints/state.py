@@ -49,6 +49,11 @@ def restore_state(runner: 'Runner', checkpoint: dict) -> None:
     for name, parameter in model.named_parameters():
         if name in gradients:
             parameter.grad = gradients[name].to(parameter)
+    restore_buffers(model, checkpoint)
+
+
+def restore_buffers(model: nn.Module, checkpoint: dict) -> None:
+    """Set the buffers in which this process differs from the others."""
     buffers = checkpoint.get('rank_buffers') or []
     if len(buffers) == get_world_size():
         model.load_state_dict(buffers[get_rank()], strict=False)

@@ -5,6 +5,7 @@ from .complexity_hook import ComplexityHook
 from .damage_hook import DamagedImagesHook
 from .early_stopping_hook import EarlyStoppingHook
 from .freeze_norm_hook import FreezeNormHook
+from .non_finite_hook import NonFiniteHook
 from .position_hook import PositionHook
 from .result_hook import ResultHook
 from .stall_hook import StallHook
@@ -15,6 +16,7 @@ __all__ = [
     'DamagedImagesHook',
     'EarlyStoppingHook',
     'FreezeNormHook',
+    'NonFiniteHook',
     'PositionHook',
     'ResultHook',
     'StallHook',

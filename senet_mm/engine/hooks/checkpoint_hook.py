@@ -90,6 +90,7 @@ class CheckpointHook(_CheckpointHook):
         """Save where training is, unless that is saved already."""
         epoch, iteration = runner.epoch, runner.iter
         if self._saved is None or self._saved[:2] != (epoch, iteration):
+            runner.check_state()
             self._save(runner, BETWEEN, dict(epoch=epoch, iter=iteration))
 
     def save_in_time(self, runner: 'Runner') -> None:
@@ -102,6 +103,7 @@ class CheckpointHook(_CheckpointHook):
 
     def _save_checkpoint_with_step(self, runner: 'Runner', step: int, meta: dict) -> None:
         """Save a regular checkpoint; mmengine's would first remove the oldest."""
+        runner.check_state()
         self._replaced.append(BETWEEN)
         if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
             if len(self.keep_ckpt_ids) == self.max_keep_ckpts:
@@ -148,7 +150,7 @@ class CheckpointHook(_CheckpointHook):
 
     def _save_best_checkpoint(self, runner: 'Runner', metrics: Mapping[str, float]) -> None:
         """Save a best checkpoint for every score that has improved; the former one is kept yet."""
-        if not (self.save_best and runner.is_training):
+        if not (self.save_best and runner.is_training) or not runner.check_state():
             return
         step = runner.epoch if self.by_epoch else runner.iter
         if 'auto' in self.key_indicators:

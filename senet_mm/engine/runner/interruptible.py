@@ -11,11 +11,12 @@ from mmengine.hooks import EMAHook
 from mmengine.utils import get_git_hash
 from torch import nn
 
-from senet_mm.utils.storage import answering_storage
+from senet_mm.utils.storage import StorageError, answering_storage
 
 from ..checkpoints import Writer, clean_up, collect_state, snapshot, write_checkpoint
 from ..checkpoints.history import remember_history
 from ..hooks.checkpoint_hook import CheckpointHook
+from ..hooks.non_finite_hook import NonFiniteHook
 from ..hooks.position_hook import PositionHook
 from ..hooks.stall_hook import StallHook
 from ..lock import Lock, locked
@@ -77,15 +78,27 @@ class InterruptibleRunner(ModelRunner):
 
         Raises:
             Interrupted: A process has got a signal.
-            OSError: A checkpoint cannot be written.
+            StorageError: A checkpoint cannot be written.
         """
         self.watch.has_work = True
-        failed = self.writer.has_failed
-        self.watch.poll(failed)
-        if failed:
+        if self.watch.poll(self.writer.has_failed):
             self.writer.join()
+            raise StorageError('another process could not write a checkpoint')
         if hook := self.checkpoint_hook:
             hook.save_in_time(self)
+
+    def agree(self, left_out: bool) -> bool:
+        """Whether any process leaves out the step of its optimizer; all must call it."""
+        return self.watch.ask(self.writer.has_failed, left_out)
+
+    def check_state(self) -> bool:
+        """Whether weights and buffers are finite; all processes must call it.
+
+        Raises:
+            NonFiniteError: They are not, and the run does not roll back.
+        """
+        hook = next((hook for hook in self.hooks if isinstance(hook, NonFiniteHook)), None)
+        return hook is None or hook.check_state(self)
 
     @property
     def checkpoint_hook(self) -> CheckpointHook | None:

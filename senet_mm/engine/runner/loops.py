@@ -7,11 +7,12 @@ from torch.utils.data import DataLoader
 
 from senet_mm.engine.weights.adopt import adopt_geometry
 from senet_mm.engine.weights.origin import Origin
-from senet_mm.utils.errors import working
+from senet_mm.utils.errors import answering_memory, working
 
 from ..classes import align_with_training
 from ..data_loader import build_data_loader, check_has_batch, refuse_damage
 from ..hooks.stall_hook import StallHook
+from ..memory import advise
 from ..preflight import check_loop
 from .model import ModelRunner
 
@@ -40,12 +41,13 @@ class LoopRunner(ModelRunner):
             loop['type'] = 'EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'
         loop = super().build_train_loop(loop)
         check_loop(loop)
-        return as_work(loop)
+        return as_work(loop, 'train_dataloader')
 
     def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the validation loop; its labels follow the names of the training's classes."""
         loop = refuse_damage(super().build_val_loop(loop))
-        return as_work(align_with_training(self, loop, 'the validation set'))
+        loop = align_with_training(self, loop, 'the validation set')
+        return as_work(loop, 'val_dataloader')
 
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the test loop; images are resized and cropped as the loaded weights want it.
@@ -58,12 +60,18 @@ class LoopRunner(ModelRunner):
                 self.logger.info(line)
             self._test_dataloader = self.cfg.test_dataloader
         loop = refuse_damage(super().build_test_loop(loop))
-        return as_work(align_with_training(self, loop, 'the test set'))
+        loop = align_with_training(self, loop, 'the test set')
+        return as_work(loop, 'test_dataloader')
 
 
-def as_work(loop: BaseLoop) -> BaseLoop:
-    """A loop that ends when it stalls; its errors are of a run in its middle, not of its config."""
-    run = loop.run
+def as_work(loop: BaseLoop, loader: str) -> BaseLoop:
+    """A loop that ends when it stalls; its errors are of a run in its middle, not of its config.
+
+    Args:
+        loop: The loop.
+        loader: The key of its loader in the config.
+    """
+    run = answering_memory(lambda: advise(loop, loader))(loop.run)
 
     def work() -> object:
         with working(), contextlib.ExitStack() as stack:

@@ -19,6 +19,7 @@ from senet_mm.utils.slurm import use_slurm
 from senet_mm.utils.storage import answering_storage
 
 from ..agreement import check_agreement
+from ..hooks.non_finite_hook import NonFiniteHook
 from ..restart import resumes_by_itself
 from ..resume import find_resumed
 from ..speed import use_tf32, use_threads
@@ -87,10 +88,10 @@ class Runner(LoadingRunner, LoopRunner, LoggingRunner):
         dist.init_process_group('gloo', timeout=timeout)
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
-        """Register hooks by name; None leaves out one of mmengine's, or one of a config's."""
+        """Register hooks by name; None leaves out one of mmengine's or ours, or of a config's."""
         hooks = {
             name: hook
-            for name, hook in (hooks or {}).items()
+            for name, hook in {'non_finite': NonFiniteHook(), **(hooks or {})}.items()
             if hook is not None or name in UPSTREAM_HOOKS
         }
         super().register_default_hooks(hooks)

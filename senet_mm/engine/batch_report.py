@@ -1,0 +1,61 @@
+"""What is logged of batches: their losses, and the images of which they were made."""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+from mmengine.dist import all_gather_object, get_world_size
+from torch.utils.data import Dataset
+
+from .finite import Batch
+
+
+def describe(batches: Sequence[Batch], dataset: Dataset) -> str:
+    """Names the batches of all processes whose loss is not finite; all, if all losses are finite.
+
+    All processes must call it.
+
+    Args:
+        batches: Of one optimizer step.
+        dataset: Where their images are from.
+    """
+    own = [
+        (', '.join(f'{float(loss):g}' for loss in batch.losses), name_images(batch, dataset))
+        for batch in batches
+    ]
+    is_bad = [not all(math.isfinite(loss) for loss in batch.losses) for batch in batches]
+    ranks = all_gather_object(list(zip(is_bad, own, strict=True)))
+    found = [(rank, batch) for rank, batches in enumerate(ranks) for batch in batches]
+    several = get_world_size() > 1
+    if not any(bad for _, (bad, _) in found):
+        return 'gradient not finite, ' + '; '.join(
+            _join(rank, *text, several) for rank, (_, text) in found
+        )
+    return '; '.join(_join(rank, *text, several) for rank, (bad, text) in found if bad)
+
+
+def _join(rank: int, losses: str, images: str, several: bool) -> str:
+    return f'{f"rank {rank}, " if several else ""}loss {losses}, {images}'
+
+
+def name_images(batch: Batch, dataset: Dataset) -> str:
+    """``images FOLDER: FILE, FILE``; the indices of images without a path."""
+    if batch.indices is None:
+        return 'images that its loader does not tell'
+    paths = [get_path(dataset, index) for index in batch.indices]
+    if None in paths:
+        return f'images with indices {", ".join(map(str, batch.indices))}'
+    folders = zip(*(path.split('/')[:-1] for path in paths), strict=False)
+    shared = itertools.takewhile(lambda names: len(set(names)) == 1, folders)
+    folder = '/'.join(names[0] for names in shared)
+    if not folder:
+        return f'images {", ".join(paths)}'
+    return f'images {folder}: {", ".join(path[len(folder) + 1 :] for path in paths)}'
+
+
+def get_path(dataset: Dataset, index: int) -> str | None:
+    """The path of an image of a data set, or of one inside a wrapper; None where it has none."""
+    if not hasattr(dataset, 'get_data_info'):
+        return None
+    path = dataset.get_data_info(index).get('img_path')
+    return path if isinstance(path, str) else None
