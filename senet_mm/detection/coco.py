@@ -108,13 +108,17 @@ class CocoData(Dataset):
         Raises:
             InputError: The file is damaged, or its size differs from the annotations.
         """
-        path = self.folder / info['file_name']
+        path = self.get_path(info['id'])
         try:
             image = to_tensor(swap_red_and_blue(decode(read_file(path))))
         except ValueError as error:
             raise InputError(f'{path}: {error}') from error
         compare_size(path, info, *image.shape[:0:-1])
         return image
+
+    def get_path(self, number: int) -> Path:
+        """Where the image with a number in the annotation file is."""
+        return self.folder / self.coco.imgs[number]['file_name']
 
     def check_images(self) -> None:
         """Read every image once, to find damaged ones before the training.

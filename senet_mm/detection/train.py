@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,12 +13,13 @@ from torchvision.models.detection import FasterRCNN, MaskRCNN, RetinaNet
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.utils import draw_bounding_boxes, make_grid, save_image
 
-from senet_mm.utils.errors import InputError, working
+from senet_mm.utils.errors import answering_memory, working
 from senet_mm.utils.meta import run_on_meta
 from senet_mm.utils.options import check_option
 
 from .backbone import FPNBackbone
 from .coco import CocoData, collate_samples
+from .steps import Steps
 
 STRIDE = 32  # torchvision pads the images of a batch to multiples of it
 DETECTORS = {'faster-rcnn': FasterRCNN, 'mask-rcnn': MaskRCNN, 'retinanet': RetinaNet}
@@ -103,7 +105,8 @@ def train(
 ) -> list[float]:
     """Train by SGD: warm-up over an epoch, then a cosine; returns the mean loss of each epoch.
 
-    A single epoch, and epochs of a single batch, are trained without the warm-up.
+    A single epoch, and epochs of a single batch, are trained without the warm-up. Steps whose loss
+    or gradient is not finite are left out.
 
     Args:
         detector: Maps images and targets to a dict of losses, as torchvision's detectors.
@@ -116,7 +119,9 @@ def train(
 
     Raises:
         ValueError: An epoch has no batch.
-        InputError: The loss is not finite, or a picture is damaged.
+        InputError: A picture is damaged.
+        NonFiniteError: Too many steps in a row are left out.
+        OutOfMemoryError: The device has not enough memory.
     """
     device = next(detector.parameters()).device
     torch.manual_seed(seed)
@@ -129,26 +134,30 @@ def train(
     optimizer = torch.optim.SGD(parameters, lr, momentum=0.9, weight_decay=weight_decay)
     schedule = _warm_up_and_cosine(optimizer, lr, len(loader), epochs)
 
-    def step(images: list[Tensor], targets: list[dict]) -> float:
-        loss = _loss(detector, images, targets, device)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 10)
-        optimizer.step()
+    steps = Steps(detector, optimizer, lr, partial(_name, data))
+    memory = f'batch size {batch_size}; allowed: a smaller one, or smaller images'
+
+    @answering_memory(lambda: memory)
+    def step(images: Sequence[Tensor], targets: Sequence[dict]) -> float | None:
+        steps.begin()
+        loss = steps.take(_loss(detector, images, targets, device), targets)
         schedule.step()
-        if not math.isfinite(value := loss.item()):
-            raise InputError(f'the loss is {value} at lr={lr}; allowed: finite, try a lower lr')
-        return value
+        return loss
 
     means = []
     with working():
         for epoch in range(1, epochs + 1):
             detector.train()
             start = time.perf_counter()
-            means.append(sum(step(*batch) for batch in loader) / len(loader))
+            losses = [loss for batch in loader if (loss := step(*batch)) is not None]
+            means.append(sum(losses) / len(losses) if losses else math.nan)
             seconds = time.perf_counter() - start
             print(f'epoch {epoch}/{epochs}: loss {means[-1]:.4f}, {seconds:.1f} s', flush=True)
     return means
+
+
+def _name(data: CocoData, targets: Sequence[dict]) -> str:
+    return ', '.join(str(data.get_path(target['image_id'])) for target in targets)
 
 
 def _warm_up_and_cosine(

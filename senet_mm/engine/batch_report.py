@@ -26,24 +26,22 @@ def describe(batches: Sequence[Batch], dataset: Dataset) -> str:
     is_bad = [not all(math.isfinite(loss) for loss in batch.losses) for batch in batches]
     ranks = all_gather_object(list(zip(is_bad, own, strict=True)))
     found = [(rank, batch) for rank, batches in enumerate(ranks) for batch in batches]
-    several = get_world_size() > 1
-    if not any(bad for _, (bad, _) in found):
-        return 'gradient not finite, ' + '; '.join(
-            _join(rank, *text, several) for rank, (_, text) in found
-        )
-    return '; '.join(_join(rank, *text, several) for rank, (bad, text) in found if bad)
+    if any(bad for _, (bad, _) in found):
+        return '; '.join(_join(rank, *text) for rank, (bad, text) in found if bad)
+    return f'gradient not finite, {"; ".join(_join(rank, *text) for rank, (_, text) in found)}'
 
 
-def _join(rank: int, losses: str, images: str, several: bool) -> str:
-    return f'{f"rank {rank}, " if several else ""}loss {losses}, {images}'
+def _join(rank: int, losses: str, images: str) -> str:
+    return f'{f"rank {rank}, " if get_world_size() > 1 else ""}loss {losses}, {images}'
 
 
 def name_images(batch: Batch, dataset: Dataset) -> str:
     """``images FOLDER: FILE, FILE``; the indices of images without a path."""
     if batch.indices is None:
         return 'images that its loader does not tell'
-    paths = [get_path(dataset, index) for index in batch.indices]
-    if None in paths:
+    found = [get_path(dataset, index) for index in batch.indices]
+    paths = [path for path in found if path is not None]
+    if len(paths) < len(found):
         return f'images with indices {", ".join(map(str, batch.indices))}'
     folders = zip(*(path.split('/')[:-1] for path in paths), strict=False)
     shared = itertools.takewhile(lambda names: len(set(names)) == 1, folders)

@@ -71,7 +71,8 @@ class Buffers:
 
     def read(self) -> list[Tensor]:
         """The buffers as they are."""
-        return [buffers[name] for buffers, name in self._places]
+        own = (buffers[name] for buffers, name in self._places)
+        return [buffer for buffer in own if buffer is not None]
 
     @torch.no_grad()
     def _copy(self, source: list[Tensor], target: list[Tensor]) -> None:

@@ -1,6 +1,7 @@
 """The path of torchvision by the tool: data, training, AP, pictures."""
 
 import json
+import math
 import shutil
 import warnings
 
@@ -9,7 +10,7 @@ import torch
 from PIL import Image
 
 from senet_mm.detection.train import train
-from senet_mm.utils.errors import InputError, is_answer
+from senet_mm.utils.errors import InputError, NonFiniteError, OutOfMemoryError, is_answer
 
 from ..conftest import ROOT, load_tool
 from .test_annotations import content, write
@@ -52,9 +53,58 @@ def test_learns(run_tool, sample, tmp_path):
     assert Image.open(tmp_path / 'boxes.png').width > 4 * 128
 
 
-def test_a_loss_that_is_no_number_ends_the_training():
-    with pytest.raises(ValueError, match=r'the loss is (inf|nan) at lr=1e\+30'):
-        train(Toy(), [(torch.zeros(3, 8, 8), {})] * 8, 9, batch_size=1, lr=1e30)
+class ToyData(list):
+    """Images 0, 1, ... of the number that each image has in all its pixels."""
+
+    def __init__(self, *values):
+        super().__init__(
+            (torch.full((3, 8, 8), value), {'image_id': i}) for i, value in enumerate(values)
+        )
+
+    def get_path(self, number):
+        return f'{number}.png'
+
+
+class Normed(torch.nn.Module):
+    """A detector whose loss is that of its normalised images."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = torch.nn.BatchNorm2d(3)
+
+    def forward(self, images, targets):
+        return {'loss': self.norm(torch.stack(images)).exp().mean()}
+
+
+def test_a_huge_learning_rate_ends_the_training():
+    message = r'10 steps in a row were left out at lr=1e\+30, the last with loss (inf|nan), norm'
+    with pytest.raises(NonFiniteError, match=message):
+        train(Toy(), ToyData(*[0.0] * 8), 9, batch_size=1, lr=1e30)
+
+
+def test_a_bad_batch_is_left_out(capsys):
+    """Nothing remains of it; the others train."""
+    bad, other = Normed(), Normed()
+    losses = train(bad, ToyData(1.0, math.nan, 2.0, math.nan), 1, batch_size=1, lr=0.1)
+    assert math.isfinite(losses[0])
+    assert bad.norm.num_batches_tracked == 2
+    assert all(torch.isfinite(value).all() for value in bad.state_dict().values())
+    assert not torch.equal(bad.norm.bias, other.norm.bias)
+    lines = [line for line in capsys.readouterr().out.splitlines() if 'left out' in line]
+    assert sorted(lines) == [
+        f'step left out: loss nan, norm of the gradient nan, images {number}.png'
+        for number in (1, 3)
+    ]
+
+
+def test_a_full_device_gets_advice():
+    class Full(Toy):
+        def forward(self, images, targets):
+            raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0')
+
+    message = r'^out of memory \(allocate 20.00 MiB more\): batch size 2; allowed: a smaller one'
+    with pytest.raises(OutOfMemoryError, match=message):
+        train(Full(), ToyData(0.0, 0.0), 1, batch_size=2, lr=0.1)
 
 
 @pytest.mark.parametrize(

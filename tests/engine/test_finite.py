@@ -49,8 +49,10 @@ def log_of(work_dir):
     return file.read_text()
 
 
-@pytest.mark.parametrize('kind', KINDS)
-@pytest.mark.parametrize('what', ['image', 'loss', 'gradient'])
+@pytest.mark.parametrize(
+    ('what', 'kind'),
+    [*(('image', kind) for kind in KINDS), ('loss', 'accumulated'), ('gradient', 'averaged')],
+)
 def test_a_step_is_left_out_whole(tmp_path, kind, what):
     """As if its batches had not been there; the first batch may be one of them."""
     bad = [0, 3, 4]
@@ -150,10 +152,8 @@ def test_a_huge_learning_rate_ends_the_run(tmp_path):
 @pytest.mark.parametrize('where', ['after the epoch', 'within'])
 def test_weights_that_are_not_finite_are_not_saved(tmp_path, where):
     hook = dict(type='Poison', what='weight', iters=[13 if where == 'after the epoch' else 9])
-    name = 'backbone.stem.0.conv.weight'
-    with pytest.raises(NonFiniteError, match=r'stopped in iteration \d+: (?P<name>\S+) is not fin'):
+    with pytest.raises(NonFiniteError, match=r'stopped in iteration \d+: backbone.\S+ is not fin'):
         train(tmp_path, hook, **{'train_cfg.max_epochs': 3})
-    assert name
     assert [path.name for path in tmp_path.glob('epoch_*')] == ['epoch_1.pth']
     assert (tmp_path / 'last_checkpoint').read_text() == 'epoch_1.pth'
 
@@ -275,8 +275,7 @@ optim_wrapper = dict(accumulative_counts={counts})
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('counts', [1, 2])
-@pytest.mark.parametrize('what', ['image', 'loss', 'gradient'])
+@pytest.mark.parametrize(('what', 'counts'), [('image', 2), ('loss', 1), ('gradient', 1)])
 def test_all_processes_leave_out_the_same_steps(tmp_path, what, counts):
     """What one of them meets."""
     left = [3, 4] if counts == 1 else [2, 3, 4, 5]
