@@ -19,20 +19,21 @@ def describe(batches: Sequence[Batch], dataset: Dataset) -> str:
         batches: Of one optimizer step.
         dataset: Where their images are from.
     """
-    own = [
-        (', '.join(f'{float(loss):g}' for loss in batch.losses), name_images(batch, dataset))
-        for batch in batches
+    own = []
+    for batch in batches:
+        losses = [loss for loss in map(float, batch.losses) if not math.isfinite(loss)]
+        own.append((losses, name_images(batch, dataset)))
+    ranks = all_gather_object(own)
+    found = [(rank, *batch) for rank, batches in enumerate(ranks) for batch in batches]
+    bad = [
+        f'{_prefix(rank)}loss {losses[0]:g}, {images}' for rank, losses, images in found if losses
     ]
-    is_bad = [not all(math.isfinite(loss) for loss in batch.losses) for batch in batches]
-    ranks = all_gather_object(list(zip(is_bad, own, strict=True)))
-    found = [(rank, batch) for rank, batches in enumerate(ranks) for batch in batches]
-    if any(bad for _, (bad, _) in found):
-        return '; '.join(_join(rank, *text) for rank, (bad, text) in found if bad)
-    return f'gradient not finite, {"; ".join(_join(rank, *text) for rank, (_, text) in found)}'
+    others = [f'{_prefix(rank)}{images}' for rank, _, images in found]
+    return '; '.join(bad) or f'gradient not finite, {"; ".join(others)}'
 
 
-def _join(rank: int, losses: str, images: str) -> str:
-    return f'{f"rank {rank}, " if get_world_size() > 1 else ""}loss {losses}, {images}'
+def _prefix(rank: int) -> str:
+    return f'rank {rank}, ' if get_world_size() > 1 else ''
 
 
 def name_images(batch: Batch, dataset: Dataset) -> str:

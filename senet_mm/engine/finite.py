@@ -11,6 +11,8 @@ from mmengine.optim import AmpOptimWrapper, ApexOptimWrapper, OptimWrapper
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
+from .recomputation import Backward
+
 # Their scalers try larger and larger scales, and leave out the steps that overflow.
 SCALING = (AmpOptimWrapper, ApexOptimWrapper)
 
@@ -110,7 +112,9 @@ class Guard:
         self._most = 1
         for wrapper in optim_wrappers:
             self._most = max(self._most, wrapper._accumulative_counts)
-            wrapper.backward = partial(self._backward, wrapper.backward)
+            # A backward pass that computes modules again is recognised by its class.
+            owner = wrapper.backward if isinstance(wrapper.backward, Backward) else wrapper
+            owner.backward = partial(self._backward, owner.backward)
             # Schedulers have left a mark on it, which they look for.
             step = update_wrapper(partial(self._step, wrapper, wrapper.step), wrapper.step)
             wrapper.step = step
