@@ -41,12 +41,13 @@ class Steps:
         """Before the forward pass of a batch."""
         self._buffers.take()
 
-    def take(self, loss: Tensor, targets: Sequence[dict]) -> float | None:
-        """Take the step of a batch; returns its loss, None where it is left out.
+    def take(self, losses: dict[str, Tensor], targets: Sequence[dict]) -> float | None:
+        """Take the step of a batch; returns the sum of its losses, None where it is left out.
 
         Raises:
             NonFiniteError: Too many in a row are left out.
         """
+        loss = sum(losses.values(), torch.tensor(0.0))
         self._optimizer.zero_grad()
         loss.backward()
         parameters = [p for group in self._optimizer.param_groups for p in group['params']]

@@ -140,7 +140,7 @@ def train(
     @answering_memory(lambda: memory)
     def step(images: Sequence[Tensor], targets: Sequence[dict]) -> float | None:
         steps.begin()
-        loss = steps.take(_loss(detector, images, targets, device), targets)
+        loss = steps.take(_losses(detector, images, targets, device), targets)
         schedule.step()
         return loss
 
@@ -171,16 +171,16 @@ def _warm_up_and_cosine(
     )
 
 
-def _loss(
+def _losses(
     detector: nn.Module, images: Sequence[Tensor], targets: Sequence[dict], device: torch.device
-) -> Tensor:
-    """The sum of a detector's losses for a batch."""
+) -> dict[str, Tensor]:
+    """A detector's losses for a batch, by name."""
     images = [image.to(device) for image in images]
     targets = [
         {name: value.to(device) for name, value in target.items() if isinstance(value, Tensor)}
         for target in targets
     ]
-    return sum(detector(images, targets).values())
+    return detector(images, targets)
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from .finite import Batch
 
 
-def describe(batches: Sequence[Batch], dataset: Dataset) -> str:
+def describe_batches(batches: Sequence[Batch], dataset: Dataset) -> str:
     """Names the batches of all processes whose loss is not finite; all, if all losses are finite.
 
     All processes must call it.

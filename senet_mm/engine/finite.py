@@ -57,7 +57,7 @@ class Buffers:
         self.set_copies(own)
 
     def set_copies(self, values: Sequence[Tensor]) -> None:
-        """Copy values of the buffers, in the order of :attr:`copies`."""
+        """Copy values, (D1, D2, ...) each, in the order of :attr:`copies`."""
         own = self.read()
         self.copies = [
             value.to(buffer, copy=True) for value, buffer in zip(values, own, strict=True)
@@ -72,7 +72,7 @@ class Buffers:
         self._copy(self.copies, self.read())
 
     def read(self) -> list[Tensor]:
-        """The buffers as they are."""
+        """The buffers as they are, (D1, D2, ...) each."""
         own = (buffers[name] for buffers, name in self._places)
         return [buffer for buffer in own if buffer is not None]
 
@@ -168,13 +168,13 @@ class Guard:
 
 
 def get_gradients(wrapper: OptimWrapper) -> list[Tensor]:
-    """The gradients of an optimizer's parameters."""
+    """The gradients of an optimizer's parameters, (D1, D2, ...) each."""
     parameters = (p for group in wrapper.param_groups for p in group['params'])
     return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
 def has_finite_norm(tensors: Iterable[Tensor]) -> Tensor:
-    """Whether the L2 norm of tensors is finite, a boolean on their device.
+    """Whether the L2 norm of tensors (D1, D2, ...) is finite, a boolean on their device.
 
     It is not if an element is not; it also overflows for elements from about 1e19 (float32). On a
     CPU it takes a fortieth of the time of the largest element.

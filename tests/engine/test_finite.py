@@ -13,6 +13,7 @@ from senet_mm.apis import get_config, get_model
 from senet_mm.engine import Runner, memory
 from senet_mm.engine.batch_report import name_images
 from senet_mm.engine.finite import Batch, Buffers
+from senet_mm.engine.hooks import NonFiniteHook
 from senet_mm.registry import OPTIM_WRAPPERS
 from senet_mm.utils.errors import NonFiniteError, OutOfMemoryError
 
@@ -166,21 +167,58 @@ def test_infinities_that_belong_to_the_network(tmp_path):
     assert (tmp_path / 'epoch_1.pth').exists()
 
 
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(patience=0), 'patience=0; allowed: whole numbers from 1'),
+        (dict(patience=2.5), 'patience=2.5; allowed: whole numbers from 1'),
+        (dict(then='skip'), "then='skip' is not known; allowed: stop, rollback"),
+    ],
+)
+def test_arguments_are_checked(arguments, message):
+    with pytest.raises(ValueError, match=f'NonFiniteHook: {message}'):
+        NonFiniteHook(**arguments)
+
+
+@pytest.mark.parametrize(('given', 'count'), [('left away', 1), (None, 0)])
+def test_every_run_has_the_hook_unless_it_is_none(tmp_path, given, count):
+    cfg = digits(tmp_path, **SMALL)
+    cfg.default_hooks.non_finite = given
+    if given:
+        del cfg.default_hooks['non_finite']
+    runner = Runner.from_cfg(cfg)
+    assert [type(hook) for hook in runner.hooks].count(NonFiniteHook) == count
+    if not count:
+        runner.register_hook(poison.Poison('loss', [3]))
+        runner.train()
+        assert not all(torch.isfinite(p).all() for p in runner.model.parameters())
+
+
 class Recorder(Hook):
-    """Remembers the state after an iteration."""
+    """Remembers learning rates, and the state after an iteration."""
 
     def __init__(self, iteration):
-        self.iteration = iteration
+        self.iteration, self.rates = iteration, []
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self.rates += runner.optim_wrapper.get_lr()['lr']
         if runner.iter == self.iteration:
             self.state = plain(poison.get_state(runner))
-            self.lr = runner.optim_wrapper.get_lr()['lr']
+
+
+@pytest.fixture(scope='module')
+def rates(tmp_path_factory):
+    """The learning rates of two epochs."""
+    runner = make(tmp_path_factory.mktemp('rates'), **{'train_cfg.max_epochs': 2})
+    recorder = Recorder(0)
+    runner.register_hook(recorder, 'LOWEST')
+    runner.train()
+    return recorder.rates
 
 
 @pytest.mark.parametrize('averaged', [False, True])
 @pytest.mark.parametrize('what', ['loss', 'weight'])
-def test_rollback(tmp_path, what, averaged):
+def test_rollback(rates, tmp_path, what, averaged):
     """To the weights of the last checkpoint, with the learning rate of the present."""
     bad = [9, 10, 11] if what == 'loss' else [9]
     options = {'default_hooks.non_finite': dict(type='NonFiniteHook', patience=3, then='rollback')}
@@ -197,7 +235,7 @@ def test_rollback(tmp_path, what, averaged):
     runner.train()
     assert runner.epoch == 2
     assert differences(without_lr(before.state), without_lr(after.state)) == []
-    assert after.lr != before.lr
+    assert after.rates == rates
     assert 'weights and optimizer are those of epoch_1.pth again' in log_of(tmp_path)
 
 
@@ -221,6 +259,14 @@ def test_where_a_rollback_ends(tmp_path, bad, message):
         train(tmp_path, hook, **options, **{'train_cfg.max_epochs': 3})
 
 
+def test_counts_are_part_of_a_checkpoint():
+    counts = dict(count=7, in_row=3, rolled_back_to='epoch_4.pth')
+    hook = NonFiniteHook()
+    hook.load_state_dict(counts)
+    assert hook.state_dict() == counts
+
+
+@pytest.mark.slow
 def test_a_killed_run_with_bad_batches_equals_one_that_was_not(tmp_path):
     """Rollbacks, counts, and the running statistics before a step that is under way."""
     options = {

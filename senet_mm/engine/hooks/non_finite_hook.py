@@ -10,7 +10,7 @@ from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import EMAHook, Hook, RuntimeInfoHook
 from torch import Tensor
 
-from senet_mm.engine.batch_report import describe
+from senet_mm.engine.batch_report import describe_batches
 from senet_mm.engine.finite import Guard
 from senet_mm.engine.recomputation import optim_wrappers
 from senet_mm.engine.rollback import roll_back
@@ -103,7 +103,7 @@ class NonFiniteHook(Hook):
         runner.message_hub.update_scalar('train/skipped', self.count)
         runner.logger.warning(
             f'iteration {runner.iter + 1} left out, {self.in_row} in a row, {self.count} in all: '
-            + describe(self._guard.batches, runner.train_dataloader.dataset)
+            + describe_batches(self._guard.batches, runner.train_dataloader.dataset)
         )
         if self.check_state(runner) and self.in_row >= self.patience:
             self._stop_or_roll_back(runner, f'{self.in_row} steps in a row were left out')
