@@ -205,7 +205,7 @@ def test_fast_means_where_the_device_is(tmp_path, monkeypatch, fast):
 
 
 def test_unknown_switches(tmp_path):
-    with pytest.raises(ValueError, match="channels_last='no' is not known; allowed: True, False, "):
+    with pytest.raises(ValueError, match="channels_last='no'; allowed: True or False or 'fast'"):
         Runner.from_cfg(digits(tmp_path, channels_last='no'))
     with pytest.raises(ValueError, match="when='never' is not known; allowed: always, fast"):
         Bf16OptimWrapper(torch.optim.SGD([torch.zeros(1)], 0.1), when='never')
