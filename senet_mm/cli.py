@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import logging
 import os
-import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from senet_mm.utils.errors import describe_lost_connection, has_worked, is_answer
+from senet_mm.utils.errors import (
+    describe,
+    describe_lost_connection,
+    has_worked,
+    is_answer,
+    missing_key,
+)
 from senet_mm.utils.processes import end_with_parent, note_answer
 from senet_mm.utils.slurm import use_slurm
 
@@ -151,7 +156,7 @@ def _as_exits(show_traceback: bool) -> Iterator[None]:
 
 def _report(error: Exception, show_traceback: bool) -> str:
     """The line of an error; prints the traceback where it helps."""
-    answers = bool(is_answer(error) or _missing_key(error))
+    answers = bool(is_answer(error) or missing_key(error))
     lost = describe_lost_connection(error)
     if show_traceback or not (answers or lost):
         traceback.print_exception(error)
@@ -182,21 +187,3 @@ def _place(error: Exception) -> str:
     from senet_mm.config.places import locate_error
 
     return locate_error(error, describe(error))
-
-
-def _missing_key(error: Exception) -> str | None:
-    """The key of a config that is missing, where that is the error."""
-    match = re.fullmatch(r"'ConfigDict' object has no attribute '(\w+)'", str(error))
-    return match and match.group(1)
-
-
-def describe(error: Exception) -> str:
-    """The message of an error on one line, without the places that it passed through."""
-    if key := _missing_key(error):
-        return f'the config has no key {key!r}'
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f'{error.filename}: {error.strerror}'
-    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    # A data loader raises a worker's error anew, with the traceback as its message.
-    text = re.sub(r'(?s)^Caught \w+ in DataLoader worker process .*\n[\w.]+: ', '', text.strip())
-    return ' '.join(text.split()).strip('"') or type(error).__name__

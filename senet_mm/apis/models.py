@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from senet_mm.config.names import get_config
-from senet_mm.utils.errors import InputError
+from senet_mm.utils.errors import InputError, answering
 from senet_mm.utils.options import check_integers
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from senet_mm.models import ImageClassifier
 
 
+@answering
 def get_model(
     name: 'str | Config',
     checkpoint: str | os.PathLike | None = None,
@@ -42,9 +43,10 @@ def get_model(
             None keeps the plain blocks.
 
     Raises:
+        UserError: The input is wrong, with the line that the tools print. It is also one of those:
         FileNotFoundError: There is no such config or file.
-        ValueError: The checkpoint does not fit, is damaged, or holds more than data, or ``fuse`` is
-            no shape that the network takes.
+        ValueError: The checkpoint does not fit, is damaged, or holds more than data, the hash
+            in its name is not its own, or ``fuse`` is no shape that the network takes.
         ConnectionError: The URL cannot be fetched.
     """
     from mmengine.runner import CheckpointLoader

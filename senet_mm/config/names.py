@@ -5,6 +5,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from senet_mm.utils.errors import answering
 from senet_mm.utils.files import check_regular_file
 from senet_mm.utils.project import PROJECT
 
@@ -21,6 +22,7 @@ def _paths() -> dict[str, Path]:
     return {path.stem: path for path in sorted(CONFIGS.glob('[!_]*/*.py'))}
 
 
+@answering
 def list_models(pattern: str = '*') -> list[str]:
     """Names of the classifiers that match a shell pattern: ``list_models('senet*')``."""
     return sorted(
@@ -50,6 +52,7 @@ def find_project_config(name: str) -> Path | None:
     return _paths().get(Path(name).stem if name.endswith('.py') else name)
 
 
+@answering
 def find_config(name: str) -> str:
     """Path of the config with a name; a path of an existing file is returned as it is.
 
@@ -74,6 +77,7 @@ def find_config(name: str) -> str:
     raise FileNotFoundError(f'config {name} does not exist{hint}')
 
 
+@answering
 def get_config(name: str, options: dict | None = None) -> 'Config':
     """The config with a name or path, see :func:`find_config`, and with options.
 

@@ -1,6 +1,5 @@
 """Conversion of a file of weights into a checkpoint of ours, and back."""
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,9 +10,11 @@ from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 from torch import Tensor
 
 from senet_mm.engine.weights.checkpoint import describe_misfit, load_from_local
+from senet_mm.engine.weights.digest import find_hash, sha256
 from senet_mm.engine.weights.foreign import with_conversion
 from senet_mm.engine.weights.origin import Origin, check_network, read_origin
 from senet_mm.engine.weights.preprocessing import set_preprocessing
+from senet_mm.utils.errors import answering
 from senet_mm.utils.files import atomic_file
 from senet_mm.utils.options import check_option
 from senet_mm.version import __version__
@@ -43,6 +44,7 @@ class Conversion(NamedTuple):
     preprocessing: Mapping = {}
 
 
+@answering
 def convert(
     kind: str,
     src: str | os.PathLike,
@@ -98,6 +100,7 @@ def convert(
     return done._replace(preprocessing=prepared)
 
 
+@answering
 def convert_back(
     kind: str,
     src: str | os.PathLike,
@@ -159,16 +162,14 @@ def _class_names(
     return list(IMAGENET_CATEGORIES)
 
 
-def sha256(path: str | os.PathLike) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()
-
-
 def _check_destination(path: str | os.PathLike, suffixes: tuple[str, ...], force: bool) -> None:
     """Raise an error for a file that cannot be written, before any work."""
     if Path(path).suffix not in suffixes:
         raise ValueError(f'{path} is not written; allowed: a name in {", ".join(suffixes)}')
+    if digest := find_hash(Path(path).name):
+        raise ValueError(
+            f'{path} is not written: its hash will not be {digest}; allowed: a name without a hash'
+        )
     if not Path(path).parent.is_dir():
         raise FileNotFoundError(f'folder {Path(path).parent} does not exist')
     if os.path.lexists(path) and not force:

@@ -9,6 +9,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock, LastLevelMaxPool
 
+from senet_mm.utils.errors import answering
+
 if TYPE_CHECKING:
     from mmengine.config import Config, ConfigDict
 
@@ -74,6 +76,7 @@ def _is_frozen(module: nn.Module) -> bool:
     return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
 
 
+@answering
 def torchvision_backbone(
     name: str,
     checkpoint: str | os.PathLike | None = None,

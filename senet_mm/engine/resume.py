@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from mmengine.dist import all_gather_object
 from mmengine.runner import CheckpointLoader
 
+from senet_mm.utils.errors import InputError
+
 from .checkpoints.folder import find_last
 
 if TYPE_CHECKING:
@@ -78,6 +80,10 @@ def get_seed(resumed: Resumed, given: int | None) -> int | None:
     seed = meta.get('seed') if isinstance(meta, dict) else None
     if seed is None:
         return given
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        raise InputError(
+            f'checkpoint {resumed.filename} has meta.seed={seed!r}; allowed: from 0, below 2**32'
+        )
     if given not in (None, seed):
         raise ValueError(
             f'randomness.seed={given}, and checkpoint {resumed.filename} is of a run with seed '

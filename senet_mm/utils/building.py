@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import Registry
 
 from .arguments import check_arguments
-from .errors import REFUSALS, InputError, UserError
+from .errors import REFUSALS, ArgumentError, InputError, UnknownTypeError, UserError
 from .options import suggest
 
 UNKNOWN_ARGUMENT = re.compile(r"got an unexpected keyword argument '(\w+)'")
@@ -27,17 +27,6 @@ FAULTS = (TypeError, KeyError)
 CLASSES = {'hook': Hook}
 NO_TYPE = re.compile(r'Failed to get (.*)$')
 UNKNOWN_TYPE = re.compile(r'(\S*) is not in the .+ registry')
-
-
-class ArgumentError(UserError, TypeError):
-    """An argument that the constructor does not have."""
-
-
-class UnknownTypeError(UserError, KeyError):
-    """A ``type`` that no registry has."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class Explained:

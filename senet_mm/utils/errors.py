@@ -1,8 +1,13 @@
 """Errors that answer the user, and errors of a program that fails in the middle of a run."""
 
+import functools
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec('P')
+T = TypeVar('T')
 
 # Classes that libraries raise for wrong input.
 REFUSALS = (ValueError, TypeError, KeyError, OSError, AssertionError, ImportError)
@@ -15,13 +20,17 @@ OUT_OF_MEMORY = re.compile(r'out of memory|_ALLOC_FAILED|can\'t allocate memory'
 class UserError(Exception):
     """The user's input is wrong: the message is complete, and a traceback is never shown.
 
-    A subclass also derives from the built-in class that a caller in Python expects.
+    A subclass also derives from the built-in class that a caller in Python expects. The message is
+    one line, whatever names of a stranger's file are in it.
 
     Attributes:
         exit_code: Of a tool that ends with it.
     """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return one_line(' '.join(map(str, self.args)))
 
 
 class InputError(UserError, ValueError):
@@ -36,6 +45,49 @@ class NonFiniteError(UserError, ArithmeticError):
 
 class OutOfMemoryError(UserError, MemoryError):
     """The device has not enough memory; the message says what needs less."""
+
+
+class ArgumentError(UserError, TypeError):
+    """An argument that is not known, or a value of a type that is not allowed."""
+
+
+class UnknownTypeError(UserError, KeyError):
+    """A name that is not known, such as a ``type`` that is in no registry."""
+
+
+class MissingFileError(UserError, FileNotFoundError):
+    """A file that is not there."""
+
+
+class FileExistsAlreadyError(UserError, FileExistsError):
+    """A file that is there, and is not overwritten."""
+
+
+class UnreachableError(UserError, ConnectionError):
+    """An address that cannot be reached."""
+
+
+class FileAccessError(UserError, OSError):
+    """A file that cannot be read or written."""
+
+
+class MissingModuleError(UserError, ImportError):
+    """A package that is needed and is not installed."""
+
+
+# Classes of others -> ours; the first that fits.
+OWN_KINDS: dict[type[Exception], type[UserError]] = {
+    FileNotFoundError: MissingFileError,
+    FileExistsError: FileExistsAlreadyError,
+    ConnectionError: UnreachableError,
+    OSError: FileAccessError,
+    ImportError: MissingModuleError,
+    KeyError: UnknownTypeError,
+    TypeError: ArgumentError,
+    ValueError: InputError,
+    AssertionError: InputError,
+}
+LONGEST = 10_000
 
 
 @contextmanager
@@ -97,3 +149,47 @@ def answering_memory(advise: Callable[[], str]) -> Iterator[None]:
         wanted = re.search(r'allocate \d[\d.]* ?\w+', text)
         what = f' ({wanted[0]} more)' if wanted else ''
         raise OutOfMemoryError(f'out of memory{what}: {advise()}') from error
+
+
+def answering(function: Callable[P, T]) -> Callable[P, T]:
+    """A function of the public API: wrong input raises a UserError, with the line of the tools."""
+
+    @functools.wraps(function)
+    def answer(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except UserError:
+            raise
+        except Exception as error:
+            if not is_answer(error):
+                raise
+            kind = next(own for other, own in OWN_KINDS.items() if isinstance(error, other))
+            raise kind(describe(error)) from error
+
+    return answer
+
+
+def missing_key(error: Exception) -> str | None:
+    """The key of a config that is missing, where that is the error."""
+    match = re.fullmatch(r"'ConfigDict' object has no attribute '(\w+)'", str(error))
+    return match and match.group(1)
+
+
+def describe(error: Exception) -> str:
+    """The message of an error on one line, without the places that it passed through."""
+    if key := missing_key(error):
+        return f'the config has no key {key!r}'
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return one_line(f'{error.filename}: {error.strerror}')
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    # A data loader raises a worker's error anew, with the traceback as its message.
+    text = re.sub(r'(?s)^Caught \w+ in DataLoader worker process .*\n[\w.]+: ', '', text.strip())
+    return one_line(text).strip('"') or type(error).__name__
+
+
+def one_line(text: str) -> str:
+    """A text on one line: white space is one space, what a terminal would act on is escaped."""
+    line = ' '.join(text[: 2 * LONGEST].split())
+    if not line.isprintable():
+        line = ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in line)
+    return line if len(line) <= LONGEST else f'{line[:LONGEST]}...'

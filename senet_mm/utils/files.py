@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import InputError
+from .errors import InputError, MissingFileError
 
 FILE_KINDS = {
     stat.S_IFBLK: 'a device',
@@ -86,9 +86,9 @@ def check_regular_file(path: str | os.PathLike, what: str = 'file') -> None:
     try:
         mode = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise FileNotFoundError(f'{what} {path} does not exist') from error
+        raise MissingFileError(f'{what} {path} does not exist') from error
     if not stat.S_ISREG(mode):
-        raise ValueError(f'{what} {path} is {name_kind(path)}; allowed: a regular file')
+        raise InputError(f'{what} {path} is {name_kind(path)}; allowed: a regular file')
 
 
 def name_kind(path: str | os.PathLike) -> str:
@@ -96,7 +96,21 @@ def name_kind(path: str | os.PathLike) -> str:
     return FILE_KINDS.get(stat.S_IFMT(os.stat(path).st_mode), 'no file')
 
 
+def check_memory(path: str | os.PathLike, what: str = 'file') -> None:
+    """Raise an InputError for a file that is larger than the memory of this machine.
+
+    A sparse file takes no room on a disk: one of a terabyte would be read for minutes.
+    """
+    size = os.path.getsize(path)
+    memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+    if size > memory:
+        raise InputError(
+            f'{what} {path} has {size / 1e9:.3g} GB; allowed: less than the memory of this '
+            f'machine, {memory / 1e9:.3g} GB'
+        )
+
+
 def check_inside(path: str | os.PathLike, folder: str | os.PathLike) -> None:
     """Raise a ValueError for a path that leads out of a folder, also by a symbolic link."""
     if not Path(path).resolve().is_relative_to(Path(folder).resolve()):
-        raise ValueError(f'{path} leads out of {folder}; allowed: files in it')
+        raise InputError(f'{path} leads out of {folder}; allowed: files in it')

@@ -12,11 +12,10 @@ from mmengine.runner import Runner as MMRunner
 from mmpretrain.engine import LearningRateDecayOptimWrapperConstructor
 
 from senet_mm.apis import get_config
-from senet_mm.cli import describe
 from senet_mm.config.keys import READ_KEYS, check_keys, walk
 from senet_mm.config.schema import CLOSED, LOADER, PARAMWISE
 from senet_mm.engine import Runner
-from senet_mm.utils.errors import UserError
+from senet_mm.utils.errors import UserError, describe
 
 DIGITS = 'seresnet8_1xb64_digits'
 

@@ -7,8 +7,18 @@ from torch.utils.data import DataLoader
 
 from senet_mm.datasets.bucket_cache import BucketError
 from senet_mm.datasets.damage import DamagedImageError
-from senet_mm.utils.building import ArgumentError, UnknownTypeError
-from senet_mm.utils.errors import REFUSALS, InputError, UserError, is_answer, working
+from senet_mm.utils.errors import (
+    OWN_KINDS,
+    REFUSALS,
+    ArgumentError,
+    InputError,
+    UnknownTypeError,
+    UserError,
+    answering,
+    describe,
+    is_answer,
+    working,
+)
 
 # What a caller in Python expects them to be.
 ANSWERS = {
@@ -65,3 +75,38 @@ def test_a_user_error_of_a_worker_is_an_answer(kind):
     with pytest.raises(UserError) as caught, working():
         next(iter(DataLoader(Refusing(kind), num_workers=1)))
     assert is_answer(caught.value)
+
+
+@pytest.mark.parametrize('kind', OWN_KINDS)
+def test_the_api_raises_the_own_kind_with_the_line_of_the_tools(kind):
+    given = kind('FILE is damaged:\n  here')
+
+    @answering
+    def refuse():
+        raise given
+
+    with pytest.raises(UserError) as raised:
+        refuse()
+    assert isinstance(raised.value, kind) or kind is AssertionError
+    assert str(raised.value) == describe(given) == 'FILE is damaged: here'
+    assert raised.value.__cause__ is given
+
+
+def test_the_api_leaves_other_errors_and_its_own():
+    for error in (RuntimeError('a bug'), InputError('an answer')):
+
+        @answering
+        def fail(error=error):
+            raise error
+
+        with pytest.raises(type(error)) as raised:
+            fail()
+        assert raised.value is error
+
+
+@pytest.mark.parametrize('kind', ANSWERS)
+def test_names_of_a_strangers_file_stay_on_one_line(kind):
+    error = kind('checkpoint: 1 unexpected (a\nb\x1b[2J\u202e\udc80 é)')
+    assert str(error) == r'checkpoint: 1 unexpected (a b\x1b[2J\u202e\udc80 é)'
+    assert describe(error) == str(error)
+    assert len(str(kind('x' * 10**6))) < 20_000

@@ -3,7 +3,7 @@
 import pytest
 from torch.utils.data import DataLoader
 
-from senet_mm.cli import describe
+from senet_mm.utils.errors import describe
 
 
 class Broken:

@@ -41,7 +41,7 @@ def collect_state(
 def restore_state(runner: 'Runner', checkpoint: dict) -> None:
     """Set what mmengine's ``resume`` leaves out; tensors must fit already."""
     states = checkpoint.get('hooks') or {}
-    for name, hook in _stateful_hooks(runner):
+    for name, hook in stateful_hooks(runner):
         if name in states:
             hook.load_state_dict(states[name])
     model = runner.bare_model
@@ -87,7 +87,7 @@ def _get_schedules(schedulers: list | dict) -> list | dict:
 
 def _get_unfinished(runner: 'Runner') -> dict:
     """What training has left in hooks, gradients and buffers, for the iterations to come."""
-    hooks = {name: hook.state_dict() for name, hook in _stateful_hooks(runner)}
+    hooks = {name: hook.state_dict() for name, hook in stateful_hooks(runner)}
     gradients = {
         name: _mean(parameter.grad)
         for name, parameter in runner.bare_model.named_parameters()
@@ -99,7 +99,7 @@ def _get_unfinished(runner: 'Runner') -> dict:
     return {key: value for key, value in found.items() if value}
 
 
-def _stateful_hooks(runner: 'Runner') -> Iterator[tuple[str, Hook]]:
+def stateful_hooks(runner: 'Runner') -> Iterator[tuple[str, Hook]]:
     """Hooks with ``state_dict`` and ``load_state_dict``, by class; ``Name``, ``Name.1``, ..."""
     counts: Counter[str] = Counter()
     for hook in runner.hooks:

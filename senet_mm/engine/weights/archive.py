@@ -7,6 +7,10 @@ import zipfile
 from typing import BinaryIO, NamedTuple
 
 ZIP_START, ZIP_END, ZIP_END_SIZE = b'PK\x03\x04', b'PK\x05\x06', 22
+# What stands before the end of an archive of 4 GiB or more: the place of its own end, and that.
+LARGE_END, LARGE_END_SIZE = b'PK\x06\x07', 20 + 56
+# Bytes of a directory of about 100,000 records, each of which takes 1 kB of memory.
+MAX_DIRECTORY = 1 << 23
 
 
 class Archive(NamedTuple):
@@ -50,9 +54,16 @@ def read_archive(file: BinaryIO) -> Archive:
 def _check_end(file: BinaryIO) -> None:
     """Python and torch find the same directory if it ends the file and has no comment."""
     size = file.seek(0, 2)
-    file.seek(max(0, size - ZIP_END_SIZE))
-    if not file.read().startswith(ZIP_END):
+    file.seek(max(0, size - ZIP_END_SIZE - LARGE_END_SIZE))
+    ends = file.read()
+    end, large = ends[-ZIP_END_SIZE:], ends[:-ZIP_END_SIZE]
+    if not end.startswith(ZIP_END):
         raise ValueError('it is cut off, or something stands behind its end')
+    # zipfile takes the size of the directory from there, too, and reads all of it.
+    is_large = large[-20:].startswith(LARGE_END)
+    directory = int.from_bytes(large[40:48] if is_large else end[12:16], 'little')
+    if directory > MAX_DIRECTORY:
+        raise ValueError(f'its directory has {directory} bytes; allowed: {MAX_DIRECTORY}')
 
 
 def _check_records(records: list[zipfile.ZipInfo], size: int) -> None:

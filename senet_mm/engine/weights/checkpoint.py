@@ -1,9 +1,12 @@
 """Loads state dicts: every tensor fits, or the model stays as it is and one line says why."""
 
 import logging
+from collections.abc import Mapping
 
 from mmengine.logging import print_log
 from torch import Tensor, nn
+
+from senet_mm.utils.errors import InputError
 
 from .foreign import with_conversion
 from .misfit import count_names, describe_misfit
@@ -54,6 +57,11 @@ def load_strictly(
     """
     state_dict = fit_checkpoint(checkpoint, model, filename, new_head)['state_dict']
     model.load_state_dict(state_dict)
+    report_not_finite(state_dict, filename)
+
+
+def report_not_finite(state_dict: Mapping[str, Tensor], filename: str) -> None:
+    """Log a line that names tensors with values that are not finite."""
     broken = [name for name, value in state_dict.items() if not value.isfinite().all()]
     if broken:
         said = count_names('tensors with values that are not finite', broken)
@@ -67,7 +75,7 @@ def check_fits(state_dict: dict[str, Tensor], model: nn.Module, filename: str) -
     if misfit or arrays:
         misfit = misfit or count_names('no tensors', arrays)
         message = f'checkpoint {filename} does not fit the model of the config: {misfit}'
-        raise ValueError(with_conversion(message, filename, state_dict))
+        raise InputError(with_conversion(message, filename, state_dict))
 
 
 def with_own_head(

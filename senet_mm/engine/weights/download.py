@@ -1,6 +1,5 @@
 """Checkpoints from a URL: fetched once, never used without a hash that fits."""
 
-import hashlib
 import re
 import sys
 from http.client import HTTPException
@@ -11,10 +10,11 @@ import torch
 from filelock import FileLock
 from mmengine.logging import print_log
 
+from senet_mm.utils.errors import InputError, UnreachableError
+
+from .digest import find_hash, sha256
 from .safe_load import load_from_local
 
-# The file name of torch.hub and of tools/model_converters/publish_model.py: NAME-HASH8.pth.
-HASH_IN_NAME = re.compile(r'-([0-9a-f]{8,64})\.[\w.]+$')
 HASH_IN_FRAGMENT = re.compile(r'sha256=([0-9a-f]{8,64})$', re.IGNORECASE)
 
 
@@ -26,12 +26,13 @@ def split_url(url: str) -> tuple[str, str, str]:
     """
     address, fragment = urldefrag(url)
     path = PurePosixPath(urlsplit(address).path)
+    digest: str | None
     if match := HASH_IN_FRAGMENT.match(fragment):
         digest = match[1].lower()
         return address, f'{path.stem}-{digest[:8]}{path.suffix}', digest
-    if not fragment and (match := HASH_IN_NAME.search(path.name)):
-        return address, path.name, match[1]
-    raise ValueError(
+    if not fragment and (digest := find_hash(path.name)):
+        return address, path.name, digest
+    raise InputError(
         f'{url} has no hash; allowed: {address}#sha256=HEX, or a file named NAME-HEX.pth, '
         'HEX being 8 to 64 digits of the SHA-256'
     )
@@ -62,10 +63,7 @@ def fetch(url: str) -> Path:
 
 def _fits(file: Path, digest: str) -> bool:
     """Whether a file is there and has the hash."""
-    if not file.is_file():
-        return False
-    with file.open('rb') as opened:
-        return hashlib.file_digest(opened, 'sha256').hexdigest().startswith(digest)
+    return file.is_file() and sha256(file).startswith(digest)
 
 
 def _download(address: str, file: Path, digest: str) -> None:
@@ -75,9 +73,9 @@ def _download(address: str, file: Path, digest: str) -> None:
     try:
         torch.hub.download_url_to_file(address, str(file), digest, progress=sys.stderr.isatty())
     except RuntimeError as error:
-        raise ValueError(f'{address} is refused and removed: {error}') from error
+        raise InputError(f'{address} is refused and removed: {error}') from error
     except (OSError, HTTPException) as error:
-        raise ConnectionError(
+        raise UnreachableError(
             f'{address} cannot be fetched ({error}); fetch it where there is a network and give '
             f'the path of the file, or put it at {file}'
         ) from error

@@ -28,26 +28,31 @@ def describe_misfit(given: Mapping[str, object], wanted: Mapping[str, Wanted]) -
         wanted: Tensors or arrays, of which only ``shape`` and ``dtype`` are read.
     """
     common = {name: (given[name], wanted[name]) for name in given if name in wanted}
-    layouts = {name: _layout(value) for name, (value, _) in common.items()}
+    layouts = {name: layout_of(value) for name, (value, _) in common.items()}
     differences: dict[str, Iterable[str]] = {
         'missing': wanted.keys() - given.keys(),
         'unexpected': given.keys() - wanted.keys(),
         'of another shape': [
             f'{name} {tuple(value.shape)} for {tuple(own.shape)}'
             for name, (value, own) in common.items()
-            if hasattr(value, 'shape') and tuple(value.shape) != tuple(own.shape)
+            if not _has_shape(value, own)
         ],
         'of another type': [
-            f'{name} {_kind(value)} for {_kind(own)}'
+            f'{name} {kind_of(value)} for {kind_of(own)}'
             for name, (value, own) in common.items()
-            if not layouts[name] and not _converts(value, own)
+            if not layouts[name] and _has_shape(value, own) and not _converts(value, own)
         ],
         'not dense': [f'{name} {layout}' for name, layout in layouts.items() if layout],
     }
     return '; '.join(count_names(what, names) for what, names in differences.items() if names)
 
 
-def _kind(value: object) -> str:
+def _has_shape(value: object, own: Wanted) -> bool:
+    """Whether a value has the shape of the wanted one; what has none is of another type."""
+    return not hasattr(value, 'shape') or tuple(value.shape) == tuple(own.shape)
+
+
+def kind_of(value: object) -> str:
     """Float or integer; the name of any other type, of what is no tensor as well."""
     if not hasattr(value, 'dtype'):
         return type(value).__name__
@@ -59,7 +64,7 @@ def _converts(value: object, own: Wanted) -> bool:
     """Whether values can be converted; a network of half precision has floats as counters."""
     if not hasattr(value, 'dtype'):
         return False
-    kinds = _kind(value), _kind(own)
+    kinds = kind_of(value), kind_of(own)
     return kinds[0] == kinds[1] or (kinds == ('float', 'integer') and _is_whole(value))
 
 
@@ -68,7 +73,7 @@ def _is_whole(value: object) -> bool:
     return bool((numbers.isfinite() & (numbers == numbers.round())).all())
 
 
-def _layout(value: object) -> str:
+def layout_of(value: object) -> str:
     """How a tensor is stored that is not dense; empty for one that is."""
     if not isinstance(value, Tensor):
         return ''
@@ -79,6 +84,6 @@ def _layout(value: object) -> str:
 
 def count_names(what: str, names: Iterable[str], limit: int = 3) -> str:
     """Count and the first names: ``12 missing (a, b, c, ...)``."""
-    names = sorted(names)
+    names = [name if len(name) < 200 else f'{name[:200]}...' for name in sorted(map(str, names))]
     dots = ', ...' if len(names) > limit else ''
     return f'{len(names)} {what} ({", ".join(names[:limit])}{dots})'

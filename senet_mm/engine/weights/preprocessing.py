@@ -7,7 +7,6 @@
 [channels, height, width]. What a config does not tell is left out.
 """
 
-import math
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
@@ -29,13 +28,17 @@ def _is_numbers(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    return type(value) in (int, float) and abs(value) <= LARGEST
 
 
 def _is_size(value: object) -> bool:
     sides = value if isinstance(value, list) and len(value) == 2 else [value]
     return value is None or all(map(is_side, sides))
 
+
+PLAIN = (type(None), str, int, float, list)
+# Of a mean or a deviation; images have 0 to 255.
+LARGEST = 1e6
 
 # Each with what it may be, in words and as a test.
 FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
@@ -77,7 +80,7 @@ def check_preprocessing(given: object, source: str) -> dict[str, Any]:
         check_option(f'{source}: preprocessing', name, FIELDS)
         value = list(value) if isinstance(value, tuple) else value
         allowed, fits = FIELDS[name]
-        if not fits(value):
+        if type(value) not in PLAIN or not fits(value):
             raise ValueError(f'{source}: preprocessing {name}={value!r}; allowed: {allowed}')
         checked[name] = value
     for group in (NORMALISATION, GEOMETRY if checked.get('resize') else ('resize', 'crop')):

@@ -8,9 +8,11 @@ import safetensors.torch
 import torch
 from mmengine.logging import print_log
 
-from senet_mm.utils.files import check_regular_file
+from senet_mm.utils.errors import InputError
+from senet_mm.utils.files import check_memory, check_regular_file
 
 from .archive import is_archive, read_archive
+from .digest import check_hash
 from .foreign import with_conversion
 from .pickle_outline import RefusedError, read_outline
 from .stand_ins import only_stand_ins, to_plain
@@ -28,10 +30,13 @@ def load_from_local(filename: str | os.PathLike, map_location: str | None = None
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file holds more than data, or is damaged.
+        InputError: The file holds more than data, is damaged, has the hash of another one in its
+            name, or is larger than the memory of this machine.
     """
     filename = os.path.expanduser(filename)
     check_regular_file(filename, 'checkpoint')
+    check_memory(filename, 'checkpoint')
+    check_hash(filename)
     content: object
     try:
         if Path(filename).suffix == '.safetensors':
@@ -40,11 +45,11 @@ def load_from_local(filename: str | os.PathLike, map_location: str | None = None
             content = _load(filename, map_location)
     except RefusedError as error:
         message = f'checkpoint {filename} is refused: {error}; allowed: tensors and plain data'
-        raise ValueError(with_conversion(message, filename)) from error
+        raise InputError(with_conversion(message, filename)) from error
     except Exception as error:  # whatever torch, pickle and numpy raise for damaged files
         reason = (str(error) or type(error).__name__).splitlines()[0]
         message = f'checkpoint {filename} is damaged or no checkpoint: {reason}'
-        raise ValueError(with_conversion(message, filename)) from error
+        raise InputError(with_conversion(message, filename)) from error
     _check_meta(content, filename)
     return content
 
@@ -64,7 +69,7 @@ def _load(filename: str, map_location: str | None) -> object:
         file.seek(0)
         with only_stand_ins():
             content = torch.load(file, map_location=map_location, weights_only=True, mmap=False)
-    return to_plain(content)
+        return to_plain(content, file.seek(0, 2))
 
 
 def _check_archive(file: BinaryIO) -> None:
@@ -91,6 +96,6 @@ def _check_meta(content: object, filename: str) -> None:
     """Raise a ValueError for metadata that are no dict; a state dict may have a tensor ``meta``."""
     meta = content.get('meta') if isinstance(content, dict) else None
     if not isinstance(meta, dict | torch.Tensor | None):
-        raise ValueError(
+        raise InputError(
             f'checkpoint {filename} has a meta of type {type(meta).__name__}; allowed: a dict'
         )

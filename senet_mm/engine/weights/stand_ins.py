@@ -56,6 +56,9 @@ class History:
     def build(self) -> HistoryBuffer:
         """The buffer, with mmengine's own statistics."""
         log, count = (self.state[key].value for key in ('_log_history', '_count_history'))
+        rows = all(a.ndim == 1 and a.dtype.kind in 'biuf' for a in (log, count))
+        if not rows or len(log) != len(count) or type(self.state['max_length']) is not int:
+            raise RefusedError('it holds a history that is no row of numbers')
         return HistoryBuffer(log, count, self.state['max_length'])
 
 
@@ -106,20 +109,28 @@ def only_stand_ins() -> Iterator[None]:
         torch.serialization.add_safe_globals(marked)
 
 
-def to_plain(value: object) -> object:
+def to_plain(value: object, most: int) -> object:
     """Replaces stand-ins in a value by real objects.
 
+    Args:
+        value: What ``torch.load`` gives.
+        most: Bytes that a tensor may have. One that repeats its storage takes none in the file.
+
     Raises:
-        RefusedError: There is something else than data in it.
+        RefusedError: There is something else than data in it, or a larger tensor.
     """
     kind = type(value)
+    if isinstance(value, Tensor) and value.nbytes > most:
+        raise RefusedError(f'it holds a tensor of {value.nbytes} bytes, the file has {most}')
     if kind in LEAVES or isinstance(value, np.generic):
         return value
     if isinstance(value, list | tuple | set) and kind in (list, tuple, set):
-        return type(value)(to_plain(item) for item in value)
+        return type(value)(to_plain(item, most) for item in value)
     if isinstance(value, dict) and kind in (dict, Counter, OrderedDict):
-        plain = type(value)({to_plain(key): to_plain(item) for key, item in dict.items(value)})
-        return _with_attributes(plain, value)
+        plain = type(value)(
+            {to_plain(key, most): to_plain(item, most) for key, item in dict.items(value)}
+        )
+        return _with_attributes(plain, value, most)
     if type(value) is Array:
         return value.value
     if type(value) is History:
@@ -127,11 +138,11 @@ def to_plain(value: object) -> object:
     raise RefusedError(f'it holds a value of type {kind.__name__}')
 
 
-def _with_attributes(plain: dict, value: dict) -> dict:
+def _with_attributes(plain: dict, value: dict, most: int) -> dict:
     """Module versions are an attribute of a state dict; others could hide its methods."""
     attributes = vars(value) if type(value) is not dict else {}
     if other := attributes.keys() - {'_metadata'}:
         raise RefusedError(f'it sets the attribute {min(other)!r} of a dict')
     for name, item in attributes.items():
-        setattr(plain, name, to_plain(item))
+        setattr(plain, name, to_plain(item, most))
     return plain

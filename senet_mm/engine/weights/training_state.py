@@ -1,18 +1,23 @@
 """What a checkpoint holds besides weights, checked before a run that is resumed changes."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypeGuard
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from mmengine.hooks import EMAHook
-from mmengine.logging import HistoryBuffer
-from torch import Tensor
 
-from .checkpoint import check_fits
+from senet_mm.engine.checkpoints.check import (
+    check_remembered,
+    check_unfinished,
+    suffix_of_checkpoints,
+)
+from senet_mm.utils.errors import InputError
+
+from .checkpoint import check_fits, report_not_finite
+from .kinds import is_whole
+from .optimizer_state import check_optimizer, check_schedules
 from .state_dict import under_prefix
 
 if TYPE_CHECKING:
-    from torch.optim import Optimizer
-
     from senet_mm.engine.runner import Runner
 
 # Where -> type of what a run is resumed from.
@@ -42,21 +47,19 @@ def check_training_state(checkpoint: dict, filename: str, runner: 'Runner') -> d
     """
     try:
         check_needed(checkpoint)
-        for key, history in checkpoint['message_hub']['log_scalars'].items():
-            if not isinstance(history, HistoryBuffer):
-                raise ValueError(f'its message_hub.log_scalars.{key} is no history')
-        _check_schedules(checkpoint.get('param_schedulers'), runner.param_schedulers)
-        # None for a wrapper of several, and for one that is not built yet.
-        if optimizer := getattr(runner.optim_wrapper, 'optimizer', None):
-            _check_optimizer(checkpoint['optimizer'], optimizer)
+        _check_position(checkpoint['meta'])
+        check_remembered(checkpoint['message_hub'], suffix_of_checkpoints(runner))
+        check_schedules(checkpoint.get('param_schedulers'), runner.param_schedulers)
+        check_optimizer(checkpoint['optimizer'], runner.optim_wrapper)
+        check_unfinished(checkpoint, runner)
     except ValueError as error:
-        raise ValueError(
+        raise InputError(
             f'checkpoint {filename} {error}, so that a run cannot be resumed from it; allowed: one '
             'of the run itself, or as weights to start from (load_from)'
         ) from error
     if 'ema_state_dict' in checkpoint:
         if not any(isinstance(hook, EMAHook) for hook in runner.hooks):
-            raise ValueError(
+            raise InputError(
                 f'checkpoint {filename} has averaged weights in the place of the trained ones; '
                 'allowed: to resume with EMAHook among the custom_hooks, as the run began'
             )
@@ -80,60 +83,11 @@ def check_needed(checkpoint: object) -> None:
         raise ValueError(f'has no {", ".join(missing)}')
 
 
-def _check_schedules(saved: object, own: Sequence | dict | None) -> None:
-    """Raise a ValueError for schedules that are no list of dicts; their values follow from it."""
-    if isinstance(own, dict) or saved is None:
-        return
-    if not isinstance(saved, list) or not all(isinstance(item, dict) for item in saved):
-        raise ValueError('has param_schedulers that are no list of dicts')
-
-
-def _check_optimizer(saved: dict, optimizer: 'Optimizer') -> None:
-    """Raise a ValueError for the state of other groups or of parameters of another shape."""
-    groups, states = saved.get('param_groups'), saved.get('state')
-    if not isinstance(states, dict) or not _are_groups(groups):
-        raise ValueError('has an optimizer without param_groups and state')
-    known = {name for name in groups[0] if not name.startswith('initial_')} if groups else set()
-    if unknown := sorted(known - optimizer.param_groups[0].keys()):
-        raise ValueError(f'is of another optimizer, with {", ".join(unknown)}')
-    own = [group['params'] for group in optimizer.param_groups]
-    if [len(group['params']) for group in groups] != [len(params) for params in own]:
-        raise ValueError(
-            f'has {len(groups)} groups of {sum(len(group["params"]) for group in groups)} '
-            f'parameters in its optimizer, the config makes {len(own)} of {sum(map(len, own))}'
-        )
-    parameters = [parameter for params in own for parameter in params]
-    keys = [key for group in groups for key in group['params']]
-    for key, parameter in zip(keys, parameters, strict=True):
-        state = states.get(key, {})
-        if not isinstance(state, dict):
-            raise ValueError(f'has an optimizer with a state of type {type(state).__name__}')
-        _check_state(state, key, parameter)
-
-
-def _are_groups(groups: object) -> TypeGuard[list[dict]]:
-    return isinstance(groups, list) and all(
-        isinstance(group, dict) and isinstance(group.get('params'), list) for group in groups
-    )
-
-
-def _check_state(state: dict, key: object, parameter: Tensor) -> None:
-    """Raise a ValueError for a state of a parameter that has not its shape.
-
-    A state may lack axes of the parameter: a counter has none, Adafactor keeps sums over one axis.
-    """
-    for name, value in state.items():
-        if isinstance(value, Tensor) and not _is_part(value.shape, parameter.shape):
-            raise ValueError(
-                f'has {name} {tuple(value.shape)} for parameter {key} {tuple(parameter.shape)} in '
-                'its optimizer'
-            )
-
-
-def _is_part(shape: Sequence[int], of: Sequence[int]) -> bool:
-    """Whether the axes of ``shape`` that are longer than 1 are some of the others, in order."""
-    axes = iter(of)
-    return all(size in axes for size in shape if size != 1)
+def _check_position(meta: dict) -> None:
+    """Raise a ValueError for a place in a training that there is not."""
+    for name in ('epoch', 'iter'):
+        if not is_whole(meta[name]):
+            raise ValueError(f'has meta.{name}={meta[name]}')
 
 
 def _check_averaged(state_dict: object, runner: 'Runner', filename: str) -> None:
@@ -142,3 +96,4 @@ def _check_averaged(state_dict: object, runner: 'Runner', filename: str) -> None
         raise ValueError(f'checkpoint {filename} has an ema_state_dict that is no dict')
     averaged = under_prefix(state_dict, 'module.')  # beside it: the counter of the steps
     check_fits(averaged, runner.bare_model, f'{filename}, ema_state_dict,')
+    report_not_finite(averaged, f'{filename}, ema_state_dict,')

@@ -1,0 +1,98 @@
+"""All ways by which a file of weights comes in: functions of the file and an empty folder."""
+
+import shutil
+import sys
+
+from mmengine.runner import load_checkpoint
+from torch import nn
+
+from senet_mm.apis import get_model
+from senet_mm.converters import convert, convert_back
+from senet_mm.detection import torchvision_backbone
+from senet_mm.engine import Runner, load_from_local
+from senet_mm.registry import MODELS
+
+from ..conftest import load_tool
+from .test_runner import digits
+
+NAME = 'seresnet8_1xb64_digits'
+CAFFE = 'seresnet50-caffe_8xb32_in1k'
+
+
+def run(path, *arguments):
+    """A tool in this process, with its own arguments."""
+
+    def way(file, folder):
+        filled = [str(a).format(file=file, out=folder / 'out') for a in arguments]
+        before, sys.argv = sys.argv, [path, *filled]
+        try:
+            module = load_tool(path)
+            module.main(module.parse_args())
+        finally:
+            sys.argv = before
+
+    return way
+
+
+def train(file, folder, **options):
+    options = {'load_from': str(file), 'train_cfg.max_epochs': 1, **options}
+    Runner.from_cfg(digits(folder / 'out', **options)).train()
+
+
+def resume(file, folder):
+    train(file, folder, resume=True)
+
+
+def resume_last(file, folder):
+    """``--resume`` of a work directory that has no other checkpoint."""
+    (folder / 'out').mkdir()
+    shutil.copyfile(file, folder / 'out/epoch_1.pth')
+    (folder / 'out/last_checkpoint').write_text('epoch_1.pth')
+    train('', folder, load_from=None, resume='auto')
+
+
+def pretrained(file, folder):
+    init_cfg = dict(type='Pretrained', checkpoint=str(file))
+    MODELS.build(dict(type='ResNet', depth=8, in_channels=1, init_cfg=init_cfg)).init_weights()
+
+
+def reproduce(file, folder):
+    """A checkpoint by the name of a config, in a folder."""
+    (folder / 'in').mkdir()
+    shutil.copyfile(file, folder / 'in/seresnet50_8xb32_in1k.pth')
+    run(
+        *('tools/reproduce.py', 'table2', '--data-root', 'none', '--checkpoints', folder / 'in'),
+        *('--work-dir', '{out}'),
+    )(file, folder)
+
+
+TOOLS = {
+    'train.py': run('tools/train.py', NAME, '--work-dir', '{out}', '--resume', '{file}'),
+    'test.py': run('tools/test.py', NAME, '{file}', '--work-dir', '{out}'),
+    'deploy.py': run('tools/deploy.py', NAME, '{file}', '--work-dir', '{out}', '--images', 2),
+    'excitation.py': run(
+        'tools/analysis_tools/excitation.py', NAME, '{file}', '--work-dir', '{out}'
+    ),
+    'publish_model.py': run(
+        'tools/model_converters/publish_model.py', '{file}', '{out}', '--name', NAME
+    ),
+    'convert.py': run(
+        *('tools/model_converters/convert.py', 'mmpretrain', '{file}', '{out}.pth'),
+        *('--model', NAME),
+    ),
+    'reproduce.py': reproduce,
+}
+FUNCTIONS = {
+    'load_from_local': lambda file, _: load_from_local(str(file)),
+    'mmengine.load_checkpoint': lambda file, _: load_checkpoint(nn.Linear(1, 1), str(file)),
+    'get_model': lambda file, _: get_model(NAME, file),
+    'init_cfg': pretrained,
+    'load_from': train,
+    'resume': resume,
+    'resume=auto': resume_last,
+    'torchvision_backbone': lambda file, _: torchvision_backbone(NAME, file, (0, 1, 2)),
+    'convert': lambda file, folder: convert('mmpretrain', file, folder / 'o.pth', NAME),
+    'convert timm': lambda file, folder: convert('timm', file, folder / 'o.pth', NAME),
+    'convert_back': lambda file, folder: convert_back('timm', file, folder / 'o.pth', NAME),
+}
+WAYS = {**FUNCTIONS, **TOOLS}
