@@ -56,7 +56,13 @@ def open_checkpoint(cfg: Mapping) -> Resumed | None:
         )
     if filename is None:
         return None
-    return Resumed(filename, CheckpointLoader.load_checkpoint(filename, 'cpu', logger='silent'))
+    checkpoint = CheckpointLoader.load_checkpoint(filename, 'cpu', logger='silent')
+    if not isinstance(checkpoint, dict):
+        raise InputError(
+            f'checkpoint {filename} is a {type(checkpoint).__name__}; allowed: a dict, as a run '
+            'writes it'
+        )
+    return Resumed(filename, checkpoint)
 
 
 def get_checkpoint_folder(cfg: Mapping) -> Path:

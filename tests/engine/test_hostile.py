@@ -2,25 +2,16 @@
 
 import contextlib
 import pickle
-import sys
 
 import pytest
 import torch
-from mmengine.runner import load_checkpoint
-from torch import nn
 
-from senet_mm.apis import get_model
-from senet_mm.converters import convert, convert_back
-from senet_mm.detection import torchvision_backbone
 from senet_mm.engine import Runner, load_from_local
 from senet_mm.engine.weights import pickle_outline
-from senet_mm.registry import MODELS
 
-from ..conftest import load_tool
 from . import hostile as h
 from .test_runner import digits
-
-NAME = 'seresnet8_1xb64_digits'
+from .ways import train
 
 
 @pytest.fixture(scope='module')
@@ -131,68 +122,8 @@ def test_what_others_marked_as_safe_is_not_called(whole, tmp_path):
     assert not proof.exists()
 
 
-def run(tool):
-    """A tool in this process, its own arguments before those given."""
-
-    def way(file, tmp_path, monkeypatch):
-        path, *arguments = tool
-        arguments = [str(a).format(file=file, out=tmp_path / 'out') for a in arguments]
-        monkeypatch.setattr(sys, 'argv', [path, *arguments])
-        module = load_tool(path)
-        module.main(module.parse_args())
-
-    return way
-
-
-def train(file, tmp_path, **options):
-    options = {'load_from': str(file), 'train_cfg.max_epochs': 1, **options}
-    Runner.from_cfg(digits(tmp_path / 'out', **options)).train()
-
-
-def pretrained(file, tmp_path, monkeypatch):
-    init_cfg = dict(type='Pretrained', checkpoint=str(file))
-    MODELS.build(dict(type='ResNet', depth=8, in_channels=1, init_cfg=init_cfg)).init_weights()
-
-
-WAYS = {
-    'load_from_local': lambda file, *_: load_from_local(str(file)),
-    'mmengine.load_checkpoint': lambda file, *_: load_checkpoint(nn.Linear(1, 1), str(file)),
-    'get_model': lambda file, *_: get_model(NAME, file),
-    'init_cfg': pretrained,
-    'load_from': lambda file, tmp_path, _: train(file, tmp_path),
-    'resume': lambda file, tmp_path, _: train(file, tmp_path, resume=True),
-    'torchvision_backbone': lambda file, *_: torchvision_backbone(NAME, file, (0, 1, 2)),
-    'convert': lambda file, tmp_path, _: convert('mmpretrain', file, tmp_path / 'o.pth', NAME),
-    'convert_back': lambda file, tmp_path, _: convert_back('timm', file, tmp_path / 'o.pth', NAME),
-    'test.py': run(['tools/test.py', NAME, '{file}', '--work-dir', '{out}']),
-    'deploy.py': run(['tools/deploy.py', NAME, '{file}', '--work-dir', '{out}', '--images', 2]),
-    'excitation.py': run(
-        ['tools/analysis_tools/excitation.py', NAME, '{file}', '--work-dir', '{out}']
-    ),
-    'publish_model.py': run(
-        ['tools/model_converters/publish_model.py', '{file}', '{out}', '--name', NAME]
-    ),
-    'convert.py': run(
-        [
-            *('tools/model_converters/convert.py', 'mmpretrain', '{file}', '{out}.pth'),
-            *('--model', NAME),
-        ]
-    ),
-}
-
-
-@pytest.mark.parametrize('way', WAYS)
-def test_no_way_in_executes(whole, tmp_path, monkeypatch, way):
-    """Spliced into a whole checkpoint, code by allowed names alone; refused before it is built."""
-    proof = tmp_path / 'proof'
-    file = h.splice(whole, tmp_path / 'hostile.pth', h.execute(f"open('{proof}', 'w')"))
-    with pytest.raises(ValueError, match=r'hostile.pth is refused: it refers to torch\._tensor'):
-        WAYS[way](file, tmp_path, monkeypatch)
-    assert not proof.exists()
-
-
 def test_the_same_file_executes_elsewhere(whole, tmp_path):
-    """What the test above refuses is no harmless file: mmengine's own loader runs it."""
+    """What `test_files_of_strangers` refuses is no harmless file: mmengine's own loader runs it."""
     from mmengine.runner.checkpoint import _safe_torch_load
 
     proof = tmp_path / 'proof'

@@ -16,7 +16,8 @@ from ..conftest import load_tool
 from .test_runner import digits
 
 NAME = 'seresnet8_1xb64_digits'
-CAFFE = 'seresnet50-caffe_8xb32_in1k'
+# Takes images of 3 channels, and its geometry is that of other projects.
+LARGER = 'seresnet18_8xb32_in1k'
 
 
 def run(path, *arguments):
@@ -59,9 +60,16 @@ def pretrained(file, folder):
 def reproduce(file, folder):
     """A checkpoint by the name of a config, in a folder."""
     (folder / 'in').mkdir()
-    shutil.copyfile(file, folder / 'in/seresnet50_8xb32_in1k.pth')
+    shutil.copyfile(file, folder / 'in/seresnet50_8xb32-140e_in1k.pth')
     run(
-        *('tools/reproduce.py', 'table2', '--data-root', 'none', '--checkpoints', folder / 'in'),
+        *(
+            'tools/reproduce.py',
+            'mmpretrain',
+            '--data-root',
+            'none',
+            '--checkpoints',
+            folder / 'in',
+        ),
         *('--work-dir', '{out}'),
     )(file, folder)
 
@@ -78,7 +86,7 @@ TOOLS = {
     ),
     'convert.py': run(
         *('tools/model_converters/convert.py', 'mmpretrain', '{file}', '{out}.pth'),
-        *('--model', NAME),
+        *('--model', LARGER),
     ),
     'reproduce.py': reproduce,
 }
@@ -90,9 +98,9 @@ FUNCTIONS = {
     'load_from': train,
     'resume': resume,
     'resume=auto': resume_last,
-    'torchvision_backbone': lambda file, _: torchvision_backbone(NAME, file, (0, 1, 2)),
-    'convert': lambda file, folder: convert('mmpretrain', file, folder / 'o.pth', NAME),
-    'convert timm': lambda file, folder: convert('timm', file, folder / 'o.pth', NAME),
-    'convert_back': lambda file, folder: convert_back('timm', file, folder / 'o.pth', NAME),
+    'torchvision_backbone': lambda file, _: torchvision_backbone(LARGER, file),
+    'convert': lambda file, folder: convert('mmpretrain', file, folder / 'o.pth', LARGER),
+    'convert timm': lambda file, folder: convert('timm', file, folder / 'o.pth', LARGER),
+    'convert_back': lambda file, folder: convert_back('timm', file, folder / 'o.pth', LARGER),
 }
 WAYS = {**FUNCTIONS, **TOOLS}
