@@ -11,7 +11,10 @@ from senet_mm.engine import Runner, load_from_local
 
 from ..test_runner import digits
 
-HOOKS = [dict(type='EMAHook', momentum=0.1)]
+HOOKS = [
+    dict(type='EMAHook', momentum=0.1),
+    dict(type='EarlyStoppingHook', monitor='accuracy/top1'),
+]
 
 
 @pytest.fixture(scope='module')
@@ -65,6 +68,8 @@ def set_in(content, place, value):
         content[last] = value
 
 
+INFO, GROUP = ('message_hub', 'runtime_info'), ('optimizer', 'param_groups', 0)
+STOPPING = dict(best_score=1.0, wait_count='x', stopped=False)
 MOMENTUM = ('optimizer', 'state', 0, 'momentum_buffer')
 # Place in the checkpoint, value put there (None: removed), message.
 CHANGES = [
@@ -93,6 +98,54 @@ CHANGES = [
     (('ema_state_dict', 'module.head.fc.bias'), None, r'ema.*1 missing \(head.fc.bias\)$'),
     (('ema_state_dict', 'module.head.fc.bias'), torch.ones(3), 'ema.*1 of another shape'),
     (('state_dict', 'head.fc.bias'), torch.ones(10).int(), 'bias integer for float'),
+    (('meta', 'iter'), -1, 'has meta.iter=-1'),
+    (('meta', 'epoch'), 10**30, r'has meta.epoch=10{30}'),
+    (('message_hub', 'resumed_keys', 'train/loss'), 'x', "resumed_keys.train/loss='x'"),
+    ((*INFO, 'best_score'), 'x', "has message_hub.runtime_info.best_score='x'"),
+    ((*INFO, 'batches_per_epoch'), torch.ones(3), 'has message_hub.runtime_info.batches_per_ep'),
+    ((*INFO, 'keep_ckpt_ids'), ['../1'], r"has message_hub.runtime_info.keep_ckpt_ids=\['../1"),
+    ((*INFO, 'best_ckpt'), '/home/config.py', "has message_hub.runtime_info.best_ckpt='/home/co"),
+    ((*INFO, 'saved_checkpoint'), ('e.pth', ['../a.pth']), 'has message_hub.runtime_info.saved_'),
+    ((*INFO, 'saved_checkpoint'), ('e.pth', ['/tmp/a.pth']), 'has message_hub.runtime_info.save'),
+    ((*INFO, 'saved_checkpoint'), ('e.pth', ['train.log']), 'has message_hub.runtime_info.saved'),
+    ((*INFO, 'saved_checkpoint'), 'e.pth', 'has message_hub.runtime_info.saved_checkpoint='),
+    ((*INFO, 'scalars_so_far'), ('../../etc', 'x', [1, 1]), 'has message_hub.runtime_info.scala'),
+    ((*INFO, 'scalars_so_far'), ('/etc', 'x', [1, 1]), 'has message_hub.runtime_info.scalars_so'),
+    ((*INFO, 'scalars_so_far'), ('a', '../x', [1, 1]), 'has message_hub.runtime_info.scalars_so'),
+    ((*INFO, 'scalars_so_far'), ('a', 'x', [1.5, 1]), 'has message_hub.runtime_info.scalars_so'),
+    (('param_schedulers', 0, 'step'), 1, 'has param_schedulers with step of type int'),
+    (
+        ('param_schedulers', 0, 'eta_min'),
+        torch.ones(3),
+        'has param_schedulers with eta_min of type',
+    ),
+    (('param_schedulers', 0, 'last_step'), 'x', "has param_schedulers with last_step='x'"),
+    (('param_schedulers', 0, 'base_values'), [1.0] * 9, 'has param_schedulers with base_values='),
+    ((*GROUP, 'lr'), 'x', "has lr='x' in group 0 of its optimizer"),
+    ((*GROUP, 'lr'), None, 'has no lr in group 0 of its optimizer'),
+    ((*GROUP, 'params', 0), [1], 'has an optimizer without param_groups and state'),
+    ((*GROUP, 'params', 0), 1, 'has an optimizer whose states are not one for each parameter'),
+    (('optimizer', 'state', 999), {}, 'has an optimizer whose states are not one for each'),
+    (MOMENTUM, 1.0, 'has momentum_buffer of type float for parameter 0'),
+    (MOMENTUM, {}, 'has momentum_buffer of type dict for parameter 0'),
+    (MOMENTUM, torch.zeros(()), r'has momentum_buffer \(\) for parameter 0'),
+    (MOMENTUM, torch.zeros(16, 1, 3, 3, dtype=torch.complex64), 'has momentum_buffer of type comp'),
+    (('optimizer', 'state', 0, 'extra'), {'a': torch.zeros(3)}, 'has extra of type dict for param'),
+    (('hooks',), [1], 'has hooks of type list'),
+    (('hooks',), {'EarlyStoppingHook': 1}, 'has a state of EarlyStoppingHook of type int'),
+    (('hooks',), {'EarlyStoppingHook': {}}, 'has a state of EarlyStoppingHook without best_score'),
+    (
+        ('hooks',),
+        {'EarlyStoppingHook': STOPPING},
+        "a state of EarlyStoppingHook with wait_count='x",
+    ),
+    (('gradients',), [1], 'has gradients of type list'),
+    (('gradients',), {'a': torch.ones(1)}, 'has gradients that do not fit the model: 1 unexpected'),
+    (('gradients',), {'head.fc.bias': torch.ones(3)}, 'gradients that .* another shape'),
+    (('gradients',), {'head.fc.bias': torch.ones(10).to_sparse()}, 'it holds a sparse tensor'),
+    (('rank_buffers',), {'a': 1}, 'has rank_buffers of type dict'),
+    (('rank_buffers',), [[]], 'has rank_buffers of type list'),
+    (('rank_buffers',), [{'backbone.bn1.running_mean': torch.ones(3)}], 'rank_buffers .* shape'),
 ]
 
 
