@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from senet_mm.utils.files import atomic_file
+from senet_mm.engine.weights.digest import check_hash
+from senet_mm.utils.files import atomic_file, check_regular_file
 
 from . import caffe_proto as proto
 from .wire import Chunk, Field, WireReader, count_bytes, field_chunks, varint
@@ -42,7 +43,8 @@ def read_caffemodel(path: str | os.PathLike) -> CaffeModel:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is damaged or no ``.caffemodel``.
+        ValueError: The file is damaged or no ``.caffemodel``, or has the hash of another one in its
+            name.
     """
     buffer = _map(path)
     try:
@@ -79,10 +81,11 @@ def write_caffemodel(path: str | os.PathLike, model: CaffeModel) -> None:
 
 def _map(path: str | os.PathLike) -> mmap.mmap:
     """The bytes of a file, not loaded yet."""
-    if not os.path.exists(path):
-        raise FileNotFoundError(f'{path} does not exist')
-    if not os.path.isfile(path) or not os.path.getsize(path):
-        raise ValueError(f'{path} is no .caffemodel: it is empty or no file')
+    check_regular_file(path, '.caffemodel')
+    size = os.path.getsize(path)
+    if not 0 < size <= proto.MAX_BYTES:
+        raise ValueError(f'{path} has {size} bytes; a .caffemodel has 1 to {proto.MAX_BYTES}')
+    check_hash(path)
     with open(path, 'rb') as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 

@@ -9,7 +9,11 @@ import torch
 from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 from torch import Tensor
 
-from senet_mm.engine.weights.checkpoint import describe_misfit, load_from_local
+from senet_mm.engine.weights.checkpoint import (
+    describe_misfit,
+    load_from_local,
+    report_not_finite,
+)
 from senet_mm.engine.weights.digest import find_hash, sha256
 from senet_mm.engine.weights.foreign import with_conversion
 from senet_mm.engine.weights.origin import Origin, check_network, read_origin
@@ -81,6 +85,7 @@ def convert(
     _check_destination(dst, CHECKPOINT_SUFFIXES, force)
     target = Target(model)
     state, done = _read_theirs(kind, src, target, class_order)
+    report_not_finite(state, str(src))
     digest = sha256(src)
     prepared = find_preprocessing(done.form, src, digest, model, preprocessing or {})
     set_preprocessing(target.cfg, prepared)
@@ -135,6 +140,7 @@ def convert_back(
     target = Target(model)
     form = fitting(kind, target.geometry.pool)
     state, origin = _read_ours(src, target, class_order)
+    report_not_finite(state, str(src))
     target.check_pairing(form)
     if (order := _their_order(form, class_order)) is not None:
         state = reorder_classes(state, order.argsort())

@@ -53,24 +53,25 @@ def find_preprocessing(
 def images_in_hub(src: Path, digest: str) -> dict[str, Any]:
     """What ``config.json`` says, which the hub keeps beside the weights of timm."""
     file = src.with_name('config.json')
-    cfg = json.loads(file.read_text()) if file.is_file() else {}
-    if 'pretrained_cfg' not in cfg:
+    if not file.is_file():
         return {}
     try:
+        cfg = json.loads(file.read_bytes())
+        if 'pretrained_cfg' not in cfg:
+            return {}
         cfg = cfg['pretrained_cfg']
         size, interpolation = cfg['input_size'], cfg['interpolation']
         share, mode = cfg['crop_pct'], cfg.get('crop_mode', 'center')
         mean, std = ([round(255 * value, 6) for value in cfg[key]] for key in ('mean', 'std'))
-    except (ValueError, KeyError, TypeError) as error:
+        resize = math.floor(size[1] / share)
+        is_square = size[1] == size[2]
+    except Exception as error:  # whatever a value of another type raises
         raise ValueError(f'{file} is no config of a network of timm: {error!r}') from error
-    if mode != 'center' or size[1] != size[2]:
+    if mode != 'center' or not is_square:
         raise ValueError(
             f'{file} has crop_mode={mode!r}, input_size={size}; allowed: center, a square'
         )
-    return dict(
-        mean=mean, std=std, resize=math.floor(size[1] / share), crop=size[1],
-        interpolation=interpolation,
-    )  # fmt: skip
+    return dict(mean=mean, std=std, resize=resize, crop=size[1], interpolation=interpolation)
 
 
 def images_of_torchvision(src: Path, digest: str) -> dict[str, Any]:

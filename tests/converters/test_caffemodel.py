@@ -203,7 +203,7 @@ def test_packed_float32_is_a_view_of_the_file(path):
 
 OK = data(1) + shape(1)
 DAMAGE = {
-    'an empty file': (b'', 'empty'),
+    'an empty file': (b'', 'has 0 bytes; a .caffemodel has 1'),
     'a text file': (b'hello, this is no network\n' * 9, 'begins with .*hello'),
     'a prototxt': (b'name: "SENet"\nlayer {\n  name: "data"\n}\n', 'begins with .*name'),
     'an HTML page': (b'<!DOCTYPE html><html></html>', 'begins with .*DOCTYPE'),
@@ -271,14 +271,14 @@ def test_a_file_of_many_tiny_fields_costs_neither_time_nor_memory():
 
 
 def test_missing_file(path):
-    with pytest.raises(FileNotFoundError, match=r'^\S+se\.caffemodel does not exist$'):
+    with pytest.raises(FileNotFoundError, match=r'^\.caffemodel \S+se\.caffemodel does not exist$'):
         read_caffemodel(path)
 
 
 def test_a_folder_or_a_pipe_is_no_file(tmp_path, path):
     os.mkfifo(path)
     for no_file in (path, tmp_path):
-        with pytest.raises(ValueError, match=f'^{no_file} is no .caffemodel'):
+        with pytest.raises(ValueError, match=f'^.caffemodel {no_file} is a f'):
             read_caffemodel(no_file)
 
 
