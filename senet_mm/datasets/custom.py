@@ -15,7 +15,7 @@ from mmpretrain.datasets import ImageNet21k as _ImageNet21k
 from senet_mm.registry import DATASETS
 
 from .classes import list_names, number_folders
-from .labels import read_annotations
+from .labels import check_below, read_annotations
 from .listing import ListedImages, find_folders, get_samples
 from .text_lines import read_lines
 
@@ -46,11 +46,12 @@ class NamedClasses(_CustomDataset):
         # One backend for all: to find it takes longer than to join a path.
         join = partial(get_file_backend(self.img_prefix).join_path, self.img_prefix)
         if not self.with_label:
-            return [dict(img_path=join(path)) for _, path in read_lines(self.ann_file)]
-        return [
-            dict(img_path=join(path), gt_label=label)
-            for path, label in read_annotations(self.ann_file, self.CLASSES)
-        ]
+            paths = [path for _, path in read_lines(self.ann_file)]
+            check_below(paths, self.img_prefix, self.ann_file)
+            return [dict(img_path=join(path)) for path in paths]
+        rows = read_annotations(self.ann_file, self.CLASSES)
+        check_below((path for path, _ in rows), self.img_prefix, self.ann_file)
+        return [dict(img_path=join(path), gt_label=label) for path, label in rows]
 
     def _find_samples(self) -> list:
         """Paths below the image folder, with labels if the data set has them."""

@@ -1,11 +1,14 @@
 """Annotation files: lines ``PATH LABEL``, read right or refused with their place."""
 
 import logging
+import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mmengine.logging import print_log
+
+from senet_mm.utils.errors import InputError
 
 from .names import normalise
 from .text_lines import read_lines
@@ -31,6 +34,24 @@ def check_labels(data_list: Sequence[dict], num_classes: int, file: str) -> None
             f'{file}: label {bad[0]["gt_label"]} of {bad[0]["img_path"]} is out of '
             f'range; allowed: 0 to {num_classes - 1}'
         )
+
+
+def check_below(paths: Iterable[str], folder: str, file: str) -> None:
+    """Raise an InputError for a path in a list, of a stranger perhaps, that leads out of a folder.
+
+    Args:
+        paths: The paths in the list.
+        folder: The folder below which they are.
+        file: The list, for the message.
+    """
+    root = os.path.abspath(folder).rstrip('/') + '/'
+    # Others are below it; a list may have a million.
+    for path in (path for path in paths if path.startswith('/') or '..' in path):
+        if not os.path.abspath(os.path.join(folder, path)).startswith(root):
+            raise InputError(
+                f'{file}: {path} leads out of {folder}; allowed: files in it, or a data_prefix '
+                'that holds them'
+            )
 
 
 def read_annotations(file: str, classes: Sequence[str] | None) -> list[tuple[str, int]]:

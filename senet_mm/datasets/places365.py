@@ -6,7 +6,7 @@ from senet_mm.registry import DATASETS
 from senet_mm.utils.options import check_option
 
 from .custom import CustomDataset
-from .labels import read_annotations
+from .labels import check_below, read_annotations
 
 NUM_CLASSES = 365
 CATEGORIES = 'categories_places365.txt'
@@ -59,10 +59,12 @@ class Places365(CustomDataset):
     def load_data_list(self) -> list[dict]:
         """One dict per image: ``img_path`` and ``gt_label``."""
         # The paths of the training images begin with a slash.
-        return [
-            dict(img_path=f'{self.img_prefix}/{name.lstrip("/")}', gt_label=label)
+        rows = [
+            (name.lstrip('/'), label)
             for name, label in read_annotations(self.ann_file, self.CLASSES)
         ]
+        check_below((name for name, _ in rows), self.img_prefix, self.ann_file)
+        return [dict(img_path=f'{self.img_prefix}/{name}', gt_label=label) for name, label in rows]
 
 
 def read_categories(file: Path) -> tuple[str, ...]:

@@ -75,12 +75,23 @@ def test_timm_by_the_config_of_the_hub(tmp_path):
         (dict(crop_mode='border'), "crop_mode='border', input_size=.*; allowed: center, a square"),
         (dict(input_size=[3, 288, 224]), r'input_size=\[3, 288, 224\]; allowed: center, a square'),
         (dict(mean='x'), 'is no config of a network of timm'),
+        (dict(crop_pct=0), 'is no config of a network of timm'),
+        (dict(crop_pct=1e-320), 'is no config of a network of timm'),
+        (dict(input_size=[3]), 'is no config of a network of timm'),
+        (dict(mean=[float('nan')] * 3), 'mean=.*nan.*; allowed: a number per channel'),
         (dict(interpolation='random'), "interpolation='random'; allowed: one of the backend"),
     ],
 )
 def test_a_config_of_the_hub_that_cannot_be_followed(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         find(TIMM, write_hub(tmp_path, **changes))
+
+
+@pytest.mark.parametrize('data', [b'', b'\xff', b'5', b'{"pretrained_cfg": 5}', b'[' * 10**5])
+def test_a_config_of_the_hub_that_is_none(tmp_path, data):
+    (tmp_path / 'config.json').write_bytes(data)
+    with pytest.raises(ValueError, match=f'^{tmp_path}/config.json is no config of a network of t'):
+        find(TIMM, tmp_path / 'model.safetensors')
 
 
 @pytest.mark.parametrize('name', ['resnet50', 'resnext50_32x4d', 'resnet101'])

@@ -8,6 +8,7 @@ import pytest
 from senet_mm.datasets import CustomDataset, ImageNet, Places365
 from senet_mm.datasets.labels import read_annotations
 from senet_mm.datasets.text_lines import read_lines
+from senet_mm.utils.errors import UserError
 
 CLASSES = ('cat', 'tiger cat', '3rd', 'room 1', 'café')
 PLAIN = [('a.png', 0), ('b 1.png', 2)]
@@ -123,6 +124,31 @@ def test_lists_without_labels(root):
     assert infos == [f'{root}/train/a.png', f'{root}/train/b 1.png']
 
 
+OUTSIDE = ['../a.png', 'b/../../a.png', '/etc/passwd', '..']
+
+
+@pytest.mark.parametrize('path', OUTSIDE)
+@pytest.mark.parametrize('with_label', [True, False])
+def test_a_path_that_leads_out_of_the_folder(root, path, with_label):
+    line = f'{path} 1' if with_label else path
+    (root / 'meta/train.txt').write_text(f'a..b.png{" 1" * with_label}\n{line}\n')
+    message = f'^{root}/meta/train.txt: {path} leads out of {root}/train; allowed: files in it'
+    with pytest.raises(UserError, match=message):
+        build('CustomDataset', root, with_label=with_label)
+
+
+@pytest.mark.parametrize('path', ['{root}/train/a.png', 'b/../a.png', '..a.png'])
+def test_a_path_that_stays_in_the_folder(root, path):
+    (root / 'meta/train.txt').write_text(f'{path.format(root=root)} 1')
+    assert build('CustomDataset', root).get_data_info(0)['gt_label'] == 1
+
+
+def test_a_prefix_that_holds_all_paths(root):
+    (root / 'meta/train.txt').write_text(f'{root}/a.png 1')
+    dataset = CustomDataset('', '/', str(root / 'meta/train.txt'), classes=CLASSES)
+    assert dataset.get_data_info(0)['img_path'] == f'{root}/a.png'
+
+
 def test_places365_use_the_reader(tmp_path):
     names = ''.join(f'/a/scene{i} {i}\r\n' for i in range(365))
     (tmp_path / 'categories_places365.txt').write_bytes(codecs.BOM_UTF8 + names.encode())
@@ -132,6 +158,9 @@ def test_places365_use_the_reader(tmp_path):
     assert dataset.CLASSES[0] == 'scene0'
     info = dataset.get_data_info(0)
     assert (info['img_path'], info['gt_label']) == (f'{tmp_path}/val_256/a b.jpg', 7)
+    (tmp_path / 'places365_val.txt').write_text('/../a.jpg\t7\n')
+    with pytest.raises(UserError, match=r'val.txt: \.\./a.jpg leads out of .*/val_256; a'):
+        Places365(str(tmp_path), 'val')
 
 
 @pytest.mark.parametrize('how', ['classes', 'metainfo'])

@@ -157,6 +157,19 @@ def test_an_index_that_leads_elsewhere(tmp_path, shard, place, message):
         ShardedImageNet(data_root=str(root), split='train')
 
 
+def test_a_sparse_image_is_not_read(tmp_path):
+    """A file and a part of a shard of a terabyte, which take no room on a disk."""
+    file = tmp_path / 'a.jpg'
+    file.write_bytes(b'')
+    os.truncate(file, 1 << 40)
+    for image in (
+        dict(img_path=str(file)),
+        dict(img_path='a', shard=str(file), offset=0, size=1 << 40),
+    ):
+        with pytest.raises(DamagedImageError, match=f'{1 << 40} bytes; allowed: at most'):
+            LoadImage().transform(image)
+
+
 LINE = 'good.tar 0 9 0 a.JPEG'
 # What stands in an index, and what the error says behind the file.
 INDEXES = {

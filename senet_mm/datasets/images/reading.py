@@ -6,7 +6,10 @@ from os import PathLike
 from pathlib import Path
 
 from .decoding import decode
-from .kinds import check_size, open_by_pillow
+from .kinds import MAX_PIXELS, check_size, open_by_pillow
+
+# Of the largest picture that is read, without compression: four samples of 16 bits.
+MAX_BYTES = 8 * MAX_PIXELS
 
 
 def read_file(path: str | PathLike) -> bytes:
@@ -20,9 +23,17 @@ def read_file(path: str | PathLike) -> bytes:
     if not os.path.isfile(path) and os.path.exists(path):  # to read a pipe may take for ever
         raise ValueError('cannot be read (not a regular file)')
     try:
+        if os.path.isfile(path):
+            _check_bytes(os.path.getsize(path))
         return fileio.get(path)
     except OSError as error:
         raise ValueError(f'cannot be read ({error.strerror or error})') from error
+
+
+def _check_bytes(size: int) -> None:
+    """Raise a ValueError for more bytes than an image has; a sparse file has them for nothing."""
+    if size > MAX_BYTES:
+        raise ValueError(f'{size} bytes; allowed: at most {MAX_BYTES}')
 
 
 @cache
@@ -37,6 +48,7 @@ def read_shard(shard: str, offset: int, size: int) -> bytes:
     Raises:
         ValueError: They cannot be read; the message is the reason.
     """
+    _check_bytes(size)
     try:
         data = os.pread(_open(shard), size, offset)
         if len(data) < size:  # the shard may have been replaced since it was opened

@@ -1,5 +1,7 @@
 """Damage to a checkpoint file is noticed, whichever byte it meets."""
 
+import os
+import shutil
 import zipfile
 
 import pytest
@@ -7,6 +9,7 @@ import torch
 from torch import nn
 
 from senet_mm.engine import load_from_local
+from senet_mm.utils.errors import UserError
 
 from ..hostile import rewrite
 
@@ -125,6 +128,22 @@ def without_pickle(file, out):
         archive.writestr('saved/version', b'3')
 
 
+def with_large_directory(file, out):
+    """Where torch says it, before the end: the directory has 2^31 bytes."""
+    data = bytearray(file.read_bytes())
+    assert data[-98:-94] == b'PK\x06\x06'
+    data[-58:-50] = (1 << 31).to_bytes(8, 'little')
+    out.write_bytes(data)
+
+
+def with_large_directory_alone(file, out):
+    """Where zipfile says it."""
+    rewrite(file, out)
+    data = bytearray(out.read_bytes())
+    data[-10:-6] = (1 << 31).to_bytes(4, 'little')
+    out.write_bytes(data)
+
+
 def no_records(file, out):
     out.write_bytes(b'PK\x03\x04' + bytes(26) + b'PK\x05\x06' + bytes(18))
 
@@ -151,6 +170,8 @@ KINDS = {
     behind: 'something stands behind its end$',
     cut: 'it is cut off',
     without_pickle: 'no item named',
+    with_large_directory: r'its directory has 2147483648 bytes; allowed: 8388608$',
+    with_large_directory_alone: r'its directory has 2147483648 bytes; allowed: 8388608$',
     no_records: 'no record is at its beginning$',
     overlapping: r'its records have \d+ bytes, the file has \d+$',
 }
@@ -161,6 +182,23 @@ def test_archives_that_torch_does_not_write(saved, tmp_path, make):
     make(saved[0], tmp_path / 'odd.pth')
     with pytest.raises(ValueError, match=r'odd.pth is damaged or no checkpoint: .*' + KINDS[make]):
         load_from_local(str(tmp_path / 'odd.pth'))
+
+
+def test_a_tensor_repeats_its_storage(saved, tmp_path):
+    """It takes 4 bytes in the file; the first copy of it would take all memory."""
+    content = {**saved[1], 'state_dict': dict(weight=torch.zeros(1).expand(1 << 40))}
+    torch.save(content, tmp_path / 'a.pth')
+    with pytest.raises(UserError, match=rf'a.pth is refused: it holds a tensor of {1 << 42} bytes'):
+        load_from_local(str(tmp_path / 'a.pth'))
+    torch.save({'state_dict': dict(weight=torch.zeros(1).expand(9))}, tmp_path / 'small.pth')
+    assert load_from_local(str(tmp_path / 'small.pth'))['state_dict']['weight'].shape == (9,)
+
+
+def test_a_file_larger_than_memory_is_not_read(saved, tmp_path):
+    shutil.copyfile(saved[0], tmp_path / 'sparse.pth')
+    os.truncate(tmp_path / 'sparse.pth', 1 << 43)
+    with pytest.raises(UserError, match=r'sparse.pth has 8.8e\+03 GB; allowed: less than the mem'):
+        load_from_local(str(tmp_path / 'sparse.pth'))
 
 
 def test_a_rewritten_archive_loads(saved, tmp_path):
