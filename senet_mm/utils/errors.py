@@ -87,7 +87,7 @@ OWN_KINDS: dict[type[Exception], type[UserError]] = {
     ValueError: InputError,
     AssertionError: InputError,
 }
-LONGEST = 10_000
+LONGEST = 4_000
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def _run(module, way, files, folder, report):
     """In the process: try each file, and write an outcome a line."""
     import importlib
 
-    function = importlib.import_module(module).WAYS[way]
+    function = importlib.import_module(module).ALL_WAYS[way]
     limit = _status('VmSize') + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     os.environ['OMP_NUM_THREADS'] = '1'
@@ -69,7 +69,7 @@ def run_confined(module, way, files, folder):
     """The outcome of each file by name; what hangs or is killed has none, nor have those behind.
 
     Args:
-        module: Name of a module with ``WAYS``, functions of a file and a folder by name.
+        module: Name of a module with ``ALL_WAYS``, functions of a file and a folder by name.
         way: Which one.
         files: Paths by name.
         folder: A new folder.

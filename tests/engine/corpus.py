@@ -146,6 +146,14 @@ def tensor(shape=(2,), offsets=(0, 8), dtype='F32'):
     return dict(dtype=dtype, shape=list(shape), data_offsets=list(offsets))
 
 
+def varint(value):
+    groups = []
+    while value > 0x7F:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*groups, value])
+
+
 def repeated(content):
     """A counter of batches that repeats one number 2^38 times."""
     state = content['state_dict']
@@ -222,6 +230,65 @@ SAFETENSORS = {
     'dtype of none': safetensors({'a': tensor(dtype='F999')}, bytes(8)),
     'sparse file': sparse_safetensors,
     'name that moves the cursor': safetensors({WEIRD: tensor()}, bytes(8)),
+}
+
+
+def net(*fields):
+    """A Caffe network of one layer with these fields."""
+    layer = chunk(1, b'conv') + chunk(2, b'Convolution') + b''.join(fields)
+    return written(chunk(1, b'net') + chunk(100, layer))
+
+
+def chunk(number, data, length=None):
+    return varint(number << 3 | 2) + varint(len(data) if length is None else length) + data
+
+
+def blob(dims, data=bytes(8)):
+    shape = chunk(7, chunk(1, b''.join(map(varint, dims))))
+    return chunk(7, chunk(5, data) + shape)
+
+
+CAFFEMODELS = {
+    'empty': written(b''),
+    'text': written(b'no weights\n'),
+    'zeros': written(bytes(4096)),
+    'integer without end': written(b'\xff' * 4096),
+    'length of 2^63': written(varint(100 << 3 | 2) + varint(1 << 63)),
+    'text of 2^31': net(chunk(1, b'a', 1 << 31)),
+    'shape larger than its numbers': net(blob((1 << 31, 1 << 31))),
+    'shape below zero': net(blob(((1 << 64) - 2, 1))),
+    'shape of 0': net(blob((0, 1 << 60))),
+    'many axes': net(blob((1,) * 100_000)),
+    'many fields': written(b'\x08\x01' * 2_000_000),
+    'many layers': written(chunk(100, b'') * 900_000),
+    'layer in itself': net(chunk(7, chunk(7, chunk(7, b'')))),
+    'name that moves the cursor': written(chunk(100, chunk(1, b'a\n\x1b[2J') + blob((2,)))),
+    'sparse file': lambda whole, file: sparse_file(whole, file, chunk(1, b'net')),
+}
+LEVELS = b'[' * 100_000
+IMAGE = b'{"id": 1, "file_name": %s}'
+
+
+def annotations(images=IMAGE % b'"a.png"', objects=b'{"id": 1}', categories=b'{"id": 1}'):
+    return written(
+        b'{"images": [%s], "annotations": [%s], "categories": [%s]}' % (images, objects, categories)
+    )
+
+
+TEXTS = {
+    'empty': written(b''),
+    'zeros': written(bytes(4096)),
+    'no text': written(b'\xff\xfe\x00\xd8' * 100),
+    'levels': written(LEVELS),
+    'a long number': written(b'{"images": 1' + b'0' * 10**6 + b'}'),
+    'a file outside': annotations(IMAGE % b'"../../a.png"'),
+    'an absolute file': annotations(IMAGE % b'"/etc/passwd"'),
+    'a name that moves the cursor': annotations(IMAGE % b'"a\\n\\u001b[2J"'),
+    'a number that is none': annotations(objects=b'{"id": 1, "image_id": NaN}'),
+    'an image twice': annotations(b', '.join([IMAGE % b'"a.png"'] * 2)),
+    'a path outside': written(b'../../../../../../etc/passwd 0\n'),
+    'a shard outside': written(b'../../../../../../etc/passwd 0 1 0 a.jpg\n'),
+    'a shard of 10^18 bytes': written(b'a.tar 0 999999999999999999 0 a.jpg\n'),
 }
 
 

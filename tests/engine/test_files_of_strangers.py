@@ -9,9 +9,9 @@ import pytest
 from senet_mm.engine import Runner
 
 from .confined import PEAK, run_confined
-from .corpus import DAMAGED, FILES, SAFETENSORS
+from .corpus import CAFFEMODELS, DAMAGED, FILES, SAFETENSORS, TEXTS
 from .test_runner import digits
-from .ways import WAYS
+from .ways import CAFFE_WAYS, DATA_WAYS, WAYS
 
 PTH = FILES | DAMAGED
 ODD = ('fifo', 'folder', 'device')
@@ -29,6 +29,12 @@ READ_LATER = ('name that moves the cursor', 'a mean that is no float')
 # They read a copy, of another name.
 COPIES = ('resume=auto', 'reproduce.py')
 CASES = [(way, name) for way in WAYS for name in (ALL if way == FULL else FEW)]
+
+
+OTHERS = {
+    **dict.fromkeys(CAFFE_WAYS, (CAFFEMODELS, 'caffemodel')),
+    **dict.fromkeys(DATA_WAYS, (TEXTS, 'json')),
+}
 
 
 @pytest.fixture(scope='module')
@@ -80,3 +86,20 @@ def test_a_file_of_a_stranger(files, outcomes, way, name):
     assert outcome.line.isprintable()
     if way not in COPIES:
         assert str(files[name]) in outcome.line
+
+
+@pytest.mark.parametrize('way', OTHERS)
+def test_other_files_of_strangers(tmp_path, way):
+    makers, suffix = OTHERS[way]
+    made = {}
+    for i, (name, make) in enumerate(makers.items()):
+        made[name] = tmp_path / f'{i}.{suffix}'
+        make(None, made[name])
+    outcomes = run_confined('tests.engine.ways', way, made, tmp_path / 'out')
+    for name in made:
+        outcome = outcomes.get(name)
+        assert outcome, f'{name}: it hangs, or ended the process'
+        assert outcome.peak < PEAK, name
+        assert outcome.line, name
+        assert outcome.answers, f'{name}: {outcome.kind}: {outcome.line}'
+        assert outcome.line.isprintable()

@@ -4,10 +4,12 @@ import shutil
 import sys
 
 from mmengine.runner import load_checkpoint
+from PIL import Image
 from torch import nn
 
 from senet_mm.apis import get_model
 from senet_mm.converters import convert, convert_back
+from senet_mm.datasets import CustomDataset, ShardedImageNet
 from senet_mm.detection import torchvision_backbone
 from senet_mm.engine import Runner, load_from_local
 from senet_mm.registry import MODELS
@@ -104,3 +106,38 @@ FUNCTIONS = {
     'convert_back': lambda file, folder: convert_back('timm', file, folder / 'o.pth', LARGER),
 }
 WAYS = {**FUNCTIONS, **TOOLS}
+
+CAFFE = 'seresnet50-caffe_8xb32_in1k'
+CAFFE_WAYS = {
+    'convert caffe': lambda file, folder: convert('caffe', file, folder / 'o.pth', CAFFE),
+    'convert.py caffe': run(
+        *('tools/model_converters/convert.py', 'caffe', '{file}', '{out}.pth', '--model', CAFFE)
+    ),
+}
+
+
+def detect(file, folder):
+    """Training of a detector on annotations."""
+    (folder / 'in/annotations').mkdir(parents=True)
+    (folder / 'in/train').mkdir()
+    Image.new('RGB', (8, 8)).save(folder / 'in/train/a.png')
+    shutil.copyfile(file, folder / 'in/annotations/instances_train.json')
+    run('tools/train_detector.py', folder / 'in', '--out', '{out}')(file, folder)
+
+
+DATA_WAYS = {
+    'train_detector.py': detect,
+    'list of images': lambda file, folder: CustomDataset(str(folder), '', str(file)),
+    'names of classes': lambda file, folder: CustomDataset(str(folder), classes=str(file)),
+    'shards': lambda file, folder: (
+        shutil.copyfile(file, folder / 'train.txt'),
+        ShardedImageNet(str(folder), 'train'),
+    ),
+    'classes of shards': lambda file, folder: (
+        (folder / 'a.tar').write_bytes(b'x'),
+        (folder / 'train.txt').write_text('a.tar 0 1 0 a.jpg\n'),
+        shutil.copyfile(file, folder / 'train-classes.json'),
+        ShardedImageNet(str(folder), 'train'),
+    ),
+}
+ALL_WAYS = WAYS | CAFFE_WAYS | DATA_WAYS
