@@ -1,6 +1,7 @@
 """Checkpoints from a URL: fetched once, never used without a hash that fits."""
 
 import re
+import socket
 import sys
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,8 @@ from senet_mm.utils.errors import InputError, UnreachableError
 from .digest import find_hash, sha256
 from .safe_load import load_from_local
 
+# Seconds without data after which a server counts as gone.
+TIMEOUT = 60.0
 HASH_IN_FRAGMENT = re.compile(r'sha256=([0-9a-f]{8,64})$', re.IGNORECASE)
 
 
@@ -70,6 +73,8 @@ def _download(address: str, file: Path, digest: str) -> None:
     """Fetch a file under its final name; one with another hash is removed."""
     print_log(f'fetching {address} into {file}', logger='current')
     file.unlink(missing_ok=True)  # of another hash: cut off, or changed since
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)  # torch gives none: a server that falls silent holds it
     try:
         torch.hub.download_url_to_file(address, str(file), digest, progress=sys.stderr.isatty())
     except RuntimeError as error:
@@ -79,6 +84,8 @@ def _download(address: str, file: Path, digest: str) -> None:
             f'{address} cannot be fetched ({error}); fetch it where there is a network and give '
             f'the path of the file, or put it at {file}'
         ) from error
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def load_from_url(filename: str, map_location: str | None = None) -> object:

@@ -14,6 +14,7 @@ from senet_mm.utils.errors import InputError
 
 from .checkpoint import check_fits, report_not_finite
 from .kinds import is_whole
+from .misfit import describe_misfit
 from .optimizer_state import check_optimizer, check_schedules
 from .state_dict import under_prefix
 
@@ -58,12 +59,13 @@ def check_training_state(checkpoint: dict, filename: str, runner: 'Runner') -> d
             'of the run itself, or as weights to start from (load_from)'
         ) from error
     if 'ema_state_dict' in checkpoint:
-        if not any(isinstance(hook, EMAHook) for hook in runner.hooks):
+        hook = next((hook for hook in runner.hooks if isinstance(hook, EMAHook)), None)
+        if hook is None:
             raise InputError(
                 f'checkpoint {filename} has averaged weights in the place of the trained ones; '
                 'allowed: to resume with EMAHook among the custom_hooks, as the run began'
             )
-        _check_averaged(checkpoint['ema_state_dict'], runner, filename)
+        _check_averaged(checkpoint['ema_state_dict'], hook, runner, filename)
     meta = {key: value for key, value in checkpoint['meta'].items() if key != 'config'}
     return {**checkpoint, 'meta': meta}
 
@@ -90,10 +92,14 @@ def _check_position(meta: dict) -> None:
             raise ValueError(f'has meta.{name}={meta[name]}')
 
 
-def _check_averaged(state_dict: object, runner: 'Runner', filename: str) -> None:
+def _check_averaged(state_dict: object, hook: EMAHook, runner: 'Runner', filename: str) -> None:
     """Raise a ValueError for averaged weights that do not fit the model."""
     if not isinstance(state_dict, Mapping):
         raise ValueError(f'checkpoint {filename} has an ema_state_dict that is no dict')
-    averaged = under_prefix(state_dict, 'module.')  # beside it: the counter of the steps
+    averaged = under_prefix(state_dict, 'module.')
+    counters = {name: value for name, value in state_dict.items() if name[:7] != 'module.'}
+    wanted = {n: v for n, v in hook.ema_model.state_dict().items() if n in counters}
+    if misfit := describe_misfit(counters, wanted):
+        raise InputError(f'checkpoint {filename} has an ema_state_dict that does not fit: {misfit}')
     check_fits(averaged, runner.bare_model, f'{filename}, ema_state_dict,')
     report_not_finite(averaged, f'{filename}, ema_state_dict,')

@@ -1,6 +1,7 @@
 """Weights from a URL, from a server on this machine."""
 
 import hashlib
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -11,6 +12,7 @@ import torch
 from mmengine.runner import CheckpointLoader, load_checkpoint
 from torch import nn
 
+from senet_mm.engine.weights import download
 from senet_mm.engine.weights.download import fetch, split_url
 
 from .test_checkpoint import save_hostile
@@ -103,6 +105,18 @@ def test_no_hash_is_refused_before_anything_is_fetched(server, url):
     with pytest.raises(ValueError, match=r'has no hash; allowed: http\S+#sha256=HEX, or a file'):
         CheckpointLoader.load_checkpoint(server.url + url, logger='silent')
     assert server.asked == []
+
+
+def test_a_server_that_falls_silent(monkeypatch, tmp_path):
+    """It takes the connection, and never says anything."""
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
+    monkeypatch.setattr(download, 'TIMEOUT', 0.1)
+    with socket.create_server(('127.0.0.1', 0)) as silent:
+        url = f'http://127.0.0.1:{silent.getsockname()[1]}/linear-01234567.pth'
+        with pytest.raises(ConnectionError, match=r'cannot be fetched \(.*timed out'):
+            fetch(url)
+    assert socket.getdefaulttimeout() is None
 
 
 def test_missing_on_the_server(server):
