@@ -59,7 +59,9 @@ def _tests(suffix: str) -> dict[str, Callable[[object], bool]]:
         return _is_name(value) and str(value).endswith(suffix)
 
     def is_save(value: object) -> bool:
-        return _is_pair(value) and is_checkpoint(value[0]) and _all(is_checkpoint, value[1])
+        if not isinstance(value, list | tuple) or len(value) != 2:
+            return False
+        return is_checkpoint(value[0]) and _all(is_checkpoint, value[1])
 
     return {
         **dict.fromkeys(('epoch', 'iter', BATCHES, VALIDATED), is_whole),
@@ -75,10 +77,6 @@ def _tests(suffix: str) -> dict[str, Callable[[object], bool]]:
 
 def _all(test: Callable[[object], bool], value: object) -> bool:
     return isinstance(value, list | tuple) and all(map(test, value))
-
-
-def _is_pair(value: object) -> bool:
-    return isinstance(value, list | tuple) and len(value) == 2
 
 
 def _last_part(value: object) -> object:
@@ -107,11 +105,11 @@ def check_unfinished(checkpoint: Mapping, runner: 'Runner') -> None:
     Raises:
         ValueError: A name, shape or kind is not the runner's.
     """
-    states = checkpoint.get('hooks')
-    if not isinstance(states, Mapping | None):
+    states = checkpoint.get('hooks') or {}
+    if not isinstance(states, Mapping):
         raise ValueError(f'has hooks of type {type(states).__name__}')
     for name, hook in stateful_hooks(runner):
-        if name in (states or {}):
+        if name in states:
             _check_hook(states[name], hook.state_dict(), name)
     model = runner.bare_model
     _check_part(checkpoint.get('gradients'), dict(model.named_parameters()), 'gradients')

@@ -33,23 +33,26 @@ def describe_misfit(given: Mapping[str, object], wanted: Mapping[str, Wanted]) -
         'missing': wanted.keys() - given.keys(),
         'unexpected': given.keys() - wanted.keys(),
         'of another shape': [
-            f'{name} {tuple(value.shape)} for {tuple(own.shape)}'
+            f'{name} {_shape_of(value)} for {_shape_of(own)}'
             for name, (value, own) in common.items()
-            if not _has_shape(value, own)
+            if _shape_of(value) not in (None, _shape_of(own))
         ],
         'of another type': [
             f'{name} {kind_of(value)} for {kind_of(own)}'
             for name, (value, own) in common.items()
-            if not layouts[name] and _has_shape(value, own) and not _converts(value, own)
+            if not layouts[name]
+            and _shape_of(value) in (None, _shape_of(own))
+            and not _converts(value, own)
         ],
         'not dense': [f'{name} {layout}' for name, layout in layouts.items() if layout],
     }
     return '; '.join(count_names(what, names) for what, names in differences.items() if names)
 
 
-def _has_shape(value: object, own: Wanted) -> bool:
-    """Whether a value has the shape of the wanted one; what has none is of another type."""
-    return not hasattr(value, 'shape') or tuple(value.shape) == tuple(own.shape)
+def _shape_of(value: object) -> tuple[int, ...] | None:
+    """The shape of a tensor or an array; None for what is of another type."""
+    shape = getattr(value, 'shape', None)
+    return None if shape is None else tuple(shape)
 
 
 def kind_of(value: object) -> str:

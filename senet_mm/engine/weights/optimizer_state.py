@@ -116,7 +116,7 @@ def _states_after_step(optimizer: Optimizer) -> dict[int, dict]:
     twin = copy.copy(optimizer)
     twin.state = defaultdict(dict)
     twin.param_groups = [dict(group) for group in optimizer.param_groups]
-    ids = {}
+    ids: dict[int, int] = {}
     try:
         for group in twin.param_groups:
             group['params'] = [torch.empty_like(p, device='meta') for p in group['params']]
