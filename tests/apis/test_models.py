@@ -59,7 +59,7 @@ def test_import_is_light_and_no_scope_is_needed(weights):
     )
     run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
     assert 'SEResNet: loaded' in run.stdout
-    assert run.stderr.splitlines()[-1].startswith('ValueError: checkpoint')
+    assert 'utils.errors.InputError: checkpoint' in run.stderr.splitlines()[-1]
     assert 'does not fit' in run.stderr
 
 

@@ -33,6 +33,10 @@ CASES = [(way, name) for way in WAYS for name in (ALL if way == FULL else FEW)]
 
 OTHERS = {
     **dict.fromkeys(CAFFE_WAYS, (CAFFEMODELS, 'caffemodel')),
+    'convert.py caffe': (
+        {k: v for k, v in CAFFEMODELS.items() if k != 'many layers'},
+        'caffemodel',
+    ),
     **dict.fromkeys(DATA_WAYS, (TEXTS, 'json')),
 }
 

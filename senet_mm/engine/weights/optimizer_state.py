@@ -143,8 +143,9 @@ def _check_state(state: dict, key: object, parameter: Tensor, wanted: Mapping) -
     for name, value in state.items():
         own = wanted.get(name)
         if not isinstance(value, Tensor):
-            has_axes = isinstance(own, Tensor) and own.dim() > 0
-            if value is not None and (has_axes or not is_plain(value)):
+            # Older versions of torch have numbers as counters.
+            counts = isinstance(own, Tensor) and own.dim() == 0
+            if not (own is None or ((counts or is_number(own)) and is_number(value))):
                 raise ValueError(f'has {name} of type {type(value).__name__} {where}')
             continue
         if layout := layout_of(value):

@@ -133,7 +133,6 @@ CHANGES = [
     (MOMENTUM, {}, 'has momentum_buffer of type dict for parameter 0'),
     (MOMENTUM, torch.zeros(()), r'has momentum_buffer \(\) for parameter 0'),
     (MOMENTUM, torch.zeros(16, 1, 3, 3, dtype=torch.complex64), 'has momentum_buffer of type comp'),
-    (('optimizer', 'state', 0, 'extra'), {'a': torch.zeros(3)}, 'has extra of type dict for param'),
     (('hooks',), [1], 'has hooks of type list'),
     (('hooks',), {'EarlyStoppingHook': 1}, 'has a state of EarlyStoppingHook of type int'),
     (('hooks',), {'EarlyStoppingHook': {}}, 'has a state of EarlyStoppingHook without best_score'),
