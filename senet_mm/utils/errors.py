@@ -164,7 +164,9 @@ def answering(function: Callable[P, T]) -> Callable[P, T]:
             if not is_answer(error):
                 raise
             kind = next(own for other, own in OWN_KINDS.items() if isinstance(error, other))
-            raise kind(describe(error)) from error
+            answer = kind(describe(error))
+            vars(answer).update(vars(error))  # where in the config it is
+            raise answer from error
 
     return answer
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from senet_mm.engine.hooks.checkpoint_hook import SAVED
 from senet_mm.engine.loops import BATCHES, VALIDATED
-from senet_mm.engine.weights.kinds import is_alike, is_number, is_whole
+from senet_mm.engine.weights.kinds import is_alike, is_count, is_scalar
 from senet_mm.engine.weights.misfit import describe_misfit
 
 from .history import HISTORY
@@ -64,12 +64,12 @@ def _tests(suffix: str) -> dict[str, Callable[[object], bool]]:
         return is_checkpoint(value[0]) and _all(is_checkpoint, value[1])
 
     return {
-        **dict.fromkeys(('epoch', 'iter', BATCHES, VALIDATED), is_whole),
-        'best_score*': lambda value: value is None or is_number(value),
+        **dict.fromkeys(('epoch', 'iter', BATCHES, VALIDATED), is_count),
+        'best_score*': lambda value: value is None or is_scalar(value),
         # Of a path the name alone counts, see `relocate`.
         'best_ckpt*': lambda value: value is None or is_checkpoint(_last_part(value)),
         'last_ckpt*': lambda value: value is None or isinstance(value, str),
-        'keep_ckpt_ids': lambda value: _all(is_whole, value),
+        'keep_ckpt_ids': lambda value: _all(is_count, value),
         SAVED: is_save,
         HISTORY: _is_history,
     }
@@ -93,7 +93,7 @@ def _is_history(value: object) -> bool:
     if not isinstance(value, list | tuple) or len(value) != 3:
         return False
     where, time, sizes = value
-    if not isinstance(where, str) or '\0' in where or not _all(is_whole, sizes):
+    if not isinstance(where, str) or '\0' in where or not _all(is_count, sizes):
         return False
     folder = PurePosixPath(where)
     return not folder.is_absolute() and '..' not in folder.parts and _is_name(time)

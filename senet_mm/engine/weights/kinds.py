@@ -8,12 +8,12 @@ from torch import Tensor
 LARGEST = 2**53
 
 
-def is_whole(value: object) -> bool:
+def is_count(value: object) -> bool:
     """Whether a value is a whole number from 0."""
     return type(value) is int and 0 <= value <= LARGEST
 
 
-def is_number(value: object) -> bool:
+def is_scalar(value: object) -> bool:
     """Whether a value is a single real number, which an array or a dense tensor may hold too."""
     if isinstance(value, Tensor):
         return value.dim() == 0 and not (value.is_meta or value.dtype.is_complex)
@@ -26,15 +26,15 @@ def is_plain(value: object) -> bool:
         return all(map(is_plain, value.keys())) and all(map(is_plain, value.values()))
     if isinstance(value, list | tuple | set):
         return all(map(is_plain, value))
-    return value is None or isinstance(value, str) or is_number(value)
+    return value is None or isinstance(value, str) or is_scalar(value)
 
 
 def is_alike(value: object, own: object) -> bool:
     """Whether a value can stand for ours: a number for a number, a list for one as long."""
     if own is None or isinstance(own, bool):
-        return value is None or is_number(value)
-    if is_number(own):
-        return is_number(value)
+        return value is None or is_scalar(value)
+    if is_scalar(own):
+        return is_scalar(value)
     if isinstance(own, list | tuple):
         if not isinstance(value, list | tuple) or len(value) != len(own):
             return False

@@ -10,7 +10,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor
 from torch.optim import Optimizer
 
-from .kinds import is_alike, is_number, is_plain
+from .kinds import is_alike, is_plain, is_scalar
 from .misfit import kind_of, layout_of
 
 # What a schedule reached, and what it multiplies; the rest follows from the config.
@@ -145,14 +145,14 @@ def _check_state(state: dict, key: object, parameter: Tensor, wanted: Mapping) -
         if not isinstance(value, Tensor):
             # Older versions of torch have numbers as counters.
             counts = isinstance(own, Tensor) and own.dim() == 0
-            if not (own is None or ((counts or is_number(own)) and is_number(value))):
+            if not (own is None or ((counts or is_scalar(own)) and is_scalar(value))):
                 raise ValueError(f'has {name} of type {type(value).__name__} {where}')
             continue
         if layout := layout_of(value):
             raise ValueError(f'has {name} {layout} {where}')
         shape = own.shape if isinstance(own, Tensor) else parameter.shape
         fits = value.shape == shape if isinstance(own, Tensor) else _is_part(value.shape, shape)
-        if not fits and not (is_number(value) and is_number(own)):
+        if not fits and not (is_scalar(value) and is_scalar(own)):
             raise ValueError(f'has {name} {tuple(value.shape)} {where}')
         if kind_of(value) not in ('float', 'integer'):
             raise ValueError(f'has {name} of type {kind_of(value)} {where}')

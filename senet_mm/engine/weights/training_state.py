@@ -13,7 +13,7 @@ from senet_mm.engine.checkpoints.check import (
 from senet_mm.utils.errors import InputError
 
 from .checkpoint import check_fits, report_not_finite
-from .kinds import is_whole
+from .kinds import is_count
 from .misfit import describe_misfit
 from .optimizer_state import check_optimizer, check_schedules
 from .state_dict import under_prefix
@@ -88,7 +88,7 @@ def check_needed(checkpoint: object) -> None:
 def _check_position(meta: dict) -> None:
     """Raise a ValueError for a place in a training that there is not."""
     for name in ('epoch', 'iter'):
-        if not is_whole(meta[name]):
+        if not is_count(meta[name]):
             raise ValueError(f'has meta.{name}={meta[name]}')
 
 
