@@ -12,8 +12,8 @@ from mmengine.logging import HistoryBuffer
 from torch import Tensor
 
 from senet_mm.engine.hooks.checkpoint_hook import SAVED
-from senet_mm.engine.loops import BATCHES, VALIDATED
-from senet_mm.engine.weights.kinds import is_alike, is_count, is_scalar
+from senet_mm.engine.loops import VALIDATED
+from senet_mm.engine.weights.kinds import is_count, is_of_kind, is_scalar
 from senet_mm.engine.weights.misfit import describe_misfit
 
 from .history import HISTORY
@@ -64,12 +64,14 @@ def _tests(suffix: str) -> dict[str, Callable[[object], bool]]:
         return is_checkpoint(value[0]) and _all(is_checkpoint, value[1])
 
     return {
-        **dict.fromkeys(('epoch', 'iter', BATCHES, VALIDATED), is_count),
+        **dict.fromkeys(('epoch', 'iter', VALIDATED), is_count),
         'best_score*': lambda value: value is None or is_scalar(value),
         # Of a path the name alone counts, see `relocate`.
         'best_ckpt*': lambda value: value is None or is_checkpoint(_last_part(value)),
         'last_ckpt*': lambda value: value is None or isinstance(value, str),
         'keep_ckpt_ids': lambda value: _all(is_count, value),
+        'seconds': is_scalar,
+        'validations': lambda value: isinstance(value, list),
         SAVED: is_save,
         HISTORY: _is_history,
     }
@@ -126,10 +128,11 @@ def _check_hook(given: object, own: Mapping, name: str) -> None:
     if missing := sorted(own.keys() - given.keys()):
         raise ValueError(f'has a state of {name} without {", ".join(missing)}')
     for key, value in own.items():
-        is_tensor = isinstance(value, Tensor) and isinstance(given[key], Tensor)
-        differs = is_tensor and describe_misfit({key: given[key]}, {key: value})
-        if differs or not (is_tensor or is_alike(given[key], value)):
-            what = differs or f'{key}={given[key]!r}'
+        if isinstance(value, Tensor):
+            what = describe_misfit({key: given[key]}, {key: value})
+        else:
+            what = '' if is_of_kind(given[key], value) else f'{key}={given[key]!r}'
+        if what:
             raise ValueError(f'has a state of {name} with {what}')
 
 

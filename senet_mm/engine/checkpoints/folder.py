@@ -7,8 +7,8 @@ from pathlib import Path, PureWindowsPath
 from mmengine.logging import print_log
 
 from senet_mm.engine.weights.archive import is_archive
+from senet_mm.engine.weights.needed import check_needed
 from senet_mm.engine.weights.safe_load import load_from_local
-from senet_mm.engine.weights.training_state import check_needed
 from senet_mm.utils.files import TEMPORARY, atomic_file
 
 POINTER = 'last_checkpoint'

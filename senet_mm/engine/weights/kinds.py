@@ -29,6 +29,19 @@ def is_plain(value: object) -> bool:
     return value is None or isinstance(value, str) or is_scalar(value)
 
 
+def is_of_kind(value: object, own: object) -> bool:
+    """Whether a value is of the kind of ours, whatever its length: numbers, lists of lists, ..."""
+    if own is None:
+        return True
+    if is_scalar(own):
+        return is_scalar(value)
+    if isinstance(own, list | tuple):
+        if not isinstance(value, list | tuple):
+            return False
+        return not own or all(is_of_kind(item, own[0]) for item in value)
+    return isinstance(value, Mapping if isinstance(own, Mapping) else type(own))
+
+
 def is_alike(value: object, own: object) -> bool:
     """Whether a value can stand for ours: a number for a number, a list for one as long."""
     if own is None or isinstance(own, bool):

@@ -15,21 +15,12 @@ from senet_mm.utils.errors import InputError
 from .checkpoint import check_fits, report_not_finite
 from .kinds import is_count
 from .misfit import describe_misfit
+from .needed import check_needed
 from .optimizer_state import check_optimizer, check_schedules
 from .state_dict import under_prefix
 
 if TYPE_CHECKING:
     from senet_mm.engine.runner import Runner
-
-# Where -> type of what a run is resumed from.
-NEEDED = {
-    ('meta', 'epoch'): int,
-    ('meta', 'iter'): int,
-    ('message_hub', 'log_scalars'): dict,
-    ('message_hub', 'resumed_keys'): dict,
-    ('message_hub', 'runtime_info'): dict,
-    ('optimizer',): dict,
-}
 
 
 def check_training_state(checkpoint: dict, filename: str, runner: 'Runner') -> dict:
@@ -68,21 +59,6 @@ def check_training_state(checkpoint: dict, filename: str, runner: 'Runner') -> d
         _check_averaged(checkpoint['ema_state_dict'], hook, runner, filename)
     meta = {key: value for key, value in checkpoint['meta'].items() if key != 'config'}
     return {**checkpoint, 'meta': meta}
-
-
-def check_needed(checkpoint: object) -> None:
-    """Raise a ValueError for what is missing in a checkpoint or of another type."""
-    missing = []
-    for place, kind in NEEDED.items():
-        value: object = checkpoint
-        for key in place:
-            value = value.get(key) if isinstance(value, dict) else None
-        if value is None:
-            missing.append('.'.join(place))
-        elif type(value) is not kind and not (kind is dict and isinstance(value, dict)):
-            raise ValueError(f'has {".".join(place)} of type {type(value).__name__}')
-    if missing:
-        raise ValueError(f'has no {", ".join(missing)}')
 
 
 def _check_position(meta: dict) -> None:

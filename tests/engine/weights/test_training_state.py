@@ -8,6 +8,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 
 from senet_mm.engine import Runner, load_from_local
+from senet_mm.engine.weights.kinds import is_of_kind
 
 from ..test_runner import digits
 
@@ -105,7 +106,7 @@ CHANGES = [
     (('meta', 'epoch'), 10**30, r'has meta.epoch=10{30}'),
     (('message_hub', 'resumed_keys', 'train/loss'), 'x', "resumed_keys.train/loss='x'"),
     ((*INFO, 'best_score'), 'x', "has message_hub.runtime_info.best_score='x'"),
-    ((*INFO, 'batches_per_epoch'), torch.ones(3), 'has message_hub.runtime_info.batches_per_ep'),
+    ((*INFO, 'last_validated_at'), torch.ones(3), 'has message_hub.runtime_info.last_validated_'),
     ((*INFO, 'keep_ckpt_ids'), ['../1'], r"has message_hub.runtime_info.keep_ckpt_ids=\['../1"),
     ((*INFO, 'best_ckpt'), '/home/config.py', "has message_hub.runtime_info.best_ckpt='/home/co"),
     ((*INFO, 'saved_checkpoint'), ('e.pth', ['../a.pth']), 'has message_hub.runtime_info.saved_'),
@@ -187,6 +188,23 @@ def test_what_does_not_fit_changes_nothing(whole, resumed, tmp_path, place, valu
         resumed.resume(str(tmp_path / 'odd.pth'))
     assert '\n' not in str(raised.value)
     assert snapshot(resumed) == before
+
+
+@pytest.mark.parametrize(
+    ('value', 'own', 'fits'),
+    [
+        ([['a', 'b'], []], [[]], True),  # images that each process found damaged; of a new run none
+        ([5], [[]], False),
+        (5, [[]], False),
+        ('epoch_1.pth', None, True),
+        (2, 0.0, True),
+        ('x', 0.0, False),
+        ({'a': 1}, {}, True),
+        ([], {}, False),
+    ],
+)
+def test_states_of_hooks_grow(value, own, fits):
+    assert is_of_kind(value, own) == fits
 
 
 def test_a_state_may_lack_axes(whole, tmp_path):
