@@ -181,9 +181,9 @@ def test_keys_of_the_runner_that_upstream_reads():
 
 
 def test_constructors_of_others_may_read_what_they_like():
-    options = {'optim_wrapper.constructor': 'MyConstructor', 'model_wrapper_cfg.type': 'MyWrapper'}
-    cfg = get_config(DIGITS, {**MORE, **options})
-    cfg.optim_wrapper.paramwise_cfg.my_key = cfg.model_wrapper_cfg.my_key = 1
+    cfg = get_config(DIGITS, {**MORE, 'optim_wrapper.constructor': 'MyConstructor'})
+    cfg.optim_wrapper.paramwise_cfg.my_key = 1
+    cfg.model_wrapper_cfg = dict(type='MyWrapper', my_key=1)
     check_keys(cfg)
 
 
