@@ -25,18 +25,18 @@ from .overriding import (
     is_index,
     root,
 )
-from .places import LAST, Reading
+from .places import Reading, note_reading
 from .reading import ConfigFile, read_config
 
 
 def read_with_options(path: str, options: dict) -> Config:
     """Read a config, apply options and check both, see :func:`senet_mm.apis.get_config`."""
-    LAST.set(Reading(path, options))
+    note_reading(Reading(path, options))
     cfg, files = _read(path, options)
     for option in options:
         if root(option) not in READ_KEYS:
             _check_effect(path, cfg, options, option)
-    LAST.set(Reading(path, options, cfg))
+    note_reading(Reading(path, options, cfg))
     import_modules(cfg, files)
     check_keys(cfg)
     for option, value in options.items():

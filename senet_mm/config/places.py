@@ -24,21 +24,29 @@ class Reading(NamedTuple):
     cfg: Config | None = None
 
 
-# The config that was read last.
-LAST: ContextVar[Reading | None] = ContextVar('last', default=None)
+# The configs that were read, by their files.
+READ: ContextVar[dict[str, Reading]] = ContextVar('read')
+
+
+def note_reading(reading: Reading) -> None:
+    """Remember a config for errors to come."""
+    READ.set({**READ.get({}), reading.path: reading})
 
 
 def locate_error(error: Exception, message: str) -> str:
     """``(config FILE, PATH; --cfg-options KEY=VALUE)``, as far as the message does not say it.
+
+    Empty if several configs were read, and for another option of the command line.
 
     Args:
         error: An error; :class:`.Explained` has attached the part of the config to it that was
             being built.
         message: Its text.
     """
-    reading = LAST.get()
-    if reading is None:
+    readings = [*READ.get({}).values()]
+    if len(readings) != 1 or (message.startswith('--') and '--cfg-options' not in message):
         return ''
+    reading = readings[0]
     paths = _find_built(error, reading)[:1]
     options = [
         f'{key}={_shorten(value)}'
