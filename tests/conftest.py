@@ -14,7 +14,7 @@ from mmengine.registry import init_default_scope
 from mmengine.utils import manager
 from yapf.yapflib import yapf_api
 
-from senet_mm.config import own_modules
+from senet_mm.config import own_modules, places
 
 from .forked import run_forked
 
@@ -45,10 +45,11 @@ def _few_objects_to_collect():
 
 
 @pytest.fixture(autouse=True)
-def _import_path(monkeypatch):
-    """A config adds its folder to the import path; the next test does not look there."""
+def _no_config_was_read(monkeypatch):
+    """A config adds its folder to the import path, and is named by errors to come."""
     monkeypatch.setattr(sys, 'path', [*sys.path])
     monkeypatch.setattr(own_modules, 'MODULE_FOLDERS', [])
+    places.READ.set({})
 
 
 @pytest.fixture(autouse=True, scope='session')
