@@ -7,6 +7,7 @@ from mmengine.config import Config
 
 from senet_mm.config.keys import walk
 from senet_mm.config.own_modules import add_folders, import_own
+from senet_mm.utils.options import check_mapping
 
 from .names import is_ours
 from .reading import ConfigFile
@@ -23,6 +24,7 @@ def import_modules(cfg: Config, files: list[ConfigFile]) -> None:
     paths = [*(file.path for file in files), Path(cfg.filename)]
     folders = list(dict.fromkeys(path.resolve().parent for path in paths if not is_ours(path)))
     custom = cfg.get('custom_imports') or {}
+    check_mapping('custom_imports', custom, ('imports', 'allow_failed_imports'))
     imports = custom.get('imports') or []
     beside = list(dict.fromkeys(_find_beside(cfg, folders)))
     if not imports and not beside and not _is_lazy(cfg):

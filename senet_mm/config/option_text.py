@@ -1,5 +1,6 @@
 """Reads the text of options, ``KEY=VALUE``."""
 
+import contextlib
 import re
 from collections.abc import Iterable
 
@@ -45,10 +46,22 @@ def parse_option(text: str) -> tuple[str, object]:
         except ValueError as error:
             fault = 'a dict of plain values as in Python'
             raise ValueError(f'{short}: allowed: KEY=VALUE, {fault}') from error
-    if not re.search(r'[\[\](),]', value):
+    if value.startswith(('[', '(')):
+        # As in Python; mmengine takes lists of words without quotes as well.
+        with contextlib.suppress(ValueError):
+            return key, read_config_text(f'_ = {value}')['_']
+    elif ',' not in value or _is_quoted(value):
         # mmengine would leave out the spaces.
         return key, DictAction._parse_int_float_bool(value.strip('\'"'))
-    return key, DictAction._parse_iterable(value)
+    try:
+        return key, DictAction._parse_iterable(value)
+    except RecursionError:  # a text with a comma in brackets
+        return key, value
+
+
+def _is_quoted(value: str) -> bool:
+    """Whether a value is one text in quotes."""
+    return value[0] in '\'"' and value[0] == value[-1] and value.count(value[0]) == 2
 
 
 def _find_fault(value: str) -> str | None:

@@ -28,6 +28,9 @@ from .overriding import (
 from .places import Reading, note_reading
 from .reading import ConfigFile, read_config
 
+# Keys whose ``type`` is another word than the name of a class.
+NO_CLASSES = ('clip_grad.type', 'on_trace_ready.type')
+
 
 def read_with_options(path: str, options: dict) -> Config:
     """Read a config, apply options and check both, see :func:`senet_mm.apis.get_config`."""
@@ -126,7 +129,8 @@ def _check_name(option: str, value: object) -> None:
 
     A tool builds what it uses: a test builds no training.
     """
-    if not option.endswith('.type') or not isinstance(value, str):
+    is_type = option.endswith('.type') and not option.endswith(NO_CLASSES)
+    if not is_type or not isinstance(value, str):
         return
     names: set[str] = set()
     for registry in vars(registries).values():

@@ -128,6 +128,9 @@ def apply_option(cfg: Config, key: str, value: object) -> None:
     siblings: object = cfg
     for part in parent.split('.') if parent else ():
         siblings = get_child(siblings, part)
+    before = siblings.get(last) if isinstance(siblings, dict | Config) else None
+    if isinstance(before, list) and isinstance(value, dict) and not all(map(is_index, value)):
+        raise TypeError(f'{key} is a list, the option a dict; allowed: a list, or {key}.0=...')
     if isinstance(siblings, list) and is_index(last) and not isinstance(value, dict):
         # mmengine sets no entry of a list that is not a dict.
         if int(last) >= len(siblings):

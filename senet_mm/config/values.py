@@ -49,6 +49,14 @@ def integer(least: int, most: float = math.inf) -> Kind:
     )
 
 
+def count(least: int) -> Kind:
+    """Whole numbers from a least one, also written as floats (``1e5``), as mmengine takes them."""
+    return Kind(
+        f'a whole number from {least}',
+        lambda value: _is_finite(value) and value == int(value) and value >= least,  # type: ignore[call-overload, operator]
+    )
+
+
 def number(least: float) -> Kind:
     """Finite numbers from a least one."""
     return Kind(
@@ -116,10 +124,10 @@ KINDS: dict[str, Kind] = {
     'env_cfg.dist_cfg': DICT,
     'env_cfg.mp_cfg': NONE | DICT,
     'env_cfg.mp_cfg.mp_start_method': NONE | one_of('fork', 'spawn', 'forkserver'),
-    'env_cfg.mp_cfg.opencv_num_threads': integer(0, 2**31 - 1),
+    'env_cfg.mp_cfg.opencv_num_threads': integer(-1, 2**31 - 1),
     'env_cfg.num_threads': NONE | integer(1, 2**15),
     'env_cfg.tf32': BOOL,
-    'experiment_name': NONE | TEXT,
+    'experiment_name': NONE | TEXT | integer(0),
     'find_unused_parameters': BOOL,
     'fuse_tails': NONE | DICT,
     'fuse_tails.lean': BOOL,
@@ -128,7 +136,7 @@ KINDS: dict[str, Kind] = {
     'launcher': one_of('none', 'pytorch', 'slurm', 'mpi'),
     'load_from': NONE | TEXT,
     'log_level': one_of(*logging.getLevelNamesMapping()) | integer(0),
-    'log_processor': DICT,
+    'log_processor': NONE | DICT,
     'model': DICT,
     'model.backbone': DICT,
     'model.head': NONE | DICT,
@@ -148,20 +156,20 @@ KINDS: dict[str, Kind] = {
     'randomness.deterministic': BOOL,
     'randomness.diff_rank_seed': BOOL,
     'randomness.seed': NONE | integer(0, 2**32 - 1),
-    'resume': BOOL | one_of('auto'),
-    'runner_type': TEXT,
+    'resume': NONE | BOOL | one_of('auto'),
+    'runner_type': NONE | TEXT,
     'test_cfg': NONE | DICT,
     'test_cfg.fp16': BOOL,
     'train_cfg': NONE | DICT,
     'train_cfg.by_epoch': BOOL,
-    'train_cfg.max_epochs': integer(0),
-    'train_cfg.max_iters': integer(0),
-    'train_cfg.val_begin': integer(0),
-    'train_cfg.val_interval': integer(1),
+    'train_cfg.max_epochs': count(0),
+    'train_cfg.max_iters': count(0),
+    'train_cfg.val_begin': count(0),
+    'train_cfg.val_interval': count(1),
     'val_cfg': NONE | DICT,
     'val_cfg.fp16': BOOL,
     'visualizer': NONE | DICT,
-    'work_dir': TEXT,
+    'work_dir': NONE | TEXT,
 }
 _LOADER = {
     '': NONE | DICT,

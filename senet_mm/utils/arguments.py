@@ -12,17 +12,18 @@ from typing import Any, Union
 from .errors import InputError
 
 # Annotation -> what does not fit it. Upstream's are not exact: a number stands for a list of
-# them, a text for a number. A parameter with any other annotation is not checked.
+# them, a text for a number or a dict, a sequence for one item. A parameter with any other
+# annotation is not checked.
 REFUSED: dict[object, tuple[type, ...]] = {
     bool: (str, Mapping),
     int: (str, Mapping),
     float: (str, Mapping),
     Number: (str, Mapping),
-    str: (Mapping,),
+    str: (),
     list: (str, int, float),
     tuple: (str, int, float),
     dict: (str, int, float),
-    Sequence: (int, float),
+    Sequence: (),
     Mapping: (str, int, float),
 }
 # What a config file or an option can hold; objects are not checked.

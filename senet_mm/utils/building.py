@@ -100,7 +100,8 @@ def check_kinds(cfg: Any, registry: Registry) -> None:
     kind = cfg.get('type', '') if isinstance(cfg, Mapping) else ''
     if not isinstance(kind, str) and not callable(kind):
         raise InputError(f'type={kind!r}; allowed: a name in the {registry.name} registry')
-    if function := find_type(cfg, registry):
+    function = find_type(cfg, registry)
+    if function and _is_of_library(function):  # the user's own decide themselves
         check_arguments(function, {key: value for key, value in cfg.items() if key != 'type'})
 
 
@@ -116,15 +117,19 @@ def explain_failure(error: Exception, cfg: Any, registry: Registry) -> Exception
         if isinstance(error, FAULTS) and _comes_from(function, error):
             vars(error)['while_working'] = True
         return error
-    if function is None or function.__module__.partition('.')[0] not in LIBRARIES:
+    if function is None or not _is_of_library(function):
         return error
     reason = f'{type(error).__name__}: {error}'.strip(': ')
     return InputError(f'{type_name(cfg["type"])} cannot be built of its arguments: {reason}')
 
 
+def _is_of_library(function: Callable) -> bool:
+    return function.__module__.partition('.')[0] in LIBRARIES
+
+
 def _comes_from(function: Callable | None, error: Exception) -> bool:
     """Whether an error was raised in the file of a class or function that is no library's."""
-    if function is None or function.__module__.partition('.')[0] in LIBRARIES:
+    if function is None or _is_of_library(function):
         return False
     frames = traceback.extract_tb(error.__traceback__)
     return frames[-1].filename == inspect.getsourcefile(function)

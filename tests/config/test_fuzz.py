@@ -93,6 +93,15 @@ def test_random_options(place, capsys, kind):
         ('a=True', True),
         ('a=1e-3', 0.001),
         ('a=None', None),
+        ('a=/my images (2012)', '/my images (2012)'),
+        ("a='my set (v2)'", 'my set (v2)'),
+        ("a='b,c'", 'b,c'),
+        ("a=['my set (v2)','b c']", ['my set (v2)', 'b c']),
+        ('a=[b,c]', ['b', 'c']),
+        ('a=1,2', [1, 2]),
+        ('a=(1,2)', (1, 2)),
+        ('a=x(1,2)', 'x(1,2)'),
+        ("a=[dict(type='B',c=1)]", [dict(type='B', c=1)]),
     ],
 )
 def test_values(option, value):
@@ -118,3 +127,31 @@ def test_the_same_option_twice():
 )
 def test_failures_are_seen(code, text, what):
     assert judge(Case('digits', 'train.py', 'leaf', ['a.b=1']), code, '', text).what == what
+
+
+def test_what_upstream_allows_passes():
+    """Values and types that mmengine reads, beside those that our configs have."""
+    get_config(
+        'seresnet8_1xb64_digits',
+        {
+            'train_cfg.max_epochs': 1e1,
+            'train_cfg.val_interval': 1e3,
+            'log_processor': None,
+            'experiment_name': 123,
+            'optim_wrapper.clip_grad': dict(type='norm', max_norm=1.0),
+        },
+    )
+    options = {'optim_wrapper.clip_grad.type': 'value', 'optim_wrapper.clip_grad.clip_value': 0.5}
+    assert get_config('seresnet50_8xb32_in1k', options).optim_wrapper.clip_grad.type == 'value'
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'custom_imports': ['collections']}, "custom_imports=.'collections'.; allowed"),
+        ({'test_evaluator': dict(type='Accuracy', topk=5)}, 'test_evaluator is a list, the option'),
+    ],
+)
+def test_kinds_that_do_not_fit(options, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        get_config('seresnet8_1xb64_digits', options)

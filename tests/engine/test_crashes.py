@@ -5,16 +5,23 @@ import random
 import shutil
 import signal
 import time
+from collections import defaultdict, deque
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.logging import HistoryBuffer
 
 from senet_mm.engine import Runner
 from senet_mm.engine.checkpoints import Writer, find_last, snapshot
 from senet_mm.engine.checkpoints.state import collect_state, restore_state
 from senet_mm.engine.lock import locked
 from senet_mm.engine.watch import Interrupted
+from senet_mm.engine.weights.safe_load import load_from_local
 
 from .kills import BASE, KINDS, differences, draw, fork, run_killed, run_whole, story
 from .test_runner import digits
@@ -129,6 +136,38 @@ def test_a_snapshot_does_not_change():
     assert copy['a'].tolist() == [0, 0, 0]
     assert copy['b']['same'].untyped_storage().data_ptr() == copy['a'].untyped_storage().data_ptr()
     assert copy['c'] == [1, {'d': [2]}]
+
+
+def test_a_snapshot_is_what_a_reader_takes(tmp_path, logged):
+    """What hooks add becomes plain data or is left out, so that the run can be resumed."""
+    path, numbers = Path('a') / 'b', np.arange(3.0)
+    state = {
+        'plain': [1, 2.5, 'text', None, True, b'bytes', (1, [2]), {3}, numbers, numbers[0]],
+        'torch': [torch.float16, torch.Size([1]), torch.device('cpu')],
+        'near': [
+            path,
+            deque([1]),
+            frozenset([2]),
+            range(2),
+            bytearray(b'c'),
+            defaultdict(int, d=4),
+        ],
+        'message_hub': {'history': HistoryBuffer([1.0], [1]), 'when': datetime.now()},
+        'objects': np.array([object()]),
+        'deep': {'list': [1, [Fraction(1, 2)]]},
+    }
+    torch.save(snapshot(state), tmp_path / 'a.pth')
+    read = load_from_local(str(tmp_path / 'a.pth'), 'cpu')
+    assert read.keys() == {'plain', 'torch', 'near', 'message_hub', 'deep'}
+    assert read['deep'] == {}
+    assert read['near'] == [str(path), [1], {2}, [0, 1], b'c', {'d': 4}]
+    assert read['torch'] == state['torch']
+    assert str(read['plain']) == str(state['plain'])
+    assert read['message_hub']['history'].data[0].tolist() == [1]
+    said = [record.message for record in logged.records]
+    for place, kind in {'message_hub.when': 'datetime', 'objects': 'ndarray'}.items():
+        assert any(f'{place} is left out, since it holds a {kind}' in line for line in said)
+    assert any('deep.list is left out, since it holds a Fraction' in line for line in said)
 
 
 class Counting(Hook):

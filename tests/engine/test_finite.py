@@ -12,7 +12,7 @@ from mmengine.optim.optimizer import amp_optimizer_wrapper
 from senet_mm.apis import get_config, get_model
 from senet_mm.engine import Runner, memory
 from senet_mm.engine.batch_report import name_images
-from senet_mm.engine.finite import Batch, Buffers
+from senet_mm.engine.finite import Batch, Buffers, has_finite_norm
 from senet_mm.engine.hooks import NonFiniteHook
 from senet_mm.registry import OPTIM_WRAPPERS
 from senet_mm.utils.errors import NonFiniteError, OutOfMemoryError
@@ -418,3 +418,10 @@ def test_buffers_are_put_back():
         buffers.put_back()
         assert model[0].running_mean.tolist() == [0, 0]
         assert model[0].num_batches_tracked == 0
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.float32])
+def test_norm_is_finite_where_all_elements_are(dtype):
+    large = torch.full((200,), 6e4, dtype=dtype)
+    assert has_finite_norm([large, large])
+    assert not has_finite_norm([large, large.clone().fill_(float('inf'))])

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 import pytest
-from mmengine.optim import CosineAnnealingLR
+from mmengine.optim import AmpOptimWrapper, CosineAnnealingLR
+from mmpretrain.models import BEiTPretrainViT, EfficientNetV2
 
 from senet_mm.registry import HOOKS, MODELS, TRANSFORMS
 from senet_mm.utils.arguments import check_arguments
@@ -24,7 +25,6 @@ WRONG = [
     (dict(count=float('nan')), "Derived: count='nan'; allowed: int"),
     (dict(on='yes'), "Derived: on='yes'; allowed: bool"),
     (dict(flag='yes'), "Derived: flag='yes'; allowed: bool"),
-    (dict(names=3), "Derived: names='3'; allowed: Sequence"),
 ]
 
 
@@ -39,6 +39,7 @@ def test_kind_that_is_excluded(given, message):
     [
         dict(count=3, rate='x', on=False, odd='qv', flag=1, names=['a'], other='x'),
         dict(count=None, names=('a',), flag=True),
+        dict(names=3),
         dict(count=[1, 2], rate={}),  # upstream's annotations name one of many
         dict(count=object(), on=object()),
     ],
@@ -65,6 +66,27 @@ def test_builds_name_what_is_wrong(registry, cfg, message):
     with pytest.raises(UserError, match=message) as raised:
         registry.build(cfg)
     assert raised.value.built == cfg
+
+
+def test_a_users_own_class_decides_itself():
+    class Own:
+        def __init__(self, *args, pretrained=False, channels: list = (), **kwargs):
+            self.given = pretrained, channels
+
+    cfg = dict(type=Own, pretrained='head.pth', channels=64)
+    assert MODELS.build(cfg).given == ('head.pth', 64)
+
+
+@pytest.mark.parametrize(
+    ('function', 'given'),
+    [
+        (AmpOptimWrapper, dict(loss_scale=dict(init_scale=512.0))),
+        (BEiTPretrainViT, dict(arch=dict(embed_dims=8))),
+        (EfficientNetV2, dict(out_indices=6)),
+    ],
+)
+def test_what_upstream_takes_beside_its_annotations(function, given):
+    check_arguments(function, given)
 
 
 def test_class_of_upstream():

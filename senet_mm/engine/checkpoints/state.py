@@ -1,15 +1,31 @@
 """What a checkpoint holds, so that a resumed run equals one that was not interrupted."""
 
 import copy
-from collections import Counter
-from collections.abc import Iterator, Mapping, MutableMapping
+import logging
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import Hook
+from mmengine.logging import HistoryBuffer, print_log
 from torch import Tensor, nn
+
+# What a reader takes as it is; see `senet_mm.engine.weights.stand_ins`.
+LEAVES = (
+    *(bool, bytes, float, int, str, type(None), HistoryBuffer),
+    *(torch.Size, torch.device, torch.dtype),
+)
+# Containers, and what they become.
+PLAIN: dict[Any, type] = {
+    tuple: tuple,
+    (set, frozenset): set,
+    (list, deque, range): list,
+}
 
 if TYPE_CHECKING:
     from senet_mm.engine.runner import Runner
@@ -62,21 +78,54 @@ def restore_buffers(model: nn.Module, checkpoint: dict) -> None:
 
 
 def snapshot(state: Mapping) -> dict:
-    """A copy on the CPU that training cannot change; tensors that share memory still do."""
-    return copy.deepcopy(_to_cpu(state))
+    """A copy on the CPU that training cannot change; tensors that share memory still do.
+
+    It holds tensors and plain data alone, as whoever reads it allows no more. What hooks have added
+    beyond that becomes the nearest plain data, or is left out with a warning.
+    """
+    return copy.deepcopy(_to_cpu(state, ''))
 
 
-def _to_cpu(value: Any) -> Any:
+class NotPlainError(Exception):
+    """A value that is neither a tensor nor plain data; the message is its class."""
+
+
+def _to_cpu(value: Any, path: str) -> Any:
+    """A value of plain data; raises a NotPlainError for another one."""
     if isinstance(value, Tensor):
         return value.detach().cpu()
-    if isinstance(value, MutableMapping):
-        moved = copy.copy(value)
-        for key, item in value.items():
-            moved[key] = _to_cpu(item)
-        return moved
-    if type(value) in (list, tuple):
-        return type(value)(map(_to_cpu, value))
-    return value
+    if isinstance(value, Mapping):
+        return _mapping_to_cpu(value, path)
+    for kinds, plain in PLAIN.items():
+        if isinstance(value, kinds):
+            return plain(_to_cpu(item, path) for item in value)
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, bytearray):
+        return bytes(value)
+    is_objects = isinstance(value, np.ndarray) and value.dtype.hasobject
+    if type(value) in LEAVES or (isinstance(value, np.generic | np.ndarray) and not is_objects):
+        return value
+    raise NotPlainError(type(value).__name__)
+
+
+def _mapping_to_cpu(value: Mapping, path: str) -> Mapping:
+    # A state dict has versions of its modules as an attribute.
+    kept = type(value) in (dict, OrderedDict, Counter)
+    moved: dict = copy.copy(value) if kept else dict(value)  # type: ignore[arg-type]
+    for key, item in value.items():
+        try:
+            moved[key] = _to_cpu(item, f'{path}.{key}' if path else str(key))
+        except NotPlainError as error:
+            del moved[key]
+            place = f'{path}.{key}' if path else key
+            print_log(
+                f'checkpoint: {place} is left out, since it holds a {error}; allowed: tensors, '
+                'numbers, text, and lists and dicts of them',
+                logger='current',
+                level=logging.WARNING,
+            )
+    return moved
 
 
 def _get_schedules(schedulers: list | dict) -> list | dict:
