@@ -9,6 +9,7 @@ python -m tests.engine.kills --kills 50 --signal TERM
 import argparse
 import collections
 import contextlib
+import gc
 import itertools
 import json
 import multiprocessing
@@ -182,6 +183,7 @@ def train(work_dir: Path, options: dict, deadly: int | None) -> None:
         deadly: The operation before which the process is killed.
     """
     multiprocessing.set_start_method(None, force=True)  # it inherited the server's
+    gc.freeze()  # mmengine collects garbage for every data set, among all that is imported
     print_to_log(work_dir)
     code = 1
     try:
