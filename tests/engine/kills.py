@@ -29,6 +29,7 @@ from typing import NamedTuple
 import torch
 from mmcv.transforms import BaseTransform
 from mmengine import Config
+from mmengine.utils import import_modules_from_strings
 
 from senet_mm.datasets.damage import DamagedImageError
 from senet_mm.engine import Runner
@@ -167,9 +168,10 @@ class Counted:
 
 
 def configure(work_dir: Path, options: dict) -> Config:
-    """The config of a run."""
+    """The config of a run; what it imports is imported."""
     cfg = Config.fromfile(CONFIG)
     cfg.merge_from_dict({**BASE, **options})
+    import_modules_from_strings(cfg.get('custom_imports', {}).get('imports', []))
     cfg.work_dir, cfg.resume = str(work_dir), 'auto'
     return cfg
 
@@ -217,7 +219,8 @@ def check_saved(work_dir: Path, runner: Runner) -> None:
 def write_config(work_dir: Path, options: dict) -> Path:
     """Write the config of a run beside it; the run keeps a copy under the same name."""
     cfg = configure(work_dir, options)
-    cfg.custom_imports = dict(imports=['tests.engine.kills'])
+    imports = cfg.get('custom_imports', {}).get('imports', [])
+    cfg.custom_imports = dict(imports=[*imports, 'tests.engine.kills'])
     cfg.dump(path := work_dir.with_name('launched.py'))
     return path
 

@@ -270,6 +270,7 @@ def test_counts_are_part_of_a_checkpoint():
 def test_a_killed_run_with_bad_batches_equals_one_that_was_not(tmp_path):
     """Rollbacks, counts, and the running statistics before a step that is under way."""
     options = {
+        'custom_imports': dict(imports=['tests.engine.poison']),
         'custom_hooks': [
             dict(type='ResultHook'),
             dict(type='EMAHook'),
