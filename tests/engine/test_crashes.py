@@ -23,7 +23,19 @@ from senet_mm.engine.lock import locked
 from senet_mm.engine.watch import Interrupted
 from senet_mm.engine.weights.safe_load import load_from_local
 
-from .kills import BASE, KINDS, differences, draw, fork, run_killed, run_whole, story
+from ..forked import SERVER, run_ranks
+from .kills import (
+    BASE,
+    KINDS,
+    differences,
+    draw,
+    run_killed,
+    run_whole,
+    start,
+    story,
+    wait_for,
+    write_config,
+)
 from .test_runner import digits
 
 pytestmark = pytest.mark.slow
@@ -52,26 +64,30 @@ def test_a_killed_run_equals_one_that_was_not(wholes, tmp_path, kind, aimed):
     expected, trace = wholes(kind)
     deadly = draw(random.Random(f'{kind} {aimed}'), trace, aimed, kills=3)
     done = run_killed(tmp_path / 'run', KINDS[kind], deadly)
-    assert done > 0 or not aimed  # a run may end before a given second
+    assert done or not aimed  # a run may end before a given second
     assert differences(expected, story(tmp_path / 'run')) == []
+
+
+def test_two_processes_of_which_some_are_killed(tmp_path):
+    """A rank, the launcher, or all of them; started again, the run equals one without kills."""
+    kind = KINDS['one kept']
+    for run in run_ranks(['tools/train.py', write_config(tmp_path / 'whole', kind)], 2):
+        assert run.returncode == 0, run.stderr
+    # Sooner than any run ends.
+    assert run_killed(tmp_path / 'run', kind, [0.5], processes=2)
+    found = story(tmp_path / 'run')
+    found.pop('.launch')
+    assert differences(story(tmp_path / 'whole'), found) == []
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 @pytest.mark.parametrize('kind', ['plain', 'averaged, dropout, early stopping'])
 def test_a_signal_saves_and_ends(wholes, tmp_path, kind, number):
     """The exit code is 128 plus the signal; the resumed run equals one without a signal."""
-    work_dir = tmp_path / 'run'
-    rng, codes = random.Random(f'{kind} {number}'), []
-    while 0 not in codes:
-        pid = fork(work_dir, KINDS[kind])
-        while not list(work_dir.glob('*/*.log')) and not codes:
-            time.sleep(0.01)
-        time.sleep(rng.uniform(0.1, 1.5))
-        if len(codes) < 3:
-            os.kill(pid, number)
-        codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-    assert {*codes} <= {0, 128 + number, -number}
-    assert differences(wholes(kind)[0], story(work_dir)) == []
+    expected, trace = wholes(kind)
+    deadly = draw(random.Random(f'{kind} {number}'), trace, aimed=False, kills=3)
+    run_killed(tmp_path / 'run', KINDS[kind], deadly, signum=number)
+    assert differences(expected, story(tmp_path / 'run')) == []
 
 
 class Signal(Hook):
@@ -119,12 +135,12 @@ def test_where_a_signal_comes(tmp_path, averaging, place, passed):
 
 def test_a_second_signal_ends_at_once(tmp_path):
     work_dir = tmp_path / 'run'
-    pid = fork(work_dir, {'train_cfg.max_epochs': 1000})
-    while not list(work_dir.glob('epoch_1.pth')):
-        time.sleep(0.01)
-    os.kill(pid, signal.SIGTERM)
-    os.kill(pid, signal.SIGINT)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) in (130, 143)
+    process = start(work_dir, {'train_cfg.max_epochs': 1000})
+    wait_for(lambda: list(work_dir.glob('epoch_1.pth')), process, work_dir)
+    os.kill(process.pid, signal.SIGTERM)
+    os.kill(process.pid, signal.SIGINT)
+    process.join()
+    assert process.exitcode in (130, 143)
 
 
 def test_a_snapshot_does_not_change():
@@ -358,21 +374,24 @@ def test_a_typed_checkpoint_must_be_there(tmp_path, path):
         Runner.from_cfg(digits(tmp_path, load_from=path, resume=True, **SMALL))
 
 
+def hold(folder):
+    """Lock a folder until the process is killed."""
+    with locked(folder):
+        (folder / 'held').touch()
+        time.sleep(60)
+
+
 def test_two_runs_in_a_folder(tmp_path):
     """The second is refused; the lock ends with the process that holds it."""
-    pid = os.fork()
-    if not pid:
-        with locked(tmp_path):
-            (tmp_path / 'held').touch()
-            time.sleep(60)
-    while not (tmp_path / 'held').exists():
-        time.sleep(0.01)
+    process = SERVER.Process(target=hold, args=(tmp_path,))
+    process.start()
+    wait_for((tmp_path / 'held').exists, process, tmp_path)
     runner = Runner.from_cfg(digits(tmp_path, **SMALL))
     with pytest.raises(
-        ValueError, match=rf'another run trains in .*: process {pid} on .*; allowed'
+        ValueError, match=rf'another run trains in .*: process {process.pid} on .*; allowed'
     ):
         runner.train()
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    process.kill()
+    process.join()
     with locked(tmp_path):
         pass
