@@ -133,6 +133,24 @@ def test_where_a_signal_comes(tmp_path, averaging, place, passed):
     assert not torch.equal(averaged[name], runner.model.state_dict()[name])
 
 
+class Disguise(Hook):
+    """Gets a signal within code that hides all exceptions, as that of mmengine's config does."""
+
+    def before_train(self, runner):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except BaseException:
+            raise SyntaxError('Failed to format the config file')  # noqa: B904
+
+
+def test_a_signal_that_a_library_takes_for_an_error(tmp_path):
+    runner = Runner.from_cfg(digits(tmp_path, **SMALL))
+    runner.register_hook(Disguise())
+    with pytest.raises(Interrupted) as end:
+        runner.train()
+    assert end.value.code == 143
+
+
 def test_a_second_signal_ends_at_once(tmp_path):
     work_dir = tmp_path / 'run'
     process = start(work_dir, {'train_cfg.max_epochs': 1000})

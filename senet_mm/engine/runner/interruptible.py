@@ -69,6 +69,11 @@ class InterruptibleRunner(ModelRunner):
             except Interrupted as interruption:
                 self._save_interrupted(interruption)
                 raise
+            except Exception as error:
+                # Raised by a signal within a library that turns all exceptions into its own.
+                if isinstance(error.__context__, Interrupted):
+                    raise error.__context__ from None
+                raise
             finally:
                 self.writer.join()
                 self._log_cost()
