@@ -18,7 +18,7 @@ from senet_mm.utils.errors import (
     is_answer,
     missing_key,
 )
-from senet_mm.utils.processes import end_with_parent, note_answer
+from senet_mm.utils.processes import end_with_launcher, note_answer
 from senet_mm.utils.slurm import use_slurm
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def _end_quietly(
 
 
 sys.excepthook = _end_quietly
+end_with_launcher()
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:
@@ -94,8 +95,6 @@ def load_config(args: argparse.Namespace) -> 'Config':
         ValueError: The config is damaged or describes no network, an option has no effect (see
             ``get_config``), or the work directory is a file.
     """
-    if 'TORCHELASTIC_RUN_ID' in os.environ:
-        end_with_parent()
     if args.launcher == 'slurm':
         use_slurm()
     from senet_mm.apis import get_config

@@ -21,7 +21,7 @@ from torch.distributed.elastic.rendezvous import RendezvousError
 from torch.distributed.launcher import api
 
 from .machines import Group
-from .processes import FINAL, SIGNALS, STALLED
+from .processes import FINAL, LAUNCHER, SIGNALS, STALLED
 
 # Exit codes of processes that a signal has ended in good order.
 SIGNALLED = {128 + number for number in SIGNALS}
@@ -98,6 +98,7 @@ def launch(script: Path, processes: str, arguments: Sequence[str]) -> int:
     os.environ.setdefault('MKL_NUM_THREADS', threads)
     # A store that outlives a restart has the addresses of processes that are gone.
     os.environ['TORCH_DISABLE_SHARE_RDZV_TCP_STORE'] = '1'
+    os.environ[LAUNCHER] = str(os.getpid())
     for number in SIGNALS:  # until torchrun handles them itself
         signal.signal(number, _end)
     if 'LOGLEVEL' not in os.environ:
