@@ -20,6 +20,7 @@ from senet_mm.utils.errors import (
 )
 from senet_mm.utils.processes import end_with_launcher, note_answer
 from senet_mm.utils.slurm import use_slurm
+from senet_mm.utils.usage import RankParser
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -41,7 +42,7 @@ end_with_launcher()
 
 def make_parser(description: str) -> argparse.ArgumentParser:
     """A parser with the arguments that every tool on a config has."""
-    parser = argparse.ArgumentParser(description=description)
+    parser = RankParser(description=description)
     parser.add_argument('config', help='config file, or name of a config of the project')
     parser.add_argument('--work-dir', help='folder for logs and checkpoints')
     add_cfg_options(parser)

@@ -102,13 +102,13 @@ class Group(NamedTuple):
 
     @contextlib.contextmanager
     def joined(self) -> Iterator[str]:
-        """Host the store of machine 0, or reach it; gives a name that machine 0 has drawn.
+        """Host the store of machine 0, or reach it; gives a name of the launch, drawn by machine 0.
 
         Raises:
             OSError: The address is unknown, the port is taken, or nobody answers there.
         """
         if self.nodes == 1:
-            yield ''
+            yield uuid.uuid4().hex
             return
         where = f'MASTER_ADDR={self.address} PORT={self.port}'
         try:

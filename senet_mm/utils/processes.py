@@ -11,10 +11,13 @@ import time
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 # Exit code of a run without progress, as of `timeout`.
 STALLED = 124
+# Exit code for wrong arguments, of argparse and Python.
+USAGE = 2
 # In the error file of a process that torchrun started: the error answers the user, so that a
 # restart would only repeat it.
 FINAL = 'final'
-# Environment of the processes that the launcher starts: its number.
+# Environment of processes that the launcher starts: a name of the launch, and its process number.
+LAUNCH_NAME = 'SENET_MM_LAUNCH'
 LAUNCHER = 'SENET_MM_LAUNCHER'
 PR_SET_PDEATHSIG = 1
 

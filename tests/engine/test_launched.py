@@ -160,3 +160,12 @@ def test_a_launcher_that_is_killed_at_the_start(tmp_path):
         os.kill(rank, signal.SIGKILL)
     assert left == []
     assert not (tmp_path / 'run').exists()
+
+
+def test_wrong_arguments(tmp_path):
+    """One process says so, and nothing is restarted."""
+    assert start(tmp_path, *command(tmp_path), '--nosuch').wait() == 2
+    errors = (tmp_path / 'err').read_text()
+    assert errors.count('error: unrecognized arguments: --nosuch') == 1
+    assert errors.count('usage: ') == 1
+    assert 'restart' not in errors

@@ -99,6 +99,7 @@ CASES = [
     ((138,), 0, True),
     ((143, 'answer'), 1, True),
     ((143, 1), 1, False),
+    ((-signal.SIGTERM, 2), 1, True),
 ]
 
 
