@@ -18,8 +18,9 @@ from senet_mm.utils.errors import (
     is_answer,
     missing_key,
 )
-from senet_mm.utils.processes import end_with_parent, note_answer
+from senet_mm.utils.processes import end_with_launcher, note_answer
 from senet_mm.utils.slurm import use_slurm
+from senet_mm.utils.usage import RankParser
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -36,11 +37,12 @@ def _end_quietly(
 
 
 sys.excepthook = _end_quietly
+end_with_launcher()
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:
     """A parser with the arguments that every tool on a config has."""
-    parser = argparse.ArgumentParser(description=description)
+    parser = RankParser(description=description)
     parser.add_argument('config', help='config file, or name of a config of the project')
     parser.add_argument('--work-dir', help='folder for logs and checkpoints')
     add_cfg_options(parser)
@@ -94,8 +96,6 @@ def load_config(args: argparse.Namespace) -> 'Config':
         ValueError: The config is damaged or describes no network, an option has no effect (see
             ``get_config``), or the work directory is a file.
     """
-    if 'TORCHELASTIC_RUN_ID' in os.environ:
-        end_with_parent()
     if args.launcher == 'slurm':
         use_slurm()
     from senet_mm.apis import get_config

@@ -1,5 +1,6 @@
 """Data loaders whose random numbers follow from seed, epoch and position."""
 
+import multiprocessing
 import threading
 from collections.abc import Callable, Iterator, Sequence, Sized
 from functools import partial
@@ -87,7 +88,11 @@ def build_data_loader(
     loader = Runner.build_dataloader(cfg, seed, diff_rank_seed)
     loader.__class__ = ReportingLoader  # mmengine has no argument for it
     is_main = threading.current_thread() is threading.main_thread()
-    loader.worker_init_fn = partial(start_worker, loader.worker_init_fn, with_parent=is_main)
+    context = loader.multiprocessing_context or multiprocessing
+    is_child = context.get_start_method() != 'forkserver'
+    loader.worker_init_fn = partial(
+        start_worker, loader.worker_init_fn, with_parent=is_main, is_child=is_child
+    )
     check_has_batch(loader)
     return loader
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from senet_mm.utils.files import atomic_file
+from senet_mm.utils.processes import LAUNCH_NAME
 
 # In the work directory: the launch that has saved a checkpoint there.
 LAUNCH = '.launch'
@@ -31,14 +32,19 @@ def note_saved(work_dir: str | os.PathLike) -> None:
 
 def _get_launch() -> str:
     """The name of a launch, which restarts keep; empty where there is none."""
-    name = os.environ.get('TORCHELASTIC_RUN_ID', 'none')
-    if name != 'none':  # torchrun's default on several machines
+    if name := os.environ.get(LAUNCH_NAME):
         return name
+    if 'TORCHELASTIC_RUN_ID' in os.environ:  # it may be the same in each launch, by --rdzv-id
+        is_alone = os.environ.get('GROUP_WORLD_SIZE') == '1'
+        return f'torchrun {os.environ["TORCHELASTIC_RUN_ID"]} {os.getppid()}' if is_alone else ''
     # A job that goes back into the queue keeps its number, and its steps are counted anew.
     job, step = (os.environ.get(f'SLURM_{part}_ID') for part in ('JOB', 'STEP'))
     return f'slurm {job}.{step}' if step else ''
 
 
 def _is_first() -> bool:
-    """Whether Slurm starts this job for the first time: its steps may be shells for many runs."""
-    return _get_launch().startswith('slurm') and 'SLURM_RESTART_COUNT' not in os.environ
+    """Whether this is no restart: steps of Slurm may be shells, and numbers of processes repeat."""
+    kind = _get_launch().partition(' ')[0]
+    if kind == 'torchrun':
+        return os.environ.get('TORCHELASTIC_RESTART_COUNT', '0') == '0'
+    return kind == 'slurm' and 'SLURM_RESTART_COUNT' not in os.environ

@@ -61,8 +61,7 @@ class Progress:
             return
         self._is_watched, ended = True, threading.Event()
         main = threading.get_ident()
-        arguments = main, ended, _connect(self._patience)
-        threading.Thread(target=self._watch, args=arguments, daemon=True).start()
+        threading.Thread(target=self._watch, args=(main, ended), daemon=True).start()
         try:
             yield
         finally:
@@ -74,7 +73,7 @@ class Progress:
         """Time to wait for the notes of the others, in seconds; all begin to wait in one step."""
         return max(2, self.timeout / 10)
 
-    def _watch(self, thread: int, ended: threading.Event, store: TCPStore | None) -> None:
+    def _watch(self, thread: int, ended: threading.Event) -> None:
         tick = self.timeout / 20
         steps, idle = self._steps, 0.0
         while not ended.wait(tick):
@@ -82,7 +81,7 @@ class Progress:
             steps, idle = self._steps, idle + tick if steps == self._steps else 0.0
             if idle >= self.timeout:
                 own = Standstill(steps, describe_halt(thread))
-                _end(self.timeout, own, _exchange(store, own, self._patience))
+                _end(self.timeout, own, _exchange(own, self._patience))
 
 
 def _end(timeout: float, own: Standstill, ranks: Mapping[int, Standstill | None]) -> NoReturn:
@@ -129,10 +128,8 @@ def describe_halt(thread: int) -> str:
     return place
 
 
-def _connect(patience: float) -> TCPStore | None:
-    """The store of the group, by a connection of its own; None for one process."""
-    if get_world_size() == 1 or 'MASTER_PORT' not in os.environ:
-        return None
+def _connect(patience: float) -> TCPStore:
+    """The store of the group, by a connection of its own."""
     return TCPStore(
         os.environ['MASTER_ADDR'],
         int(os.environ['MASTER_PORT']),
@@ -142,25 +139,24 @@ def _connect(patience: float) -> TCPStore | None:
     )
 
 
-def _exchange(
-    store: TCPStore | None, own: Standstill, patience: float
-) -> dict[int, Standstill | None]:
+def _exchange(own: Standstill, patience: float) -> dict[int, Standstill | None]:
     """Where each process stands; None for those that do not answer."""
     ranks: dict[int, Standstill | None] = dict.fromkeys(range(get_world_size()))
     ranks[get_rank()] = own
-    if store is not None:
-        # The store blocks while rank 0, which has it, is stopped.
-        asking = threading.Thread(target=_ask, args=(store, ranks, patience), daemon=True)
+    if len(ranks) > 1 and 'MASTER_PORT' in os.environ:
+        # The store blocks while rank 0, which has it, is stopped; so does a connection to it.
+        asking = threading.Thread(target=_ask, args=(ranks, patience), daemon=True)
         asking.start()
         asking.join(2 * patience)
     return dict(ranks)
 
 
-def _ask(store: TCPStore, ranks: dict[int, Standstill | None], patience: float) -> None:
+def _ask(ranks: dict[int, Standstill | None], patience: float) -> None:
     """Note where this process stands, and read where the others do, as they note it."""
     key = 'standstill/{}'.format
     end = time.monotonic() + patience
     with contextlib.suppress(RuntimeError):  # the store is gone
+        store = _connect(patience)
         store.set(key(get_rank()), json.dumps(ranks[get_rank()]))
         while None in ranks.values() and time.monotonic() < end:
             for rank, found in list(ranks.items()):

@@ -5,6 +5,7 @@ saves, for which it needs its workers.
 """
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import threading
@@ -24,7 +25,10 @@ def blocked_signals() -> Iterator[None]:
 
 
 def start_worker(
-    init: Callable[[int], None] | None, number: int, with_parent: bool = False
+    init: Callable[[int], None] | None,
+    number: int,
+    with_parent: bool = False,
+    is_child: bool = False,
 ) -> None:
     """Initialise a worker that was started with :func:`blocked_signals`.
 
@@ -32,9 +36,11 @@ def start_worker(
         init: The function that initialises it otherwise.
         number: Number of the worker.
         with_parent: End with the thread that started the worker, even if it is killed.
+        is_child: The process that has the loader has started it itself, not a forkserver.
     """
     if with_parent:
-        end_with_parent()
+        parent = multiprocessing.parent_process()
+        end_with_parent(parent.pid if parent and is_child else None)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if init is not None:
         init(number)

@@ -21,7 +21,7 @@ from torch.distributed.elastic.rendezvous import RendezvousError
 from torch.distributed.launcher import api
 
 from .machines import Group
-from .processes import FINAL, SIGNALS, STALLED
+from .processes import FINAL, LAUNCH_NAME, LAUNCHER, SIGNALS, STALLED, USAGE
 
 # Exit codes of processes that a signal has ended in good order.
 SIGNALLED = {128 + number for number in SIGNALS}
@@ -48,7 +48,9 @@ def is_final(failures: Collection[ProcessFailure]) -> bool:
     # Of processes that failed otherwise, torchrun has told the others to end.
     if all(failure.exitcode in SIGNALLED for failure in failures):
         return True
-    return any(FINAL in failure.error_file_data for failure in failures)
+    return any(
+        failure.exitcode == USAGE or FINAL in failure.error_file_data for failure in failures
+    )
 
 
 def find_cause(failures: Mapping[int, ProcessFailure]) -> tuple[int, ProcessFailure]:
@@ -98,6 +100,7 @@ def launch(script: Path, processes: str, arguments: Sequence[str]) -> int:
     os.environ.setdefault('MKL_NUM_THREADS', threads)
     # A store that outlives a restart has the addresses of processes that are gone.
     os.environ['TORCH_DISABLE_SHARE_RDZV_TCP_STORE'] = '1'
+    os.environ[LAUNCHER] = str(os.getpid())
     for number in SIGNALS:  # until torchrun handles them itself
         signal.signal(number, _end)
     if 'LOGLEVEL' not in os.environ:
@@ -105,6 +108,7 @@ def launch(script: Path, processes: str, arguments: Sequence[str]) -> int:
     setattr(api, 'LocalElasticAgent', Agent)  # noqa: B010, torchrun has no argument for it
     try:
         with group.joined() as name:
+            os.environ[LAUNCH_NAME] = name
             command = [str(script), *arguments, '--launcher', 'pytorch']
             torchrun.run(torchrun.parse_args([*group.options(name), *command]))
     except SignalException as ended:

@@ -3,6 +3,8 @@
 import contextlib
 import re
 import socket
+import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -102,23 +104,45 @@ class Group(NamedTuple):
 
     @contextlib.contextmanager
     def joined(self) -> Iterator[str]:
-        """Host the store of machine 0, or reach it; gives a name that machine 0 has drawn.
+        """Host the store of machine 0, or reach it; gives a name of the launch, drawn by machine 0.
 
         Raises:
             OSError: The address is unknown, the port is taken, or nobody answers there.
         """
         if self.nodes == 1:
-            yield ''
+            yield uuid.uuid4().hex
             return
         where = f'MASTER_ADDR={self.address} PORT={self.port}'
         try:
             socket.getaddrinfo(self.address, self.port)
         except OSError as error:
             raise OSError(f'{where}: there is no such address ({error.strerror})') from error
-        hosts, patience = self.node == 0, timedelta(seconds=self.patience)
-        if hosts:
+        if self.node == 0:
             _check_port(where, self.port)
-        try:
+        found = self._meet()
+        if found is None:
+            raise OSError(
+                f'{where}: machine 0 does not answer within JOIN_TIMEOUT={self.patience} s; '
+                'allowed: its address, and the same line there with NODE_RANK=0'
+            )
+        yield found[1]
+
+    def _meet(self) -> tuple[TCPStore, str] | None:
+        """The store and the name in it; None if machine 0 does not answer in time."""
+        end = time.monotonic() + self.patience
+        # TCPStore prints its stack when nobody listens.
+        if self.node and not _wait_for_port(self.address, self.port, end):
+            return None
+        found: list[tuple[TCPStore, str]] = []
+        # It waits for ever when something else listens.
+        meeting = threading.Thread(target=self._read_name, args=(found, end), daemon=True)
+        meeting.start()
+        meeting.join(max(1, end - time.monotonic()))
+        return found[0] if found else None
+
+    def _read_name(self, found: list[tuple[TCPStore, str]], end: float) -> None:
+        hosts, patience = self.node == 0, timedelta(seconds=max(1, end - time.monotonic()))
+        with contextlib.suppress(DistError):
             # torchrun's own on this port shares the server of this one.
             store = TCPStore(
                 self.address, self.port, is_master=hosts, multi_tenant=True, timeout=patience,
@@ -126,13 +150,7 @@ class Group(NamedTuple):
             )  # fmt: skip
             if hosts:
                 store.set('senet_mm', uuid.uuid4().hex)
-            name = store.get('senet_mm').decode()
-        except DistError as error:
-            raise OSError(
-                f'{where}: machine 0 does not answer within JOIN_TIMEOUT={self.patience} s; '
-                'allowed: its address, and the same line there with NODE_RANK=0'
-            ) from error
-        yield name
+            found.append((store, store.get('senet_mm').decode()))
 
 
 def _check_port(where: str, port: int) -> None:
@@ -140,6 +158,17 @@ def _check_port(where: str, port: int) -> None:
         socket.create_server(('', port)).close()
     except OSError as error:
         raise OSError(f'{where}: the port is taken; allowed: another PORT') from error
+
+
+def _wait_for_port(address: str, port: int, end: float) -> bool:
+    """Whether something listens there before a time of the monotonic clock."""
+    while (left := end - time.monotonic()) > 0:
+        try:
+            socket.create_connection((address, port), timeout=left).close()
+            return True
+        except OSError:
+            time.sleep(min(0.5, left))
+    return False
 
 
 def _integer(name: str, given: str, least: int) -> int:

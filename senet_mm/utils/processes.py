@@ -11,19 +11,36 @@ import time
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 # Exit code of a run without progress, as of `timeout`.
 STALLED = 124
+# Exit code for wrong arguments, of argparse and Python.
+USAGE = 2
 # In the error file of a process that torchrun started: the error answers the user, so that a
 # restart would only repeat it.
 FINAL = 'final'
+# Environment of processes that the launcher starts: a name of the launch, and its process number.
+LAUNCH_NAME = 'SENET_MM_LAUNCH'
+LAUNCHER = 'SENET_MM_LAUNCHER'
 PR_SET_PDEATHSIG = 1
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int | None = None) -> None:
     """Let the kernel kill this process when the thread that started it ends, however that is.
 
     On Linux; elsewhere it does nothing.
+
+    Args:
+        parent: Number of the process that started it, which may be gone already.
     """
     if sys.platform == 'linux':
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if parent is not None and os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def end_with_launcher() -> None:
+    """End with the torchrun that started this process, if one did."""
+    if 'TORCHELASTIC_RUN_ID' in os.environ:
+        launcher = os.environ.pop(LAUNCHER, None)  # what this process starts has another parent
+        end_with_parent(None if launcher is None else int(launcher))
 
 
 def note_answer(message: str) -> None:

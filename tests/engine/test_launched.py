@@ -140,3 +140,32 @@ def test_signals_to_the_launcher(tmp_path):
     assert 'interrupted by SIGTERM, saved after iteration' in (tmp_path / 'out').read_text()
     assert (tmp_path / 'err').read_text() == ''
     assert processes_of(tmp_path) == []
+
+
+def test_a_launcher_that_is_killed_at_the_start(tmp_path):
+    """Its ranks end, which have not asked the kernel yet to end with it."""
+    launcher = start(tmp_path, *command(tmp_path, **{'train_cfg.max_epochs': 1000}))
+    while not (ranks := processes_of(tmp_path)):
+        assert launcher.poll() is None, (tmp_path / 'err').read_text()
+    for rank in ranks:
+        os.kill(rank, signal.SIGSTOP)
+    launcher.kill()
+    launcher.wait()
+    for rank in ranks:
+        os.kill(rank, signal.SIGCONT)
+    end = time.monotonic() + 60
+    while (left := processes_of(tmp_path)) and time.monotonic() < end:
+        time.sleep(0.05)
+    for rank in left:
+        os.kill(rank, signal.SIGKILL)
+    assert left == []
+    assert not (tmp_path / 'run').exists()
+
+
+def test_wrong_arguments(tmp_path):
+    """One process says so, and nothing is restarted."""
+    assert start(tmp_path, *command(tmp_path), '--nosuch').wait() == 2
+    errors = (tmp_path / 'err').read_text()
+    assert errors.count('error: unrecognized arguments: --nosuch') == 1
+    assert errors.count('usage: ') == 1
+    assert 'restart' not in errors

@@ -5,13 +5,20 @@ import pytest
 from senet_mm.engine.restart import note_saved, resumes_by_itself
 
 JOB = dict(SLURM_JOB_ID='7', SLURM_STEP_ID='0')
+PLAIN = dict(TORCHELASTIC_RUN_ID='a', TORCHELASTIC_RESTART_COUNT='0', GROUP_WORLD_SIZE='1')
+OURS = {**PLAIN, 'SENET_MM_LAUNCH': 'b'}
+SEVERAL = {**PLAIN, 'GROUP_WORLD_SIZE': '2'}
+RESTARTED = dict(TORCHELASTIC_RESTART_COUNT='1')
 AGAIN = dict(SLURM_RESTART_COUNT='1')
 # First start, second start, whether that resumes by itself.
 STARTS = [
     ({}, {}, False),
-    (dict(TORCHELASTIC_RUN_ID='a'), dict(TORCHELASTIC_RUN_ID='a'), True),
-    (dict(TORCHELASTIC_RUN_ID='a'), dict(TORCHELASTIC_RUN_ID='b'), False),
-    (dict(TORCHELASTIC_RUN_ID='none'), dict(TORCHELASTIC_RUN_ID='none'), False),
+    (OURS, OURS, True),
+    (OURS, {**OURS, 'SENET_MM_LAUNCH': 'c'}, False),
+    (PLAIN, PLAIN, False),  # another launch with the same --rdzv-id
+    (PLAIN, {**PLAIN, **RESTARTED}, True),
+    (PLAIN, {**PLAIN, **RESTARTED, 'TORCHELASTIC_RUN_ID': 'b'}, False),
+    (SEVERAL, {**SEVERAL, **RESTARTED}, False),  # of the machines only one counts a restart
     (JOB, JOB, False),  # a shell in a job, which has a step
     (JOB, {**JOB, **AGAIN}, True),
     ({**JOB, **AGAIN}, {**JOB, **AGAIN}, True),
@@ -22,7 +29,7 @@ STARTS = [
 
 @pytest.mark.parametrize(('first', 'second', 'resumes'), STARTS)
 def test_restarts(tmp_path, monkeypatch, first, second, resumes):
-    for name in (*JOB, *AGAIN, 'TORCHELASTIC_RUN_ID'):
+    for name in (*JOB, *AGAIN, *OURS):
         monkeypatch.delenv(name, raising=False)
     with monkeypatch.context() as start:
         for name, value in first.items():

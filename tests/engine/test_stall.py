@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -26,6 +27,15 @@ def fork(work, log):
             work()
     finally:
         os._exit(0)
+
+
+def wait_for_stop(link):
+    """Wait until the process is stopped to whose number a link points."""
+    while not link.is_symlink():
+        time.sleep(0.01)
+    stat = Path('/proc', os.readlink(link), 'stat')
+    while stat.read_text().rpartition(') ')[2][0] != 'T':
+        time.sleep(0.01)
 
 
 def end_of(pid):
@@ -77,9 +87,9 @@ def test_the_time_for_which_a_process_is_stopped_does_not_count(tmp_path):
     assert end_of(pid) == 7
 
 
-@pytest.mark.parametrize('stopped', [0, 1])
-def test_a_stopped_rank_is_named(tmp_path, monkeypatch, stopped):
-    """By the other one, whichever of them has the store."""
+@pytest.mark.parametrize(('stopped', 'early'), [(0, False), (1, False), (0, True)])
+def test_a_stopped_rank_is_named(tmp_path, monkeypatch, stopped, early):
+    """By the other one, whichever of them has the store, and even before both are watched."""
     store = dist.TCPStore('127.0.0.1', 0, is_master=True, wait_for_workers=False)
     port = store.port
     del store
@@ -91,6 +101,11 @@ def test_a_stopped_rank_is_named(tmp_path, monkeypatch, stopped):
         def work():
             os.environ['RANK'] = str(number)
             dist.init_process_group('gloo')
+            if early and number == stopped:
+                (tmp_path / 'pid').symlink_to(str(os.getpid()))
+                os.kill(os.getpid(), signal.SIGSTOP)
+            elif early:
+                wait_for_stop(tmp_path / 'pid')
             with Progress(TIMEOUT).watched():
                 if number == stopped:
                     os.kill(os.getpid(), signal.SIGSTOP)

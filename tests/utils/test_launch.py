@@ -61,6 +61,20 @@ def test_nobody_at_the_address(free_port):
         join(1, '127.0.0.1', free_port).__enter__()
 
 
+def test_nobody_at_the_address_is_said_in_one_line(free_port, capfd):
+    """And not by the stack of torch."""
+    with pytest.raises(OSError, match='machine 0 does not answer'):
+        join(1, '127.0.0.1', free_port).__enter__()
+    assert capfd.readouterr().err == ''
+
+
+def test_something_else_at_the_address():
+    """It listens, and never says a word."""
+    silent = pytest.raises(OSError, match='machine 0 does not answer within JOIN_TIMEOUT=1 s')
+    with socket.create_server(('127.0.0.1', 0)) as server, silent:
+        join(1, *server.getsockname()).__enter__()
+
+
 def test_no_such_address(free_port):
     with pytest.raises(OSError, match=r'MASTER_ADDR=no\.invalid .*: there is no such address'):
         join(1, 'no.invalid', free_port).__enter__()
@@ -99,6 +113,7 @@ CASES = [
     ((138,), 0, True),
     ((143, 'answer'), 1, True),
     ((143, 1), 1, False),
+    ((-signal.SIGTERM, 2), 1, True),
 ]
 
 

@@ -1,7 +1,6 @@
 """mmengine's runner, with its traps filled in."""
 
 import copy
-import os
 from datetime import timedelta
 
 import torch
@@ -14,7 +13,7 @@ from senet_mm.engine.weights.origin import find_pretrained, load_origin
 from senet_mm.engine.weights.preprocessing import check_preprocessor
 from senet_mm.registry import RUNNERS
 from senet_mm.utils.files import check_local
-from senet_mm.utils.processes import end_with_parent
+from senet_mm.utils.processes import end_with_launcher
 from senet_mm.utils.slurm import use_slurm
 from senet_mm.utils.storage import answering_storage
 
@@ -65,8 +64,7 @@ class Runner(LoadingRunner, LoopRunner, LoggingRunner):
 
     def setup_env(self, env_cfg: dict) -> None:
         """Set up processes, which end with their launcher and must have one config."""
-        if 'TORCHELASTIC_RUN_ID' in os.environ:
-            end_with_parent()
+        end_with_launcher()
         if self.launcher == 'slurm':
             use_slurm()
         env_cfg = copy.deepcopy(env_cfg)

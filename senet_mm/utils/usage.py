@@ -1,0 +1,25 @@
+"""Arguments of tools that run on several processes."""
+
+import argparse
+import os
+import time
+from typing import IO, NoReturn
+
+
+class RankParser(argparse.ArgumentParser):
+    """A parser of which one process of each machine prints help and errors."""
+
+    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+        if _is_first():
+            super()._print_message(message, file)
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """End the process; where that fails the group, the one that prints has time to."""
+        if status and not _is_first():
+            time.sleep(10)  # until the launcher ends this process
+        super().exit(status, message)
+
+
+def _is_first() -> bool:
+    """Whether this is the first process of its machine, by torchrun or Slurm."""
+    return os.environ.get('LOCAL_RANK', os.environ.get('SLURM_LOCALID', '0')) == '0'
