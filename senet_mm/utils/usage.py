@@ -3,13 +3,13 @@
 import argparse
 import os
 import time
-from typing import IO, NoReturn
+from typing import Any, NoReturn
 
 
 class RankParser(argparse.ArgumentParser):
     """A parser of which one process of each machine prints help and errors."""
 
-    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+    def _print_message(self, message: str, file: Any = None) -> None:
         if _is_first():
             super()._print_message(message, file)
 
