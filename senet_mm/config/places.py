@@ -36,7 +36,8 @@ def note_reading(reading: Reading) -> None:
 def locate_error(error: Exception, message: str) -> str:
     """``(config FILE, PATH; --cfg-options KEY=VALUE)``, as far as the message does not say it.
 
-    Empty if several configs were read, and for another option of the command line.
+    Empty if several configs were read, for another option of the command line, and where neither a
+    part of the config nor an option can be the cause.
 
     Args:
         error: An error; :class:`.Explained` has attached the part of the config to it that was
@@ -48,6 +49,8 @@ def locate_error(error: Exception, message: str) -> str:
         return ''
     reading = readings[0]
     paths = _find_built(error, reading)[:1]
+    if not paths and not reading.options and reading.cfg is not None:
+        return ''
     options = [
         f'{key}={_shorten(value)}'
         for key, value in _find_options(reading.options, paths, message).items()

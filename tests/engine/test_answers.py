@@ -1,7 +1,5 @@
 """Before a run an error is one line; in its middle it is, unless it is a UserError, a bug."""
 
-import re
-
 import pytest
 from mmengine.hooks import Hook
 
@@ -30,13 +28,10 @@ def run(point, error, work_dir):
     return runner.test() if 'test' in point else runner.train()
 
 
-BEFORE = ValueError('wrong')
-
-
 @pytest.mark.parametrize(
     ('point', 'error', 'has_traceback'),
     [
-        ('before_run', BEFORE, False),
+        ('before_run', ValueError('wrong'), False),
         ('before_run', RuntimeError('wrong'), True),
         ('before_train_iter', ValueError('wrong'), True),
         ('before_train_iter', InputError('wrong'), False),
@@ -46,9 +41,6 @@ BEFORE = ValueError('wrong')
     ],
 )
 def test_traceback(point, error, has_traceback, tmp_path, capsys):
-    with pytest.raises(SystemExit) as end, reported_errors():
+    with pytest.raises(SystemExit, match=r'^error: wrong$'), reported_errors():
         run(point, error, tmp_path)
-    # The config is named where it may be the cause.
-    place = r' \(config \S*seresnet8_1xb64_digits.py\)' if error is BEFORE else ''
-    assert re.fullmatch(f'error: wrong{place}', end.value.code)
     assert ('Traceback' in capsys.readouterr().err) == has_traceback

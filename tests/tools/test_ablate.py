@@ -21,9 +21,9 @@ CONFIGS = ['resnet8_1xb64_digits', 'seresnet8_1xb64_digits']
 OPTIONS = ['--cfg-options', 'train_cfg.max_epochs=2', 'default_hooks.checkpoint.save_best=None']
 
 
-def command(work_dir, *arguments, configs=CONFIGS, seeds=2):
+def command(work_dir, *arguments, configs=CONFIGS, seeds=2, options=OPTIONS):
     tool = ['tools/ablate.py', *configs, '--seeds', seeds, '--work-dir', work_dir]
-    return [str(part) for part in (*tool, *arguments, *OPTIONS)]
+    return [str(part) for part in (*tool, *arguments, *options)]
 
 
 @pytest.fixture(scope='module')
@@ -162,7 +162,8 @@ def test_terminated_with_its_run(run_tool, tmp_path):
 
 def test_other_options_and_more_seeds(finished, run_tool):
     work_dir, _ = finished
-    run = run_tool(*command(work_dir), 'train_cfg.max_epochs=3')
+    options = [option.replace('max_epochs=2', 'max_epochs=3') for option in OPTIONS]
+    run = run_tool(*command(work_dir, options=options))
     assert run.returncode == 1
     assert run.stdout == ''
     assert run.stderr == (

@@ -114,7 +114,7 @@ WRONG = [
     (['deploy.py', NAME, 'w.pth', '--threads', '0'], '--threads 0: allowed: 1 and more'),
     (['train.py', str(ROOT / 'configs/_base_/datasets/digits_bs64.py')], 'has no key model; allow'),
     (['train.py', str(ROOT / 'configs')], 'is a folder; allowed: a file, or the name of one'),
-    (['train.py', str(ROOT / 'README.md')], 'README.md: OSError: Only py/yml/yaml/json type are'),
+    (['train.py', str(ROOT / 'README.md')], 'README.md; allowed: files that end with .py, .json'),
     (['visualization/browse_dataset.py', NAME, '--out', 'x.jpg'], 'allowed: a .png in a folder'),
 ]
 

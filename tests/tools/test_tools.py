@@ -117,7 +117,7 @@ MISTAKES = [
     ),
     (
         ['tools/train.py', DIGITS, '--cfg-options', 'model.backbone.type=SEResNt'],
-        "type='SEResNt' is not in the model registry; did you mean SEResNet",
+        "--cfg-options model.backbone.type='SEResNt' is in no registry; did you mean 'SEResNet'?",
     ),
     (
         ['tools/train.py', DIGITS, '--cfg-options', 'train_dataloader.batchsize=1'],
