@@ -57,27 +57,27 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
+class OptionsAction(argparse.Action):
+    """Collects options ``KEY=VALUE`` in a dict."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        from senet_mm.config.option_text import parse_options
+
+        try:
+            options = parse_options(values or (), getattr(namespace, self.dest))
+        except ValueError as error:
+            parser.error(f'{option_string} {error}')
+        setattr(namespace, self.dest, options)
+
+
 def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--cfg-options KEY=VALUE ...``, a dict that is empty by default."""
-
-    class OptionsAction(argparse.Action):
-        """Collects options in a dict."""
-
-        def __call__(
-            self,
-            parser: argparse.ArgumentParser,
-            namespace: argparse.Namespace,
-            values: str | Sequence[Any] | None,
-            option_string: str | None = None,
-        ) -> None:
-            from senet_mm.config.option_text import parse_options
-
-            try:
-                options = parse_options(values or (), getattr(namespace, self.dest))
-            except ValueError as error:
-                parser.error(f'{option_string} {error}')
-            setattr(namespace, self.dest, options)
-
     parser.add_argument(
         '--cfg-options',
         nargs='+',

@@ -6,10 +6,8 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from numbers import Integral, Real
 
+from senet_mm.utils.arguments import PLAIN
 from senet_mm.utils.errors import InputError
-
-# What a file or an option can hold; objects, which come from Python, are not checked.
-PLAIN = str | int | float | bool | list | tuple | dict | None
 
 
 class Kind:

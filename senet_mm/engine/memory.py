@@ -45,9 +45,9 @@ def _get_recomputation(model: nn.Module) -> list[str]:
     arguments = {
         name for kind in type(backbone).__mro__[:-1] for name in inspect.signature(kind).parameters
     }
-    for key in ('with_cp', 'block'):
-        if key in arguments:
-            return [f'model.backbone.{WITH_CP[key]}=True (now False)']
+    for argument, key in WITH_CP.items():
+        if argument in arguments:
+            return [f'model.backbone.{key}=True (now False)']
     parts = [
         f"'backbone.{name}'"
         for name, child in backbone.named_children()

@@ -562,3 +562,11 @@ def test_the_command(run_tool, timm_50, tmp_path):
     assert run.stderr == (
         f'error: {tmp_path}/ours.pth exists; allowed: a new file, or --force to overwrite it\n'
     )
+
+
+@pytest.mark.parametrize('given', ['foo', 'mean=[1,2'])
+def test_preprocessing_is_read_as_options_are(given, capsys):
+    command = ['timm', 'a.pth', 'b.pth', '--model', PAD1_50, '--preprocessing', given]
+    with pytest.raises(SystemExit):
+        load_tool('tools/model_converters/convert.py').parse_args(command)
+    assert f'--preprocessing {given}: allowed: KEY=VALUE' in capsys.readouterr().err

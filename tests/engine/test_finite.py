@@ -123,7 +123,8 @@ def test_too_many_in_a_row_end_the_run(run_tool, tmp_path):
         'train_dataloader = dict(num_batch_per_epoch=7)\n'
     )
     options = ['--cfg-options', 'default_hooks.non_finite.patience=3']
-    run = run_tool('tools/train.py', config, '--work-dir', tmp_path / 'run', *options)
+    command = ['tools/train.py', config, '--work-dir', tmp_path / 'run', *options]
+    run = run_tool(*command, PYTHONPATH=str(ROOT))
     assert run.returncode == 65, run.stderr
     assert re.fullmatch(
         r'error: stopped in iteration 12: 3 steps in a row were left out; epoch_1.pth is kept; '

@@ -23,6 +23,16 @@ def group(tmp_path):
     dist.destroy_process_group()
 
 
+def call(function, in_thread):
+    """Call a function, in a thread of its own or in this one."""
+    if not in_thread:
+        function()
+        return
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join()
+
+
 @pytest.mark.parametrize('in_thread', [False, True])
 def test_the_integer_is_reduced_over_cpus(group, monkeypatch, in_thread):
     """NCCL reduces no tensor of a CPU; a run outside of the main thread needs the group too."""
@@ -36,12 +46,7 @@ def test_the_integer_is_reduced_over_cpus(group, monkeypatch, in_thread):
             with own.listening():
                 own.poll()
 
-    if in_thread:
-        thread = threading.Thread(target=run)
-        thread.start()
-        thread.join()
-    else:
-        run()
+    call(run, in_thread)
     assert len(groups) == 2
     assert groups[0] is groups[1] is not None
 
@@ -129,12 +134,7 @@ def test_a_worker_ends_with_its_process(tmp_path, in_thread):
             file.with_suffix('.new').write_text(str(numbers[0]))
             file.with_suffix('.new').rename(file)
 
-        if in_thread:
-            thread = threading.Thread(target=load)
-            thread.start()
-            thread.join()
-        else:
-            load()
+        call(load, in_thread)
         time.sleep(60)
         os._exit(0)
     while not file.exists():

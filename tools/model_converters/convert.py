@@ -7,12 +7,10 @@ python tools/model_converters/convert.py caffe SE-ResNet-50.caffemodel seresnet5
 
 import argparse
 
-from senet_mm.cli import reported_errors
+from senet_mm.cli import OptionsAction, reported_errors
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    from mmengine.config import DictAction
-
     parser = argparse.ArgumentParser(
         description='Convert weights of other projects into checkpoints of ours, and back'
     )
@@ -36,7 +34,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--preprocessing',
         nargs='+',
-        action=DictAction,
+        action=OptionsAction,
         default={},
         metavar='KEY=VALUE',
         help='preprocessing of images, if it differs from that of the file, of a config.json of '

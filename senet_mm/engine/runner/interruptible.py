@@ -4,10 +4,11 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
+from typing import TypeVar
 
 import mmengine
 from mmengine.dist import is_main_process
-from mmengine.hooks import EMAHook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.utils import get_git_hash
 from torch import nn
 
@@ -24,6 +25,8 @@ from ..place import remember_place
 from ..resume import get_checkpoint_folder
 from ..watch import Interrupted, Watch
 from .model import ModelRunner
+
+H = TypeVar('H', bound=Hook)
 
 
 class InterruptibleRunner(ModelRunner):
@@ -102,13 +105,17 @@ class InterruptibleRunner(ModelRunner):
         Raises:
             NonFiniteError: They are not, and the run does not roll back.
         """
-        hook = next((hook for hook in self.hooks if isinstance(hook, NonFiniteHook)), None)
+        hook = self.find_hook(NonFiniteHook)
         return hook is None or hook.check_state(self)
 
     @property
     def checkpoint_hook(self) -> CheckpointHook | None:
         """The hook that saves, if the run has one."""
-        return next((hook for hook in self.hooks if isinstance(hook, CheckpointHook)), None)
+        return self.find_hook(CheckpointHook)
+
+    def find_hook(self, kind: type[H]) -> H | None:
+        """The first hook of a class, if the run has one."""
+        return next((hook for hook in self.hooks if isinstance(hook, kind)), None)
 
     def save_checkpoint(
         self,

@@ -50,7 +50,7 @@ def check_training_state(checkpoint: dict, filename: str, runner: 'Runner') -> d
             'of the run itself, or as weights to start from (load_from)'
         ) from error
     if 'ema_state_dict' in checkpoint:
-        hook = next((hook for hook in runner.hooks if isinstance(hook, EMAHook)), None)
+        hook = runner.find_hook(EMAHook)
         if hook is None:
             raise InputError(
                 f'checkpoint {filename} has averaged weights in the place of the trained ones; '
