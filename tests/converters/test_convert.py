@@ -20,6 +20,7 @@ from senet_mm.converters.tensor_files import read_tensors, write_tensors
 from senet_mm.engine import load_from_local
 from senet_mm.engine.weights.preprocessing import describe_preprocessing
 
+from ..conftest import load_tool
 from .parity import CONFIGS, NETS, caffe_model, convert
 
 pytestmark = pytest.mark.slow
