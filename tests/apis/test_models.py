@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from uuid import uuid4
 
 import pytest
 import torch
@@ -68,8 +67,7 @@ def test_model_is_that_of_the_runner(name, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     model = get_model(name)
     cfg = Config.fromfile(find_config(name))
-    # mmengine keeps one logger per experiment, whose name has the resolution of a second.
-    cfg.merge_from_dict({'work_dir': str(tmp_path), 'experiment_name': uuid4().hex})
+    cfg.work_dir = cfg.experiment_name = str(tmp_path)
     other = MMRunner.from_cfg(cfg).model
     assert str(model.data_preprocessor) == str(other.data_preprocessor)
     assert torch.equal(model.data_preprocessor.mean, other.data_preprocessor.mean)

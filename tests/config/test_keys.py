@@ -121,7 +121,7 @@ def build_all(cfg):
 def test_key_that_nobody_reads(path, tmp_path):
     """In every dict of a config, whether we or a constructor would read it."""
     cfg = load()
-    cfg.work_dir, cfg.experiment_name = str(tmp_path), f'{tmp_path}{path}'
+    cfg.work_dir = str(tmp_path)
     # Of a user's own variable at the top level, only a near miss is an error.
     key = 'modl' if path == '' else 'no_such_key'
     misspell(cfg, path, key)
@@ -150,7 +150,7 @@ NEAR = [
 def test_error_of_a_constructor_names_the_nearest_argument(path, meant, tmp_path):
     """As the tools print it."""
     cfg = load()
-    cfg.work_dir, cfg.experiment_name = str(tmp_path), f'{tmp_path}{path}'
+    cfg.work_dir = str(tmp_path)
     misspell(cfg, *path.rsplit('.', 1))
     with pytest.raises(UserError) as raised:
         build_all(cfg)

@@ -4,7 +4,6 @@ import copy
 import shutil
 import unicodedata
 from multiprocessing.pool import ThreadPool
-from uuid import uuid4
 
 import cv2
 import numpy as np
@@ -101,7 +100,6 @@ def make_runner(work_dir, training, validation, names=NAMES, model=None, **kwarg
         test_cfg=dict(),
         test_evaluator=evaluator,
         work_dir=str(work_dir),
-        experiment_name=uuid4().hex,
         randomness=dict(seed=0),
         default_scope='senet_mm',
         **kwargs,

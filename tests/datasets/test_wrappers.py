@@ -1,7 +1,6 @@
 """Every wrapper of datasets trains, and its inner dataset's attributes can be read and set."""
 
 import io
-from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -108,7 +107,6 @@ def train(tmp_path, dataset, num_workers=0, **options):
     cfg.merge_from_dict(
         {
             'work_dir': str(tmp_path),
-            'experiment_name': uuid4().hex,
             'train_cfg.max_epochs': 2,
             'default_hooks.checkpoint.save_best': None,
             **options,
@@ -120,7 +118,6 @@ def train(tmp_path, dataset, num_workers=0, **options):
         work_dir=cfg.work_dir,
         train_dataloader={**make_loader(dataset), 'num_workers': num_workers},
         default_scope='senet_mm',
-        experiment_name=cfg.experiment_name,
         cfg=cfg,
         **{name: cfg.get(name) for name in arguments},
     )

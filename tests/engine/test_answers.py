@@ -21,7 +21,7 @@ class Raising(Hook):
 
 def run(point, error, work_dir):
     cfg = get_config('seresnet8_1xb64_digits')
-    cfg.work_dir, cfg.experiment_name = str(work_dir), f'{work_dir}{point}{type(error)}'
+    cfg.work_dir = str(work_dir)
     cfg.train_cfg.max_epochs = cfg.train_cfg.val_interval = 1
     cfg.custom_hooks = [dict(type=Raising, point=point, error=error)]
     runner = Runner.from_cfg(cfg)

@@ -1,7 +1,6 @@
 """Names that pick parameters or layers must be in the network."""
 
 import re
-from uuid import uuid4
 
 import pytest
 import torch
@@ -17,7 +16,7 @@ KEYS = 'optim_wrapper.paramwise_cfg.custom_keys'
 
 
 def build_optimizer(options, folder):
-    options = {**options, 'work_dir': str(folder), 'experiment_name': uuid4().hex}
+    options = {**options, 'work_dir': str(folder)}
     runner = Runner.from_cfg(get_config(DIGITS, options))
     return runner, runner.build_optim_wrapper(runner.cfg.optim_wrapper)
 

@@ -2,7 +2,6 @@
 
 import copy
 import random
-from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -111,9 +110,7 @@ ENDLESS = dict(_delete_=True, type='InfiniteSampler', shuffle=True)
 def make(work_dir, **options):
     cfg = Config.fromfile(ROOT / 'configs/digits/seresnet8_1xb64_digits.py')
     few = {key: value for key, value in FEW.items() if key.partition('.')[0] not in options}
-    cfg.merge_from_dict(
-        {'work_dir': str(work_dir), 'experiment_name': uuid4().hex, **few, **copy.deepcopy(options)}
-    )
+    cfg.merge_from_dict({'work_dir': str(work_dir), **few, **copy.deepcopy(options)})
     return Runner.from_cfg(cfg)
 
 
@@ -359,7 +356,6 @@ def test_a_network_of_one_channel_trains_on_grey_images(tmp_path, color_type):
     cfg.merge_from_dict(
         {
             'work_dir': str(tmp_path / 'work_dir'),
-            'experiment_name': uuid4().hex,
             'input_shape': (1, 224, 224),
             'model.backbone.in_channels': 1,
             'model.head.num_classes': 2,

@@ -3,7 +3,6 @@
 import logging
 import shutil
 from types import SimpleNamespace
-from uuid import uuid4
 
 import pytest
 import torch
@@ -28,7 +27,6 @@ def make(work_dir, epochs=2, validate=False, **options):
         cfg.default_hooks.checkpoint.save_best = None
     defaults = {
         'work_dir': str(work_dir),
-        'experiment_name': uuid4().hex,
         'train_cfg.max_epochs': epochs,
         'train_dataloader.batch_size': 16,
         'train_dataloader.num_batch_per_epoch': 4,

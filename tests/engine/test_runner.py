@@ -3,7 +3,6 @@
 import copy
 import json
 import logging
-from uuid import uuid4
 
 import pytest
 import torch
@@ -19,8 +18,7 @@ from ..conftest import ROOT
 
 def digits(work_dir, **options):
     cfg = Config.fromfile(ROOT / 'configs/digits/seresnet8_1xb64_digits.py')
-    # mmengine keeps one logger per experiment, whose name has the resolution of a second.
-    defaults = {'experiment_name': uuid4().hex, 'train_cfg.max_epochs': 2, 'randomness.seed': 0}
+    defaults = {'train_cfg.max_epochs': 2, 'randomness.seed': 0}
     cfg.merge_from_dict({'work_dir': str(work_dir), **defaults, **options})
     return cfg
 
@@ -278,3 +276,15 @@ def test_noise_is_left_out_and_nothing_else(finished):
     log = file.read_text()
     assert 'a real message' in log
     assert 'paramwise_options' not in log
+
+
+def test_runs_that_begin_in_one_second_share_nothing(tmp_path, monkeypatch):
+    """One process may have several: mmengine names logger, hub and visualizer by the second."""
+    monkeypatch.setattr('mmengine.runner.runner.time.time', lambda: 1e9)
+    runners = []
+    for work_dir in ('first', 'second'):
+        runners.append(Runner.from_cfg(digits(tmp_path / work_dir)))
+    first, second = runners
+    assert second.visualizer.get_backend('LocalVisBackend')._save_dir.startswith(second.work_dir)
+    assert first.logger is not second.logger
+    assert first.message_hub is not second.message_hub

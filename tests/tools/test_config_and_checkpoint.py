@@ -2,7 +2,6 @@
 
 import csv
 import sys
-from uuid import uuid4
 
 import mmengine
 import onnxruntime
@@ -73,7 +72,6 @@ def use_test_with_tta(call, checkpoint, folder, options):
 
 def use_reproduce(call, checkpoint, folder, options):
     result = Result('SE-ResNet-8', NAME, 'accuracy')
-    options = {'experiment_name': uuid4().hex, **options}
     measure(result, checkpoint, '', str(folder), options)
     return result.measured_top1
 
@@ -121,8 +119,7 @@ def call(monkeypatch):
 
     def make(options):
         def run(path, *arguments):
-            # mmengine keeps one logger per experiment.
-            given = ['--cfg-options', f'experiment_name={uuid4().hex}', *options]
+            given = ['--cfg-options', *options] if options else []
             monkeypatch.setattr(sys, 'argv', [path, *map(str, arguments), *given])
             tool = load_tool(f'tools/{path}')
             tool.main(tool.parse_args())

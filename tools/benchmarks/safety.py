@@ -56,11 +56,11 @@ class Clock(Hook):
 def make_config(args: argparse.Namespace, safe: bool) -> Config:
     """A training of one epoch on synthetic batches."""
     cfg = get_config(args.config, {} if safe else UNSAFE)
-    use_synthetic(cfg)
+    cfg.train_dataloader.batch_size = args.batch_size
+    use_synthetic(cfg, args.iterations)
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.train_cfg = dict(by_epoch=True, max_epochs=1)
-    cfg.train_dataloader.batch_size = args.batch_size
-    cfg.train_dataloader.num_batch_per_epoch = args.iterations
+    cfg.fuse_tails = None  # a trial at the start may end otherwise from run to run
     cfg.log_level = 'ERROR'
     if safe:
         cfg.default_hooks.checkpoint.update(save_best=None, minutes=args.minutes)
@@ -71,7 +71,6 @@ def train(args: argparse.Namespace, safe: bool, turn: int) -> float:
     """Seconds of one training."""
     cfg, clock = make_config(args, safe), Clock()
     with tempfile.TemporaryDirectory() as cfg.work_dir:
-        cfg.experiment_name = f'{safe}-{turn}'
         runner = (Runner if safe else UnsafeRunner).from_cfg(cfg)
         runner.register_hook(clock)
         runner.train()

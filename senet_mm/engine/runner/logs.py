@@ -1,5 +1,6 @@
 """What a run logs: few lines, and none that a user cannot act on."""
 
+import itertools
 import logging
 import re
 
@@ -27,6 +28,18 @@ NOISE = re.compile(
 
 class LoggingRunner(_Runner):
     """mmengine's runner that logs briefly."""
+
+    @property
+    def _experiment_name(self) -> str:
+        """Name under which mmengine keeps the logger, the message hub and the visualizer."""
+        return self._own_name
+
+    @_experiment_name.setter
+    def _experiment_name(self, name: str) -> None:
+        # mmengine's ends with the second of the start: two runs of a process that begin in one
+        # second would share them, and the later one would write into the folder of the earlier.
+        names = itertools.chain([name], (f'{name}-{number}' for number in itertools.count(2)))
+        self._own_name = next(name for name in names if not MMLogger.check_instance_created(name))
 
     def build_logger(self, *args: object, **kwargs: object) -> MMLogger:
         """A logger that leaves out what the user cannot act on."""

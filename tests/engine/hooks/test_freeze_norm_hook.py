@@ -1,7 +1,5 @@
 """Batch norms at the end of training."""
 
-from uuid import uuid4
-
 import pytest
 import torch
 from mmengine import Config
@@ -16,7 +14,6 @@ def make_runner(work_dir, last_epochs, **options):
     cfg.merge_from_dict(
         {
             'work_dir': str(work_dir),
-            'experiment_name': uuid4().hex,
             'randomness.seed': 0,
             'train_cfg.max_epochs': 3,
             'custom_hooks': [dict(type='FreezeNormHook', last_epochs=last_epochs)],
