@@ -4,7 +4,7 @@
 python tools/deploy.py configs/seresnet/seresnet50_8xb32_in1k.py seresnet50.pth --to fold
 
 The report uses images of the config's test set. A JSON file beside the deployed network holds the
-preprocessing and the class names.
+record: preprocessing, class names, config, recipe, licence, source.
 """
 
 import argparse
@@ -47,14 +47,6 @@ def read_images(cfg: 'Config', model: 'nn.Module', number: int) -> 'Tensor':
     return model.data_preprocessor(batch)['inputs']
 
 
-def describe(model: 'nn.Module') -> dict:
-    """What a user of the deployed file must know."""
-    from senet_mm.engine.weights.preprocessing import describe_preprocessing
-
-    preprocessing = describe_preprocessing(model.cfg)
-    return dict(preprocessing=preprocessing, classes=model.dataset_meta.get('classes'))
-
-
 def main(args: argparse.Namespace) -> None:
     for option, least in (('images', 2), ('batch_size', 2), ('rounds', 2), ('threads', 1)):
         if (given := getattr(args, option)) < least:
@@ -67,6 +59,7 @@ def main(args: argparse.Namespace) -> None:
 
     from senet_mm.apis import get_model
     from senet_mm.deploy import deploy, make_report
+    from senet_mm.engine.weights.record import record_of
     from senet_mm.utils.tables import markdown_table
 
     torch.set_num_threads(args.threads)
@@ -75,7 +68,7 @@ def main(args: argparse.Namespace) -> None:
     model = get_model(cfg, args.checkpoint, device=device)
     images = read_images(model.cfg, model, args.images)
     deployed = deploy(model, args.to, images[:2], Path(cfg.work_dir))
-    deployed.path.with_suffix('.json').write_text(json.dumps(describe(model), indent=2))
+    deployed.path.with_suffix('.json').write_text(json.dumps(record_of(model), indent=2))
     model.to(device)
     report = make_report(torch.no_grad()(model), deployed.run, images, args.batch_size, args.rounds)
     print(f'{deployed.path}: {deployed.how}; torch {torch.__version__}, {device},')

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
     from mmengine.config import Config
 
+    from senet_mm.engine.weights.origin import Origin
     from senet_mm.models import ImageClassifier
 
 
@@ -29,7 +30,8 @@ def get_model(
     The checkpoint must belong to the network of the config. If it says how images are prepared, the
     classifier follows it: ``data_preprocessor`` normalises as it says, and the test pipeline of
     ``model.cfg``, the config, resizes and crops as it says. ``model.dataset_meta['classes']`` has
-    the names of the classes if the checkpoint has them.
+    the names of the classes if the checkpoint has them. ``model.origin`` is what the checkpoint
+    says of itself (:mod:`senet_mm.engine.weights.origin`), None without a checkpoint.
 
     Args:
         name: Name of a config of the project (see :func:`list_models`), path of one, or a config.
@@ -59,11 +61,11 @@ def get_model(
         if len(fuse) != 4:
             raise InputError(f'fuse={fuse}; allowed: the shape of a batch, (N, C, H, W)')
     cfg = get_config(name) if isinstance(name, str) else copy.deepcopy(name)
-    classes = None
+    origin = None
     if checkpoint is not None:
         checkpoint = str(checkpoint)
         loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu', logger='silent')
-        classes = _take_over(cfg, loaded, checkpoint, new_head=num_classes is not None)
+        origin = _take_over(cfg, loaded, checkpoint, new_head=num_classes is not None)
     model = build_classifier(cfg, num_classes)
     if checkpoint is None:
         model.init_weights()
@@ -71,7 +73,8 @@ def get_model(
         model.head.init_weights()
         load_strictly(model, loaded, checkpoint, new_head=num_classes is not None)
     # Names that OpenMMLab's packages use.
-    model.cfg = cfg
+    model.cfg, model.origin = cfg, origin
+    classes = origin and origin.classes
     kept = classes and num_classes in (None, len(classes))
     model.dataset_meta = {'classes': classes} if kept else {}
     model = model.to(device).eval()
@@ -101,10 +104,8 @@ def _fuse(model: 'ImageClassifier', shape: Sequence[int]) -> None:
     print_log(f'blocks: {verdict}', logger='current')
 
 
-def _take_over(
-    cfg: 'Config', checkpoint: dict, filename: str, new_head: bool
-) -> Sequence[str] | None:
-    """Let a config prepare images as weights want it; the names of their classes."""
+def _take_over(cfg: 'Config', checkpoint: dict, filename: str, new_head: bool) -> 'Origin':
+    """Let a config prepare images as weights want it; what their file says of itself."""
     from mmengine.logging import print_log
 
     from senet_mm.engine.weights.adopt import adopt_geometry, adopt_normalisation
@@ -117,4 +118,4 @@ def _take_over(
         lines += adopt_geometry(cfg, origin)
     for line in lines:
         print_log(line, logger='current')
-    return origin.classes
+    return origin

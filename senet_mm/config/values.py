@@ -84,6 +84,10 @@ def list_of(kind: Kind) -> Kind:
 NONE = Kind('None', lambda value: value is None)
 BOOL = Kind('True or False', lambda value: isinstance(value, bool))
 TEXT = Kind('text', lambda value: isinstance(value, str) and value != '')
+LINE = Kind(
+    'a text of at most 1000 characters',
+    lambda value: isinstance(value, str) and 0 < len(value) <= 1000,
+)
 DICT = Kind('a dict', lambda value: isinstance(value, dict) or not isinstance(value, PLAIN))
 DICTS = Kind(
     'a list of dicts',
@@ -132,6 +136,7 @@ KINDS: dict[str, Kind] = {
     'input_shape': SHAPE,
     'keep_resolution': BOOL,
     'launcher': one_of('none', 'pytorch', 'slurm', 'mpi'),
+    'license': NONE | LINE,
     'load_from': NONE | TEXT,
     'log_level': one_of(*logging.getLevelNamesMapping()) | integer(0),
     'log_processor': NONE | DICT,
@@ -156,6 +161,7 @@ KINDS: dict[str, Kind] = {
     'randomness.seed': NONE | integer(0, 2**32 - 1),
     'resume': NONE | BOOL | one_of('auto'),
     'runner_type': NONE | TEXT,
+    'source': NONE | LINE,
     'test_cfg': NONE | DICT,
     'test_cfg.fp16': BOOL,
     'train_cfg': NONE | DICT,

@@ -16,7 +16,7 @@ from senet_mm.engine.weights.checkpoint import (
 )
 from senet_mm.engine.weights.digest import find_hash, sha256
 from senet_mm.engine.weights.foreign import with_conversion
-from senet_mm.engine.weights.origin import Origin, check_network, read_origin
+from senet_mm.engine.weights.origin import LONGEST_TEXT, Origin, check_network, read_origin
 from senet_mm.engine.weights.preprocessing import set_preprocessing
 from senet_mm.utils.errors import answering
 from senet_mm.utils.files import atomic_file
@@ -25,7 +25,7 @@ from senet_mm.version import __version__
 
 from .caffe import reorder_classes
 from .formats import Format
-from .images import find_preprocessing
+from .images import find_license, find_preprocessing
 from .recognition import files_of, find_kinds, fitting, list_kinds, recognise
 from .target import Target
 from .tensor_files import tensors_in
@@ -94,6 +94,9 @@ def convert(
         cfg=target.cfg.pretty_text,
         preprocessing=prepared,
         dataset_meta=dict(classes=_class_names(src, target, done.form, class_order)),
+        recipe=Path(model).stem,
+        license=find_license(done.form, src),
+        source=f'{Path(src).name} of {done.form.title}, SHA-256 {digest}'[:LONGEST_TEXT],
         source_format=kind,
         source_file=Path(src).name,
         source_sha256=digest,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torchvision
 
-from senet_mm.engine.weights.origin import load_origin
+from senet_mm.engine.weights.origin import LONGEST_TEXT, load_origin
 from senet_mm.engine.weights.preprocessing import check_preprocessing
 
 if TYPE_CHECKING:
@@ -50,16 +50,31 @@ def find_preprocessing(
     return check_preprocessing(prepared, '--preprocessing')
 
 
+def _read_hub(src: Path) -> dict | None:
+    """``pretrained_cfg`` of ``config.json``, which the hub keeps beside timm's weights, if any."""
+    file = src.with_name('config.json')
+    if not file.is_file():
+        return None
+    try:
+        return json.loads(file.read_bytes()).get('pretrained_cfg')
+    except Exception as error:  # whatever a value of another type raises
+        raise ValueError(f'{file} is no config of a network of timm: {error!r}') from error
+
+
+def find_license(form: 'Format', src: str | os.PathLike) -> str | None:
+    """The licence that timm's ``config.json`` beside a file of its weights states, if it does."""
+    stated = _read_hub(Path(src)) if form.kind == 'timm' else None
+    found = (stated or {}).get('license')
+    return found if isinstance(found, str) and 0 < len(found) <= LONGEST_TEXT else None
+
+
 def images_in_hub(src: Path, digest: str) -> dict[str, Any]:
     """What ``config.json`` says, which the hub keeps beside the weights of timm."""
     file = src.with_name('config.json')
-    if not file.is_file():
+    cfg = _read_hub(src)
+    if cfg is None:
         return {}
     try:
-        cfg = json.loads(file.read_bytes())
-        if 'pretrained_cfg' not in cfg:
-            return {}
-        cfg = cfg['pretrained_cfg']
         size, interpolation = cfg['input_size'], cfg['interpolation']
         share, mode = cfg['crop_pct'], cfg.get('crop_mode', 'center')
         mean, std = ([round(255 * value, 6) for value in cfg[key]] for key in ('mean', 'std'))

@@ -14,7 +14,6 @@ import argparse
 import hashlib
 import io
 import json
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,10 +21,9 @@ from typing import TYPE_CHECKING
 from senet_mm.cli import add_cfg_options, reported_errors
 
 if TYPE_CHECKING:
-    from mmengine.config import Config
     from torch import nn
 
-# What is kept of the meta of a checkpoint, besides the classes of the data set.
+# What is kept of the meta of a checkpoint, besides the record.
 KEPT = ('epoch', 'iter', 'metrics')
 
 
@@ -57,37 +55,22 @@ def check_date(date: str | None) -> str:
         raise ValueError(f'--date {date}: allowed: YYYYMMDD') from error
 
 
-def without_folders(value: object) -> object:
-    """Plain data in which each absolute path is reduced to its last part."""
-    if isinstance(value, dict):
-        return {key: without_folders(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [without_folders(item) for item in value]
-    if isinstance(value, str) and os.path.isabs(value):
-        return Path(value).name
-    return value
-
-
-def make_meta(meta: dict, cfg: 'Config', name: str, model: 'nn.Module') -> dict:
-    """The metadata to publish as plain data; ``cfg`` and ``dataset_meta`` are OpenMMLab's names."""
+def make_meta(meta: dict, name: str, model: 'nn.Module') -> dict:
+    """The metadata to publish as plain data: the record of the model, and what is in ``KEPT``."""
     import torch
-    from mmengine.config import Config
 
     from senet_mm import __version__
-    from senet_mm.engine.weights.preprocessing import describe_preprocessing
+    from senet_mm.engine.weights.record import record_of, to_meta, without_folders
     from senet_mm.utils.complexity import get_complexity
 
     new = {
         'name': name,
-        'cfg': Config(without_folders(cfg.to_dict())).pretty_text,
+        **to_meta(record_of(model)),
         'senet_mm_version': __version__,
         'torch_version': torch.__version__,
-        'preprocessing': describe_preprocessing(cfg),
-        'complexity': get_complexity(model, cfg.input_shape).to_dict(),
+        'complexity': get_complexity(model, model.cfg.input_shape).to_dict(),
         **{key: meta[key] for key in KEPT if key in meta},
     }
-    if classes := (meta.get('dataset_meta') or {}).get('classes'):
-        new['dataset_meta'] = {'classes': classes}
     return json.loads(json.dumps(without_folders(new)))
 
 
@@ -152,7 +135,7 @@ def main(args: argparse.Namespace) -> None:
         except ValueError as error:
             raise ValueError(f'--metrics {args.metrics} is no JSON: {error}') from error
     name = Path(find_config(args.name)).stem
-    meta = make_meta(meta, model.cfg, name, model)
+    meta = make_meta(meta, name, model)
     print(write_pair(args.out_dir, f'{name}_{date}', make_content(model, meta), meta))
 
 

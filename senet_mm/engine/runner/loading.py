@@ -10,6 +10,7 @@ from senet_mm.engine.weights.adopt import check_normalisation
 from senet_mm.engine.weights.checkpoint import fit_checkpoint, load_strictly
 from senet_mm.engine.weights.origin import check_network, read_origin
 from senet_mm.engine.weights.preprocessing import describe_preprocessing
+from senet_mm.engine.weights.record import describe_training
 from senet_mm.engine.weights.training_state import check_training_state
 
 from ..checkpoints import restore_state
@@ -133,6 +134,10 @@ class LoadingRunner(InterruptibleRunner):
 
     @cached_property
     def metadata(self) -> dict:
-        """Checkpoints also record how images were prepared."""
+        """Checkpoints also record how images were prepared, and where the weights are from."""
         loader = 'val_dataloader' if self.cfg.get('val_dataloader') else 'test_dataloader'
-        return {**super().metadata, 'preprocessing': describe_preprocessing(self.cfg, loader)}
+        return {
+            **super().metadata,
+            'preprocessing': describe_preprocessing(self.cfg, loader),
+            **describe_training(self.cfg, self._start, resumes=self._resume),
+        }

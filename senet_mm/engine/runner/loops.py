@@ -22,6 +22,8 @@ class LoopRunner(ModelRunner):
 
     # Of the checkpoint from which the runner was built.
     _origin: Origin | None = None
+    # The same, or of the checkpoint that is resumed or initialises the network.
+    _start: Origin | None = None
 
     @staticmethod
     def build_dataloader(

@@ -58,6 +58,7 @@ class Runner(LoadingRunner, LoopRunner, LoggingRunner):
         lines = adopt_normalisation(cfg, origin)
         runner = super().from_cfg(cfg)
         runner._origin = origin if filename == cfg.get('load_from') else None
+        runner._start = origin
         for line in lines:
             runner.logger.info(line)
         return runner

@@ -1,7 +1,8 @@
 """The origin of weights: config, images and classes, read from their file.
 
 ``meta`` of a checkpoint has ``cfg``, the text of the config as it was used, ``preprocessing``, see
-:mod:`senet_mm.engine.weights.preprocessing`, and ``dataset_meta`` with the names of the classes.
+:mod:`senet_mm.engine.weights.preprocessing`, ``dataset_meta`` with the names of the classes, and
+``recipe`` (name of the config), ``license`` and ``source``, texts or None.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,9 @@ from .preprocessing import (
 )
 from .same_network import ABSENT, Difference, compare_networks
 
+TEXTS = ('recipe', 'license', 'source')
+LONGEST_TEXT = 1000
+
 
 class Origin(NamedTuple):
     """What a checkpoint says of its origin; empty where it says nothing.
@@ -32,6 +36,9 @@ class Origin(NamedTuple):
         preprocessing: How images are prepared.
         classes: Names of the classes, None where it has none.
         remark: What is wrong with that, for the log.
+        recipe: Name of the config.
+        license: Licence of the weights.
+        source: Where they are from.
     """
 
     filename: str
@@ -39,13 +46,16 @@ class Origin(NamedTuple):
     preprocessing: dict[str, Any]
     classes: tuple[str, ...] | None = None
     remark: str = ''
+    recipe: str | None = None
+    license: str | None = None
+    source: str | None = None
 
 
 def read_origin(checkpoint: object, filename: str) -> Origin:
     """What a checkpoint says of its origin.
 
     Raises:
-        ValueError: ``preprocessing`` is none.
+        ValueError: ``preprocessing`` is none, or a text is of another type.
     """
     meta = checkpoint.get('meta') if isinstance(checkpoint, Mapping) else None
     meta = meta if isinstance(meta, Mapping) else {}
@@ -54,7 +64,8 @@ def read_origin(checkpoint: object, filename: str) -> Origin:
     preprocessing = check_preprocessing(preprocessing, f'checkpoint {filename}')
     if 'source_format' in meta and not preprocessing:
         remark = 'an older version converted it, which did not note its images; convert it again'
-    return Origin(filename, config, preprocessing, _read_classes(meta), remark)
+    texts = {name: _read_text(meta, name, filename) for name in TEXTS}
+    return Origin(filename, config, preprocessing, _read_classes(meta), remark, **texts)
 
 
 def load_origin(filename: str) -> Origin:
@@ -94,6 +105,16 @@ def _read_classes(meta: Mapping) -> tuple[str, ...] | None:
     dataset_meta = dataset_meta if isinstance(dataset_meta, Mapping) else {}
     classes = dataset_meta.get('classes', meta.get('CLASSES'))  # the latter is mmcls's
     return tuple(map(str, classes)) if isinstance(classes, (list, tuple)) else None
+
+
+def _read_text(meta: Mapping, name: str, filename: str) -> str | None:
+    text = meta.get(name)
+    if text is not None and not (isinstance(text, str) and len(text) <= LONGEST_TEXT):
+        raise ValueError(
+            f'checkpoint {filename}: {name} is {type(text).__name__}; allowed: a text of at most '
+            f'{LONGEST_TEXT} characters, None'
+        )
+    return text
 
 
 def _describe(config: Mapping) -> dict[str, Any]:
