@@ -3,8 +3,8 @@
 
 python tools/deploy.py configs/seresnet/seresnet50_8xb32_in1k.py seresnet50.pth --to fold
 
-The report uses images of the config's test set. A JSON file beside the deployed network holds the
-record: preprocessing, class names, config, recipe, licence, source.
+The report uses images of the config's test set. The deployed network and a JSON file beside it hold
+the record: preprocessing, class names, config, recipe, licence, source.
 """
 
 import argparse
@@ -67,8 +67,9 @@ def main(args: argparse.Namespace) -> None:
     device = get_device()
     model = get_model(cfg, args.checkpoint, device=device)
     images = read_images(model.cfg, model, args.images)
-    deployed = deploy(model, args.to, images[:2], Path(cfg.work_dir))
-    deployed.path.with_suffix('.json').write_text(json.dumps(record_of(model), indent=2))
+    record = record_of(model)
+    deployed = deploy(model, args.to, images[:2], Path(cfg.work_dir), record)
+    deployed.path.with_suffix('.json').write_text(json.dumps(record, indent=2))
     model.to(device)
     report = make_report(torch.no_grad()(model), deployed.run, images, args.batch_size, args.rounds)
     print(f'{deployed.path}: {deployed.how}; torch {torch.__version__}, {device},')

@@ -1,5 +1,6 @@
 from .export import TARGETS, Deployed, compile_frozen, deploy
 from .fold import EarlySqueeze, Logits, fold
+from .metadata import read_record, write_record
 from .pack import PackedConv, pack
 from .report import make_report
 
@@ -14,4 +15,6 @@ __all__ = [
     'fold',
     'make_report',
     'pack',
+    'read_record',
+    'write_record',
 ]

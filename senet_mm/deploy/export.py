@@ -1,10 +1,9 @@
 """Deployment of a classifier: folded, compiled, ONNX, OpenVINO."""
 
-import importlib.util
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from senet_mm.engine.speed import has_fast_bf16
 from senet_mm.utils.options import check_option
 
 from .fold import Logits, fold
+from .metadata import need, write_record
 from .pack import pack
 
 
@@ -31,7 +31,13 @@ class Deployed(NamedTuple):
     how: str
 
 
-def deploy(model: nn.Module, to: str, example: Tensor, folder: Path) -> Deployed:
+def deploy(
+    model: nn.Module,
+    to: str,
+    example: Tensor,
+    folder: Path,
+    record: Mapping[str, Any] | None = None,
+) -> Deployed:
     """Deploy a classifier.
 
     Args:
@@ -39,6 +45,7 @@ def deploy(model: nn.Module, to: str, example: Tensor, folder: Path) -> Deployed
         to: A key of ``TARGETS``.
         example: A batch of at least two preprocessed images, (N, C, H, W), float32.
         folder: Folder for the file.
+        record: What the file says of itself; see :func:`.write_record`.
 
     Raises:
         ValueError: The target is not known.
@@ -47,7 +54,10 @@ def deploy(model: nn.Module, to: str, example: Tensor, folder: Path) -> Deployed
     check_option('to', to, TARGETS)
     folder.mkdir(parents=True, exist_ok=True)
     with torch.inference_mode(False), torch.no_grad():
-        return TARGETS[to](model, example, folder)
+        deployed = TARGETS[to](model, example, folder)
+    if record is not None:
+        write_record(deployed.path, record)
+    return deployed
 
 
 # For the one argument, the images: dimension 0 is dynamic.
@@ -117,16 +127,10 @@ def to_compile(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
     return Deployed(run, path, f'{how}, torch.compile with freezing')
 
 
-def _need(package: str, extra: str) -> None:
-    """Raise an ImportError that names the extra, unless a package is installed."""
-    if importlib.util.find_spec(package) is None:
-        raise ImportError(f"{package} is not installed; mend it with: pip install -e '.[{extra}]'")
-
-
 def to_onnx(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
     """ONNX in float32 with a dynamic batch, (N, C, H, W) -> (N, classes), run by onnxruntime."""
     for package in ('onnx', 'onnxscript', 'onnxruntime'):
-        _need(package, 'deploy')
+        need(package, 'deploy')
     import onnxruntime
 
     path = folder / 'model.onnx'
@@ -151,7 +155,7 @@ def to_openvino(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
 
     In bfloat16 where the CPU has it, else in float32.
     """
-    _need('openvino', 'openvino')
+    need('openvino', 'openvino')
     import openvino
 
     program = torch.export.export(fold(model.cpu()), (example.cpu(),), dynamic_shapes=ANY_BATCH)

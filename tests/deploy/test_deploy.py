@@ -1,6 +1,7 @@
 """What is deployed computes what was trained."""
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -12,7 +13,16 @@ from mmengine.registry import init_default_scope
 from torch._inductor.utils import run_and_get_code
 
 from senet_mm.apis import get_model
-from senet_mm.deploy import TARGETS, EarlySqueeze, PackedConv, deploy, fold, make_report, pack
+from senet_mm.deploy import (
+    TARGETS,
+    EarlySqueeze,
+    PackedConv,
+    deploy,
+    fold,
+    make_report,
+    pack,
+    read_record,
+)
 from senet_mm.models import ImageClassifier
 
 from ..models.plain import disturb
@@ -120,7 +130,9 @@ def test_tool_reports(digits, run_tool, tmp_path, to):
     assert 18 <= agreed <= 20
     written = re.search(r'^(\S+): .*torch ', run.stdout, re.MULTILINE)[1]
     assert Path(written).exists()
-    assert Path(written).with_suffix('.json').exists()
+    beside = json.loads(Path(written).with_suffix('.json').read_text())
+    assert beside['preprocessing']['mean'] == digits.data_preprocessor.mean.flatten().tolist()
+    assert read_record(written) == beside
 
 
 def test_the_report_does_not_call_nan_the_same(digits):

@@ -3,7 +3,9 @@
 torch reads an archive without comparing its CRC-32, so that damaged weights load.
 """
 
+import contextlib
 import zipfile
+from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 ZIP_START, ZIP_END, ZIP_END_SIZE = b'PK\x03\x04', b'PK\x05\x06', 22
@@ -26,8 +28,9 @@ def is_archive(file: BinaryIO) -> bool:
     return file.read(len(ZIP_START)) == ZIP_START
 
 
-def read_archive(file: BinaryIO) -> Archive:
-    """Check an open archive from its first to its last byte.
+@contextlib.contextmanager
+def open_archive(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
+    """An open file as an archive whose directory is right.
 
     Raises:
         ValueError: It is damaged or not as torch writes it; the message is the reason.
@@ -35,20 +38,30 @@ def read_archive(file: BinaryIO) -> Archive:
     _check_end(file)
     try:
         with zipfile.ZipFile(file) as archive:
-            records = archive.infolist()
-            _check_records(records, file.seek(0, 2))
-            if name := archive.testzip():
-                raise ValueError(f'record {name} is damaged, its CRC-32 differs')
-            folder = records[0].filename.partition('/')[0]
-            prefix = f'{folder}/data/'
-            storages = {
-                record.filename.removeprefix(prefix): record.file_size
-                for record in records
-                if record.filename.startswith(prefix)
-            }
-            return Archive(archive.read(f'{folder}/data.pkl'), storages)
+            _check_records(archive.infolist(), file.seek(0, 2))
+            yield archive
     except zipfile.BadZipFile as error:
         raise ValueError(str(error)) from error
+
+
+def read_archive(file: BinaryIO) -> Archive:
+    """Check an open archive from its first to its last byte.
+
+    Raises:
+        ValueError: It is damaged or not as torch writes it; the message is the reason.
+    """
+    with open_archive(file) as archive:
+        records = archive.infolist()
+        if name := archive.testzip():
+            raise ValueError(f'record {name} is damaged, its CRC-32 differs')
+        folder = records[0].filename.partition('/')[0]
+        prefix = f'{folder}/data/'
+        storages = {
+            record.filename.removeprefix(prefix): record.file_size
+            for record in records
+            if record.filename.startswith(prefix)
+        }
+        return Archive(archive.read(f'{folder}/data.pkl'), storages)
 
 
 def _check_end(file: BinaryIO) -> None:
