@@ -139,5 +139,5 @@ class LoadingRunner(InterruptibleRunner):
         return {
             **super().metadata,
             'preprocessing': describe_preprocessing(self.cfg, loader),
-            **describe_training(self.cfg, self._start, resumes=self._resume),
+            **describe_training(self.cfg, self._start, resumes=bool(self._resume)),
         }
