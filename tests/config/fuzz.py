@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from senet_mm.apis import get_config
+from senet_mm.config import places
 from senet_mm.engine import Runner
 
 from ..conftest import ROOT
@@ -152,6 +153,7 @@ def _become(command: list[str], streams: list[Path], folder: Path, whole: bool) 
         sys.stdout = os.fdopen(1, 'w', closefd=False)
         sys.stderr = os.fdopen(2, 'w', closefd=False)
         os.chdir(folder)
+        places.READ.set({})  # a new process has read no config
         sys.argv[:] = command
         if not whole:
             Runner.after_iteration = lambda self: (sys.stdout.flush(), os._exit(0))
