@@ -50,6 +50,7 @@ COLLECTIONS = {
     'cifar': ('Networks for CIFAR', HE),
     'densenet': ('DenseNet and SE-DenseNet', HUANG),
     'digits': ('Networks for digits', HE),
+    'finetune': ('Networks for a folder of pictures', HU),
     'inception': ('Inception-v3, Inception-v4 and Inception-ResNet-v2', SZEGEDY),
     'mobilenet': ('MobileNet and SE-MobileNet', HOWARD),
     'places365': ('ResNet-152 and SE-ResNet-152 for Places365', HU),

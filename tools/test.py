@@ -48,7 +48,6 @@ def main(args: argparse.Namespace) -> None:
     if args.out and not args.out.endswith(('.pkl', '.pickle', '.json', '.yml', '.yaml')):
         raise ValueError(f'--out {args.out}: metrics are written as .json, .yml or .pkl')
     cfg = load_config(args)
-    cfg.load_from, cfg.resume = args.checkpoint, False
     if args.amp:
         cfg.test_cfg.fp16 = True
     if args.tta:
@@ -59,7 +58,7 @@ def main(args: argparse.Namespace) -> None:
 
     from senet_mm.engine import Runner
 
-    runner = Runner.from_cfg(cfg)
+    runner = Runner.from_checkpoint(cfg, args.checkpoint)
     if args.out and args.out_item == 'pred':
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
     metrics = runner.test()

@@ -108,12 +108,14 @@ def _take_over(cfg: 'Config', checkpoint: dict, filename: str, new_head: bool) -
     """Let a config prepare images as weights want it; what their file says of itself."""
     from mmengine.logging import print_log
 
+    from senet_mm.engine.sizing import fit_to_checkpoint
     from senet_mm.engine.weights.adopt import adopt_geometry, adopt_normalisation
     from senet_mm.engine.weights.origin import check_network, read_origin
 
     origin = read_origin(checkpoint, filename)
+    lines = fit_to_checkpoint(cfg, origin)
     check_network(cfg, origin, new_head)
-    lines = adopt_normalisation(cfg, origin)
+    lines += adopt_normalisation(cfg, origin)
     if cfg.get('test_dataloader'):
         lines += adopt_geometry(cfg, origin)
     for line in lines:

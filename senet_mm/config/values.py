@@ -9,6 +9,8 @@ from numbers import Integral, Real
 from senet_mm.utils.arguments import PLAIN
 from senet_mm.utils.errors import InputError
 
+from .auto import AUTO
+
 
 class Kind:
     """A kind of value.
@@ -81,6 +83,7 @@ def list_of(kind: Kind) -> Kind:
     )
 
 
+SIZED = one_of(AUTO)  # by the data set
 NONE = Kind('None', lambda value: value is None)
 BOOL = Kind('True or False', lambda value: isinstance(value, bool))
 TEXT = Kind('text', lambda value: isinstance(value, str) and value != '')
@@ -113,7 +116,7 @@ KINDS: dict[str, Kind] = {
     'custom_imports.imports': TEXT | Kind('[]', lambda value: value == []) | list_of(TEXT),
     'data_preprocessor': NONE | DICT,
     'data_preprocessor.mean': NONE | list_of(Kind('a finite number', _is_finite)),
-    'data_preprocessor.num_classes': NONE | integer(1),
+    'data_preprocessor.num_classes': NONE | integer(1) | SIZED,
     'data_preprocessor.std': NONE
     | list_of(Kind('a number above 0', lambda value: _is_finite(value) and value > 0)),  # type: ignore[operator]
     'data_preprocessor.to_rgb': BOOL,
@@ -166,10 +169,10 @@ KINDS: dict[str, Kind] = {
     'test_cfg.fp16': BOOL,
     'train_cfg': NONE | DICT,
     'train_cfg.by_epoch': BOOL,
-    'train_cfg.max_epochs': count(0),
+    'train_cfg.max_epochs': count(0) | SIZED,
     'train_cfg.max_iters': count(0),
     'train_cfg.val_begin': count(0),
-    'train_cfg.val_interval': count(1),
+    'train_cfg.val_interval': count(1) | SIZED,
     'val_cfg': NONE | DICT,
     'val_cfg.fp16': BOOL,
     'visualizer': NONE | DICT,
@@ -183,7 +186,7 @@ _LOADER = {
     '.dataset.pipeline': DICTS,
     '.drop_last': BOOL,
     '.num_batch_per_epoch': NONE | integer(1),
-    '.num_workers': integer(0),
+    '.num_workers': integer(0) | SIZED,
     '.persistent_workers': BOOL,
     '.pin_memory': BOOL,
     '.prefetch_factor': NONE | integer(1),
@@ -194,6 +197,7 @@ _LOADER = {
 }
 for _split in ('train', 'val', 'test'):
     KINDS |= {f'{_split}_dataloader{key}': kind for key, kind in _LOADER.items()}
+KINDS['train_dataloader.batch_size'] |= SIZED
 for _split in ('val', 'test'):
     KINDS[f'{_split}_evaluator'] = NONE | DICT | DICTS
 

@@ -5,6 +5,7 @@ from .cifar import CIFAR10, CIFAR100
 from .custom import CustomDataset, ImageNet21k
 from .damage import DamagedImageError
 from .digits import Digits
+from .folder import FolderDataset
 from .imagenet import ImageNet
 from .places365 import Places365
 from .seeding import SeededDataset, SeededSampler
@@ -28,6 +29,7 @@ __all__ = [
     'CustomDataset',
     'DamagedImageError',
     'Digits',
+    'FolderDataset',
     'ImageNet',
     'ImageNet21k',
     'LoadImage',

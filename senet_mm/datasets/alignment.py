@@ -50,7 +50,7 @@ def align(dataset: object, reference: Reference, where: str) -> bool:
     if compared is None:
         return False
     labels, names = compared
-    for part in _parts(dataset):
+    for part in parts_of(dataset):
         if isinstance(part, BaseDataset):
             _relabel(part, labels, where)
         metainfo = getattr(part, '_metainfo', None)
@@ -103,7 +103,7 @@ def check_numbers(dataset: object, num_classes: int | None, where: str) -> bool:
         ValueError: A label is out of range.
     """
     labelled = False
-    for part in _parts(dataset):
+    for part in parts_of(dataset):
         if isinstance(part, BaseDataset) and not part.metainfo.get('classes'):
             infos = [info for info in _infos(part) if isinstance(info.get('gt_label'), int)]
             labelled = labelled or bool(infos)
@@ -114,14 +114,14 @@ def check_numbers(dataset: object, num_classes: int | None, where: str) -> bool:
 
 def describe_place(dataset: object) -> str:
     """`` (FOLDER)`` or `` (FILE)`` of the annotations of a data set, where they are known."""
-    for part in _parts(dataset):
+    for part in parts_of(dataset):
         place = getattr(part, 'ann_file', None) or getattr(part, 'img_prefix', None)
         if place and isinstance(place, str):
             return f' ({place})'
     return ''
 
 
-def _parts(dataset: object) -> list[object]:
+def parts_of(dataset: object) -> list[object]:
     """A data set and all that it wraps, each once."""
     return list({id(part): part for part in _walk(dataset)}.values())
 

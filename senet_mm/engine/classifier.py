@@ -3,6 +3,7 @@
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 
+from senet_mm.config.auto import Size, check_settled, settle
 from senet_mm.models import ImageClassifier
 from senet_mm.models.num_classes import set_num_classes
 from senet_mm.registry import MODELS
@@ -31,7 +32,9 @@ def assemble(cfg: Config, num_classes: int | None = None) -> ConfigDict:
     if cfg.get('data_preprocessor'):
         model.setdefault('data_preprocessor', cfg.data_preprocessor)
     if num_classes is not None:
+        settle(cfg, Size(num_classes))
         set_num_classes(model, num_classes)
         preprocessor = model.get('data_preprocessor') or {}
         model.data_preprocessor = dict(preprocessor, num_classes=num_classes)
+    check_settled(model)
     return model

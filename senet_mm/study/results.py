@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+from senet_mm.config.auto import Size, settle
 from senet_mm.config.names import CONFIGS, find_config, get_config
 from senet_mm.utils.options import check_option
 from senet_mm.utils.tables import csv_table, format_count, json_table, markdown_table
@@ -118,6 +119,7 @@ def _count(config: str) -> tuple[int, int]:
 
     cfg = get_config(config)
     with torch.device('meta'):
+        settle(cfg, Size(classes=1000))  # of a network whose classes follow from its data
         model = build_classifier(cfg).eval()
     return count_params(model), count_macs(model, cfg.input_shape)['']
 
@@ -154,8 +156,8 @@ def measure(result: Result, checkpoint: Path, data_root: str, work_dir: str, opt
         raise ValueError(f'{result.model} has no config; allowed: a row with one')
     options = {'test_dataloader.dataset.data_root': data_root, **options}
     cfg = get_config(result.config, options)
-    cfg.work_dir, cfg.load_from, cfg.resume = work_dir, str(checkpoint), False
-    metrics = Runner.from_cfg(cfg).test()
+    cfg.work_dir = work_dir
+    metrics = Runner.from_checkpoint(cfg, str(checkpoint)).test()
     for key in ('top1', 'top5'):
         accuracy = metrics[f'accuracy/{key}']
         score = 100 - accuracy if result.metric == 'error' else accuracy

@@ -89,7 +89,6 @@ def main(args: argparse.Namespace) -> None:
     if args.channels < 1:
         raise ValueError(f'--channels {args.channels}: allowed: 1 or more')
     cfg = load_config(args)
-    cfg.load_from, cfg.resume = args.checkpoint, False
 
     from senet_mm.analysis import (
         ExcitationHook,
@@ -101,7 +100,7 @@ def main(args: argparse.Namespace) -> None:
     from senet_mm.engine import Runner
     from senet_mm.utils.options import check_option
 
-    runner = Runner.from_cfg(cfg)
+    runner = Runner.from_checkpoint(cfg, args.checkpoint)
     names = list(find_gates(runner.model))
     for block in args.blocks or []:
         check_option('block', block, names)

@@ -21,6 +21,7 @@ from ..recomputation import set_up_recomputation
 from ..replay import follow_config, get_plan
 from ..resume import Resumed, get_seed, open_checkpoint, relocate
 from ..run_record import write_record
+from ..sizing import keep_split
 from .interruptible import InterruptibleRunner
 
 
@@ -80,6 +81,7 @@ class LoadingRunner(InterruptibleRunner):
         """Write the config of a training, and the user's modules beside each copy of it."""
         super().dump_config()
         write_record(self)
+        keep_split(self)
         copy_modules(self.work_dir)
         for config in Path(self.log_dir).glob('*/config.py'):  # the visualizer's
             copy_modules(config.parent)

@@ -7,6 +7,7 @@ import torch
 import torch.distributed as dist
 from mmengine.config import Config
 
+from senet_mm.config.auto import find_auto
 from senet_mm.config.keys import check_keys
 from senet_mm.engine.weights.adopt import adopt_normalisation
 from senet_mm.engine.weights.origin import find_pretrained, load_origin
@@ -21,6 +22,7 @@ from ..agreement import check_agreement
 from ..hooks.non_finite_hook import NonFiniteHook
 from ..restart import resumes_by_itself
 from ..resume import find_resumed
+from ..sizing import fit_to_checkpoint, fit_to_data
 from ..speed import use_tf32, use_threads
 from .loading import LoadingRunner
 from .logs import LoggingRunner
@@ -41,6 +43,9 @@ class Runner(LoadingRunner, LoopRunner, LoggingRunner):
     def from_cfg(cls, cfg: Config) -> 'Runner':
         """Build a runner; images are normalised as the weights that it starts from want it.
 
+        What the config leaves to the data set follows from it, or from the checkpoint of a run that
+        is resumed.
+
         Raises:
             ValueError: Nobody reads a key of the config, or an option contradicts the weights.
         """
@@ -50,15 +55,34 @@ class Runner(LoadingRunner, LoopRunner, LoggingRunner):
         if resumes_by_itself(cfg):
             cfg = copy.deepcopy(cfg)
             cfg.resume = 'auto'
-        filename = find_resumed(cfg) or cfg.get('load_from') or find_pretrained(cfg)
-        if not filename:
-            return super().from_cfg(cfg)
-        cfg = copy.deepcopy(cfg)
-        origin = load_origin(filename)
-        lines = adopt_normalisation(cfg, origin)
+        resumed = find_resumed(cfg)
+        filename = resumed or cfg.get('load_from') or find_pretrained(cfg)
+        if filename or find_auto(cfg):  # other configs may hold what cannot be copied
+            cfg = copy.deepcopy(cfg)
+        origin = load_origin(filename) if filename else None
+        lines = fit_to_checkpoint(cfg, origin) if origin and resumed else []
+        lines += fit_to_data(cfg)
+        if origin:
+            lines += adopt_normalisation(cfg, origin)
         runner = super().from_cfg(cfg)
         runner._origin = origin if filename == cfg.get('load_from') else None
         runner._start = origin
+        for line in lines:
+            runner.logger.info(line)
+        return runner
+
+    @classmethod
+    def from_checkpoint(cls, cfg: Config, filename: str) -> 'Runner':
+        """Build a runner to test a checkpoint; what the config leaves to the data is as it was.
+
+        Args:
+            cfg: The config.
+            filename: The checkpoint.
+        """
+        cfg = copy.deepcopy(cfg)
+        cfg.load_from, cfg.resume = filename, False
+        lines = fit_to_checkpoint(cfg, load_origin(filename))
+        runner = cls.from_cfg(cfg)
         for line in lines:
             runner.logger.info(line)
         return runner

@@ -1,0 +1,135 @@
+"""What a folder of pictures holds: a folder per class, in ``train`` and ``val`` or without them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from mmengine import fileio
+
+from senet_mm.utils.errors import InputError
+
+from .classes import list_names
+from .images.decoding import EXTENSIONS
+from .listing import describe_left_out, find_folders, list_files, suffix_of
+from .names import printable
+
+# The names of the folders of a split; the first is ours.
+SPLITS = {'train': ('train',), 'val': ('val', 'valid', 'validation'), 'test': ('test',)}
+LAYOUTS = 'DIR/CLASS/*.jpg, or DIR/train/CLASS/*.jpg and DIR/val/CLASS/*.jpg'
+
+
+class Layout(NamedTuple):
+    """The pictures below a folder, by paths from it.
+
+    Attributes:
+        root: The folder.
+        images: Pictures by split, each sorted by class folder; all under ``''`` where there is no
+            folder of a split.
+        remarks: Lines for the log by split: what is not read.
+    """
+
+    root: str
+    images: dict[str, list[str]]
+    remarks: dict[str, list[str]]
+
+    @property
+    def is_split(self) -> bool:
+        """Whether there are folders for training and the like."""
+        return '' not in self.images
+
+
+def class_of(path: str) -> str:
+    """The class folder of a picture."""
+    return path.split('/')[-2]
+
+
+def read_layout(root: str) -> Layout:
+    """List a folder of pictures.
+
+    Args:
+        root: The folder, or its address.
+
+    Raises:
+        InputError: There is no such folder, it has no picture in a class folder, or pictures lie in
+            folders of a class folder.
+    """
+    if not fileio.isdir(root):
+        raise InputError(
+            f'image folder {root} does not exist; allowed: --cfg-options data_root=DIR, with '
+            f'{LAYOUTS}'
+        )
+    folders, _ = find_folders(root)
+    files = sorted(list_files(root))
+    splits = _find_splits(folders)
+    images, remarks = {}, {}
+    for split, folder in splits.items():
+        inside = [path for path in files if not folder or path.startswith(f'{folder}/')]
+        classes = find_folders(f'{root}/{folder}')[0] if folder else folders
+        images[split], remarks[split] = _sort(root, folder, inside, classes)
+    return Layout(root, images, remarks)
+
+
+def _find_splits(folders: Sequence[str]) -> dict[str, str]:
+    """The folder of each split; ``{'': ''}`` where the folders are those of classes."""
+    names = {name: split for split, names in SPLITS.items() for name in names}
+    if 'train' not in folders or not all(folder in names for folder in folders):
+        return {'': ''}
+    found: dict[str, str] = {}
+    for folder in folders:
+        if names[folder] in found:
+            raise InputError(
+                f'{found[names[folder]]} and {folder} are both folders of '
+                f'{names[folder]}; allowed: one of them'
+            )
+        found[names[folder]] = folder
+    return found
+
+
+def _sort(
+    root: str, folder: str, files: Sequence[str], classes: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """The pictures of a folder of class folders, and lines about what else it has."""
+    place = f'{root}/{folder}' if folder else root
+    depth = 3 if folder else 2
+    pictures = [path for path in files if suffix_of(path) in EXTENSIONS]
+    images = [path for path in pictures if path.count('/') + 1 == depth]
+    nested = [path for path in pictures if path.count('/') + 1 > depth]
+    beside = [path for path in pictures if path.count('/') + 1 < depth]
+    if nested:
+        raise InputError(
+            f'{place}: {len(nested)} pictures lie in folders of a class folder '
+            f'({printable(nested[0])}); allowed: {LAYOUTS}'
+        )
+    if not images:
+        has = f'{len(beside)} pictures' if beside else f'no picture in its {len(classes)} folders'
+        raise InputError(
+            f'{place} has {has} and no class folder with pictures; allowed: {LAYOUTS}, where '
+            f'pictures end with {", ".join(EXTENSIONS)}'
+        )
+    lines = []
+    if beside:
+        lines.append(f'{len(beside)} pictures in no class folder ({printable(beside[0])}) left out')
+    if others := set(files) - set(pictures):
+        lines.append(describe_left_out(others))
+    if empty := sorted(set(classes) - set(map(class_of, images))):
+        lines.append(f'{len(empty)} class folders without a picture ({list_names(empty)}) left out')
+    return images, [f'{printable(place)}: {line}' for line in lines]
+
+
+def check_classes(layout: Layout) -> list[str]:
+    """The names of the classes that a network can be trained on, sorted.
+
+    Raises:
+        InputError: There is one class, or one that training does not have.
+    """
+    if layout.is_split:
+        given = sorted(set(map(class_of, layout.images['train'])))
+    else:
+        given = sorted(set(map(class_of, layout.images[''])))
+    if len(given) < 2:
+        counts = Counter(map(class_of, next(iter(layout.images.values()))))
+        raise InputError(
+            f'{layout.root} has one class, {printable(given[0])} of {counts[given[0]]} pictures; '
+            f'allowed: two and more, {LAYOUTS}'
+        )
+    return given

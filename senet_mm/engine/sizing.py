@@ -1,0 +1,129 @@
+"""Fits a config to its data set or to a checkpoint: the values that it leaves to them."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmengine.config import Config
+from mmengine.dist import get_world_size, is_distributed, is_main_process
+from mmengine.registry import DefaultScope
+
+from senet_mm.config.auto import Size, find_auto, settle, settle_as
+from senet_mm.config.keys import walk
+from senet_mm.datasets.alignment import parts_of
+from senet_mm.datasets.classes import get_names
+from senet_mm.datasets.folder import FolderDataset
+from senet_mm.datasets.split import SPLIT_FILE, write_split
+from senet_mm.datasets.subset import length_of
+from senet_mm.utils.errors import InputError
+
+from .data_loader import build_dataset
+from .weights.origin import Origin
+
+if TYPE_CHECKING:
+    from .runner import Runner
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def fit_to_data(cfg: Config) -> list[str]:
+    """Replace what a config leaves to its training set, which is listed once more for it.
+
+    Args:
+        cfg: The config, changed in place.
+
+    Returns:
+        A line for the log, if there was anything.
+
+    Raises:
+        ValueError: The data set cannot be built, or has no names of classes.
+    """
+    if not find_auto(cfg):
+        return []
+    dataset = _build_quietly(cfg['train_dataloader']['dataset'])
+    classes = get_names(getattr(dataset, 'metainfo', None), 'classes')
+    if not classes:
+        raise InputError(
+            f'{find_auto(cfg)[0]}: {type(dataset).__name__} has no names of classes; allowed: a '
+            'number, or metainfo=dict(classes=[...])'
+        )
+    images = length_of(dataset)
+    found = settle(cfg, Size(len(classes), images, _count_processes(cfg)))
+    for part in parts_of(dataset):
+        _pin(cfg, getattr(part, 'pins', {}))
+    return [f'{images} training images in {len(classes)} classes: {_as_options(found)}']
+
+
+def fit_to_checkpoint(cfg: Config, origin: Origin) -> list[str]:
+    """Replace what a config leaves to its data set by what it was in the training of weights.
+
+    Pictures are split as there: by the file beside the checkpoint, if it is there.
+
+    Args:
+        cfg: The config, changed in place.
+        origin: Where the weights are from.
+
+    Returns:
+        A line for the log, if there was anything.
+    """
+    found = settle_as(cfg, origin.config)
+    beside = Path(origin.filename).parent / SPLIT_FILE
+    pins = {
+        name: value
+        for _, dataset in _find_folders(origin.config)
+        for name, value in dataset.items()
+        if name == 'split_digest'
+    }
+    if pins and beside.is_file():
+        pins['split_file'] = str(beside)
+    _pin(cfg, pins)
+    network = {path: value for path, value in found.items() if path.startswith('model.')}
+    return [f'as checkpoint {origin.filename} has it: {_as_options(network)}'] if network else []
+
+
+def keep_split(runner: 'Runner') -> None:
+    """Write the split of a training's pictures into its work directory."""
+    if not is_main_process():
+        return
+    for part in parts_of(runner.train_dataloader.dataset):
+        if isinstance(part, FolderDataset) and part.pool is not None:
+            write_split(part.pictures, Path(runner.work_dir) / SPLIT_FILE)
+
+
+def _find_folders(cfg: Mapping | Config) -> Iterator[tuple[str, dict]]:
+    """The configs of folders of pictures in the loaders of a config."""
+    for loader in LOADERS:
+        for path, mapping in walk(cfg.get(loader), loader):
+            if str(mapping.get('type')).rpartition('.')[2] == FolderDataset.__name__:
+                yield path, mapping
+
+
+def _pin(cfg: Config, pins: Mapping) -> None:
+    """Set arguments of the folders of pictures that are not given."""
+    for _, dataset in _find_folders(cfg):
+        for name, value in pins.items():
+            if dataset.get(name) is None and dataset.get('split') != 'all':
+                dataset[name] = value
+
+
+def _build_quietly(cfg: Mapping) -> object:
+    """The data set without its lines in the log, which come when the run builds it."""
+    with DefaultScope.overwrite_default_scope('senet_mm'):
+        logging.disable(logging.CRITICAL)
+        try:
+            return build_dataset(dict(cfg))
+        finally:
+            logging.disable(logging.NOTSET)
+
+
+def _count_processes(cfg: Mapping | Config) -> int:
+    """Processes of the run; launchers set the variable before they are connected."""
+    if is_distributed() or cfg.get('launcher', 'none') == 'none':
+        return get_world_size()
+    return int(os.environ.get('WORLD_SIZE') or os.environ.get('OMPI_COMM_WORLD_SIZE') or 1)
+
+
+def _as_options(found: Mapping) -> str:
+    return ' '.join(f'{path}={value}'.replace(', ', ',') for path, value in found.items())
