@@ -38,27 +38,27 @@ def set_up_balance(runner: 'Runner') -> None:
     names = given if len(given) == len(counts) else numbers
     runner.logger.info(f'{counts.sum():,} training images: {describe_counts(counts, names)}')
     for words, weights in weighted:
-        runner.logger.info(f'class weights ({words}): {describe(weights, names)}')
+        runner.logger.info(f'class weights ({words}): {list_values(weights, names)}')
     sampler = getattr(runner.train_dataloader.sampler, 'sampler', None)
-    if line := advise(counts, bool(weighted), isinstance(sampler, BalancedSampler)):
+    if line := advise_on_counts(counts, bool(weighted), isinstance(sampler, BalancedSampler)):
         runner.logger.warning(line)
 
 
 def describe_counts(counts: np.ndarray, names: tuple[str, ...]) -> str:
     """The images of every class (C,), or of the smallest and the largest of many."""
     if len(counts) <= FEW:
-        return describe(counts, names)
+        return list_values(counts, names)
     present = counts > 0
     empty = len(counts) - present.sum()
     return (
-        f'{len(counts):,} classes, {describe(counts[present], np.array(names)[present])}, '
+        f'{len(counts):,} classes, {list_values(counts[present], np.array(names)[present])}, '
         f'ratio {ratio(counts):.3g}:1' + (f'; {empty:,} without an image' if empty else '')
     )
 
 
-def describe(values: np.ndarray, names: tuple[str, ...] | np.ndarray) -> str:
+def list_values(values: np.ndarray, names: tuple[str, ...] | np.ndarray) -> str:
     """A number for every class (C,), or the least and the greatest of many."""
-    texts = [f'{name}: {say(value)}' for name, value in zip(names, values, strict=True)]
+    texts = [f'{name}: {format_value(value)}' for name, value in zip(names, values, strict=True)]
     if len(texts) <= FEW:
         return ', '.join(texts)
     return f'{texts[values.argmin()]} to {texts[values.argmax()]}'
@@ -69,7 +69,7 @@ def ratio(counts: np.ndarray) -> float:
     return float(counts.max() / counts[counts > 0].min())
 
 
-def advise(counts: np.ndarray, weighted: bool, sampled: bool) -> str | None:
+def advise_on_counts(counts: np.ndarray, weighted: bool, sampled: bool) -> str | None:
     """What a user should know of classes of uneven size; None where there is nothing.
 
     Args:
@@ -90,6 +90,6 @@ def advise(counts: np.ndarray, weighted: bool, sampled: bool) -> str | None:
     )
 
 
-def say(value: np.number) -> str:
+def format_value(value: np.number) -> str:
     """A count in full, another number with four digits."""
     return f'{value:,}' if isinstance(value, np.integer) else f'{value:.4g}'

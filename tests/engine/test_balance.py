@@ -5,7 +5,7 @@ import pytest
 
 from senet_mm.datasets import Digits
 from senet_mm.engine import Runner
-from senet_mm.engine.balance import advise, describe_counts
+from senet_mm.engine.balance import advise_on_counts, describe_counts
 from senet_mm.registry import DATASETS
 
 from .test_runner import digits
@@ -44,7 +44,7 @@ def test_counts_of_many_classes():
     ],
 )
 def test_advice(counts, weighted, sampled, found):
-    line = advise(np.array(counts), weighted, sampled)
+    line = advise_on_counts(np.array(counts), weighted, sampled)
     assert (line is None) == (found is None)
     if found:
         assert line.startswith(found[1:])
