@@ -29,6 +29,7 @@ def _child(parent: Registry, *locations: str) -> Registry:
 MODELS = _child(mmpretrain.MODELS, 'senet_mm.models')
 DATASETS = _child(mmpretrain.DATASETS, 'senet_mm.datasets')
 TRANSFORMS = _child(mmpretrain.TRANSFORMS, 'senet_mm.datasets')
+DATA_SAMPLERS = _child(mmpretrain.DATA_SAMPLERS, 'senet_mm.datasets')
 METRICS = _child(mmpretrain.METRICS, 'senet_mm.evaluation')
 HOOKS = _child(mmpretrain.HOOKS, 'senet_mm.engine', 'senet_mm.analysis')
 LOOPS = _child(mmpretrain.LOOPS, 'senet_mm.engine')
@@ -43,7 +44,6 @@ FUNCTIONS = _child(MMENGINE_FUNCTIONS, 'senet_mm.converters')
 # Nothing of ours is in these, but without a child mmengine would not search mmpretrain for a config
 # of this scope, and warn.
 BATCH_AUGMENTS = _child(mmpretrain.BATCH_AUGMENTS)
-DATA_SAMPLERS = _child(mmpretrain.DATA_SAMPLERS)
 EVALUATORS = _child(mmpretrain.EVALUATORS)
 LOG_PROCESSORS = _child(mmpretrain.LOG_PROCESSORS)
 MODEL_WRAPPERS = _child(mmpretrain.MODEL_WRAPPERS)

@@ -1,6 +1,7 @@
 # Before mmpretrain, whose messages while it is imported it swallows.
 import senet_mm.registry  # noqa: F401
 
+from .balanced_sampler import BalancedSampler
 from .cifar import CIFAR10, CIFAR100
 from .custom import CustomDataset, ImageNet21k
 from .damage import DamagedImageError
@@ -26,6 +27,7 @@ __all__ = [
     'CIFAR10',
     'CIFAR100',
     'AntialiasedResizedCrop',
+    'BalancedSampler',
     'CustomDataset',
     'DamagedImageError',
     'Digits',

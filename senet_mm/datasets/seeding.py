@@ -184,7 +184,7 @@ class SeededDataset(Dataset):
             seed_generators((*key, attempt) if attempt else key)
             if attempt:
                 index = np.random.randint(len(self))
-            place = index * len(self.dataset) // len(self)
+            place = self.locate(index)
             try:
                 sample = self.dataset[place]
             except DamagedImageError as error:
@@ -197,6 +197,10 @@ class SeededDataset(Dataset):
         raise DamagedImageError(
             f'{MAX_DRAWS} images in a row are damaged, the last of them {damaged[-1]}'
         )
+
+    def locate(self, index: int) -> int:
+        """Where a sample is in the data set, of which ``length`` may use a part."""
+        return index * len(self.dataset) // len(self)
 
 
 def get_wrapped(dataset: Dataset) -> list[Dataset]:

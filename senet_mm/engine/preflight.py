@@ -10,6 +10,7 @@ from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop
 from torch.utils.data import DataLoader
 
+from senet_mm.datasets.balanced_sampler import BalancedSampler
 from senet_mm.datasets.seeding import own_random_numbers
 from senet_mm.datasets.subset import length_of
 from senet_mm.utils.meta import run_on_meta
@@ -26,13 +27,20 @@ if TYPE_CHECKING:
 def check_loop(loop: BaseLoop) -> None:
     """Raise a ValueError for a loop that never ends, or does nothing."""
     sampler = getattr(loop.dataloader, 'sampler', None)
-    endless = isinstance(getattr(sampler, 'sampler', sampler), InfiniteSampler)
+    sampler = getattr(sampler, 'sampler', sampler)
+    trains = isinstance(loop, EpochBasedTrainLoop | IterBasedTrainLoop)
+    if isinstance(sampler, BalancedSampler) and not trains:
+        raise ValueError(
+            'BalancedSampler repeats images, which an evaluation must not; allowed: DefaultSampler '
+            'in val_dataloader and test_dataloader'
+        )
+    endless = isinstance(sampler, InfiniteSampler)
     if endless and not isinstance(loop, IterBasedTrainLoop):
         raise ValueError(
             'InfiniteSampler never ends an epoch; allowed: DefaultSampler, or, in training, '
             'train_cfg=dict(by_epoch=False, max_iters=...)'
         )
-    if isinstance(loop, EpochBasedTrainLoop | IterBasedTrainLoop) and loop.max_iters < 1:
+    if trains and loop.max_iters < 1:
         raise ValueError('max_epochs or max_iters of train_cfg is 0; allowed: from 1')
 
 

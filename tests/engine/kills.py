@@ -53,7 +53,11 @@ BASE = {
 # What is trained: the options that a kind of run adds.
 KINDS = {
     'plain': {},
-    'one kept': {'default_hooks.checkpoint.max_keep_ckpts': 1},
+    'balanced, one kept': {
+        'train_dataloader.sampler.type': 'BalancedSampler',
+        'model.head.class_weight': 'effective',
+        'default_hooks.checkpoint.max_keep_ckpts': 1,
+    },
     'by iteration, mixup': {
         'model.train_cfg': dict(augments=[dict(type='Mixup', alpha=0.8)]),
         'default_hooks.checkpoint.by_epoch': False,

@@ -70,7 +70,7 @@ def test_a_killed_run_equals_one_that_was_not(wholes, tmp_path, kind, aimed):
 
 def test_two_processes_of_which_some_are_killed(tmp_path):
     """A rank, the launcher, or all of them; started again, the run equals one without kills."""
-    kind = KINDS['one kept']
+    kind = KINDS['balanced, one kept']
     for run in run_ranks(['tools/train.py', write_config(tmp_path / 'whole', kind)], 2):
         assert run.returncode == 0, run.stderr
     # Sooner than any run ends.

@@ -7,7 +7,9 @@ from mmengine.registry import DATA_SAMPLERS
 
 from senet_mm.datasets.seeding import SeededSampler
 
-SAMPLERS = ['DefaultSampler', 'InfiniteSampler', 'mmpretrain.RepeatAugSampler']
+SAMPLERS = [
+    'DefaultSampler', 'InfiniteSampler', 'mmpretrain.RepeatAugSampler', 'senet_mm.BalancedSampler',
+]  # fmt: skip
 # Modules that ask for the number of processes.
 ASKING = [
     'mmengine.dataset.sampler',
@@ -15,6 +17,13 @@ ASKING = [
     'senet_mm.datasets.seeding',
 ]
 IMAGES = 103
+
+
+class Labelled(list):
+    """Images of five classes, a third of them of the first."""
+
+    def get_gt_labels(self):
+        return [max(0, i % 7 - 2) for i in self]
 
 
 def read(patch, kind, start, processes, batches=None, batch_size=4):
@@ -35,7 +44,7 @@ def read(patch, kind, start, processes, batches=None, batch_size=4):
         patch.setattr(
             'senet_mm.datasets.seeding.get_dist_info', lambda rank=rank: (rank, processes)
         )
-        sampler = DATA_SAMPLERS.build(dict(type=kind, dataset=range(IMAGES), seed=1))
+        sampler = DATA_SAMPLERS.build(dict(type=kind, dataset=Labelled(range(IMAGES)), seed=1))
         seeded = SeededSampler(sampler, seed=0)
         seeded.set_epoch(5)
         seeded.start = start
@@ -63,7 +72,7 @@ def test_nothing_is_lost_and_nothing_comes_twice(monkeypatch, kind, processes):
     else:
         assert trained[:IMAGES] == whole
         # mmpretrain's sampler selects by itself as many as each process gets.
-        rounds = 1 if kind == 'DefaultSampler' else 2
+        rounds = 2 if 'RepeatAug' in kind else 1
         assert len(trained) < IMAGES + rounds * processes[2]
 
 

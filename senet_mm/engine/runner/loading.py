@@ -13,6 +13,7 @@ from senet_mm.engine.weights.preprocessing import describe_preprocessing
 from senet_mm.engine.weights.record import describe_training
 from senet_mm.engine.weights.training_state import check_training_state
 
+from ..balance import set_up_balance
 from ..checkpoints import restore_state
 from ..checkpoints.history import carry_history
 from ..classes import compare_checkpoint
@@ -65,6 +66,7 @@ class LoadingRunner(InterruptibleRunner):
             set_up_recomputation(self)
         check_run(self)
         if training:
+            set_up_balance(self)
             self._write_config()
 
     def _choose_checkpoint(self, training: bool) -> None:

@@ -11,8 +11,8 @@ from senet_mm.registry import MODELS
 
 # Keys that change neither tensors nor outputs: training, initialisation, speed.
 IRRELEVANT = {
-    'backward_mode', 'cal_acc', 'data_preprocessor', 'drop_path_rate', 'drop_rate', 'dropout',
-    'forward_mode', 'frozen_stages', 'init_cfg', 'label_smooth', 'loss', 'norm_eval',
+    'backward_mode', 'cal_acc', 'class_weight', 'data_preprocessor', 'drop_path_rate', 'drop_rate',
+    'dropout', 'forward_mode', 'frozen_stages', 'init_cfg', 'label_smooth', 'loss', 'norm_eval',
     'pretrained', 'requires_grad', 'topk', 'train_cfg', 'with_cp', 'zero_init_residual',
 }  # fmt: skip
 SYNCED = {'SyncBN': 'BN', 'MMSyncBN': 'BN', 'naiveSyncBN': 'BN'}

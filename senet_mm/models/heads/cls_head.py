@@ -1,6 +1,6 @@
 """The loss that our heads share, and the head for backbones with a classifier of their own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mmpretrain.evaluation.metrics import Accuracy
 from mmpretrain.models.heads import ClsHead as _ClsHead
@@ -16,7 +16,25 @@ class TensorTargets(_ClsHead):
     """A head whose loss also takes the targets of a batch as one tensor, (N,) or (N, classes).
 
     Name it before a head of mmpretrain.
+
+    Args:
+        class_weight: ``class_weight`` of the loss: a number per class, or ``balanced``,
+            ``effective`` or ``dict(effective=BETA)``, which a training resolves by its labels.
+        **kwargs: Arguments of mmpretrain's head.
+
+    Raises:
+        InputError: The loss has weights of its own.
     """
+
+    def __init__(
+        self,
+        *args: object,
+        class_weight: str | Mapping | Sequence | None = None,
+        **kwargs: object,
+    ) -> None:
+        if class_weight is not None:
+            kwargs['loss'] = add_class_weight(kwargs.get('loss'), class_weight)
+        super().__init__(*args, **kwargs)
 
     def _get_loss(
         self, cls_score: Tensor, data_samples: Tensor | Sequence[DataSample], **kwargs: object
@@ -36,6 +54,21 @@ class TensorTargets(_ClsHead):
             names = (f'accuracy_top-{k}' for k in self.topk)
             losses.update(zip(names, accuracy, strict=True))
         return losses
+
+
+def add_class_weight(loss: object, class_weight: object) -> dict:
+    """The config of a loss, by default the cross entropy, with weights of the classes.
+
+    Raises:
+        InputError: The loss is no config, or has weights of its own.
+    """
+    loss = dict(type='CrossEntropyLoss') if loss is None else loss
+    if not isinstance(loss, Mapping) or loss.get('class_weight') is not None:
+        raise InputError(
+            f'class_weight={class_weight!r} of the head and loss={loss} are both given; allowed: '
+            'class_weight in one of them'
+        )
+    return {**loss, 'class_weight': class_weight}
 
 
 @MODELS.register_module()

@@ -1,5 +1,7 @@
 """The linear classification head."""
 
+from typing import Any
+
 from mmpretrain.models.heads import LinearClsHead as _LinearClsHead
 from torch import Tensor, nn
 
@@ -18,7 +20,8 @@ class LinearClsHead(TensorTargets, ScopedInit, _LinearClsHead):
         dropout: Probability of dropping a feature (0.2 in SENet-154).
         label_smooth: Label smoothing; 0 is the plain cross entropy (0.1 in the paper's ablations).
             Soft labels (mixup) are smoothed, too.
-        **kwargs: Arguments of mmpretrain's head: ``num_classes``, ``in_channels``, ``topk``, ...
+        **kwargs: ``class_weight``, see :class:`TensorTargets`, and arguments of mmpretrain's head:
+            ``num_classes``, ``in_channels``, ``topk``, ...
 
     Raises:
         ValueError: Both ``loss`` and ``label_smooth`` are given.
@@ -29,7 +32,7 @@ class LinearClsHead(TensorTargets, ScopedInit, _LinearClsHead):
         *args: object,
         dropout: float = 0.0,
         label_smooth: float = 0.0,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
         if label_smooth:
             if 'loss' in kwargs:
