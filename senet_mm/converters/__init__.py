@@ -1,6 +1,7 @@
 from .caffe_names import caffe_names
 from .caffemodel import CaffeLayer, CaffeModel, read_caffemodel, write_caffemodel
 from .convert import Conversion, convert, convert_back
+from .hub import read_hub_folder
 
 __all__ = [
     'CaffeLayer',
@@ -10,5 +11,6 @@ __all__ = [
     'convert',
     'convert_back',
     'read_caffemodel',
+    'read_hub_folder',
     'write_caffemodel',
 ]

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
+from mmengine.config import Config
 from torch import Tensor
 
 from senet_mm.config import get_config, list_models
@@ -22,15 +23,16 @@ class Target:
 
     Args:
         config: Name or path of the config.
+        cfg: The config, where it is not as the file has it.
 
     Raises:
         FileNotFoundError: There is no such config.
         ValueError: Its backbone is none that others have weights for.
     """
 
-    def __init__(self, config: str) -> None:
+    def __init__(self, config: str, cfg: Config | None = None) -> None:
         self.config = config
-        self.cfg = get_config(config)
+        self.cfg = get_config(config) if cfg is None else cfg
         kind = type(self.model.backbone)
         if not issubclass(kind, tuple(b for form in FORMATS for b in form.backbones)):
             raise ValueError(
