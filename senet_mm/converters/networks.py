@@ -23,12 +23,12 @@ class Network(NamedTuple):
     options: dict[str, Any] = {}
 
 
-# timm has no layer of SE narrower than 8 channels today, its legacy networks have.
+# Hidden layers of SE have multiples of 8 channels in timm.
 ROUNDED = {'model.se.layer.divisor': 8}
-CEIL = {'model.backbone.stem.pool': 'ceil'}
 PLAIN = {'model.se': None}
 
-# Architecture of timm -> network of ours, with 1,000 classes and images of 3 channels.
+# Architecture of timm -> network of ours, with 1,000 classes and images of 3 channels. The legacy
+# SE-ResNet-18 and -34 of timm have one more ReLU, before the layer of SE.
 TIMM_NETWORKS = {
     'resnet18': Network('seresnet18_8xb32_in1k', PLAIN),
     'resnet34': Network('seresnet34_8xb32_in1k', PLAIN),
@@ -45,8 +45,6 @@ TIMM_NETWORKS = {
     'seresnext50_32x4d': Network('seresnext50-32x4d_8xb32_in1k'),
     'seresnext101_32x4d': Network('seresnext101-32x4d_8xb32_in1k'),
     'senet154': Network('senet154_8xb32_in1k'),
-    'legacy_seresnet18': Network('seresnet18_8xb32_in1k', CEIL),
-    'legacy_seresnet34': Network('seresnet34_8xb32_in1k', CEIL),
     'legacy_seresnet50': Network('seresnet50-caffe_8xb32_in1k'),
     'legacy_seresnet101': Network('seresnet101-caffe_8xb32_in1k'),
     'legacy_seresnet152': Network('seresnet152-caffe_8xb32_in1k'),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from senet_mm.config import get_config, list_models
 from senet_mm.engine.classifier import build_classifier
-from senet_mm.models.backbones import BNInception, Bottleneck
+from senet_mm.models.backbones import BNInception, Bottleneck, ResNet
 
 from .formats import FORMATS, Format, Geometry
 
@@ -97,6 +97,11 @@ class Target:
             raise ValueError(
                 f'config {self.config} has the backbone {type(backbone).__name__}, which is none '
                 f'of {form.title}; allowed: {", ".join(dict.fromkeys(having))}'
+            )
+        if not form.basic_blocks and isinstance(backbone, ResNet) and self.geometry.style is None:
+            raise ValueError(
+                f'config {self.config} has blocks of two convolutions; {form.title} have others, '
+                'with the same names and shapes; allowed: a config with bottlenecks'
             )
         needs = self.geometry_in(form)
         if self.does(needs):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 KEPT = ('epoch', 'iter', 'metrics')
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('src', help='checkpoint')
     parser.add_argument('out_dir', type=Path, nargs='?', help='folder to write to')
@@ -50,7 +50,7 @@ def parse_args() -> argparse.Namespace:
     )
     add_cfg_options(parser)
     parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
-    return parser.parse_args()
+    return parser.parse_args(args)
 
 
 def check_date(date: str | None) -> str:
