@@ -2,6 +2,7 @@ from .caffe_names import caffe_names
 from .caffemodel import CaffeLayer, CaffeModel, read_caffemodel, write_caffemodel
 from .convert import Conversion, convert, convert_back
 from .hub import read_hub_folder
+from .published import read_published
 
 __all__ = [
     'CaffeLayer',
@@ -12,5 +13,6 @@ __all__ = [
     'convert_back',
     'read_caffemodel',
     'read_hub_folder',
+    'read_published',
     'write_caffemodel',
 ]

@@ -36,6 +36,8 @@ ZOOS: dict[str, Callable[[], dict[str, str | None]]] = {
     'openmmlab': openmmlab_models,
     'torchvision': get_torchvision_models,
 }
+# Projects whose published weights are converted when they are read.
+PROJECTS = ('mmpretrain', 'timm')
 
 
 def load_from_anywhere(filename: str, map_location: str | None = None) -> object:
@@ -46,7 +48,8 @@ def load_from_anywhere(filename: str, map_location: str | None = None) -> object
 
     Args:
         filename: Path, also of a folder in the layout of timm's hub, URL (see
-            :func:`senet_mm.engine.weights.download.fetch`) or ``torchvision://NAME``.
+            :func:`senet_mm.engine.weights.download.fetch`), ``torchvision://NAME``, or a name
+            under which timm or mmpretrain publishes weights: ``timm://seresnet50.a1_in1k``.
         map_location: Device to which tensors are read.
 
     Raises:
@@ -58,10 +61,12 @@ def load_from_anywhere(filename: str, map_location: str | None = None) -> object
     scheme, name = match[1], filename[match.end() :]
     if scheme in ('http', 'https'):
         return load_from_url(filename, map_location)
+    if scheme in PROJECTS:
+        return FUNCTIONS.get('read_published')(scheme, name)
     if scheme not in ZOOS:
         raise ValueError(
             f'checkpoint {filename} is refused: {scheme}:// is not read; allowed: a path, '
-            f'http(s)://ADDRESS#sha256=HEX, {"://NAME, ".join(sorted(ZOOS))}://NAME'
+            f'http(s)://ADDRESS#sha256=HEX, {"://NAME, ".join(sorted([*ZOOS, *PROJECTS]))}://NAME'
         )
     url = ZOOS[scheme]().get(name)
     if url is None:
