@@ -1,6 +1,8 @@
 from .caffe_names import caffe_names
 from .caffemodel import CaffeLayer, CaffeModel, read_caffemodel, write_caffemodel
 from .convert import Conversion, convert, convert_back
+from .hub import read_hub_folder
+from .published import read_published
 
 __all__ = [
     'CaffeLayer',
@@ -10,5 +12,7 @@ __all__ = [
     'convert',
     'convert_back',
     'read_caffemodel',
+    'read_hub_folder',
+    'read_published',
     'write_caffemodel',
 ]

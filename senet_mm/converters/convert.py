@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
@@ -25,7 +25,7 @@ from senet_mm.version import __version__
 
 from .caffe import reorder_classes
 from .formats import Format
-from .images import find_license, find_preprocessing
+from .images import find_hub_classes, find_license, find_preprocessing
 from .recognition import files_of, find_kinds, fitting, list_kinds, recognise
 from .target import Target
 from .tensor_files import tensors_in
@@ -46,6 +46,12 @@ class Conversion(NamedTuple):
     form: Format
     initialised: list[str]
     preprocessing: Mapping = {}
+
+    def describe(self, config: str, way: str, class_order: str) -> str:
+        """The network, whose weights they are, and in a second line how images are prepared."""
+        line = f'{config}, {way} {self.form.title}, class order {class_order}'
+        fields = ', '.join(f'{name}={value}' for name, value in self.preprocessing.items())
+        return f'{line}\nimages: {fields}' if fields else line
 
 
 @answering
@@ -83,18 +89,45 @@ def convert(
     check_option('kind', kind, list_kinds())
     check_option('class_order', class_order, CLASS_ORDERS)
     _check_destination(dst, CHECKPOINT_SUFFIXES, force)
-    target = Target(model)
+    checkpoint, done = read_as_ours(kind, src, Target(model), class_order, preprocessing)
+    with atomic_file(dst) as file:
+        torch.save(checkpoint, file)
+    return done
+
+
+def read_as_ours(
+    kind: str,
+    src: str | os.PathLike,
+    target: Target,
+    class_order: str = 'sorted',
+    preprocessing: Mapping | None = None,
+) -> tuple[dict[str, Any], Conversion]:
+    """The checkpoint of ours with the weights of a file; see :func:`convert` for the arguments.
+
+    Args:
+        kind: Where the file is from.
+        src: The file.
+        target: The network; images of its config are then prepared as the weights want it.
+        class_order: The order of the classes.
+        preprocessing: What is not as the file says.
+
+    Returns:
+        ``{'state_dict': ..., 'meta': ...}`` and what was done.
+
+    Raises:
+        ValueError: The file is damaged, or it does not fit the target.
+    """
     state, done = _read_theirs(kind, src, target, class_order)
     report_not_finite(state, str(src))
     digest = sha256(src)
-    prepared = find_preprocessing(done.form, src, digest, model, preprocessing or {})
+    prepared = find_preprocessing(done.form, src, digest, target.config, preprocessing or {})
     set_preprocessing(target.cfg, prepared)
     meta = dict(
-        config=model,
+        config=target.config,
         cfg=target.cfg.pretty_text,
         preprocessing=prepared,
         dataset_meta=dict(classes=_class_names(src, target, done.form, class_order)),
-        recipe=Path(model).stem,
+        recipe=Path(target.config).stem,
         license=find_license(done.form, src),
         source=f'{Path(src).name} of {done.form.title}, SHA-256 {digest}'[:LONGEST_TEXT],
         source_format=kind,
@@ -103,9 +136,7 @@ def convert(
         class_order=class_order,
         senet_mm_version=__version__,
     )
-    with atomic_file(dst) as file:
-        torch.save(dict(state_dict=state, meta=meta), file)
-    return done._replace(preprocessing=prepared)
+    return dict(state_dict=state, meta=meta), done._replace(preprocessing=prepared)
 
 
 @answering
@@ -160,7 +191,7 @@ def _class_names(
         ValueError: The file has another number of names than of classes.
     """
     number = target.model.head.num_classes
-    if names := form.files.find_classes(Path(src)):
+    if names := form.files.find_classes(Path(src)) or find_hub_classes(form, src):
         if len(names) != number:
             raise ValueError(f'{src} has {len(names)} names of classes; allowed: {number}')
         return list(names)

@@ -105,6 +105,7 @@ class Format(NamedTuple):
         files: Their files.
         scopes: Default scopes of the configs in their files.
         backbones: Those of our backbones that they have.
+        basic_blocks: Whether their blocks of two convolutions are ours.
         class_order: Returns the index in theirs of every class of ImageNet in sorted order,
             (1000,); None where theirs are sorted.
         images_of: First part of our config's name -> what differs from ``images``.
@@ -123,6 +124,7 @@ class Format(NamedTuple):
     files: Files = TENSORS
     scopes: tuple[str, ...] = ()
     backbones: tuple[type[nn.Module], ...] = (ResNet,)
+    basic_blocks: bool = True
     class_order: Callable[[], Tensor] | None = None
     images_of: dict[str, dict[str, Any]] = {}
     find_images: Callable[[Path, str], dict[str, Any]] = lambda path, digest: {}
@@ -158,6 +160,7 @@ TIMM_LEGACY = Format(
     pool='ceil',
     style='caffe',
     grouped_style='pytorch',
+    basic_blocks=False,  # they have one more ReLU, before the layer of SE
     images=IMAGENET,
     find_images=images_in_hub,
 )

@@ -1,7 +1,5 @@
 """What other projects record beside the tensors: images, stride placement, classes."""
 
-import json
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +9,8 @@ import torchvision
 
 from senet_mm.engine.weights.origin import LONGEST_TEXT, load_origin
 from senet_mm.engine.weights.preprocessing import check_preprocessing
+
+from .hub_config import find_hub_config, read_images
 
 if TYPE_CHECKING:
     from .formats import Format
@@ -50,43 +50,23 @@ def find_preprocessing(
     return check_preprocessing(prepared, '--preprocessing')
 
 
-def _read_hub(src: Path) -> dict | None:
-    """``pretrained_cfg`` of ``config.json``, which the hub keeps beside timm's weights, if any."""
-    file = src.with_name('config.json')
-    if not file.is_file():
-        return None
-    try:
-        return json.loads(file.read_bytes()).get('pretrained_cfg')
-    except Exception as error:  # whatever a value of another type raises
-        raise ValueError(f'{file} is no config of a network of timm: {error!r}') from error
-
-
 def find_license(form: 'Format', src: str | os.PathLike) -> str | None:
     """The licence that timm's ``config.json`` beside a file of its weights states, if it does."""
-    stated = _read_hub(Path(src)) if form.kind == 'timm' else None
-    found = (stated or {}).get('license')
+    config = find_hub_config(src) if form.kind == 'timm' else None
+    found = config and config.fields.get('license')
     return found if isinstance(found, str) and 0 < len(found) <= LONGEST_TEXT else None
+
+
+def find_hub_classes(form: 'Format', src: str | os.PathLike) -> tuple[str, ...] | None:
+    """The names of the classes in timm's ``config.json`` beside a file of its weights, if any."""
+    config = find_hub_config(src) if form.kind == 'timm' else None
+    return config.classes if config else None
 
 
 def images_in_hub(src: Path, digest: str) -> dict[str, Any]:
     """What ``config.json`` says, which the hub keeps beside the weights of timm."""
-    file = src.with_name('config.json')
-    cfg = _read_hub(src)
-    if cfg is None:
-        return {}
-    try:
-        size, interpolation = cfg['input_size'], cfg['interpolation']
-        share, mode = cfg['crop_pct'], cfg.get('crop_mode', 'center')
-        mean, std = ([round(255 * value, 6) for value in cfg[key]] for key in ('mean', 'std'))
-        resize = math.floor(size[1] / share)
-        is_square = size[1] == size[2]
-    except Exception as error:  # whatever a value of another type raises
-        raise ValueError(f'{file} is no config of a network of timm: {error!r}') from error
-    if mode != 'center' or not is_square:
-        raise ValueError(
-            f'{file} has crop_mode={mode!r}, input_size={size}; allowed: center, a square'
-        )
-    return dict(mean=mean, std=std, resize=resize, crop=size[1], interpolation=interpolation)
+    config = find_hub_config(src)
+    return read_images(config) if config else {}
 
 
 def images_of_torchvision(src: Path, digest: str) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
+from mmengine.config import Config
 from torch import Tensor
 
 from senet_mm.config import get_config, list_models
 from senet_mm.engine.classifier import build_classifier
-from senet_mm.models.backbones import BNInception, Bottleneck
+from senet_mm.models.backbones import BNInception, Bottleneck, ResNet
 
 from .formats import FORMATS, Format, Geometry
 
@@ -22,15 +23,16 @@ class Target:
 
     Args:
         config: Name or path of the config.
+        cfg: The config, where it is not as the file has it.
 
     Raises:
         FileNotFoundError: There is no such config.
         ValueError: Its backbone is none that others have weights for.
     """
 
-    def __init__(self, config: str) -> None:
+    def __init__(self, config: str, cfg: Config | None = None) -> None:
         self.config = config
-        self.cfg = get_config(config)
+        self.cfg = get_config(config) if cfg is None else cfg
         kind = type(self.model.backbone)
         if not issubclass(kind, tuple(b for form in FORMATS for b in form.backbones)):
             raise ValueError(
@@ -95,6 +97,11 @@ class Target:
             raise ValueError(
                 f'config {self.config} has the backbone {type(backbone).__name__}, which is none '
                 f'of {form.title}; allowed: {", ".join(dict.fromkeys(having))}'
+            )
+        if not form.basic_blocks and isinstance(backbone, ResNet) and self.geometry.style is None:
+            raise ValueError(
+                f'config {self.config} has blocks of two convolutions; {form.title} have others, '
+                'with the same names and shapes; allowed: a config with bottlenecks'
             )
         needs = self.geometry_in(form)
         if self.does(needs):

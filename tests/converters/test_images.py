@@ -72,8 +72,11 @@ def test_timm_by_the_config_of_the_hub(tmp_path):
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        (dict(crop_mode='border'), "crop_mode='border', input_size=.*; allowed: center, a square"),
-        (dict(input_size=[3, 288, 224]), r'input_size=\[3, 288, 224\]; allowed: center, a square'),
+        (
+            dict(crop_mode='border'),
+            "crop_mode='border', input_size=.*; allowed: center or squ",
+        ),
+        (dict(input_size=[3, 288, 224]), r'input_size=\[3, 288, 224\]; allowed: center or sq'),
         (dict(mean='x'), 'is no config of a network of timm'),
         (dict(crop_pct=0), 'is no config of a network of timm'),
         (dict(crop_pct=1e-320), 'is no config of a network of timm'),

@@ -55,10 +55,7 @@ def main(args: argparse.Namespace) -> None:
         raise ValueError('--preprocessing is recorded in a checkpoint; allowed: without --reverse')
     done = convert_back(*options) if args.reverse else convert(*options, args.preprocessing)
     way = 'to' if args.reverse else 'from'
-    print(f'{args.dst}: {args.model}, {way} {done.form.title}, class order {args.class_order}')
-    if done.preprocessing:
-        fields = (f'{name}={value}' for name, value in done.preprocessing.items())
-        print(f'images: {", ".join(fields)}')
+    print(f'{args.dst}: {done.describe(args.model, way, args.class_order)}')
     if done.initialised:
         print(
             f'{len(done.initialised)} tensors that {done.form.title} does not have (SE) keep the '

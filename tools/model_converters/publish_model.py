@@ -4,10 +4,11 @@
 python tools/model_converters/publish_model.py work_dirs/seresnet8/epoch_30.pth weights \
     --name seresnet8_1xb64_digits
 
-Writes NAME_DATE-HASH8.pth and a JSON file with the same metadata. The weights are those used for
-testing (the averaged ones if the training had an EMA) and must fit the config. Optimizer, logs and
-paths of this machine are left out. The same checkpoint, config and versions give the same bytes and
-so the same hash.
+Writes NAME_DATE-HASH8.pth and a JSON file with the same metadata. With --hub FOLDER it writes a
+folder in the layout of timm's hub: config.json, model.safetensors and README.md, the model card.
+The weights are those used for testing (the averaged ones if the training had an EMA) and must fit
+the config. Optimizer, logs and paths of this machine are left out. The same checkpoint, config and
+versions give the same bytes and so the same hash.
 """
 
 import argparse
@@ -27,10 +28,17 @@ if TYPE_CHECKING:
 KEPT = ('epoch', 'iter', 'metrics')
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('src', help='checkpoint')
-    parser.add_argument('out_dir', type=Path, help='folder to write to')
+    parser.add_argument('out_dir', type=Path, nargs='?', help='folder to write to')
+    parser.add_argument(
+        '--hub',
+        type=Path,
+        metavar='FOLDER',
+        help="new folder in the layout of timm's hub, for timm.create_model('local-dir:FOLDER') "
+        "where timm has the network, and for get_model('FOLDER')",
+    )
     parser.add_argument(
         '--name',
         required=True,
@@ -42,7 +50,7 @@ def parse_args() -> argparse.Namespace:
     )
     add_cfg_options(parser)
     parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
-    return parser.parse_args()
+    return parser.parse_args(args)
 
 
 def check_date(date: str | None) -> str:
@@ -116,7 +124,39 @@ def write_pair(out_dir: Path, stem: str, content: bytes, meta: dict) -> Path:
     return file
 
 
+def share(folder: Path, src: Path, model: 'nn.Module', meta: dict, known: dict) -> None:
+    """Write the folder for a hub, and say what timm cannot do.
+
+    Args:
+        folder: The new folder.
+        src: The checkpoint.
+        model: Its classifier.
+        meta: What is published.
+        known: The meta of the checkpoint.
+    """
+    from senet_mm.converters.model_card import Results, make_card
+    from senet_mm.converters.share import make_shared, write_shared
+    from senet_mm.engine.run_reading import find_run, get_scores
+
+    shared = make_shared(model, meta)
+    train_cfg = model.cfg.get('train_cfg') or {}
+    by_epoch = train_cfg.get('by_epoch', 'Epoch' in str(train_cfg.get('type')))
+    run = find_run(src, known, by_epoch)
+    if stated := known.get('metrics'):
+        scores, loader = stated, 'test_dataloader'
+    else:
+        scores, loader = get_scores(run, known, by_epoch), 'val_dataloader'
+    results = Results(scores, model.cfg.get(loader) or {})
+    seed = {'seed': known['seed']} if 'seed' in known else {}
+    card = make_card(shared, {**meta, **seed}, results, run, folder.name)
+    write_shared(folder, shared, card)
+    for line in shared.lines:
+        print(line)
+
+
 def main(args: argparse.Namespace) -> None:
+    if (args.out_dir is None) == (args.hub is None):
+        raise ValueError('allowed: either a folder to write to, or --hub FOLDER')
     date = check_date(args.date)
 
     from mmengine.runner import CheckpointLoader
@@ -135,7 +175,11 @@ def main(args: argparse.Namespace) -> None:
         except ValueError as error:
             raise ValueError(f'--metrics {args.metrics} is no JSON: {error}') from error
     name = Path(find_config(args.name)).stem
-    meta = make_meta(meta, name, model)
+    known, meta = meta, make_meta(meta, name, model)
+    if args.hub:
+        share(args.hub, Path(args.src), model, meta, known)
+        print(args.hub)
+        return
     print(write_pair(args.out_dir, f'{name}_{date}', make_content(model, meta), meta))
 
 

@@ -1,5 +1,6 @@
 """Where a checkpoint may come from: a file, a URL with a hash, or a name that stands for one."""
 
+import os
 import re
 from collections.abc import Callable
 
@@ -10,6 +11,8 @@ from mmengine.runner.checkpoint import (
     get_mmcls_models,
     get_torchvision_models,
 )
+
+from senet_mm.registry import FUNCTIONS
 
 from .download import load_from_url
 from .safe_load import load_from_local
@@ -33,6 +36,8 @@ ZOOS: dict[str, Callable[[], dict[str, str | None]]] = {
     'openmmlab': openmmlab_models,
     'torchvision': get_torchvision_models,
 }
+# Projects whose published weights are converted when they are read.
+PROJECTS = ('mmpretrain', 'timm')
 
 
 def load_from_anywhere(filename: str, map_location: str | None = None) -> object:
@@ -42,7 +47,9 @@ def load_from_anywhere(filename: str, map_location: str | None = None) -> object
     back to full unpickling, which runs the code in a file, and check no hash.
 
     Args:
-        filename: Path, URL (see :func:`senet_mm.engine.weights.download.fetch`) or ``torchvision://NAME``.
+        filename: Path, also of a folder in the layout of timm's hub, URL (see
+            :func:`senet_mm.engine.weights.download.fetch`), ``torchvision://NAME``, or a name
+            under which timm or mmpretrain publishes weights: ``timm://seresnet50.a1_in1k``.
         map_location: Device to which tensors are read.
 
     Raises:
@@ -50,20 +57,31 @@ def load_from_anywhere(filename: str, map_location: str | None = None) -> object
     """
     match = SCHEME.match(filename)
     if not match:
-        return load_from_local(filename, map_location)
+        return _load_from_path(filename, map_location)
     scheme, name = match[1], filename[match.end() :]
     if scheme in ('http', 'https'):
         return load_from_url(filename, map_location)
+    if scheme in PROJECTS:
+        return FUNCTIONS.get('read_published')(scheme, name)
     if scheme not in ZOOS:
         raise ValueError(
             f'checkpoint {filename} is refused: {scheme}:// is not read; allowed: a path, '
-            f'http(s)://ADDRESS#sha256=HEX, {"://NAME, ".join(sorted(ZOOS))}://NAME'
+            f'http(s)://ADDRESS#sha256=HEX, {"://NAME, ".join(sorted([*ZOOS, *PROJECTS]))}://NAME'
         )
     url = ZOOS[scheme]().get(name)
     if url is None:
         raise ValueError(f'checkpoint {filename}: {scheme}:// has no {name}')
     checkpoint = load_from_url(url, map_location)
     return _backbone(checkpoint, filename) if scheme == 'mmcls' else checkpoint
+
+
+def _load_from_path(path: str, map_location: str | None) -> object:
+    """A file, or a folder in the layout of timm's hub."""
+    path = os.path.expanduser(path)
+    if os.path.isdir(path):
+        # By its name: the converters are above the engine.
+        return FUNCTIONS.get('read_hub_folder')(path, map_location)
+    return load_from_local(path, map_location)
 
 
 def _backbone(checkpoint: object, filename: str) -> dict:

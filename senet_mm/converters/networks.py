@@ -1,0 +1,84 @@
+"""Networks of timm that are ours too: its architectures, and our configs for them."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+
+from senet_mm.config import get_config
+from senet_mm.engine.weights.preprocessing import get_network
+from senet_mm.engine.weights.same_network import compare_networks
+from senet_mm.models.num_classes import set_num_classes
+
+
+class Network(NamedTuple):
+    """A network of ours.
+
+    Attributes:
+        config: Name of a config.
+        options: Options of the config.
+    """
+
+    config: str
+    options: dict[str, Any] = {}
+
+
+# Hidden layers of SE have multiples of 8 channels in timm.
+ROUNDED = {'model.se.layer.divisor': 8}
+PLAIN = {'model.se': None}
+
+# Architecture of timm -> network of ours, with 1,000 classes and images of 3 channels. The legacy
+# SE-ResNet-18 and -34 of timm have one more ReLU, before the layer of SE.
+TIMM_NETWORKS = {
+    'resnet18': Network('seresnet18_8xb32_in1k', PLAIN),
+    'resnet34': Network('seresnet34_8xb32_in1k', PLAIN),
+    'resnet50': Network('resnet50_8xb32_in1k'),
+    'resnet101': Network('resnet101_8xb32_in1k'),
+    'resnet152': Network('seresnet152_8xb32_in1k', PLAIN),
+    'resnext50_32x4d': Network('seresnext50-32x4d_8xb32_in1k', PLAIN),
+    'resnext101_32x4d': Network('seresnext101-32x4d_8xb32_in1k', PLAIN),
+    'seresnet18': Network('seresnet18_8xb32_in1k', ROUNDED),
+    'seresnet34': Network('seresnet34_8xb32_in1k', ROUNDED),
+    'seresnet50': Network('seresnet50_8xb32_in1k'),
+    'seresnet101': Network('seresnet101_8xb32_in1k'),
+    'seresnet152': Network('seresnet152_8xb32_in1k'),
+    'seresnext50_32x4d': Network('seresnext50-32x4d_8xb32_in1k'),
+    'seresnext101_32x4d': Network('seresnext101-32x4d_8xb32_in1k'),
+    'senet154': Network('senet154_8xb32_in1k'),
+    'legacy_seresnet50': Network('seresnet50-caffe_8xb32_in1k'),
+    'legacy_seresnet101': Network('seresnet101-caffe_8xb32_in1k'),
+    'legacy_seresnet152': Network('seresnet152-caffe_8xb32_in1k'),
+    'legacy_seresnext50_32x4d': Network('seresnext50-32x4d-caffe_8xb32_in1k'),
+    'legacy_seresnext101_32x4d': Network('seresnext101-32x4d-caffe_8xb32_in1k'),
+    'legacy_senet154': Network('senet154-caffe_64xb32-100e_in1k'),
+}
+# Keys in which a network of ours may differ from that of the table.
+FREE = {'model.head.num_classes', 'model.backbone.in_channels'}
+
+
+def get_network_config(architecture: str, num_classes: int = 1000, in_channels: int = 3) -> Config:
+    """Our config for an architecture of timm, one of ``TIMM_NETWORKS``."""
+    cfg = get_config(*TIMM_NETWORKS[architecture])
+    set_num_classes(cfg.model, num_classes)
+    if cfg.get('data_preprocessor'):
+        cfg.data_preprocessor.num_classes = num_classes
+    if in_channels != 3:
+        cfg.model.backbone.in_channels = in_channels
+        cfg.input_shape = (in_channels, *cfg.input_shape[1:])
+    return cfg
+
+
+def find_architecture(cfg: Mapping) -> str | None:
+    """The architecture of timm that is the network of a config of ours; None where it has none."""
+    backbone = get_network(cfg).get('backbone') or {}
+    for architecture in TIMM_NETWORKS:
+        other = get_config(*TIMM_NETWORKS[architecture]).model.backbone
+        if other.depth == backbone.get('depth') and is_network(cfg, architecture):
+            return architecture
+    return None
+
+
+def is_network(cfg: Mapping, architecture: str) -> bool:
+    """Whether the network of a config, whatever its classes and channels, is one of timm."""
+    differences = compare_networks(get_network(cfg), get_network_config(architecture).model)
+    return {difference.key for difference in differences} <= FREE
