@@ -127,27 +127,73 @@ def to_compile(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
     return Deployed(run, path, f'{how}, torch.compile with freezing')
 
 
-def to_onnx(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
-    """ONNX in float32 with a dynamic batch, (N, C, H, W) -> (N, classes), run by onnxruntime."""
+def need_onnx() -> None:
+    """Raise an ImportError unless the packages for ONNX are installed."""
     for package in ('onnx', 'onnxscript', 'onnxruntime'):
         need(package, 'deploy')
-    import onnxruntime
 
-    path = folder / 'model.onnx'
+
+def write_onnx(model: nn.Module, example: Tensor, path: Path, early: bool = True) -> Path:
+    """Write a classifier as ONNX, float32 with a dynamic batch; ``early`` as of :func:`.fold`."""
     torch.onnx.export(
-        fold(model.cpu()), (example.cpu(),), path, dynamo=True, verbose=False,
+        fold(model.cpu(), early=early), (example.cpu(),), path, dynamo=True, verbose=False,
         dynamic_shapes=ANY_BATCH, external_data=False,
         input_names=['images'], output_names=['logits'],
     )  # fmt: skip
+    return path
+
+
+def start_onnx(network: Path | bytes) -> Callable[[Tensor], Tensor]:
+    """An ONNX network, or its file, in onnxruntime: (N, C, H, W) -> (N, classes)."""
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
+    session = onnxruntime.InferenceSession(network, options, providers=['CPUExecutionProvider'])
 
     def run(images: Tensor) -> Tensor:
         [logits] = session.run(None, {'images': images.cpu().numpy()})
         return torch.from_numpy(logits)
 
-    return Deployed(run, path, 'float32, onnxruntime')
+    return run
+
+
+def to_onnx(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
+    """ONNX in float32 with a dynamic batch, (N, C, H, W) -> (N, classes), run by onnxruntime."""
+    need_onnx()
+    path = write_onnx(model, example, folder / 'model.onnx')
+    return Deployed(start_onnx(path), path, 'float32, onnxruntime')
+
+
+def convert_to_openvino(model: nn.Module, example: Tensor, early: bool = True) -> Any:
+    """A classifier as an ``openvino.Model`` with a dynamic batch; ``early`` as of :func:`.fold`."""
+    import openvino
+
+    folded = fold(model.cpu(), early=early)
+    return openvino.convert_model(
+        torch.export.export(folded, (example.cpu(),), dynamic_shapes=ANY_BATCH)
+    )
+
+
+def start_openvino(network: Any) -> tuple[Callable[[Tensor], Tensor], str]:
+    """An ``openvino.Model`` compiled for the CPU: (N, C, H, W) -> (N, classes), and its precision.
+
+    What is not quantised runs in bfloat16 where the CPU has it, else in float32.
+    """
+    import openvino
+
+    precision = 'bf16' if has_fast_bf16('cpu') else 'f32'
+    options = dict(
+        INFERENCE_PRECISION_HINT=precision, INFERENCE_NUM_THREADS=torch.get_num_threads()
+    )
+    # Compile one model for all batch sizes. On CPUs with AMX each compiled model installs a signal
+    # stack; destroying several restores a freed one, and the next signal kills the process.
+    compiled = openvino.compile_model(network, 'CPU', options)
+
+    def run(images: Tensor) -> Tensor:
+        return torch.from_numpy(compiled(images.cpu().numpy())[0])
+
+    return run, precision
 
 
 def to_openvino(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
@@ -158,21 +204,10 @@ def to_openvino(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
     need('openvino', 'openvino')
     import openvino
 
-    program = torch.export.export(fold(model.cpu()), (example.cpu(),), dynamic_shapes=ANY_BATCH)
-    converted = openvino.convert_model(program)
+    converted = convert_to_openvino(model, example)
     path = folder / 'model.xml'
     openvino.save_model(converted, path, compress_to_fp16=False)
-    precision = 'bf16' if has_fast_bf16('cpu') else 'f32'
-    options = dict(
-        INFERENCE_PRECISION_HINT=precision, INFERENCE_NUM_THREADS=torch.get_num_threads()
-    )
-    # Compile one model for all batch sizes. On CPUs with AMX each compiled model installs a signal
-    # stack; destroying several restores a freed one, and the next signal kills the process.
-    compiled = openvino.compile_model(converted, 'CPU', options)
-
-    def run(images: Tensor) -> Tensor:
-        return torch.from_numpy(compiled(images.cpu().numpy())[0])
-
+    run, precision = start_openvino(converted)
     return Deployed(run, path, f'{precision}, openvino')
 
 
