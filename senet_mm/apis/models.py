@@ -24,6 +24,7 @@ def get_model(
     num_classes: int | None = None,
     device: 'str | torch.device | None' = None,
     fuse: Sequence[int] | None = None,
+    in_channels: int | None = None,
 ) -> 'ImageClassifier':
     """A classifier by name, in eval mode: ``get_model('seresnet50_8xb32_in1k', 'weights.pth')``.
 
@@ -43,6 +44,9 @@ def get_model(
         fuse: Shape of the batches, (N, C, H, W), on which fast blocks are tried and, if they agree
             and are faster, put in place of the plain ones; see :func:`senet_mm.ops.fuse_tails`.
             None keeps the plain blocks.
+        in_channels: Channels of the images, by default the config's. If it is given, the checkpoint
+            may be for three: its first convolution, mean and std are adapted, see
+            :mod:`senet_mm.engine.weights.stem`, and a line of the log says so.
 
     Raises:
         UserError: The input is wrong, with the line that the tools print. It is also one of those:
@@ -60,18 +64,18 @@ def get_model(
         check_integers('fuse', fuse)
         if len(fuse) != 4:
             raise InputError(f'fuse={fuse}; allowed: the shape of a batch, (N, C, H, W)')
-    cfg = get_config(name) if isinstance(name, str) else copy.deepcopy(name)
-    origin = None
+    cfg = _read(name, in_channels)
+    origin, new_stem = None, in_channels is not None
     if checkpoint is not None:
         checkpoint = str(checkpoint)
         loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu', logger='silent')
-        origin = _take_over(cfg, loaded, checkpoint, new_head=num_classes is not None)
+        origin = _take_over(cfg, loaded, checkpoint, num_classes is not None, new_stem)
     model = build_classifier(cfg, num_classes)
     if checkpoint is None:
         model.init_weights()
     else:
         model.head.init_weights()
-        load_strictly(model, loaded, checkpoint, new_head=num_classes is not None)
+        load_strictly(model, loaded, checkpoint, num_classes is not None, new_stem)
     # Names that OpenMMLab's packages use.
     model.cfg, model.origin = cfg, origin
     classes = origin and origin.classes
@@ -81,6 +85,17 @@ def get_model(
     if fuse is not None:
         _fuse(model, fuse)
     return model
+
+
+def _read(name: 'str | Config', in_channels: int | None) -> 'Config':
+    """A config of its own for a network that takes images of so many channels."""
+    from senet_mm.config.channels import apply_in_channels
+
+    cfg = get_config(name) if isinstance(name, str) else copy.deepcopy(name)
+    if in_channels is not None:
+        cfg.in_channels = in_channels
+    apply_in_channels(cfg)
+    return cfg
 
 
 def _fuse(model: 'ImageClassifier', shape: Sequence[int]) -> None:
@@ -104,7 +119,9 @@ def _fuse(model: 'ImageClassifier', shape: Sequence[int]) -> None:
     print_log(f'blocks: {verdict}', logger='current')
 
 
-def _take_over(cfg: 'Config', checkpoint: dict, filename: str, new_head: bool) -> 'Origin':
+def _take_over(
+    cfg: 'Config', checkpoint: dict, filename: str, new_head: bool, new_stem: bool
+) -> 'Origin':
     """Let a config prepare images as weights want it; what their file says of itself."""
     from mmengine.logging import print_log
 
@@ -114,7 +131,7 @@ def _take_over(cfg: 'Config', checkpoint: dict, filename: str, new_head: bool) -
 
     origin = read_origin(checkpoint, filename)
     lines = fit_to_checkpoint(cfg, origin)
-    check_network(cfg, origin, new_head)
+    check_network(cfg, origin, new_head, new_stem)
     lines += adopt_normalisation(cfg, origin)
     if cfg.get('test_dataloader'):
         lines += adopt_geometry(cfg, origin)

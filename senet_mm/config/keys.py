@@ -1,6 +1,6 @@
 """Checks that every key of a config is read by something."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from mmengine.config import Config
@@ -60,6 +60,11 @@ def walk(value: object, path: str) -> Iterator[tuple[str, dict]]:
         items = enumerate(value)
     for key, item in items:
         yield from walk(item, f'{path}.{key}' if path else str(key))
+
+
+def name_of(part: Mapping) -> str:
+    """The ``type`` of a part of a config without its scope."""
+    return str(part.get('type')).rpartition('.')[2]
 
 
 def _check_open(path: str, given: Iterable[str], known: Iterable[str]) -> None:

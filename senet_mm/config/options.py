@@ -14,6 +14,7 @@ from senet_mm.config.keys import READ_KEYS, check_keys, occurs, walk
 from senet_mm.utils.building import upwards
 from senet_mm.utils.options import suggest
 
+from .channels import apply_with_options, check_channels
 from .modules import import_modules
 from .overriding import (
     Change,
@@ -47,6 +48,8 @@ def read_with_options(path: str, options: dict) -> Config:
     if os.environ.get('RANK', '0') == '0' and (unused := _find_unused(cfg, files)):
         names = ', '.join(f'{name} ({file})' for name, file in unused.items())
         print_log(f'config: nobody reads {names}', 'current', logging.WARNING)
+    apply_with_options(cfg, options)
+    check_channels(cfg)
     return cfg
 
 

@@ -136,6 +136,7 @@ KINDS: dict[str, Kind] = {
     'find_unused_parameters': BOOL,
     'fuse_tails': NONE | DICT,
     'fuse_tails.lean': BOOL,
+    'in_channels': NONE | integer(1),
     'input_shape': SHAPE,
     'keep_resolution': BOOL,
     'launcher': one_of('none', 'pytorch', 'slurm', 'mpi'),

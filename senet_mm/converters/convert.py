@@ -17,7 +17,7 @@ from senet_mm.engine.weights.checkpoint import (
 from senet_mm.engine.weights.digest import find_hash, sha256
 from senet_mm.engine.weights.foreign import with_conversion
 from senet_mm.engine.weights.origin import LONGEST_TEXT, Origin, check_network, read_origin
-from senet_mm.engine.weights.preprocessing import set_preprocessing
+from senet_mm.engine.weights.preprocessing import count_channels, set_preprocessing
 from senet_mm.utils.errors import answering
 from senet_mm.utils.files import atomic_file
 from senet_mm.utils.options import check_option
@@ -41,11 +41,13 @@ class Conversion(NamedTuple):
         form: The format of the other project.
         initialised: Those of our tensors that it did not give.
         preprocessing: How images are prepared for the weights.
+        adapted: What was done for images of another number of channels; empty where nothing was.
     """
 
     form: Format
     initialised: list[str]
     preprocessing: Mapping = {}
+    adapted: str = ''
 
     def describe(self, config: str, way: str, class_order: str) -> str:
         """The network, whose weights they are, and in a second line how images are prepared."""
@@ -63,6 +65,7 @@ def convert(
     class_order: str = 'sorted',
     force: bool = False,
     preprocessing: Mapping | None = None,
+    in_channels: int | None = None,
 ) -> Conversion:
     """Write the checkpoint of ours with the weights of a file of another project.
 
@@ -80,6 +83,8 @@ def convert(
         force: Overwrite ``dst``.
         preprocessing: How images are prepared, where it is not as the file, what lies beside it, or
             the project says: fields of :mod:`senet_mm.engine.weights.preprocessing`.
+        in_channels: Channels of the images of the checkpoint; the file's and the config's are
+            three. See :mod:`senet_mm.engine.weights.stem`. None is the config's.
 
     Raises:
         FileNotFoundError: There is no such file, config, or folder for ``dst``.
@@ -89,7 +94,9 @@ def convert(
     check_option('kind', kind, list_kinds())
     check_option('class_order', class_order, CLASS_ORDERS)
     _check_destination(dst, CHECKPOINT_SUFFIXES, force)
-    checkpoint, done = read_as_ours(kind, src, Target(model), class_order, preprocessing)
+    checkpoint, done = read_as_ours(
+        kind, src, Target(model), class_order, preprocessing, in_channels
+    )
     with atomic_file(dst) as file:
         torch.save(checkpoint, file)
     return done
@@ -101,6 +108,7 @@ def read_as_ours(
     target: Target,
     class_order: str = 'sorted',
     preprocessing: Mapping | None = None,
+    in_channels: int | None = None,
 ) -> tuple[dict[str, Any], Conversion]:
     """The checkpoint of ours with the weights of a file; see :func:`convert` for the arguments.
 
@@ -110,6 +118,7 @@ def read_as_ours(
         target: The network; images of its config are then prepared as the weights want it.
         class_order: The order of the classes.
         preprocessing: What is not as the file says.
+        in_channels: Channels of the images, if they are not three.
 
     Returns:
         ``{'state_dict': ..., 'meta': ...}`` and what was done.
@@ -120,7 +129,12 @@ def read_as_ours(
     state, done = _read_theirs(kind, src, target, class_order)
     report_not_finite(state, str(src))
     digest = sha256(src)
-    prepared = find_preprocessing(done.form, src, digest, target.config, preprocessing or {})
+    channels = count_channels(target.cfg)
+    if in_channels not in (None, channels):
+        state, adapted = target.adapt_stem(state, in_channels)
+        channels, done = in_channels, done._replace(adapted=adapted)
+    stated = preprocessing or {}
+    prepared = find_preprocessing(done.form, src, digest, target.config, stated, channels)
     set_preprocessing(target.cfg, prepared)
     meta = dict(
         config=target.config,

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import torchvision
 
+from senet_mm.config.channels import COLOURS
 from senet_mm.engine.weights.origin import LONGEST_TEXT, load_origin
 from senet_mm.engine.weights.preprocessing import check_preprocessing
+from senet_mm.engine.weights.stem import adapt_preprocessing
 
 from .hub_config import find_hub_config, read_images
 
@@ -28,6 +30,7 @@ def find_preprocessing(
     digest: str,
     config: str,
     stated: Mapping,
+    channels: int = COLOURS,
 ) -> dict[str, Any]:
     """How images are prepared for the weights in a file of another project.
 
@@ -37,6 +40,7 @@ def find_preprocessing(
         digest: Its SHA-256.
         config: Name or path of our config for it.
         stated: What the user states; it overrides the rest.
+        channels: Channels of the images; what is not stated is adapted to them.
 
     Raises:
         ValueError: A field is not known or cannot have its value.
@@ -44,9 +48,9 @@ def find_preprocessing(
     network = Path(config).stem.partition('_')[0].partition('-')[0]
     default = form.images | form.images_of.get(network, {})
     found = form.find_images(Path(src), digest)
-    prepared = {**default, **found, **stated}
+    prepared = {**adapt_preprocessing({**default, **found}, channels), **stated}
     if isinstance(prepared['crop'], int):
-        prepared = dict(input_size=[3, prepared['crop'], prepared['crop']]) | prepared
+        prepared = dict(input_size=[channels, prepared['crop'], prepared['crop']]) | prepared
     return check_preprocessing(prepared, '--preprocessing')
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 
 from senet_mm.config import get_config
+from senet_mm.config.channels import apply_in_channels
 from senet_mm.engine.weights.preprocessing import get_network
 from senet_mm.engine.weights.same_network import compare_networks
 from senet_mm.models.num_classes import set_num_classes
@@ -63,8 +64,8 @@ def get_network_config(architecture: str, num_classes: int = 1000, in_channels: 
     if cfg.get('data_preprocessor'):
         cfg.data_preprocessor.num_classes = num_classes
     if in_channels != 3:
-        cfg.model.backbone.in_channels = in_channels
-        cfg.input_shape = (in_channels, *cfg.input_shape[1:])
+        cfg.in_channels = in_channels
+        apply_in_channels(cfg)
     return cfg
 
 

@@ -9,8 +9,12 @@ from mmengine.config import Config
 from torch import Tensor
 
 from senet_mm.config import get_config, list_models
+from senet_mm.config.channels import COLOURS, apply_in_channels
 from senet_mm.engine.classifier import build_classifier
+from senet_mm.engine.weights.preprocessing import count_channels
+from senet_mm.engine.weights.stem import adapt_kernels, describe_adapted
 from senet_mm.models.backbones import BNInception, Bottleneck, ResNet
+from senet_mm.models.in_channels import find_stem
 
 from .formats import FORMATS, Format, Geometry
 
@@ -58,6 +62,30 @@ class Target:
             model = self._build()
             model.init_weights()
         return model.state_dict()
+
+    def adapt_stem(self, state: dict[str, Tensor], channels: int) -> tuple[dict[str, Tensor], str]:
+        """A state dict of this network for images of other channels than three, and what was done.
+
+        The config is changed, too.
+
+        Args:
+            state: Its state dict.
+            channels: Channels of the images.
+
+        Raises:
+            ValueError: The network is not for three channels.
+        """
+        names = [f'{name}.weight' for name in find_stem(self.model)]
+        given = {state[name].shape[1] for name in names}
+        if given != {COLOURS}:
+            raise ValueError(
+                f'in_channels={channels}: config {self.config} is for images of '
+                f'{count_channels(self.cfg)} channel(s); allowed: one for {COLOURS}'
+            )
+        self.cfg.in_channels = channels
+        apply_in_channels(self.cfg)
+        kernels = {name: adapt_kernels(state[name], channels) for name in names}
+        return {**state, **kernels}, describe_adapted(names, channels)
 
     def _build(self) -> 'ImageClassifier':
         cfg = copy.deepcopy(self.cfg)

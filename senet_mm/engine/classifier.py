@@ -4,6 +4,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 
 from senet_mm.config.auto import Size, check_settled, settle
+from senet_mm.config.channels import check_channels
 from senet_mm.models import ImageClassifier
 from senet_mm.models.num_classes import set_num_classes
 from senet_mm.registry import MODELS
@@ -28,6 +29,7 @@ def build_classifier(cfg: Config, num_classes: int | None = None) -> ImageClassi
 def assemble(cfg: Config, num_classes: int | None = None) -> ConfigDict:
     """The ``model`` of a config with its ``data_preprocessor``; see :func:`build_classifier`."""
     check_preprocessor(cfg)
+    check_channels(cfg)
     model = cfg.model
     if cfg.get('data_preprocessor'):
         model.setdefault('data_preprocessor', cfg.data_preprocessor)

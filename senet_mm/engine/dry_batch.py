@@ -82,6 +82,7 @@ def check_training_samples(runner: 'Runner') -> None:
     with own_random_numbers():
         batch, _ = draw_batch(loader, 'train', limit=2)
         prepare = getattr(runner.bare_model, 'data_preprocessor', None)
+        check_statistics(prepare, batch, 'train_dataloader')
         try:
             if prepare is not None:  # mmengine asks a model for train_step alone
                 prepare(batch, False)
@@ -89,6 +90,26 @@ def check_training_samples(runner: 'Runner') -> None:
             if missing := explain_missing(batch, error):
                 raise ValueError(f'train_dataloader: {missing}') from error
             raise
+
+
+def check_statistics(prepare: object, batch: Batch, where: str) -> None:
+    """Raise a ValueError for images of one channel of which three means would make three.
+
+    Args:
+        prepare: The data preprocessor.
+        batch: A batch.
+        where: The loader it is from.
+    """
+    mean = getattr(prepare, 'mean', None)
+    inputs = batch.get('inputs') if isinstance(batch, Mapping) else None
+    if mean is None or inputs is None or not len(inputs) or inputs[0].ndim != 3:
+        return
+    channels, numbers = len(inputs[0]), mean.numel()
+    if numbers not in (1, channels):
+        raise ValueError(
+            f'{where}: images of {channels} channel(s), and data_preprocessor.mean has {numbers} '
+            f'numbers; allowed: one per channel, as in_channels={channels} sets it'
+        )
 
 
 def explain_missing(batch: Batch, error: Exception) -> str | None:

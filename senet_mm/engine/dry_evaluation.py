@@ -13,7 +13,7 @@ from senet_mm.datasets.batch import Batch
 from senet_mm.datasets.seeding import own_random_numbers
 from senet_mm.utils.meta import evaluating, unchanged
 
-from .dry_batch import draw_batch, explain_missing
+from .dry_batch import check_statistics, draw_batch, explain_missing
 
 if TYPE_CHECKING:
     from .runner import Runner
@@ -66,6 +66,8 @@ def _devices() -> list[int]:
 
 def predict(runner: 'Runner', dry: Dry) -> list:
     """The network's predictions for the batch."""
+    prepare = getattr(runner.bare_model, 'data_preprocessor', None)
+    check_statistics(prepare, dry.batch, f'{dry.name}_dataloader')
     step = runner.model.test_step if dry.name == 'test' else runner.model.val_step
     try:
         with autocast(enabled=dry.loop.fp16):
@@ -89,9 +91,9 @@ def describe_mismatch(model: nn.Module, shape: tuple[int, ...], error: Exception
     first = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
     if first is not None and len(shape) == 3 and shape[0] != first.in_channels:
         return (
-            f'images of {shape[0]} channel(s), and the network takes {first.in_channels} '
-            '(model.backbone.in_channels); grey images come from '
-            "LoadImage(color_type='grayscale'), with mean and std of one number"
+            f'images of {shape[0]} channel(s), and the network takes {first.in_channels}; '
+            f'allowed: in_channels={shape[0]} (model.backbone.in_channels, LoadImage(color_type), '
+            'mean and std follow)'
         )
     reason = f'KeyError: {error}' if isinstance(error, KeyError) else str(error)
     reason = (reason or type(error).__name__).splitlines()[0]

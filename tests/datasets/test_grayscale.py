@@ -66,8 +66,10 @@ def test_the_device_rotates_as_the_worker(file):
 
 def test_fill_of_another_number_of_channels(file):
     results = TRANSFORMS.build(LOADERS['ours'])(dict(img_path=file))
-    with pytest.raises(ValueError, match=r'fill=\(104, 117, 123\) for images of 1 channel'):
-        TRANSFORMS.build(dict(type='RandomAugment', angle=10))(results)
+    with pytest.raises(ValueError, match=r'fill=\(1, 2, 3\) for images of 1 channel'):
+        TRANSFORMS.build(dict(type='RandomAugment', angle=10, fill=(1, 2, 3)))(results)
+    augment = TRANSFORMS.build(dict(type='RandomAugment', angle=10, on='device'))
+    assert augment(results)['augment'][0].fill == (115,)
 
 
 def test_unknown_color_type():

@@ -167,12 +167,16 @@ def make(work_dir, **options):
             r'the last batch of an epoch has one image \(65 in batches of 64\), on which a batch',
         ),
         (
-            {'model.backbone.in_channels': 3},
-            r'val_dataloader: images of 1 channel\(s\), and the network takes 3 .*LoadImage\(c',
+            {'model.backbone.in_channels': 3, 'input_shape': (3, 8, 8)},
+            r'val_dataloader: images of 1 channel\(s\), and the network takes 3; allowed: in_ch',
         ),
         (
-            {'model.backbone.in_channels': 3, 'dry_evaluation': False},
-            r'input_shape=\(1, 8, 8\): images of 1 channel\(s\), and the network takes 3',
+            {
+                'model.backbone.in_channels': 3,
+                'input_shape': (3, 8, 8),
+                'data_preprocessor': dict(mean=[1, 2, 3], std=[4, 5, 6]),
+            },
+            r'train_dataloader: images of 1 channel\(s\), and data_preprocessor.mean has 3 numbers',
         ),
         ({'model.head.cal_acc': True, 'model.train_cfg': MIXUP}, 'cal_acc=True with model.train'),
         ({'train_cfg.max_epochs': 0}, 'max_epochs or max_iters of train_cfg is 0; allowed: from 1'),

@@ -41,6 +41,12 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         'timm beside it, or of the project: resize=232 crop=224 interpolation=bicubic '
         'mean="[0,0,0]"',
     )
+    parser.add_argument(
+        '--in-channels',
+        type=int,
+        help='channels of the images, for weights of three: the kernels of the first convolution '
+        'are summed (1) or repeated and scaled, as by timm',
+    )
     parser.add_argument('--reverse', action='store_true', help='from ours to theirs')
     parser.add_argument('--force', action='store_true', help='overwrite DST')
     parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
@@ -53,9 +59,18 @@ def main(args: argparse.Namespace) -> None:
     options = (args.kind, args.src, args.dst, args.model, args.class_order, args.force)
     if args.reverse and args.preprocessing:
         raise ValueError('--preprocessing is recorded in a checkpoint; allowed: without --reverse')
-    done = convert_back(*options) if args.reverse else convert(*options, args.preprocessing)
+    if args.reverse and args.in_channels is not None:
+        raise ValueError(
+            '--in-channels adapts weights of three channels; allowed: without --reverse'
+        )
+    if args.reverse:
+        done = convert_back(*options)
+    else:
+        done = convert(*options, args.preprocessing, args.in_channels)
     way = 'to' if args.reverse else 'from'
     print(f'{args.dst}: {done.describe(args.model, way, args.class_order)}')
+    if done.adapted:
+        print(f'{args.src} {done.adapted}')
     if done.initialised:
         print(
             f'{len(done.initialised)} tensors that {done.form.title} does not have (SE) keep the '

@@ -102,7 +102,13 @@ def get_noise_starts(noise: Noise, size: int) -> np.ndarray:
 
 
 def augment(img: np.ndarray, numbers: Numbers, augmentation: Augmentation) -> np.ndarray:
-    """Augment one image on the CPU, uint8 (H, W, C), like :func:`.augment_batch` a batch."""
+    """Augment one image on the CPU, like :func:`.augment_batch` a batch.
+
+    Args:
+        img: (H, W, C) of uint8, or float32 from 0 to 255.
+        numbers: What was drawn.
+        augmentation: The recipe.
+    """
     if augmentation.angle:
         img = warp(img, get_warp(numbers), augmentation.fill)
     elif numbers.mirror:
@@ -113,7 +119,7 @@ def augment(img: np.ndarray, numbers: Numbers, augmentation: Augmentation) -> np
 
 
 def warp(img: np.ndarray, matrix: np.ndarray, fill: Sequence[float]) -> np.ndarray:
-    """Rotate and mirror uint8 (H, W, C), bilinear; ``matrix`` (2, 2) from :func:`get_warp`."""
+    """Rotate and mirror (H, W, C), bilinear; ``matrix`` (2, 2) from :func:`get_warp`."""
     height, width = img.shape[:2]
     (a, b), (c, d) = matrix.tolist()
     x, y = (width - 1) / 2, (height - 1) / 2
@@ -125,13 +131,13 @@ def warp(img: np.ndarray, matrix: np.ndarray, fill: Sequence[float]) -> np.ndarr
         matrix,
         (width, height),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderValue=(*fill, 0),
+        borderValue=(*fill, 0)[:4],
     )
     return cv2.cvtColor(out, cv2.COLOR_BGRA2BGR) if is_color else out.reshape(img.shape)
 
 
 def add_noise(img: np.ndarray, noise: Noise, augmentation: Augmentation) -> np.ndarray:
-    """Jitter of uint8 (H, W, C), clipped to 0..255."""
+    """Jitter of uint8 or float32 (H, W, C), clipped to 0..255."""
     shape = NOISE_SHAPES[augmentation.per](img.shape)
     size = int(np.prod(shape))
     first, second = (
@@ -143,6 +149,8 @@ def add_noise(img: np.ndarray, noise: Noise, augmentation: Augmentation) -> np.n
     values = combine(first, second, augmentation.jitter).reshape(shape)
     if shape != img.shape:
         values = np.ascontiguousarray(np.broadcast_to(values, img.shape))
+    if img.dtype != np.uint8:
+        return np.clip(img + (values.astype(np.float32) - augmentation.jitter), 0, 255)
     # Up, then down, one of the two by 0; all of cv2's sums saturate.
     zero = np.full_like(values, augmentation.jitter)
     up, down = cv2.subtract(values, zero), cv2.subtract(zero, values)

@@ -25,12 +25,12 @@ def augment_batch(images: Tensor, numbers: Numbers, augmentation: Augmentation) 
     """Augment a batch.
 
     Args:
-        images: uint8 (N, C, H, W).
+        images: uint8, or float32 from 0 to 255, (N, C, H, W).
         numbers: What was drawn for each image, arrays (N, ...).
         augmentation: The recipe.
 
     Returns:
-        float32 (N, C, H, W) with whole numbers from 0 to 255, channels last in memory.
+        float32 (N, C, H, W) from 0 to 255, whole numbers for uint8, channels last in memory.
     """
     if augmentation.angle:
         # Mixed precision is for the network: bfloat16 has 8 bits, too few for a place in an image.
@@ -49,7 +49,7 @@ def augment_batch(images: Tensor, numbers: Numbers, augmentation: Augmentation) 
 
 
 def warp_batch(images: Tensor, numbers: Numbers, augmentation: Augmentation) -> Tensor:
-    """Rotation and mirror in one go, bilinear and rounded, float32 (N, C, H, W)."""
+    """Rotation and mirror in one go, bilinear, rounded for uint8, float32 (N, C, H, W)."""
     height, width = images.shape[-2:]
     theta = torch.zeros(len(images), 2, 3)
     theta[:, :, :2] = torch.from_numpy(get_warp(numbers))
@@ -61,7 +61,8 @@ def warp_batch(images: Tensor, numbers: Numbers, augmentation: Augmentation) -> 
     )
     # Outside a grid lies 0, which becomes the fill.
     fill = torch.tensor(augmentation.fill, dtype=torch.float32, device=images.device)[:, None, None]
-    return F.grid_sample(images - fill, grid, align_corners=False).add_(fill).round_()
+    out = F.grid_sample(images - fill, grid, align_corners=False).add_(fill)
+    return out if images.is_floating_point() else out.round_()
 
 
 @cache

@@ -10,10 +10,18 @@ def with_channels(img: np.ndarray) -> np.ndarray:
 
 
 def swap_red_and_blue(img: np.ndarray) -> np.ndarray:
-    """RGB of BGR, BGR of RGB: a contiguous copy of (H, W, 3)."""
-    return np.ascontiguousarray(img[..., ::-1])
+    """RGB of BGR, BGR of RGB: a contiguous copy of (H, W, 3), or (H, W, 4) with alpha last."""
+    swapped = img[..., ::-1] if img.shape[2] == 3 else img[..., [2, 1, 0, 3]]
+    return np.ascontiguousarray(swapped)
 
 
 def to_grey(img: np.ndarray) -> np.ndarray:
-    """The luma, uint8 (H, W, 1), of a BGR image, uint8 (H, W, 3)."""
+    """The luma, (H, W, 1), of a BGR image (H, W, 3) of uint8, uint16 or float32."""
     return cv2.cvtColor(img, cv2.COLOR_BGR2GRAY)[..., None]
+
+
+def to_float(img: np.ndarray) -> np.ndarray:
+    """An image of uint8, uint16 or float32 as float32 from 0 to 255; 257 of 65535 are 1 of 255."""
+    if img.dtype == np.uint16:
+        return img.astype(np.float32) / np.float32(257)
+    return img.astype(np.float32)

@@ -5,6 +5,7 @@ the cut. JPEG and PNG are therefore walked here from start to end; data behind t
 second image of the camera) do not matter. Decoders refuse other kinds that are truncated.
 """
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,10 +31,13 @@ FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 FLOATS = (b'#?RADIANCE', b'#?RGBE', b'PF', b'Pf')
 # cv2 reads portable grey and pixel maps of another maximum than 255 wrongly.
 PIXEL_MAPS = (b'P2', b'P3', b'P5', b'P6')
+PIXEL_MAP_OF_16_BITS = re.compile(rb'P[56]\s+\d+\s+\d+\s+65535\s')
+JPEG_2000 = (b'\0\0\0\x0cjP  ', b'\xff\x4f\xff\x51')
+SIZES_OF_JPEG_2000 = b'\xff\x51'
 TIFF = (b'II*\0', b'MM\0*', b'II+\0')
 # TIFF's tags, and values of theirs.
 TAGS = BITS, PHOTOMETRIC, EXTRA_SAMPLES, SAMPLE_FORMAT = 258, 262, 338, 339
-RGB, UNASSOCIATED_ALPHA = 2, 2
+RGB, CMYK, UNASSOCIATED_ALPHA = 2, 5, 2
 WIDTHS = {1, 2, 4, 8, 16}
 # White is 0, black is 0, RGB, palette, a mask of alpha, CMYK, YCbCr. LAB gets a colour cast.
 COLOURS = {0, 1, 2, 3, 4, 5, 6}
@@ -156,8 +160,39 @@ def read_tiff_tags(data: bytes) -> dict[int, tuple[int, ...]]:
         return {}
 
 
-def needs_pillow(data: bytes) -> bool:
-    """Whether cv2 reads a whole file wrongly, so that only Pillow may read it."""
+def has_16_bits(data: bytes) -> bool:
+    """Whether cv2 gives the samples of 16 bits of a file in their full range, 0 to 65535."""
+    if data.startswith(PNG):
+        return data[24:25] == b'\x10'
+    if data.startswith(TIFF):
+        return max(read_tiff_tags(data).get(BITS, (1,))) == 16
+    if data.startswith(JPEG_2000):
+        return _get_precision(data) == 16
+    return bool(PIXEL_MAP_OF_16_BITS.match(data))
+
+
+def _get_precision(data: bytes) -> int:
+    """Bits of the first component of a JPEG 2000; 0 where its header has none."""
+    start = data.find(SIZES_OF_JPEG_2000)
+    # Marker, length, capabilities, eight sizes, count of components: 40 bytes.
+    sample = data[start + 40 : start + 41] if start >= 0 else b''
+    return (sample[0] & 0x7F) + 1 if sample and not sample[0] & 0x80 else 0
+
+
+def is_cmyk(data: bytes) -> bool:
+    """Whether a file is a TIFF of CMYK, whose four channels are not colours and alpha."""
+    return data.startswith(TIFF) and read_tiff_tags(data).get(PHOTOMETRIC) == (CMYK,)
+
+
+def needs_pillow(data: bytes, deep: bool = False) -> bool:
+    """Whether cv2 reads a whole file wrongly, so that only Pillow may read it.
+
+    Args:
+        data: The file.
+        deep: Whether it has 16 bits and they are wanted, which Pillow gives for grey images alone.
+    """
+    if deep:
+        return False
     if data.startswith(TIFF):
         tags = read_tiff_tags(data)
         # cv2 multiplies the colours by the alpha in the place of dropping it.

@@ -3,12 +3,12 @@
 from mmcv.transforms import BaseTransform
 
 from senet_mm.datasets.damage import DamagedImageError
-from senet_mm.datasets.images.colours import to_grey
 from senet_mm.datasets.images.decoding import decode
 from senet_mm.datasets.images.reading import read_file, read_shard
 from senet_mm.datasets.names import printable
 from senet_mm.registry import TRANSFORMS
-from senet_mm.utils.options import check_option
+from senet_mm.utils.errors import InputError
+from senet_mm.utils.options import check_integer, check_option
 
 
 @TRANSFORMS.register_module()
@@ -19,25 +19,43 @@ class LoadImage(BaseTransform):
     :mod:`senet_mm.datasets.images.decoding` for the rules of each kind of file.
 
     Args:
-        color_type: ``color``, or ``grayscale`` for uint8 (H, W, 1), the luma of a colour image.
+        color_type: ``color``; ``grayscale`` for (H, W, 1), the luma of a colour image;
+            ``unchanged`` for the channels that the file has: 1, 3, or 4, BGR and alpha.
+        bits: 8, or 16 for float32 from 0 to 255: samples of 16 bits are divided by 257, those of 8
+            bits stay, so that both have the same mean and std.
+        channels: The number that each image must have with ``unchanged``; None for any.
 
     Raises:
         DamagedImageError: The image cannot be read or is not whole. In training another one is
             drawn in its place.
+        InputError: It has another number of channels.
     """
 
-    def __init__(self, color_type: str = 'color') -> None:
-        check_option('color_type', color_type, ('color', 'grayscale'))
-        self.color_type = color_type
+    def __init__(
+        self, color_type: str = 'color', bits: int = 8, channels: int | None = None
+    ) -> None:
+        check_option('color_type', color_type, ('color', 'grayscale', 'unchanged'))
+        check_option('bits', bits, (8, 16))
+        if channels is not None:
+            check_integer('channels', channels)
+            if color_type != 'unchanged':
+                raise InputError(
+                    f"channels={channels} with color_type={color_type!r}; allowed: 'unchanged'"
+                )
+        self.color_type, self.bits, self.channels = color_type, bits, channels
 
     def transform(self, results: dict) -> dict:
         """Load the image."""
         try:
-            img = decode(self.read(results))
+            img = decode(self.read(results), self.color_type, self.bits)
         except ValueError as error:
             raise DamagedImageError(f'{printable(results["img_path"])}: {error}') from error
-        if self.color_type == 'grayscale':
-            img = to_grey(img)
+        if self.channels not in (None, img.shape[2]):
+            raise InputError(
+                f'{printable(results["img_path"])} has {img.shape[2]} channel(s) and the network '
+                f'takes {self.channels}; allowed: files with as many channels, or in_channels=3 or '
+                '1, to which all files are converted'
+            )
         results['img'] = img
         results['img_shape'] = results['ori_shape'] = img.shape[:2]
         return results
@@ -52,4 +70,4 @@ class LoadImage(BaseTransform):
         return read_file(results['img_path'])
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(color_type={self.color_type!r})'
+        return f'{type(self).__name__}(color_type={self.color_type!r}, bits={self.bits})'

@@ -16,7 +16,7 @@ class PixelJitter(BaseTransform):
     Source: the README of the released networks ("pixel jitter +-20"); their author adds an
     independent value to every pixel and channel.
 
-    Required and modified key: ``img``, uint8 (H, W, C).
+    Required and modified key: ``img``, (H, W, C) of uint8, or float32 from 0 to 255.
 
     Args:
         magnitude: Largest absolute value of the noise, in grey levels.
@@ -35,7 +35,7 @@ class PixelJitter(BaseTransform):
         img = with_channels(results['img'])
         shape = NOISE_SHAPES[self.per](img.shape)
         noise = np.random.randint(-self.magnitude, self.magnitude + 1, shape, dtype=np.int16)
-        results['img'] = np.clip(img + noise, 0, 255).astype(np.uint8)
+        results['img'] = np.clip(img + noise, 0, 255).astype(img.dtype)
         return results
 
     def __repr__(self) -> str:

@@ -16,6 +16,9 @@ from senet_mm.datasets.images.colours import with_channels
 from senet_mm.registry import TRANSFORMS
 from senet_mm.utils.options import check_option
 
+# Mean of ImageNet, BGR.
+IMAGENET = (104, 117, 123)
+
 
 @TRANSFORMS.register_module()
 class RandomAugment(BaseTransform):
@@ -35,7 +38,8 @@ class RandomAugment(BaseTransform):
         jitter: Largest absolute value of the noise, in grey levels; uniform over the integers.
         per: What shares one value of the noise: ``pixel`` (independent per pixel and channel),
             ``channel`` or ``image``.
-        fill: What lies outside of the image: a grey level per channel, in the image's order.
+        fill: What lies outside of the image: a grey level per channel, in the image's order. None
+            is ImageNet's mean, for other images than colours the mean of its three.
         on: ``device``, ``cpu``, or ``auto``: on the device where there is a GPU.
     """
 
@@ -45,7 +49,7 @@ class RandomAugment(BaseTransform):
         angle: float = 0,
         jitter: int = 0,
         per: str = 'pixel',
-        fill: Sequence[float] = (104, 117, 123),
+        fill: Sequence[float] | None = None,
         on: str = 'auto',
     ) -> None:
         check_option('jitter', jitter, range(MAX_JITTER + 1))
@@ -56,23 +60,33 @@ class RandomAugment(BaseTransform):
                 f'mirror={mirror} angle={angle}: allowed: a probability, and 0 to 180 degrees'
             )
         self.mirror = mirror
-        self.augmentation = Augmentation(angle, jitter, per, tuple(fill))
+        self.augmentation = Augmentation(
+            angle, jitter, per, tuple(IMAGENET if fill is None else fill)
+        )
+        self.has_fill = fill is not None
         self.on_device = on == 'device' or (on == 'auto' and torch.cuda.is_available())
 
     def transform(self, results: dict) -> dict:
         """Draw; change ``results['img']`` or add ``results['augment']``."""
         img = results['img'] = with_channels(results['img'])
-        fill = self.augmentation.fill
-        if self.augmentation.angle and len(fill) != img.shape[2]:
-            raise ValueError(
-                f'fill={fill} for images of {img.shape[2]} channel(s); allowed: a value per channel'
-            )
-        numbers = draw_numbers(self.mirror, self.augmentation.angle)
+        augmentation = self.get_augmentation(img.shape[2])
+        numbers = draw_numbers(self.mirror, augmentation.angle)
         if self.on_device:
-            results['augment'] = (self.augmentation, numbers)
+            results['augment'] = (augmentation, numbers)
         else:
-            results['img'] = augment(img, numbers, self.augmentation)
+            results['img'] = augment(img, numbers, augmentation)
         return results
+
+    def get_augmentation(self, channels: int) -> Augmentation:
+        """The recipe for images of a number of channels."""
+        fill = self.augmentation.fill
+        if len(fill) == channels or not self.augmentation.angle:
+            return self.augmentation
+        if self.has_fill:
+            raise ValueError(
+                f'fill={fill} for images of {channels} channel(s); allowed: a value per channel'
+            )
+        return self.augmentation._replace(fill=(round(sum(fill) / len(fill)),) * channels)
 
     def __repr__(self) -> str:
         where = 'device' if self.on_device else 'cpu'

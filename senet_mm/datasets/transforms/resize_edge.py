@@ -1,9 +1,10 @@
 """Resize of an image by one of its edges."""
 
+import numpy as np
 from mmpretrain.datasets.transforms import ResizeEdge as _ResizeEdge
 
 from senet_mm.datasets.images.colours import with_channels
-from senet_mm.datasets.images.resizing import cut_ends
+from senet_mm.datasets.images.resizing import cut_ends, resize_by_pillow
 from senet_mm.registry import TRANSFORMS
 
 
@@ -14,7 +15,8 @@ class ResizeEdge(_ResizeEdge):
     The centre crop that follows in evaluations takes far less than that: its place differs by at
     most half a pixel. All other images are resized as by mmpretrain.
 
-    Required and modified key: ``img``, uint8 (H, W, C). See mmpretrain for the rest.
+    Required and modified key: ``img``, (H, W, C) of uint8, or float32 from 0 to 255. See
+    mmpretrain for the rest.
     """
 
     def transform(self, results: dict) -> dict:
@@ -25,3 +27,14 @@ class ResizeEdge(_ResizeEdge):
         results = super().transform(results)
         results['img'] = with_channels(results['img'])
         return results
+
+    def _resize_img(self, results: dict) -> None:
+        """Resize ``results['img']`` to ``results['scale']``, (width, height)."""
+        img, (width, height) = results['img'], results['scale']
+        if self.backend != 'pillow' or (img.dtype == np.uint8 and img.shape[2:] in ((), (3,))):
+            super()._resize_img(results)
+            return
+        old_height, old_width = img.shape[:2]
+        results['img'] = resize_by_pillow(with_channels(img), (height, width), self.interpolation)
+        results['img_shape'] = (height, width)
+        results['scale_factor'] = (width / old_width, height / old_height)

@@ -114,7 +114,8 @@ class LoadingRunner(InterruptibleRunner):
             filename: Path or URL.
             map_location: Device to which tensors are read.
             *args: Not used; mmengine's signature.
-            new_head: Leave a head of another class count as initialised.
+            new_head: Leave a head of another class count as initialised, and adapt the stem to
+                images of another number of channels.
             **kwargs: Not used; mmengine's signature.
         """
         if self._resumed:
@@ -122,11 +123,11 @@ class LoadingRunner(InterruptibleRunner):
         else:
             checkpoint = CheckpointLoader.load_checkpoint(filename, map_location, logger='silent')
         origin = read_origin(checkpoint, filename)
-        check_network(self.cfg, origin, new_head)
+        check_network(self.cfg, origin, new_head, new_stem=new_head)
         check_normalisation(self.cfg, origin)
         model = self.bare_model
         # All is checked before the hooks, one of which fills the averaged weights.
-        checkpoint = fit_checkpoint(checkpoint, model, filename, new_head)
+        checkpoint = fit_checkpoint(checkpoint, model, filename, new_head, new_stem=new_head)
         if self._resume:
             checkpoint = check_training_state(checkpoint, filename, self)
         compare_checkpoint(self, checkpoint, filename)

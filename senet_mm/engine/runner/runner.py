@@ -8,6 +8,7 @@ import torch.distributed as dist
 from mmengine.config import Config
 
 from senet_mm.config.auto import find_auto
+from senet_mm.config.channels import apply_in_channels, check_channels
 from senet_mm.config.keys import check_keys
 from senet_mm.engine.weights.adopt import adopt_normalisation
 from senet_mm.engine.weights.origin import find_pretrained, load_origin
@@ -52,6 +53,10 @@ class Runner(LoadingRunner, LoopRunner, LoggingRunner):
         check_keys(cfg)
         check_local(cfg.get('work_dir'), 'work_dir')
         check_preprocessor(cfg)
+        if cfg.get('in_channels'):
+            cfg = copy.deepcopy(cfg)
+            apply_in_channels(cfg)
+        check_channels(cfg)
         if resumes_by_itself(cfg):
             cfg = copy.deepcopy(cfg)
             cfg.resume = 'auto'

@@ -5,14 +5,20 @@ from collections.abc import Mapping, Sequence
 
 from mmengine.config import Config
 
+from senet_mm.config.channels import adapt_numbers, apply_in_channels
+from senet_mm.config.reading import read_config
+
 from .origin import Origin
 from .preprocessing import (
     GEOMETRY,
     NORMALISATION,
+    count_channels,
     describe_preprocessing,
+    get_preprocessor,
     set_geometry,
     set_normalisation,
 )
+from .stem import adapt_preprocessing, is_for
 
 
 def adopt_normalisation(cfg: Config, origin: Origin) -> list[str]:
@@ -40,17 +46,52 @@ def adopt_normalisation(cfg: Config, origin: Origin) -> list[str]:
     given = describe_preprocessing(cfg)
     if 'mean' not in given:
         return [*lines, 'data_preprocessor: it is not known how it normalises; the config decides']
+    channels = count_channels(cfg)
+    if not is_for(origin.preprocessing, channels):
+        if _has_own_statistics(cfg, given, channels):
+            return [*lines, _describe_own(given, origin, channels)]
+        adapted = adapt_preprocessing(origin.preprocessing, channels)
+        origin = origin._replace(preprocessing=adapted)
     names = _differing(given, origin, NORMALISATION)
     if chosen := [name for name in names if name in _chosen(cfg, given)]:
         raise ValueError(_contradiction(chosen[0], given, origin))
+    if origin.preprocessing.get('bits', 8) > given.get('bits', 8):
+        given, names = {'bits': 8, **given}, [*names, 'bits']
     if names:
         set_normalisation(cfg, origin.preprocessing)
         lines.append(f'as checkpoint {origin.filename} wants it: {_beside(names, origin, given)}')
     return lines
 
 
+def _describe_own(given: Mapping, origin: Origin, channels: int) -> str:
+    return (
+        f'checkpoint {origin.filename} is for images of another number of channels; those of '
+        f'{channels} are normalised as the config says: mean={given["mean"]}, std={given["std"]}'
+    )
+
+
+def _has_own_statistics(cfg: Config, given: Mapping, channels: int) -> bool:
+    """Whether a config or an option gives mean and std for its channels, not for three."""
+    filename = getattr(cfg, 'filename', None)
+    if not filename or not os.path.isfile(filename):
+        return True
+    # As it is written: before ``in_channels`` has set anything.
+    preprocessor = get_preprocessor(read_config(filename)[0])
+    written = {name: preprocessor.get(name) or () for name in ('mean', 'std')}
+    # One number holds for all channels.
+    return any(
+        len(numbers) in (1, channels) or given[name] != adapt_numbers(numbers, channels)
+        for name, numbers in written.items()
+    )
+
+
 def check_normalisation(cfg: Config, origin: Origin) -> None:
-    """Raise a ValueError where a config normalises otherwise than weights want it."""
+    """Raise a ValueError where a config normalises otherwise than weights want it.
+
+    Weights for images of another number of channels want nothing of those of the config.
+    """
+    if not is_for(origin.preprocessing, count_channels(cfg)):
+        return
     given = describe_preprocessing(cfg)
     for name in _differing(given, origin, NORMALISATION):
         raise ValueError(_contradiction(name, given, origin))
@@ -97,7 +138,11 @@ def _chosen(cfg: Config, given: Mapping) -> set[str]:
     # Late: the public names are above the engine.
     from senet_mm.config import get_config
 
-    written = describe_preprocessing(get_config(filename))
+    file = get_config(filename)
+    if cfg.get('in_channels'):
+        file.in_channels = cfg.in_channels
+        apply_in_channels(file)
+    written = describe_preprocessing(file)
     return {name for name in given if name in written and given[name] != written[name]}
 
 

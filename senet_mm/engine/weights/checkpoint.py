@@ -12,6 +12,7 @@ from .foreign import with_conversion
 from .misfit import count_names, describe_misfit
 from .safe_load import load_from_local
 from .state_dict import get_state_dict
+from .stem import with_own_stem
 
 __all__ = [
     'check_fits',
@@ -21,11 +22,16 @@ __all__ = [
     'load_from_local',
     'load_strictly',
     'with_own_head',
+    'with_own_stem',
 ]
 
 
 def fit_checkpoint(
-    checkpoint: dict, model: nn.Module, filename: str, new_head: bool = False
+    checkpoint: dict,
+    model: nn.Module,
+    filename: str,
+    new_head: bool = False,
+    new_stem: bool = False,
 ) -> dict:
     """A checkpoint whose ``state_dict`` fits a model, with the model's names; nothing is changed.
 
@@ -35,6 +41,8 @@ def fit_checkpoint(
         filename: Where the checkpoint is from, for messages.
         new_head: Put the model's head in the place of one of another class count, with a line in
             the log.
+        new_stem: Adapt a stem for three channels to the images of the model, with a line in the
+            log; see :mod:`senet_mm.engine.weights.stem`.
 
     Raises:
         ValueError: Names, shapes or types differ.
@@ -42,20 +50,27 @@ def fit_checkpoint(
     state_dict = get_state_dict(checkpoint, filename)
     if new_head:
         state_dict = with_own_head(state_dict, model, filename)
+    if new_stem:
+        state_dict = with_own_stem(state_dict, model, filename)
     check_fits(state_dict, model, filename)
     others = checkpoint if 'state_dict' in checkpoint else {}
     return {**others, 'state_dict': state_dict}
 
 
 def load_strictly(
-    model: nn.Module, checkpoint: dict, filename: str, new_head: bool = False
+    model: nn.Module,
+    checkpoint: dict,
+    filename: str,
+    new_head: bool = False,
+    new_stem: bool = False,
 ) -> None:
     """Fill every parameter and buffer of ``model`` from ``checkpoint``, or change nothing.
 
     A line in the log names tensors with values that are not finite. See :func:`fit_checkpoint` for
     arguments and errors.
     """
-    state_dict = fit_checkpoint(checkpoint, model, filename, new_head)['state_dict']
+    fitted = fit_checkpoint(checkpoint, model, filename, new_head, new_stem)
+    state_dict = fitted['state_dict']
     model.load_state_dict(state_dict)
     report_not_finite(state_dict, filename)
 

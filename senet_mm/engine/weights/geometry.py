@@ -3,12 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from senet_mm.config.keys import name_of
+
 MAX_SIDE = 10_000
-
-
-def name_of(step: Mapping) -> str:
-    """The type of a step without its scope."""
-    return str(step.get('type')).rpartition('.')[2]
 
 
 def is_side(value: object) -> bool:

@@ -128,13 +128,20 @@ def _describe(config: Mapping) -> dict[str, Any]:
     return {name: value for name, value in described.items() if known or name in GEOMETRY}
 
 
-def check_network(cfg: Config, origin: Origin, new_head: bool = False) -> None:
+# Where a config has the number of channels of its images.
+CHANNELS = ('model.in_channels', 'model.backbone.in_channels')
+
+
+def check_network(
+    cfg: Config, origin: Origin, new_head: bool = False, new_stem: bool = False
+) -> None:
     """Raise a ValueError where weights were made for another network than that of a config.
 
     Args:
         cfg: The config.
         origin: Where the weights are from.
         new_head: The head may differ; it is to be trained.
+        new_stem: The channels of the images may differ; the stem is adapted.
     """
     if not (origin.config.get('model') and isinstance(cfg.get('model'), Mapping)):
         return
@@ -144,6 +151,7 @@ def check_network(cfg: Config, origin: Origin, new_head: bool = False) -> None:
         difference
         for difference in compare_networks(*networks, (ours, theirs))
         if not (new_head and difference.key.startswith('model.head.'))
+        and not (new_stem and difference.key in CHANNELS)
     ]
     if differences:
         raise ValueError(

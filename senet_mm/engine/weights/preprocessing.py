@@ -4,7 +4,8 @@
 ``channel_order`` of what it sees (None for grey images), ``resize`` to a side (``edge``) or to
 [width, height], by ``backend`` and ``interpolation``, then the central ``crop``, a side or
 [height, width]; ``resize`` and ``crop`` are None where nothing is done. ``input_size`` is
-[channels, height, width]. What a config does not tell is left out.
+[channels, height, width]. ``bits`` is 16 where images keep the fraction of samples of 16 bits, from
+0 to 255. What a config does not tell is left out.
 """
 
 from collections.abc import Callable, Mapping, MutableMapping
@@ -12,19 +13,23 @@ from typing import Any
 
 from mmcv.image.geometric import cv2_interp_codes, pillow_interp_codes
 
+from senet_mm.config.channels import use_own_preprocessor
+from senet_mm.models.in_channels import get_in_channels
 from senet_mm.utils.options import check_option
 
 from .geometry import is_inner, is_side, is_within, name_of, read_geometry, to_steps
 
 NORMALISATION = ('mean', 'std', 'channel_order')
 GEOMETRY = ('resize', 'edge', 'backend', 'interpolation', 'crop')
+# Numbers of channels of which three are colours.
+COLOURED = (3, 4)
 # Their arguments are understood; another preprocessor may do something else with them.
 PREPROCESSORS = ('ClsDataPreprocessor', 'BatchPreprocessor')
 INTERPOLATIONS = {'cv2': tuple(cv2_interp_codes), 'pillow': tuple(pillow_interp_codes)}
 
 
 def _is_numbers(value: object) -> bool:
-    return isinstance(value, list) and 1 <= len(value) <= 4 and all(map(_is_number, value))
+    return isinstance(value, list) and 1 <= len(value) <= CHANNELS and all(map(_is_number, value))
 
 
 def _is_number(value: object) -> bool:
@@ -41,6 +46,8 @@ def _is_size(value: object) -> bool:
 PLAIN = (type(None), str, int, float, list)
 # Of a mean or a deviation; images have 0 to 255.
 LARGEST = 1e6
+# Most of an image.
+CHANNELS = 256
 
 # Each with what it may be, in words and as a test.
 FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
@@ -62,6 +69,7 @@ FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
         '[channels, height, width]',
         lambda v: isinstance(v, list) and len(v) == 3 and all(map(is_side, v)),
     ),
+    'bits': ('8, 16', lambda v: v in (8, 16) and type(v) is int),
 }
 
 
@@ -97,9 +105,19 @@ def check_preprocessing(given: object, source: str) -> dict[str, Any]:
                 f'{source}: preprocessing crop={checked["crop"]} of images resized to '
                 f'{checked["resize"]}; allowed: a crop within them'
             )
+    size = checked.get('input_size')
+    for name in ('mean', 'std'):
+        # One number holds for all channels.
+        if size and len(checked.get(name) or []) == 1:
+            checked[name] = checked[name] * size[0]
     lengths = {len(checked.get(name) or []) for name in ('mean', 'std')}
     if len(lengths - {1}) > 1 or (0 in lengths and len(lengths) > 1):
         raise ValueError(f'{source}: preprocessing has mean and std of different lengths')
+    if size and (others := lengths - {0, size[0]}):
+        raise ValueError(
+            f'{source}: preprocessing has mean or std of {others.pop()} numbers for input_size='
+            f'{size}; allowed: one number per channel'
+        )
     return checked
 
 
@@ -113,6 +131,8 @@ def describe_preprocessing(cfg: Mapping, loader: str = 'test_dataloader') -> dic
     parts = [_describe_normalisation(cfg), read_geometry(get_pipeline(cfg, loader)) or {}]
     if cfg.get('input_shape'):
         parts.append({'input_size': list(cfg['input_shape'])})
+    if any(step.get('bits') == 16 for step in _find_loading(cfg, loader)):
+        parts.append({'bits': 16})
     fitting = (part for part in parts if all(FIELDS[name][1](part[name]) for name in part))
     return {name: value for part in fitting for name, value in part.items()}
 
@@ -179,8 +199,22 @@ def _describe_normalisation(cfg: Mapping) -> dict[str, Any]:
     )
     swapped = bool(preprocessor.get('to_rgb', False))
     order = 'RGB' if _is_decoded(cfg) == swapped else 'BGR'
-    grey = len(mean or []) == 1 or (cfg.get('input_shape') or [3])[0] == 1
-    return dict(mean=mean, std=std, channel_order=None if grey else order)
+    channels = count_channels(cfg)
+    # One number holds for all channels.
+    mean, std = (values * channels if len(values or []) == 1 else values for values in (mean, std))
+    return dict(mean=mean, std=std, channel_order=order if channels in COLOURED else None)
+
+
+def count_channels(cfg: Mapping) -> int:
+    """The channels of the images of a config; 3 where it does not say."""
+    mean, shape = get_preprocessor(cfg).get('mean'), cfg.get('input_shape')
+    own = get_in_channels(get_network(cfg))
+    return int(own or (shape and shape[0]) or len(mean or []) or 3)
+
+
+def _find_loading(cfg: Mapping, loader: str) -> list[Mapping]:
+    """The steps of ours that decode the images of a loader."""
+    return [step for step in get_pipeline(cfg, loader) or [] if name_of(step) == 'LoadImage']
 
 
 def set_normalisation(cfg: MutableMapping, described: Mapping) -> None:
@@ -191,7 +225,12 @@ def set_normalisation(cfg: MutableMapping, described: Mapping) -> None:
     preprocessor |= {key: described[key] for key in ('mean', 'std')}
     if order := described['channel_order']:
         preprocessor['to_rgb'] = _is_decoded(cfg) == (order == 'RGB')
+    use_own_preprocessor(preprocessor, count_channels(cfg))
     owner['data_preprocessor'] = preprocessor
+    if described.get('bits') == 16:
+        for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+            for step in _find_loading(cfg, loader):
+                step['bits'] = 16
 
 
 def set_geometry(cfg: MutableMapping, described: Mapping, loader: str = 'test_dataloader') -> None:

@@ -18,7 +18,8 @@ class PretrainedInit(_PretrainedInit):
 
     ``init_cfg=dict(type='Pretrained', checkpoint='seresnet50.pth')`` on a backbone takes its own
     weights as well as those of a whole classifier. A head of another class count is left as it
-    was initialised, with a line that says so.
+    was initialised, and a stem for three channels is adapted to the module's images; a line says
+    so.
 
     Args:
         checkpoint: Path or URL, see :func:`senet_mm.engine.weights.download.fetch`.
@@ -35,7 +36,7 @@ class PretrainedInit(_PretrainedInit):
             self.checkpoint, self.map_location, logger='silent'
         )
         state_dict = self._select(get_state_dict(checkpoint, self.checkpoint), module)
-        load_strictly(module, state_dict, self.checkpoint, new_head=True)
+        load_strictly(module, state_dict, self.checkpoint, new_head=True, new_stem=True)
         print_log(f'{type(module).__name__}: loaded {self.checkpoint}', logger='current')
         if hasattr(module, '_params_init_info'):
             update_init_info(module, init_info=self._get_init_info())

@@ -7,6 +7,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from senet_mm.models.heads.cls_head import TensorTargets
+from senet_mm.models.in_channels import exchange_stem
 from senet_mm.models.layers import own_initialisation
 from senet_mm.models.recalibration import check_se, insert_se
 from senet_mm.models.scoped_init import ScopedInit, loads_checkpoint
@@ -23,6 +24,7 @@ class ImageClassifier(ScopedInit, _ImageClassifier):
         head: Config of the head.
         se: Arguments of :func:`insert_se`: ``dict(layer=dict(type='SELayer', ratio=16))``, with
             ``position='pre'`` or ``stages=(5,)``; None leaves the backbone as it is.
+        in_channels: Channels of the images, for a backbone that has no such argument.
         data_preprocessor: Config of the module that turns a batch into the network's input.
         **kwargs: Other arguments of mmpretrain's classifier: ``train_cfg``, ``init_cfg``, ...
     """
@@ -33,6 +35,7 @@ class ImageClassifier(ScopedInit, _ImageClassifier):
         neck: dict | nn.Module | None = None,
         head: dict | nn.Module | None = None,
         se: dict | None = None,
+        in_channels: int | None = None,
         data_preprocessor: dict | nn.Module | None = None,
         **kwargs: object,
     ) -> None:
@@ -44,6 +47,8 @@ class ImageClassifier(ScopedInit, _ImageClassifier):
             MODELS.build(part) if isinstance(part, dict) else part
             for part in (backbone, neck, head)
         ]
+        if in_channels is not None:
+            exchange_stem(parts[0], in_channels)
         if isinstance(data_preprocessor, dict) and 'type' in data_preprocessor:
             batch_augments = kwargs.get('train_cfg')
             data_preprocessor = MODELS.build(

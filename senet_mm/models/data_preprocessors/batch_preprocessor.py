@@ -21,7 +21,8 @@ class BatchPreprocessor(ClsDataPreprocessor):
     Batches of ``PackTensors`` are augmented with the numbers that ``RandomAugment`` drew,
     normalised and mixed (mixup, CutMix) on the device; images stay channels last in memory. The
     labels reach the head as one tensor, of classes (N,) or scores (N, num_classes);
-    our heads take it. All other batches go mmpretrain's way.
+    our heads take it. All other batches go mmpretrain's way. ``to_rgb`` swaps red and blue of
+    images of four channels, BGR and alpha, too.
 
     Args:
         **kwargs: Arguments of ``ClsDataPreprocessor``: ``mean``, ``std``, ``to_rgb``,
@@ -36,8 +37,12 @@ class BatchPreprocessor(ClsDataPreprocessor):
     def forward(self, data: Batch, training: bool = False) -> Input:
         """The normalised input (N, C, H, W); a :class:`.TensorBatch` is augmented and mixed too."""
         if not is_tensor_batch(data):
-            return super().forward(data, training)
-        inputs = self.cast_data(data['inputs'])
+            inputs = data['inputs']
+            swapped = (
+                list(map(self.swap, inputs)) if isinstance(inputs, list) else self.swap(inputs)
+            )
+            return super().forward({**data, 'inputs': swapped}, training)
+        inputs = self.swap(self.cast_data(data['inputs']))
         if 'augment' in data:
             augmentation, numbers = data['augment']
             inputs = augment_batch(inputs, numbers, augmentation)
@@ -52,6 +57,15 @@ class BatchPreprocessor(ClsDataPreprocessor):
         if self.batch_augments is None:
             return Input(inputs=inputs, data_samples=labels)
         return self.mix(inputs, labels, data['seed'])
+
+    def swap(self, images: Tensor) -> Tensor:
+        """Images (..., C, H, W) with red and blue swapped, where there are four and it is wanted.
+
+        Those of three channels are swapped by mmpretrain.
+        """
+        if not self.to_rgb or images.shape[-3] != 4:
+            return images
+        return images[..., [2, 1, 0, 3], :, :]
 
     def get_scores(self, labels: list[np.ndarray]) -> Tensor:
         """Scores, float32 (N, num_classes): 1 for each class of an image, 0 for all others.

@@ -228,6 +228,13 @@ def test_tiffs_that_no_decoder_reads(bits):
         decode(packed_tiff(GREY >> (16 - bits), bits))
 
 
+def test_12_bits_are_scaled_by_their_own_range():
+    """By Pillow alone, and to 255, where 16 bits are wanted."""
+    fine = decode(packed_tiff(GREY >> 4, 12), 'unchanged', 16)
+    assert fine.dtype == np.float32
+    assert np.abs(fine[..., 0] - (GREY >> 4) / 4095 * 255).max() < 5e-5
+
+
 def test_12_bits_big_endian():
     with pytest.raises(ValueError, match=r'^big-endian TIFF of 12 bits a sample, which no decoder'):
         decode(packed_tiff(GREY >> 4, 12, '>'))

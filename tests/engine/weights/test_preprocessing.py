@@ -105,7 +105,18 @@ def test_order_of_channels_is_what_the_network_sees(decoded, to_rgb):
 def test_grey_images_have_no_order():
     cfg = make(decoded=False)
     cfg.data_preprocessor.update(mean=[7], std=[8])
+    cfg.input_shape = (1, 224, 224)
     assert describe_preprocessing(cfg)['channel_order'] is None
+
+
+def test_one_number_holds_for_all_channels():
+    cfg = make(decoded=False)
+    cfg.data_preprocessor.update(mean=[7], std=[8])
+    described = describe_preprocessing(cfg)
+    assert (described['mean'], described['std']) == ([7, 7, 7], [8, 8, 8])
+    assert described['channel_order'] == 'RGB'
+    older = {**described, 'mean': [7], 'std': [8]}
+    assert check_preprocessing(older, 'x.pth') == described
 
 
 def test_another_preprocessor_is_not_understood():
