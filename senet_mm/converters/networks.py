@@ -1,5 +1,7 @@
 """Networks of timm that are ours too: its architectures, and our configs for them."""
 
+import copy
+import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -57,9 +59,15 @@ TIMM_NETWORKS = {
 FREE = {'model.head.num_classes', 'model.backbone.in_channels'}
 
 
+@functools.cache
+def _read_config(architecture: str) -> Config:
+    """The config for an architecture, which nobody may change."""
+    return get_config(*TIMM_NETWORKS[architecture])
+
+
 def get_network_config(architecture: str, num_classes: int = 1000, in_channels: int = 3) -> Config:
     """Our config for an architecture of timm, one of ``TIMM_NETWORKS``."""
-    cfg = get_config(*TIMM_NETWORKS[architecture])
+    cfg = copy.deepcopy(_read_config(architecture))
     set_num_classes(cfg.model, num_classes)
     if cfg.get('data_preprocessor'):
         cfg.data_preprocessor.num_classes = num_classes
@@ -73,7 +81,7 @@ def find_architecture(cfg: Mapping) -> str | None:
     """The architecture of timm that is the network of a config of ours; None where it has none."""
     backbone = get_network(cfg).get('backbone') or {}
     for architecture in TIMM_NETWORKS:
-        other = get_config(*TIMM_NETWORKS[architecture]).model.backbone
+        other = _read_config(architecture).model.backbone
         if other.depth == backbone.get('depth') and is_network(cfg, architecture):
             return architecture
     return None
@@ -81,5 +89,5 @@ def find_architecture(cfg: Mapping) -> str | None:
 
 def is_network(cfg: Mapping, architecture: str) -> bool:
     """Whether the network of a config, whatever its classes and channels, is one of timm."""
-    differences = compare_networks(get_network(cfg), get_network_config(architecture).model)
+    differences = compare_networks(get_network(cfg), _read_config(architecture).model)
     return {difference.key for difference in differences} <= FREE

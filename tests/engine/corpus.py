@@ -291,6 +291,56 @@ TEXTS = {
     'a shard of 10^18 bytes': written(b'a.tar 0 999999999999999999 0 a.jpg\n'),
 }
 
+TIMM = dict(
+    architecture='resnet18',
+    pretrained_cfg=dict(
+        input_size=[3, 224, 224], crop_pct=0.875, crop_mode='center', interpolation='bicubic',
+        mean=[0.5] * 3, std=[0.5] * 3,
+    ),
+)  # fmt: skip
+
+
+def hub(**changes):
+    """A ``config.json`` of timm's hub; a change of ``pretrained_cfg`` is under its name."""
+    images = TIMM['pretrained_cfg']
+    inner = {key: changes.pop(key) for key in list(changes) if key in images}
+    return written(json.dumps({**TIMM, 'pretrained_cfg': images | inner, **changes}).encode())
+
+
+HUB_CONFIGS = {
+    **{key: TEXTS[key] for key in ('empty', 'zeros', 'no text', 'levels', 'a long number')},
+    'a list': written(b'[]'),
+    'of another package': written(b'{"model_type": "bert"}'),
+    'no architecture': hub(architecture=None),
+    'another architecture': hub(architecture='vit_tiny_patch16_224'),
+    'an architecture that moves the cursor': hub(architecture='a\n\x1b[2J'),
+    'an architecture of ours without our part': hub(architecture='senet_mm/x'),
+    'a file as architecture': hub(architecture='../../etc/passwd'),
+    'other arguments': hub(model_args=dict(block_args=dict(type='os.system'))),
+    'arguments of another type': hub(model_args=5),
+    'another pooling': hub(global_pool='max'),
+    'many classes': hub(num_classes=10**12),
+    'no classes': hub(num_classes=0),
+    'classes of another type': hub(num_classes='10'),
+    'many channels': hub(model_args=dict(in_chans=10**9)),
+    'fewer names': hub(label_names=['a']),
+    'names of another type': hub(label_names=[5] * 1000),
+    'names as a dict with holes': hub(label_names={str(i): 'a' for i in range(1, 1001)}),
+    'fields of another type': hub(pretrained_cfg=[]),
+    'a huge image': hub(input_size=[3, 10**9, 10**9]),
+    'no image': hub(input_size=[]),
+    'a mean that is no number': hub(mean=['a', 'b', 'c']),
+    'a mean that is infinite': hub(mean=[float('inf')] * 3),
+    'a crop of nothing': hub(crop_pct=0),
+    'a tiny crop': hub(crop_pct=1e-300),
+    'a crop below zero': hub(crop_pct=-1),
+    'an interpolation that moves the cursor': hub(interpolation='a\n\x1b[2J'),
+    'another crop': hub(crop_mode='border'),
+    'our part of another type': hub(architecture='senet_mm/x', senet_mm=[]),
+    'our part with another mean': hub(senet_mm=dict(preprocessing=dict(mean=['a']))),
+    'our part with another network': hub(senet_mm=dict(cfg="model = dict(type='os.system')")),
+}
+
 
 def legacy(content):
     file = io.BytesIO()

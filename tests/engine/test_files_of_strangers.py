@@ -9,9 +9,9 @@ import pytest
 from senet_mm.engine import Runner
 
 from .confined import PEAK, run_confined
-from .corpus import CAFFEMODELS, DAMAGED, FILES, SAFETENSORS, TEXTS
+from .corpus import CAFFEMODELS, DAMAGED, FILES, HUB_CONFIGS, SAFETENSORS, TEXTS
 from .test_runner import digits
-from .ways import CAFFE_WAYS, DATA_WAYS, WAYS
+from .ways import CAFFE_WAYS, DATA_WAYS, HUB_WAYS, WAYS
 
 PTH = FILES | DAMAGED
 ODD = ('fifo', 'folder', 'device')
@@ -24,10 +24,10 @@ FEW = [
 ]
 FULL = 'get_model'
 # They read tensors, which they do not compare with all of a network, and no metadata.
-LOOSE = ('load_from_local', 'mmengine.load_checkpoint')
+LOOSE = ('load_from_local', 'mmengine.load_checkpoint', 'weights of a hub')
 READ_LATER = ('name that moves the cursor', 'a mean that is no float')
 # They read a copy, of another name.
-COPIES = ('resume=auto', 'reproduce.py')
+COPIES = ('resume=auto', 'reproduce.py', 'weights of a hub')
 CASES = [(way, name) for way in WAYS for name in (ALL if way == FULL else FEW)]
 
 
@@ -38,6 +38,7 @@ OTHERS = {
         'caffemodel',
     ),
     **dict.fromkeys(DATA_WAYS, (TEXTS, 'json')),
+    **dict.fromkeys(HUB_WAYS, (HUB_CONFIGS, 'json')),
 }
 
 

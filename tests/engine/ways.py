@@ -1,8 +1,15 @@
 """All ways by which a file of weights comes in: functions of the file and an empty folder."""
 
+import functools
+import json
+import os
 import shutil
 import sys
+import tempfile
+from pathlib import Path
 
+import safetensors.torch
+import timm
 from mmengine.runner import load_checkpoint
 from PIL import Image
 from torch import nn
@@ -92,10 +99,40 @@ TOOLS = {
     ),
     'reproduce.py': reproduce,
 }
+
+
+def hub_weights(file, folder):
+    """Weights in a folder of timm's hub."""
+    (folder / 'hub').mkdir()
+    config = dict(architecture='senet_mm/x', num_classes=10, senet_mm={})
+    (folder / 'hub/config.json').write_text(json.dumps(config))
+    suffix = os.path.splitext(file)[1]
+    name = 'model.safetensors' if suffix == '.safetensors' else 'pytorch_model.bin'
+    (folder / 'hub' / name).symlink_to(file)
+    get_model(NAME, folder / 'hub')
+
+
+@functools.cache
+def plain_weights():
+    """A file with the weights of a ResNet-18 of timm."""
+    file = Path(tempfile.mkdtemp(), 'net.safetensors')
+    safetensors.torch.save_file(timm.create_model('resnet18').state_dict(), file)
+    return file
+
+
+def hub_config(file, folder):
+    """The config of a folder of timm's hub, beside the weights of a ResNet-18."""
+    (folder / 'hub').mkdir()
+    shutil.copyfile(file, folder / 'hub/config.json')
+    (folder / 'hub/model.safetensors').symlink_to(plain_weights())
+    load_checkpoint(nn.Linear(1, 1), str(folder / 'hub'), strict=False)
+
+
 FUNCTIONS = {
     'load_from_local': lambda file, _: load_from_local(str(file)),
     'mmengine.load_checkpoint': lambda file, _: load_checkpoint(nn.Linear(1, 1), str(file)),
     'get_model': lambda file, _: get_model(NAME, file),
+    'weights of a hub': hub_weights,
     'init_cfg': pretrained,
     'load_from': train,
     'resume': resume,
@@ -140,4 +177,5 @@ DATA_WAYS = {
         ShardedImageNet(str(folder), 'train'),
     ),
 }
-ALL_WAYS = WAYS | CAFFE_WAYS | DATA_WAYS
+HUB_WAYS = {'config of a hub': hub_config}
+ALL_WAYS = WAYS | CAFFE_WAYS | DATA_WAYS | HUB_WAYS
