@@ -1,5 +1,6 @@
 from .hooks import (
     CheckpointHook,
+    ClassReportHook,
     ComplexityHook,
     DamagedImagesHook,
     EarlyStoppingHook,
@@ -24,6 +25,7 @@ from .weights import (
 __all__ = [
     'Bf16OptimWrapper',
     'CheckpointHook',
+    'ClassReportHook',
     'ComplexityHook',
     'DamagedImagesHook',
     'EarlyStoppingHook',

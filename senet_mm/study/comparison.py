@@ -9,7 +9,11 @@ from .statistics import PairedDifference, Summary, paired_difference, summarize
 
 SCORE = 'accuracy/top1'
 # The columns of the Markdown table: metric, heading, decimals. JSON and CSV have every metric.
-MARKDOWN_COLUMNS = ((SCORE, 'top-1 %', 2), ('loss/cross_entropy', 'loss', 4))
+MARKDOWN_COLUMNS = (
+    (SCORE, 'top-1 %', 2),
+    ('macro/recall', 'macro recall %', 2),
+    ('loss/cross_entropy', 'loss', 4),
+)
 
 # config -> seed -> result of a run, as ResultHook writes it
 Results = Mapping[str, Mapping[int, dict]]

@@ -1,4 +1,4 @@
-"""Rows as Markdown, JSON and CSV."""
+"""Rows as Markdown, JSON, CSV and text."""
 
 import csv
 import io
@@ -34,6 +34,16 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Rows of cells as a Markdown table."""
     lines = [header, ['---'] * len(header), *rows]
     return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
+
+
+def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Rows of cells in columns, the first one to the left, the others to the right."""
+    lines = [list(header), *map(list, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return '\n'.join(
+        '  '.join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
+        for line in lines
+    )
 
 
 def format_count(value: int | None, unit: float) -> str:

@@ -56,6 +56,7 @@ KINDS = {
     'balanced, one kept': {
         'train_dataloader.sampler.type': 'BalancedSampler',
         'model.head.class_weight': 'effective',
+        'val_evaluator': [dict(type='Accuracy'), dict(type='ClassReport')],
         'default_hooks.checkpoint.max_keep_ckpts': 1,
     },
     'by iteration, mixup': {

@@ -1,6 +1,7 @@
 """Hooks of the runner."""
 
 from .checkpoint_hook import CheckpointHook
+from .class_report_hook import ClassReportHook
 from .complexity_hook import ComplexityHook
 from .damage_hook import DamagedImagesHook
 from .early_stopping_hook import EarlyStoppingHook
@@ -12,6 +13,7 @@ from .stall_hook import StallHook
 
 __all__ = [
     'CheckpointHook',
+    'ClassReportHook',
     'ComplexityHook',
     'DamagedImagesHook',
     'EarlyStoppingHook',

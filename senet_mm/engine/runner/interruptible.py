@@ -17,6 +17,7 @@ from senet_mm.utils.storage import StorageError, answering_storage
 from ..checkpoints import Writer, clean_up, collect_state, snapshot, write_checkpoint
 from ..checkpoints.history import remember_history
 from ..hooks.checkpoint_hook import CheckpointHook
+from ..hooks.class_report_hook import ClassReportHook
 from ..hooks.non_finite_hook import NonFiniteHook
 from ..hooks.position_hook import PositionHook
 from ..hooks.stall_hook import StallHook
@@ -49,6 +50,7 @@ class InterruptibleRunner(ModelRunner):
         """Register hooks, and those that every run has."""
         super().register_hooks(*args, **kwargs)
         self.register_hook(PositionHook())
+        self.register_hook(ClassReportHook())
         if not any(isinstance(hook, StallHook) for hook in self.hooks):
             self.register_hook(StallHook())
 
