@@ -20,6 +20,7 @@ from senet_mm.utils.errors import (
 )
 from senet_mm.utils.processes import end_with_launcher, note_answer
 from senet_mm.utils.slurm import use_slurm
+from senet_mm.utils.storage import StorageError, answering_storage
 from senet_mm.utils.usage import RankParser
 
 if TYPE_CHECKING:
@@ -142,7 +143,8 @@ def _is_rank() -> bool:
 @contextlib.contextmanager
 def _as_exits(show_traceback: bool) -> Iterator[None]:
     try:
-        yield
+        with answering_storage():
+            yield
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         sys.exit(130)  # 128 + SIGINT, as of shells
@@ -162,7 +164,8 @@ def _report(error: Exception, show_traceback: bool) -> str:
         traceback.print_exception(error)
     rank = os.environ.get('RANK')
     who = f'error (rank {rank})' if rank else 'error'
-    place = _place(error) if answers and not has_worked(error) else ''
+    of_config = answers and not has_worked(error) and not isinstance(error, StorageError)
+    place = _place(error) if of_config else ''
     line = f'{who}: {lost or describe(error)}{place}'
     if answers and not lost:
         note_answer(line)
