@@ -8,6 +8,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -24,6 +25,7 @@ from .kills import BASE
 from .test_runner import digits
 
 SMALL = {key: value for key, value in BASE.items() if key not in ('custom_hooks', 'log_level')}
+ALLOWED = 'allowed: a disk that can be written, and has space'
 
 
 @pytest.fixture
@@ -151,9 +153,7 @@ def test_a_disk_that_is_read_only(disk, capsys):
     assert train(disk / 'run') == 74
     (line,) = capsys.readouterr().err.splitlines()
     assert f'{disk}/run' in line
-    assert line.endswith(
-        'Read-only file system; allowed: a disk that can be written, and has space'
-    )
+    assert line.endswith(f'Read-only file system; {ALLOWED}')
 
 
 @pytest.mark.slow
@@ -162,26 +162,16 @@ def test_a_full_disk_at_the_start(disk, capsys):
     subprocess.run(['mount', '-o', 'remount,size=4k', disk], check=True)
     assert train(disk / 'run') == 74
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == (
-        f'error: {disk}/run: No space left on device; allowed: a disk that can be written, and '
-        'has space'
-    )
+    assert line == f'error: {disk}/run: No space left on device; {ALLOWED}'
 
 
 @pytest.mark.parametrize('marked', [contextlib.nullcontext, working])
 def test_every_tool_ends_with_the_code_of_a_full_disk(marked, capsys):
     """One line, also in the middle of its work."""
-    with (
-        pytest.raises(SystemExit) as ended,
-        reported_errors(),
-        marked(),
-        open('/dev/full', 'w') as f,
-    ):
-        f.write('results')
-        f.flush()
+    with pytest.raises(SystemExit) as ended, reported_errors(), marked():
+        Path('/dev/full').write_text('results')
     assert ended.value.code == 74
-    line = 'error: No space left on device; allowed: a disk that can be written, and has space\n'
-    assert capsys.readouterr().err == line
+    assert capsys.readouterr().err == f'error: No space left on device; {ALLOWED}\n'
 
 
 def test_other_errors_of_files_stay_what_they_are():
