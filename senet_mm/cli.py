@@ -18,8 +18,9 @@ from senet_mm.utils.errors import (
     is_answer,
     missing_key,
 )
-from senet_mm.utils.processes import end_with_launcher, note_answer
+from senet_mm.utils.processes import end_with_launcher, is_first_to_say, note_answer
 from senet_mm.utils.slurm import use_slurm
+from senet_mm.utils.storage import StorageError, answering_storage
 from senet_mm.utils.usage import RankParser
 
 if TYPE_CHECKING:
@@ -142,31 +143,38 @@ def _is_rank() -> bool:
 @contextlib.contextmanager
 def _as_exits(show_traceback: bool) -> Iterator[None]:
     try:
-        yield
+        with answering_storage():
+            yield
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         sys.exit(130)  # 128 + SIGINT, as of shells
     except Exception as error:
-        line = _report(error, show_traceback)
+        line = _report(error, show_traceback) or 1
         if (code := getattr(error, 'exit_code', 1)) == 1:
             sys.exit(line)
-        print(line, file=sys.stderr)
+        if isinstance(line, str):
+            print(line, file=sys.stderr)
         sys.exit(code)
 
 
 def _report(error: Exception, show_traceback: bool) -> str:
-    """The line of an error; prints the traceback where it helps."""
+    """The line of an error, empty where another process has it; prints a traceback that helps."""
     answers = bool(is_answer(error) or missing_key(error))
     lost = describe_lost_connection(error)
     if show_traceback or not (answers or lost):
-        traceback.print_exception(error)
+        trace = ''.join(traceback.format_exception(error))
+        if is_first_to_say(trace):
+            print(trace, end='', file=sys.stderr)
     rank = os.environ.get('RANK')
     who = f'error (rank {rank})' if rank else 'error'
-    place = _place(error) if answers and not has_worked(error) else ''
-    line = f'{who}: {lost or describe(error)}{place}'
+    of_config = answers and not has_worked(error) and not isinstance(error, StorageError)
+    place = _place(error) if of_config else ''
+    text = f'{lost or describe(error)}{place}'
+    line = f'{who}: {text}'
     if answers and not lost:
         note_answer(line)
-    return line
+    # Of lost connections one is enough: they differ in the number of a port.
+    return line if is_first_to_say('a connection is lost' if lost else text) else ''
 
 
 def _leave(code: object) -> NoReturn:

@@ -2,6 +2,7 @@ import pytest
 
 from senet_mm.cli import reported_errors
 from senet_mm.registry import MODELS
+from senet_mm.utils.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,71 @@ def test_more_frozen_stages_than_there_are(network, capsys):
     with pytest.raises(SystemExit, match=message), reported_errors():
         MODELS.build({**network, 'frozen_stages': 9}).train()
     assert 'Traceback' not in capsys.readouterr().err
+
+
+@pytest.fixture
+def rank(tmp_path, monkeypatch):
+    """Makes this process one that torchrun has started."""
+
+    def become(number, attempt=0):
+        folder = tmp_path / f'attempt_{attempt}' / str(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        monkeypatch.setenv('RANK', str(number))
+        monkeypatch.setenv('TORCHELASTIC_ERROR_FILE', str(folder / 'error.json'))
+        return folder / 'error.json'
+
+    return become
+
+
+def lose(text):
+    """A connection, while a part of a run is being built."""
+    try:
+        raise RuntimeError(f'[/pytorch/gloo/gloo/pair.cc:545] {text}. This is typically')
+    except RuntimeError as error:
+        raise InputError('DDP cannot be built of its arguments') from error
+
+
+def fail(text):
+    raise RuntimeError(text)
+
+
+def refuse(text):
+    raise InputError(text)
+
+
+def line_of(end, text):
+    """What Python prints at the end of a tool; 1 where it prints nothing."""
+    with pytest.raises(SystemExit) as ended, reported_errors():
+        end(text)
+    return ended.value.code
+
+
+@pytest.mark.parametrize('end', [fail, refuse])
+def test_an_error_of_all_processes_is_printed_once(end, rank, capsys):
+    """Once after each start; all of them tell the launcher whether it is an answer."""
+    for attempt in range(2):
+        files = []
+        lines = []
+        for number in range(3):
+            files.append(rank(number, attempt))
+            lines.append(line_of(end, 'the same'))
+        assert lines == ['error (rank 0): the same', 1, 1]
+        assert all(file.exists() == (end is refuse) for file in files)
+        assert capsys.readouterr().err.count('Traceback') == (end is fail)
+
+
+def test_errors_that_differ_are_all_printed(rank):
+    for number in range(2):
+        rank(number)
+        assert line_of(refuse, f'file {number}') == f'error (rank {number}): file {number}'
+
+
+def test_lost_connections_are_one_line_and_no_answer(rank):
+    """Whatever was being built; their ports differ."""
+    lines, files = [], []
+    for number in range(2):
+        files.append(rank(number))
+        lines.append(line_of(lose, f'Read error [127.0.0.1]:{number}'))
+    lost = 'the connection to another process is lost: Read error [127.0.0.1]:0'
+    assert lines == [f'error (rank 0): {lost}', 1]
+    assert not any(file.exists() for file in files)

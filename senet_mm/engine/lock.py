@@ -54,22 +54,26 @@ class Lock:
         start = time.strftime('%Y-%m-%d %H:%M:%S')
         self._write(f'process {os.getpid()} on {socket.gethostname()} since {start}')
 
-    def keep(self) -> None:
+    def keep(self) -> bool:
         """Lock the folder anew if it, or the file of its lock, was removed meanwhile.
+
+        Returns:
+            Whether that was so.
 
         Raises:
             ValueError: Another process has locked it since.
         """
         if self._file is None:
-            return
+            return False
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(self._file.fileno()), os.stat(self.path)):
-                return
+                return False
         self._file.close()
         self._file = None
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.take()
         self._say('was removed, or its lock was; it is made anew, without what it held')
+        return True
 
     def leave(self) -> None:
         """Note the end, and unlock."""

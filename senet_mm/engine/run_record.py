@@ -26,15 +26,20 @@ if TYPE_CHECKING:
 RECORD = 'run.json'
 
 
-def write_record(runner: 'Runner') -> None:
-    """Write ``run.json`` beside the log of a start of a training; the config is in the same folder.
+def save_run(folder: Path, record: dict) -> None:
+    """Write ``run.json`` beside the log of a start of a training.
+
+    Args:
+        folder: That of the log.
+        record: See :func:`describe_run`.
 
     Raises:
         OSError: It cannot be written.
     """
     if is_main_process():
-        with atomic_file(Path(runner.log_dir) / RECORD) as file:
-            file.write(json.dumps(describe_run(runner), indent=2).encode())
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_file(folder / RECORD) as file:
+            file.write(json.dumps(record, indent=2).encode())
 
 
 def describe_run(runner: 'Runner') -> dict:

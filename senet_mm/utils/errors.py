@@ -121,6 +121,8 @@ def describe_lost_connection(error: BaseException) -> str | None:
 
     The cause is another process, which says more or is gone.
     """
+    while error.__cause__ is not None:  # raised where a part of a run was being built
+        error = error.__cause__
     text = ' '.join(str(error).split())
     classes = {kind.__name__ for kind in type(error).__mro__}
     # gloo raises a plain RuntimeError, with its source file.

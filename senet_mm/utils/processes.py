@@ -1,11 +1,13 @@
 """How processes of a run end: with their parent, and by which signals."""
 
 import ctypes
+import hashlib
 import json
 import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 # Signals that end a run in good order.
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
@@ -41,6 +43,20 @@ def end_with_launcher() -> None:
     if 'TORCHELASTIC_RUN_ID' in os.environ:
         launcher = os.environ.pop(LAUNCHER, None)  # what this process starts has another parent
         end_with_parent(None if launcher is None else int(launcher))
+
+
+def is_first_to_say(text: str) -> bool:
+    """Whether no other process that torchrun started here has said the same since their start."""
+    path = os.environ.get('TORCHELASTIC_ERROR_FILE')
+    if not path:
+        return True
+    # Its folder is the process's own; the one above is that of all, and a new one after a restart.
+    said = Path(path).parents[1] / f'said-{hashlib.sha256(text.encode()).hexdigest()}'
+    try:
+        said.touch(exist_ok=False)
+    except OSError as error:  # of another kind where the folder cannot be written
+        return not isinstance(error, FileExistsError)
+    return True
 
 
 def note_answer(message: str) -> None:

@@ -30,15 +30,17 @@ def find_reason(error: BaseException | None) -> str | None:
 
 
 @contextlib.contextmanager
-def answering_storage() -> Iterator[None]:
-    """Turn the error of a disk that is full or read-only into a :class:`StorageError`."""
+def answering_storage(folder: str | os.PathLike = '') -> Iterator[None]:
+    """Turn the error of a disk that is full or read-only into a :class:`StorageError`.
+
+    Args:
+        folder: Named where the error names no file, as an error of writing.
+    """
     try:
         yield
     except OSError as error:
         if isinstance(error, StorageError) or error.errno not in NO_STORAGE:
             raise
-        place = f'{error.filename}: ' if error.filename else ''
-        raise StorageError(
-            f'{place}{error.strerror}; checkpoints that were written before are whole; allowed: '
-            'free space on a disk that can be written'
-        ) from error
+        place = error.filename or folder
+        what = f'{place}: {error.strerror}' if place else error.strerror
+        raise StorageError(f'{what}; allowed: a disk that can be written, and has space') from error

@@ -1,5 +1,6 @@
 """Disks that are full, read-only or gone while a run trains on them."""
 
+import contextlib
 import json
 import logging
 import os
@@ -7,6 +8,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,12 +18,14 @@ from senet_mm.cli import reported_errors
 from senet_mm.engine import LocalVisBackend, Runner
 from senet_mm.engine.lock import LOCK, Lock, locked
 from senet_mm.engine.text_logs import LogFile
+from senet_mm.utils.errors import working
 from senet_mm.utils.storage import StorageError, answering_storage
 
 from .kills import BASE
 from .test_runner import digits
 
 SMALL = {key: value for key, value in BASE.items() if key not in ('custom_hooks', 'log_level')}
+ALLOWED = 'allowed: a disk that can be written, and has space'
 
 
 @pytest.fixture
@@ -149,7 +153,25 @@ def test_a_disk_that_is_read_only(disk, capsys):
     assert train(disk / 'run') == 74
     (line,) = capsys.readouterr().err.splitlines()
     assert f'{disk}/run' in line
-    assert 'Read-only file system; checkpoints that were written before are whole' in line
+    assert line.endswith(f'Read-only file system; {ALLOWED}')
+
+
+@pytest.mark.slow
+def test_a_full_disk_at_the_start(disk, capsys):
+    """The line names the folder, which the error does not, and no config: that is right."""
+    subprocess.run(['mount', '-o', 'remount,size=4k', disk], check=True)
+    assert train(disk / 'run') == 74
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f'error: {disk}/run: No space left on device; {ALLOWED}'
+
+
+@pytest.mark.parametrize('marked', [contextlib.nullcontext, working])
+def test_every_tool_ends_with_the_code_of_a_full_disk(marked, capsys):
+    """One line, also in the middle of its work."""
+    with pytest.raises(SystemExit) as ended, reported_errors(), marked():
+        Path('/dev/full').write_text('results')
+    assert ended.value.code == 74
+    assert capsys.readouterr().err == f'error: No space left on device; {ALLOWED}\n'
 
 
 def test_other_errors_of_files_stay_what_they_are():
@@ -179,6 +201,9 @@ def test_a_removed_folder_is_made_anew(tmp_path):
     assert (work_dir / 'last_checkpoint').read_text() == 'epoch_3.pth'
     assert sum('was removed, or its lock was; it is made anew' in x for x in logged_lines(work_dir))
     assert list(work_dir.glob('*/vis_data/scalars.json'))
+    assert (work_dir / 'seresnet8_1xb64_digits.py').is_file()
+    (record,) = (json.loads(file.read_text()) for file in work_dir.glob('*/run.json'))
+    assert record['iter'] == 0  # that of the start
 
 
 HOLD = """

@@ -62,7 +62,11 @@ class InterruptibleRunner(ModelRunner):
             Interrupted: A signal has ended the run; its state is saved.
             StorageError: The disk is full, read-only or gone.
         """
-        with answering_storage(), locked(self.work_dir) as self.lock, self.watch.listening():
+        with (
+            answering_storage(self.work_dir),
+            locked(self.work_dir) as self.lock,
+            self.watch.listening(),
+        ):
             if is_main_process():
                 clean_up(
                     self.work_dir, get_checkpoint_folder({**self.cfg, 'work_dir': self.work_dir})
@@ -172,9 +176,12 @@ class InterruptibleRunner(ModelRunner):
 
     def _write(self, state: dict, path: str, then: Callable[[], None] | None) -> None:
         """Write a checkpoint where no other run has begun; in a thread."""
-        if self.lock:
-            self.lock.keep()
+        if self.lock and self.lock.keep():
+            self.write_start()
         write_checkpoint(state, path, then)
+
+    def write_start(self) -> None:
+        """Write what a start leaves beside checkpoints and logs."""
 
     def _save_interrupted(self, interruption: Interrupted) -> None:
         """Save where a signal has ended the run."""

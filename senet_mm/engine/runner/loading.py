@@ -21,7 +21,7 @@ from ..preflight import check_run
 from ..recomputation import set_up_recomputation
 from ..replay import follow_config, get_plan
 from ..resume import Resumed, get_seed, open_checkpoint, relocate
-from ..run_record import write_record
+from ..run_record import describe_run, save_run
 from ..sizing import keep_split
 from .interruptible import InterruptibleRunner
 
@@ -67,7 +67,7 @@ class LoadingRunner(InterruptibleRunner):
         check_run(self)
         if training:
             set_up_balance(self)
-            self._write_config()
+            self.write_start()
 
     def _choose_checkpoint(self, training: bool) -> None:
         """Resume where a checkpoint was found, else load from ``load_from``."""
@@ -79,10 +79,10 @@ class LoadingRunner(InterruptibleRunner):
             self.logger.info(f'no checkpoint in {self.work_dir} yet: training starts')
         self._resume = self._resumed is not None
 
-    def _write_config(self) -> None:
-        """Write the config of a training, and the user's modules beside each copy of it."""
+    def write_start(self) -> None:
+        """Write config and record of a training, and the user's modules beside each config."""
         super().dump_config()
-        write_record(self)
+        save_run(Path(self.log_dir), self.start_record)
         keep_split(self)
         copy_modules(self.work_dir)
         for config in Path(self.log_dir).glob('*/config.py'):  # the visualizer's
@@ -136,6 +136,11 @@ class LoadingRunner(InterruptibleRunner):
         self._has_loaded = True
         self.logger.info(f'loaded {filename}')
         return checkpoint
+
+    @cached_property
+    def start_record(self) -> dict:
+        """How the training was started."""
+        return describe_run(self)
 
     @cached_property
     def metadata(self) -> dict:

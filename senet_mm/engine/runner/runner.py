@@ -40,7 +40,6 @@ class Runner(LoadingRunner, LoopRunner, LoggingRunner):
     """mmengine's runner that runs on any device, loads strictly and logs briefly."""
 
     @classmethod
-    @answering_storage()
     def from_cfg(cls, cfg: Config) -> 'Runner':
         """Build a runner; images are normalised as the weights that it starts from want it.
 
@@ -49,7 +48,13 @@ class Runner(LoadingRunner, LoopRunner, LoggingRunner):
 
         Raises:
             ValueError: Nobody reads a key of the config, or an option contradicts the weights.
+            StorageError: The disk of the work directory is full or read-only.
         """
+        with answering_storage(cfg.get('work_dir') or ''):
+            return cls._from_checked_cfg(cfg)
+
+    @classmethod
+    def _from_checked_cfg(cls, cfg: Config) -> 'Runner':
         check_keys(cfg)
         check_local(cfg.get('work_dir'), 'work_dir')
         check_preprocessor(cfg)
