@@ -124,6 +124,7 @@ def test_testing_with_a_foreign_checkpoint_is_an_error(finished, tmp_path, confi
     _, work_dir = finished
     cfg = digits(tmp_path, load_from=str(work_dir / 'epoch_2.pth'))
     cfg.model = Config.fromfile(ROOT / 'configs' / config).model
+    cfg.model.backbone.in_channels = 1  # as the images have
     with pytest.raises(
         ValueError, match=r'does not fit the model of the config: it was made with .* model.se='
     ):
