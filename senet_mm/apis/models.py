@@ -61,7 +61,7 @@ def get_model(
         ConnectionError: The URL cannot be fetched.
     """
     from senet_mm.engine import load_strictly
-    from senet_mm.engine.classes import check_classes
+    from senet_mm.engine.classes import check_class_names
     from senet_mm.engine.classifier import build_classifier
 
     _check_arguments(name, checkpoint, fuse)
@@ -75,7 +75,7 @@ def get_model(
         model.init_weights()
     else:
         if not new_head:
-            check_classes(cfg, origin, model.head.num_classes)
+            check_class_names(cfg, origin, model.head.num_classes)
         model.head.init_weights()
         load_strictly(model, loaded, origin.filename, new_head, new_stem)
     # Names that OpenMMLab's packages use.

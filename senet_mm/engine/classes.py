@@ -44,7 +44,7 @@ def get_num_classes(model: nn.Module) -> int | None:
     return number if isinstance(number, int) and number > 0 else None
 
 
-def check_classes(cfg: Mapping, origin: Origin, number: int | None) -> None:
+def check_class_names(cfg: Mapping, origin: Origin, number: int | None) -> None:
     """Compare the names of classes in a checkpoint with its network and with those of a config.
 
     Args:

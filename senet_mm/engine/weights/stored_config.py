@@ -20,7 +20,7 @@ from torch.nn.modules.module import register_module_module_registration_hook
 
 from senet_mm.config.values import check_values
 from senet_mm.registry import MODELS, TRANSFORMS
-from senet_mm.utils.building import upwards
+from senet_mm.utils.building import find_registered
 from senet_mm.utils.errors import InputError, describe
 
 from .checkpoint import check_fits
@@ -153,21 +153,6 @@ def _is_allowed(name: object, kinds: Kinds) -> bool:
     # What this process has registered with us is the user's own.
     is_own = str(name).rpartition('.')[2] in kinds.registry.module_dict
     return is_own or f'{found.__module__}.'.startswith(kinds.modules)
-
-
-def find_registered(name: object, registry: Registry) -> object:
-    """What a ``type`` names in a registry or above; None for anything else. Imports no module.
-
-    mmengine itself would import any module that a type names, and call what is there.
-    """
-    if not isinstance(name, str):
-        return None
-    registry.import_from_location()
-    scope, _, name = name.rpartition('.')
-    for each in upwards(registry):
-        if scope in ('', each.scope) and name in each.module_dict:
-            return each.module_dict[name]
-    return None
 
 
 def _check_sizes(part: object, path: str) -> None:

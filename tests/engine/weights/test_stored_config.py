@@ -10,8 +10,9 @@ from mmengine.config import Config
 
 from senet_mm.apis import get_config, get_model
 from senet_mm.engine.weights.record import record_of, to_meta
-from senet_mm.engine.weights.stored_config import MAX_MODULES, find_registered
+from senet_mm.engine.weights.stored_config import MAX_MODULES
 from senet_mm.registry import MODELS
+from senet_mm.utils.building import find_registered
 
 NAME = 'seresnet8_1xb64_digits'
 
@@ -67,6 +68,8 @@ def test_modules_of_a_stranger_are_not_imported(tmp_path, monkeypatch):
         save(tmp_path / 'a.pth', change=backbone(type=kind))
         with pytest.raises(ValueError, match=f'backbone.type={kind!r} is not known'):
             get_model(checkpoint=tmp_path / 'a.pth')
+        with pytest.raises(ValueError, match='does not fit the model of the config'):
+            get_model(NAME, tmp_path / 'a.pth')
     save(tmp_path / 'a.pth', change=backbone(_scope_='evilscope'))
     with pytest.raises(ValueError, match="_scope_='evilscope'; allowed: senet_mm, mmpretrain"):
         get_model(checkpoint=tmp_path / 'a.pth')
