@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @answering
 def get_model(
-    name: 'str | Config',
+    name: 'str | Config | None' = None,
     checkpoint: str | os.PathLike | None = None,
     num_classes: int | None = None,
     device: 'str | torch.device | None' = None,
@@ -28,6 +28,9 @@ def get_model(
 ) -> 'ImageClassifier':
     """A classifier by name, in eval mode: ``get_model('seresnet50_8xb32_in1k', 'weights.pth')``.
 
+    Without a name the checkpoint says which network it is: ``get_model(checkpoint='weights.pth')``.
+    The text of its config is read, never executed, and builds known classes alone.
+
     The checkpoint must belong to the network of the config. If it says how images are prepared, the
     classifier follows it: ``data_preprocessor`` normalises as it says, and the test pipeline of
     ``model.cfg``, the config, resizes and crops as it says. ``model.dataset_meta['classes']`` has
@@ -35,7 +38,8 @@ def get_model(
     says of itself (:mod:`senet_mm.engine.weights.origin`), None without a checkpoint.
 
     Args:
-        name: Name of a config of the project (see :func:`list_models`), path of one, or a config.
+        name: Name of a config of the project (see :func:`list_models`), path of one, or a config;
+            None for the config in the checkpoint.
         checkpoint: Path, or URL with a hash (see :mod:`senet_mm.engine.weights.download`). Without
             it the weights are initialised, and nothing is fetched.
         num_classes: Number of classes, by default the config's. If it is given, the checkpoint may
@@ -51,31 +55,29 @@ def get_model(
     Raises:
         UserError: The input is wrong, with the line that the tools print. It is also one of those:
         FileNotFoundError: There is no such config or file.
-        ValueError: The checkpoint does not fit, is damaged, or holds more than data, the hash
-            in its name is not its own, or ``fuse`` is no shape that the network takes.
+        ValueError: The checkpoint does not fit, contradicts the config or itself, is damaged, has
+            no config and ``name`` is None, or holds more than data, the hash in its name is not its
+            own, or ``fuse`` is no shape that the network takes.
         ConnectionError: The URL cannot be fetched.
     """
-    from mmengine.runner import CheckpointLoader
-
     from senet_mm.engine import load_strictly
+    from senet_mm.engine.classes import check_class_names
     from senet_mm.engine.classifier import build_classifier
 
-    if fuse is not None:
-        check_integers('fuse', fuse)
-        if len(fuse) != 4:
-            raise InputError(f'fuse={fuse}; allowed: the shape of a batch, (N, C, H, W)')
-    cfg = _read(name, in_channels)
-    origin, new_stem = None, in_channels is not None
-    if checkpoint is not None:
-        checkpoint = str(checkpoint)
-        loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu', logger='silent')
-        origin = _take_over(cfg, loaded, checkpoint, num_classes is not None, new_stem)
+    _check_arguments(name, checkpoint, fuse)
+    new_head, new_stem = num_classes is not None, in_channels is not None
+    loaded, origin = _load(checkpoint)
+    cfg = _get_cfg(name, loaded, origin, in_channels)
+    if origin is not None:
+        _take_over(cfg, origin, new_head, new_stem)
     model = build_classifier(cfg, num_classes)
-    if checkpoint is None:
+    if origin is None:
         model.init_weights()
     else:
+        if not new_head:
+            check_class_names(cfg, origin, model.head.num_classes)
         model.head.init_weights()
-        load_strictly(model, loaded, checkpoint, num_classes is not None, new_stem)
+        load_strictly(model, loaded, origin.filename, new_head, new_stem)
     # Names that OpenMMLab's packages use.
     model.cfg, model.origin = cfg, origin
     classes = origin and origin.classes
@@ -87,11 +89,41 @@ def get_model(
     return model
 
 
-def _read(name: 'str | Config', in_channels: int | None) -> 'Config':
-    """A config of its own for a network that takes images of so many channels."""
-    from senet_mm.config.channels import apply_in_channels
+def _check_arguments(name: object, checkpoint: object, fuse: Sequence[int] | None) -> None:
+    if name is None and checkpoint is None:
+        raise InputError('name=None, checkpoint=None; allowed: a config, a checkpoint, or both')
+    if fuse is not None:
+        check_integers('fuse', fuse)
+        if len(fuse) != 4:
+            raise InputError(f'fuse={fuse}; allowed: the shape of a batch, (N, C, H, W)')
 
-    cfg = get_config(name) if isinstance(name, str) else copy.deepcopy(name)
+
+def _load(checkpoint: str | os.PathLike | None) -> 'tuple[dict, Origin | None]':
+    """The content of a checkpoint, and what it says of itself; nothing without one."""
+    from mmengine.runner import CheckpointLoader
+
+    from senet_mm.engine.weights.origin import read_origin
+
+    if checkpoint is None:
+        return {}, None
+    filename = str(checkpoint)
+    loaded = CheckpointLoader.load_checkpoint(filename, 'cpu', logger='silent')
+    return loaded, read_origin(loaded, filename)
+
+
+def _get_cfg(
+    name: 'str | Config | None', loaded: dict, origin: 'Origin | None', in_channels: int | None
+) -> 'Config':
+    """A config of its own, by name or from the checkpoint, for images of so many channels."""
+    from senet_mm.config.channels import apply_in_channels
+    from senet_mm.engine.weights.state_dict import get_state_dict
+    from senet_mm.engine.weights.stored_config import restore_config
+
+    if name is None:
+        assert origin is not None
+        cfg = restore_config(origin, get_state_dict(loaded, origin.filename))
+    else:
+        cfg = get_config(name) if isinstance(name, str) else copy.deepcopy(name)
     if in_channels is not None:
         cfg.in_channels = in_channels
     apply_in_channels(cfg)
@@ -119,17 +151,14 @@ def _fuse(model: 'ImageClassifier', shape: Sequence[int]) -> None:
     print_log(f'blocks: {verdict}', logger='current')
 
 
-def _take_over(
-    cfg: 'Config', checkpoint: dict, filename: str, new_head: bool, new_stem: bool
-) -> 'Origin':
-    """Let a config prepare images as weights want it; what their file says of itself."""
+def _take_over(cfg: 'Config', origin: 'Origin', new_head: bool, new_stem: bool) -> None:
+    """Let a config prepare images as weights want it."""
     from mmengine.logging import print_log
 
     from senet_mm.engine.sizing import fit_to_checkpoint
     from senet_mm.engine.weights.adopt import adopt_geometry, adopt_normalisation
-    from senet_mm.engine.weights.origin import check_network, read_origin
+    from senet_mm.engine.weights.origin import check_network
 
-    origin = read_origin(checkpoint, filename)
     lines = fit_to_checkpoint(cfg, origin)
     check_network(cfg, origin, new_head, new_stem)
     lines += adopt_normalisation(cfg, origin)
@@ -137,4 +166,3 @@ def _take_over(
         lines += adopt_geometry(cfg, origin)
     for line in lines:
         print_log(line, logger='current')
-    return origin

@@ -1,5 +1,6 @@
 """The runner's comparisons of classes: training, validation, testing, checkpoint, network."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mmengine.runner import BaseLoop
@@ -8,6 +9,9 @@ from torch import nn
 
 from senet_mm.datasets.alignment import Reference, align, check_numbers, describe_place
 from senet_mm.datasets.classes import compare, get_names, is_named, list_names
+
+from .weights.origin import Origin
+from .weights.preprocessing import get_dataset
 
 if TYPE_CHECKING:
     from .runner import Runner
@@ -38,6 +42,30 @@ def get_num_classes(model: nn.Module) -> int | None:
     """Number of classes of a network's head; None where it does not tell."""
     number = getattr(getattr(model, 'head', None), 'num_classes', None)
     return number if isinstance(number, int) and number > 0 else None
+
+
+def check_class_names(cfg: Mapping, origin: Origin, number: int | None) -> None:
+    """Compare the names of classes in a checkpoint with its network and with those of a config.
+
+    Args:
+        cfg: The config.
+        origin: What the checkpoint says of itself.
+        number: Classes of the network; None where it does not tell.
+
+    Raises:
+        ValueError: They are not as many as the network has classes, or the config's test set has a
+            class that is not among them.
+    """
+    if origin.classes is None:
+        return
+    where = f'checkpoint {origin.filename}'
+    if number is not None and len(origin.classes) != number:
+        raise ValueError(
+            f'{where} has the names of {len(origin.classes)} classes '
+            f'({list_names(origin.classes)}), its network has {number}; allowed: as many'
+        )
+    dataset = get_dataset(cfg, 'test_dataloader') or {}
+    compare(dataset.get('metainfo'), dict(classes=origin.classes), 'the config', where)
 
 
 def check_class_numbers(runner: 'Runner') -> None:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
+from senet_mm.utils.building import find_registered
 from senet_mm.utils.errors import InputError
 from senet_mm.utils.meta import computing_once, run_on_meta
 from senet_mm.utils.options import check_integer
@@ -109,7 +110,8 @@ def set_in_channels(model: MutableMapping, channels: int) -> None:
 
 def _get_default(kind: object) -> int | None:
     """The default of ``in_channels`` of a backbone; None where it has no such argument."""
-    kind = MODELS.get(kind) if isinstance(kind, str) else kind
+    # Not imported: the config may be a stranger's.
+    kind = find_registered(kind, MODELS) if isinstance(kind, str) else kind
     for cls in kind.__mro__ if inspect.isclass(kind) else ():
         init = vars(cls).get('__init__')
         parameters = inspect.signature(init).parameters if inspect.isfunction(init) else {}

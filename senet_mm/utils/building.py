@@ -228,3 +228,18 @@ def upwards(registry: Registry | None) -> Iterator[Registry]:
     while registry is not None:
         yield registry
         registry = registry.parent
+
+
+def find_registered(name: object, registry: Registry) -> object:
+    """What a ``type`` names in a registry or above; None for anything else. Imports no module.
+
+    mmengine itself would import any module that a type names, and call what is there.
+    """
+    if not isinstance(name, str):
+        return None
+    registry.import_from_location()
+    scope, _, name = name.rpartition('.')
+    for each in upwards(registry):
+        if scope in ('', each.scope) and name in each.module_dict:
+            return each.module_dict[name]
+    return None

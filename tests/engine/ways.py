@@ -133,6 +133,7 @@ FUNCTIONS = {
     'mmengine.load_checkpoint': lambda file, _: load_checkpoint(nn.Linear(1, 1), str(file)),
     'get_model': lambda file, _: get_model(NAME, file),
     'weights of a hub': hub_weights,
+    'get_model without a name': lambda file, _: get_model(checkpoint=file),
     'init_cfg': pretrained,
     'load_from': train,
     'resume': resume,

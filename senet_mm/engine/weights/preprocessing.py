@@ -145,7 +145,7 @@ def get_network(cfg: Mapping) -> MutableMapping:
     return model.get('module') or model
 
 
-def _get_dataset(cfg: Mapping, loader: str) -> MutableMapping | None:
+def get_dataset(cfg: Mapping, loader: str) -> MutableMapping | None:
     """The data set of a loader that has the pipeline; None where there is no single one."""
     dataset = (cfg.get(loader) or {}).get('dataset')
     while isinstance(dataset, Mapping) and 'pipeline' not in dataset:
@@ -155,7 +155,7 @@ def _get_dataset(cfg: Mapping, loader: str) -> MutableMapping | None:
 
 def get_pipeline(cfg: Mapping, loader: str) -> list[Mapping] | None:
     """The pipeline of a loader; None where there is no single one."""
-    dataset = _get_dataset(cfg, loader)
+    dataset = get_dataset(cfg, loader)
     return None if dataset is None else dataset['pipeline']
 
 
@@ -235,7 +235,7 @@ def set_normalisation(cfg: MutableMapping, described: Mapping) -> None:
 
 def set_geometry(cfg: MutableMapping, described: Mapping, loader: str = 'test_dataloader') -> None:
     """Let a loader with a pipeline resize and crop as described; its other steps stay."""
-    dataset = _get_dataset(cfg, loader)
+    dataset = get_dataset(cfg, loader)
     if dataset is None:
         return
     pipeline = dataset['pipeline']
