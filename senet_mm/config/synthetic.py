@@ -1,15 +1,23 @@
 """A training config without its data, to time the network alone."""
 
+from collections.abc import Mapping
+
 from mmengine.config import Config
 
 from senet_mm.datasets.subset import check_batches
+
+from .keys import walk
 
 
 def use_synthetic(cfg: Config, num_batches: int = 100) -> None:
     """Let a config train on :class:`SyntheticBatches` of its own shape and batch size.
 
-    ``num_batch_per_epoch`` of its loader, or ``num_batches``, is the length of an epoch.
+    ``num_batch_per_epoch`` of its loader, or ``num_batches``, is the length of an epoch. Class
+    weights that follow from the labels of the data set are left out.
     """
+    for _, part in walk(cfg.model, 'model'):
+        if isinstance(part.get('class_weight'), str | Mapping):
+            part['class_weight'] = None
     loader = cfg.train_dataloader
     if (given := loader.get('num_batch_per_epoch')) is not None:
         check_batches(given)

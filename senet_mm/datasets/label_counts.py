@@ -55,7 +55,7 @@ def _read(dataset: object) -> np.ndarray | None:
             labels = np.array([info['gt_label'] for info in infos])
         else:
             return None
-    except (KeyError, ValueError):  # no label, or lists of different lengths
+    except Exception:  # no label, lists of different lengths; one of the user's may raise anything
         return None
     is_single = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
     return labels.astype(np.int64) if is_single and len(labels) and labels.min() >= 0 else None

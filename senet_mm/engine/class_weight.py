@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .runner import Runner
 
 # In the message hub, which is saved in checkpoints: what was given, and the weights, by loss.
-SAVED = 'class_weights'
+CLASS_WEIGHTS = 'class_weights'
 # Of effective numbers, where it is not given.
 BETA = 0.999
 ALLOWED = (
@@ -48,7 +48,7 @@ def set_class_weights(
         InputError: What is given is neither a word nor a weight per class, or the word asks for
             labels that are not known.
     """
-    saved = _read_saved(runner)
+    saved = runner.message_hub.get_info(CLASS_WEIGHTS) or {}
     used = {}
     for name, loss in find_losses(runner.bare_model):
         given = _as_plain(loss.class_weight)
@@ -65,7 +65,7 @@ def set_class_weights(
         old, new = (each.get(name, {}).get('given') for each in (saved, used))
         if old != new:
             runner.logger.info(f'resumed with another config: class_weight {old!r} -> {new!r}')
-    runner.message_hub.update_info(SAVED, used)
+    runner.message_hub.update_info(CLASS_WEIGHTS, used)
     return [
         (_say(each['given']), np.array(each['weights'], dtype=np.float64)) for each in used.values()
     ]
@@ -128,14 +128,15 @@ def check_weights(weights: object, number: int | None) -> None:
         )
 
 
-def _read_saved(runner: 'Runner') -> dict[str, dict]:
-    """What the checkpoint of a resumed run has, as far as this project wrote it."""
-    saved = runner.message_hub.get_info(SAVED)
-    parts = saved.items() if isinstance(saved, dict) else ()
-    fields = {'given', 'weights'}
-    return {
-        str(name): part for name, part in parts if isinstance(part, dict) and part.keys() == fields
-    }
+def are_saved_weights(value: object) -> bool:
+    """Whether a value from a checkpoint is what this module puts there."""
+    return isinstance(value, dict) and all(
+        isinstance(name, str)
+        and isinstance(part, dict)
+        and part.keys() == {'given', 'weights'}
+        and isinstance(part['weights'], list)
+        for name, part in value.items()
+    )
 
 
 def _keep(

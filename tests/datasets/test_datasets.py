@@ -76,3 +76,17 @@ def test_digits_are_split_once_and_for_all():
 def test_digits_wrong_split():
     with pytest.raises(ValueError, match="split='val' is not known; allowed: train, test"):
         Digits('val')
+
+
+def test_digits_that_are_left_out():
+    counts = [114] * 5 + [6, 6, 6, 0, 6]
+    few, whole = Digits('train', counts), Digits('train')
+    assert np.bincount(few.get_gt_labels(), minlength=10).tolist() == counts
+    seen = {whole.get_data_info(i)['img_path'] for i in range(len(whole))}
+    assert {few.get_data_info(i)['img_path'] for i in range(len(few))} < seen
+
+
+@pytest.mark.parametrize('counts', [[1] * 9, [-1] * 10, 'all', [0.5] * 10])
+def test_digits_wrong_counts(counts):
+    with pytest.raises(ValueError, match=r'^counts=.*; allowed: '):
+        Digits('train', counts)

@@ -31,3 +31,18 @@ def test_a_wrong_length_is_refused():
     cfg.train_dataloader.num_batch_per_epoch = 0
     with pytest.raises(ValueError, match='num_batch_per_epoch=0: allowed'):
         use_synthetic(cfg)
+
+
+@pytest.mark.parametrize(
+    ('key', 'given', 'kept'),
+    [
+        ('class_weight', 'balanced', None),
+        ('loss', dict(type='CrossEntropyLoss', class_weight=dict(effective=0.9)), None),
+        ('class_weight', [1] * 10, [1] * 10),
+    ],
+)
+def test_weights_that_follow_from_labels_are_left_out(key, given, kept):
+    cfg = get_config(CONFIG, {f'model.head.{key}': given})
+    use_synthetic(cfg)
+    head = cfg.model.head
+    assert (head.loss if key == 'loss' else head).class_weight == kept

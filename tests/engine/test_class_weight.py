@@ -11,6 +11,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional as F
 
 from senet_mm.engine import Runner
+from senet_mm.engine.checkpoints.check import check_remembered
 from senet_mm.engine.class_weight import compute_class_weights, set_class_weights
 from senet_mm.models.heads import ClsHead, LinearClsHead
 from senet_mm.utils.errors import InputError
@@ -181,3 +182,21 @@ def test_a_resumed_run_has_the_weights_that_it_began_with(tmp_path):
 
 def read_logs(work_dir):
     return ''.join(path.read_text() for path in work_dir.glob('*/*.log'))
+
+
+@pytest.mark.parametrize(
+    ('key', 'value'),
+    [
+        ('class_weights', [1, 2]),
+        ('class_weights', {'head.loss_module': {'given': 'balanced'}}),
+        ('class_weights', {'head.loss_module': {'given': 'balanced', 'weights': 'a'}}),
+        ('class_report', 3),
+    ],
+)
+def test_what_a_stranger_wrote_into_a_checkpoint_is_refused(key, value):
+    hub = dict(log_scalars={}, runtime_info={key: value}, resumed_keys={key: True})
+    with pytest.raises(ValueError, match=rf'^has message_hub.runtime_info.{key}='):
+        check_remembered(hub, '.pth')
+    used = {'head.loss_module': {'given': {'effective': 0.9}, 'weights': [1.0, 2.0]}}
+    hub['runtime_info'] = {'class_weights': used, 'class_report': 'lines'}
+    check_remembered(hub, '.pth')

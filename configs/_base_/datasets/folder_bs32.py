@@ -49,7 +49,11 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(**pictures, split='val', pipeline=test_pipeline),
 )
-val_evaluator = [dict(type='Accuracy', topk='auto'), dict(type='CrossEntropy')]
+val_evaluator = [
+    dict(type='Accuracy', topk='auto'),
+    dict(type='CrossEntropy'),
+    dict(type='ClassReport'),
+]
 
 test_dataloader = dict(
     batch_size=32,

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from mmengine.logging import HistoryBuffer
 from torch import Tensor
 
+from senet_mm.engine.class_weight import CLASS_WEIGHTS, are_saved_weights
 from senet_mm.engine.hooks.checkpoint_hook import SAVED
+from senet_mm.engine.hooks.class_report_hook import CLASS_REPORT
 from senet_mm.engine.loops import VALIDATED
 from senet_mm.engine.weights.kinds import is_count, is_of_kind, is_scalar
 from senet_mm.engine.weights.misfit import describe_misfit
@@ -73,6 +75,8 @@ def _tests(suffix: str) -> dict[str, Callable[[object], bool]]:
         'seconds': is_scalar,
         'validations': lambda value: isinstance(value, list),
         SAVED: is_save,
+        CLASS_REPORT: lambda value: isinstance(value, str),
+        CLASS_WEIGHTS: are_saved_weights,
         HISTORY: _is_history,
     }
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from senet_mm.engine.runner import Runner
 
 # In the message hub, which is saved in checkpoints: the lines on the last validation.
-LAST = 'class_report'
+CLASS_REPORT = 'class_report'
 
 
 @HOOKS.register_module()
@@ -36,7 +36,7 @@ class ClassReportHook(Hook):
             write_report(runner, report, 'val')
             when = f'validation after epoch {runner.epoch}, iteration {runner.iter}'
             text = f'{when}: {report_to_text(report)}'
-            runner.message_hub.update_info(LAST, text)
+            runner.message_hub.update_info(CLASS_REPORT, text)
             if not runner.is_training:
                 runner.logger.info(text)
 
@@ -49,8 +49,7 @@ class ClassReportHook(Hook):
 
     def after_train(self, runner: 'Runner') -> None:
         """Log the lines on the last validation, which may have been before an interruption."""
-        text = runner.message_hub.get_info(LAST)
-        if isinstance(text, str):
+        if text := runner.message_hub.get_info(CLASS_REPORT):
             runner.logger.info(text)
 
 
