@@ -79,9 +79,12 @@ def _to_grey_levels(image: Tensor, module: ClsDataPreprocessor) -> np.ndarray:
 
 
 def _to_picture(img: np.ndarray, is_bgr: bool) -> np.ndarray:
-    if img.shape[-1] == 1:
-        return img[..., 0].copy()
-    return swap_red_and_blue(img) if is_bgr else img.copy()
+    """What can be drawn of an image: three colours of four channels, one of any other number."""
+    img = np.clip(np.round(img), 0, 255).astype(np.uint8)
+    if img.ndim == 2 or img.shape[2] not in (3, 4):
+        return img if img.ndim == 2 else img[..., 0].copy()
+    colours = np.ascontiguousarray(img[..., :3])
+    return swap_red_and_blue(colours) if is_bgr else colours
 
 
 def draw_grid(rows: list[ImageStages], out: str | PathLike) -> None:

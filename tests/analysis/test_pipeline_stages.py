@@ -5,7 +5,7 @@ import pytest
 from mmengine import Config
 from PIL import Image
 
-from senet_mm.analysis.pipeline_stages import INPUT, draw_grid, get_stages
+from senet_mm.analysis.pipeline_stages import INPUT, _to_picture, draw_grid, get_stages
 from senet_mm.engine import Runner
 from senet_mm.registry import MODELS
 
@@ -47,6 +47,15 @@ def test_equals_the_batch_of_a_loader(tmp_path, on, to_rgb):
     with Image.open(tmp_path / 'grid.png') as grid:
         assert grid.format == 'PNG'
         assert min(grid.size) > 4 * 224
+
+
+@pytest.mark.parametrize(('channels', 'drawn'), [(1, (9, 7)), (2, (9, 7)), (4, (9, 7, 3))])
+def test_pictures_of_floats_and_of_other_channels(channels, drawn):
+    image = np.full((9, 7, channels), 300.0, np.float32)
+    image[..., 0] = 9.6
+    picture = _to_picture(image, is_bgr=True)
+    assert (picture.dtype, picture.shape) == (np.uint8, drawn)
+    assert picture[0, 0].tolist() == (10 if channels < 3 else [255, 255, 10])
 
 
 def test_tool_on_grey_images_of_a_data_set(run_tool, tmp_path):

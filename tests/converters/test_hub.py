@@ -23,7 +23,7 @@ PUBLISH = 'tools/model_converters/publish_model.py'
 DIGITS = 'seresnet8_1xb64_digits'
 CLASSES = ['Kühe & Kälber', 'red tulip', 'b|c']
 GREY = """data_preprocessor = dict(mean=[100], std=[50], to_rgb=False)
-input_shape = (1, 224, 224)
+in_channels = 1
 """
 
 # Architecture of timm -> config of ours, what it changes of the model, and other lines.

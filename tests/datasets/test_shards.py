@@ -273,12 +273,38 @@ def test_shard_that_was_cut_off_later(packed, tmp_path):
     [
         (['--quality', 0], '--quality=0 is not known; allowed: 1, 2'),
         (['--short-side', 0], '--short-side 0: allowed: from 1'),
+        (
+            ['--short-side', 9, '--unchanged'],
+            '--unchanged copies files, which --short-side resizes; allowed: one of them',
+        ),
     ],
 )
 def test_wrong_options_of_pack(folder, tmp_path, options, message, run):
     done = run('pack.py', folder, tmp_path / 'out', *options)
     assert done.returncode == 1
     assert message in done.stderr
+
+
+def test_files_are_packed_as_they_are(tmp_path, run):
+    """With 16 bits and alpha; a line says where they would be lost."""
+    deep = np.arange(0, 65536, 256, np.uint16).reshape(16, 16)
+    images = {'deep': deep, 'alpha': np.full((16, 16, 4), 99, np.uint8), 'plain': deep >> 8}
+    for split in ('train', 'val'):
+        (tmp_path / 'set' / split / 'a').mkdir(parents=True)
+        for name, image in images.items():
+            image = image if name == 'deep' else image.astype(np.uint8)
+            Image.fromarray(image).save(tmp_path / 'set' / split / 'a' / f'{name}.PNG')
+    lossy = run('pack.py', tmp_path / 'set', tmp_path / 'lossy')
+    assert 'val: 2 images of 16 bits or with alpha have 8 bits and no alpha in a J' in lossy.stdout
+    done = run('pack.py', tmp_path / 'set', tmp_path / 'out', '--unchanged')
+    assert 'alpha' not in done.stdout
+    load = [LoadImage('unchanged', bits=16)]
+    dataset = ShardedImageNet(data_root=str(tmp_path / 'out'), split='train', pipeline=load)
+    served = {sample['img_path'].rpartition('/')[2]: sample['img'] for sample in dataset}
+    assert np.abs(served['deep.PNG'][..., 0] - deep / 257).max() < 2e-5
+    assert served['alpha.PNG'].shape == (16, 16, 4)
+    with tarfile.open(tmp_path / 'out/train-00000.tar') as tar:
+        assert {name[-4:] for name in tar.getnames()} == {'.png', '.cls'}
 
 
 def test_verify_lists_what_is_damaged_and_goes_on(folder, tmp_path, run):

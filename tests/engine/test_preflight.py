@@ -349,27 +349,26 @@ def test_a_network_of_one_channel_trains_on_grey_images(tmp_path, color_type):
                 image = np.random.RandomState(i).randint(0, 256, (40, 40, 3), np.uint8)
                 cv2.imwrite(str(tmp_path / split / name / f'{i}.png'), image)
     loader = dict(type='LoadImage' if color_type == 'ours' else 'LoadImageFromFile')
-    loader['color_type'] = 'grayscale'
     cfg = Config.fromfile(ROOT / 'configs/seresnet/seresnet18_8xb32_in1k.py')
     data = dict(data_root=str(tmp_path), metainfo=dict(classes=['a', 'b']))
     for part in (cfg.train_dataloader, cfg.val_dataloader):
         part.update(batch_size=2, num_workers=0)
         part.dataset.update(data)
         part.dataset.pipeline = [loader, *part.dataset.pipeline[1:]]
-    cfg.train_dataloader.dataset.pipeline[2].fill = (114,)
     cfg.merge_from_dict(
         {
             'work_dir': str(tmp_path / 'work_dir'),
-            'input_shape': (1, 224, 224),
-            'model.backbone.in_channels': 1,
+            'in_channels': 1,
             'model.head.num_classes': 2,
-            'data_preprocessor': dict(num_classes=2, mean=[114.5], std=[57.0], to_rgb=False),
+            'data_preprocessor': dict(num_classes=2),
             'val_evaluator': [dict(type='Accuracy')],
             'train_cfg.max_epochs': 1,
         }
     )
     runner = Runner.from_cfg(cfg)
     runner.train()
+    assert runner.model.backbone.conv1.in_channels == 1
+    assert runner.model.data_preprocessor.mean.numel() == 1
     assert runner.iter == 2
 
 

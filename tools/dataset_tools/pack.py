@@ -5,7 +5,8 @@ python tools/dataset_tools/pack.py data/imagenet data/imagenet-288 --short-side 
 
 SRC holds train/ and val/ as for the recipes. Images are written in random order. Baseline JPEGs are
 copied unchanged; progressive, CMYK and other formats are converted to baseline RGB JPEGs.
---short-side makes larger images smaller; the effect on a network's accuracy is not known. Damaged
+--short-side makes larger images smaller; the effect on a network's accuracy is not known.
+--unchanged copies all files as they are, and keeps 16 bits and alpha, which a JPEG has not. Damaged
 images are left out and listed in OUT/SPLIT-damaged.txt.
 
 The class names in OUT/SPLIT-classes.json are those of the folders of SRC/train. If
@@ -40,22 +41,37 @@ def parse_args() -> argparse.Namespace:
         '--short-side', type=int, help='resize larger images to this short side, in pixels'
     )
     parser.add_argument('--quality', type=int, default=90, help='quality of converted JPEGs')
+    parser.add_argument(
+        '--unchanged',
+        action='store_true',
+        help='copy every file as it is: 16 bits, alpha, PNG, ...',
+    )
     parser.add_argument('--shard-size', type=int, default=256, help='size of a shard in MiB')
     parser.add_argument('--workers', type=int, default=8, help='processes')
     parser.add_argument('--seed', type=int, default=0, help='seed of the order')
     return parser.parse_args()
 
 
-def convert(info: dict, short_side: int | None, quality: int) -> tuple[dict, bytes, str]:
-    """Convert an image: its info, its JPEG, and the reason if it is damaged."""
-    from senet_mm.datasets.images.jpeg import transcode
+def convert(
+    info: dict, short_side: int | None, quality: int, unchanged: bool
+) -> tuple[dict, bytes, str, bool]:
+    """Convert an image.
 
+    Returns:
+        Its info, its JPEG or its file, the reason if it is damaged, and whether the JPEG lacks what
+        the file has.
+    """
+    from senet_mm.datasets.images.jpeg import loses_samples, read_whole, transcode
+
+    path = info['img_path']
     try:
-        return info, transcode(info['img_path'], short_side, quality), ''
+        if unchanged:
+            return info, read_whole(path), '', False
+        return info, transcode(path, short_side, quality), '', loses_samples(path)
     except ValueError as error:
-        return info, b'', str(error)
+        return info, b'', str(error), False
     except Exception as error:  # one image of a million must not end the run
-        return info, b'', f'{type(error).__name__}: {" ".join(str(error).split())}'
+        return info, b'', f'{type(error).__name__}: {" ".join(str(error).split())}', False
 
 
 class Shards:
@@ -137,11 +153,14 @@ def load_infos(args: argparse.Namespace, split: str, classes: tuple[str, ...] | 
     return [dataset.get_data_info(int(i)) for i in order]
 
 
-def convert_all(args: argparse.Namespace, infos: list[dict]) -> Iterator[tuple[dict, bytes, str]]:
+def convert_all(
+    args: argparse.Namespace, infos: list[dict]
+) -> Iterator[tuple[dict, bytes, str, bool]]:
     """Convert in parallel, in order, with a progress bar."""
     from mmengine import ProgressBar
 
-    task = partial(convert, short_side=args.short_side, quality=args.quality)
+    options = dict(short_side=args.short_side, quality=args.quality, unchanged=args.unchanged)
+    task = partial(convert, **options)
     bar = ProgressBar(len(infos))
     with Pool(args.workers) as pool:
         for result in pool.imap(task, infos, chunksize=16):
@@ -158,12 +177,15 @@ def pack(
     from senet_mm.utils.files import atomic_file
 
     shards, index, damaged = Shards(args.out, split, args.shard_size * 2**20), [], []
-    for i, (info, data, reason) in enumerate(convert_all(args, infos)):
+    cut = 0
+    for i, (info, data, reason, is_cut) in enumerate(convert_all(args, infos)):
+        cut += is_cut
         if reason:
             damaged.append(f'{printable(info["img_path"])}: {reason}')
             continue
         shards.begin_sample()
-        shard, offset = shards.add(f'{i:09d}.jpg', data)
+        suffix = Path(info['img_path']).suffix.lower() if args.unchanged else '.jpg'
+        shard, offset = shards.add(f'{i:09d}{suffix}', data)
         shards.add(f'{i:09d}.cls', str(info['gt_label']).encode())
         name = os.path.relpath(info['img_path'], args.src / split)
         index.append(f'{shard} {offset} {len(data)} {info["gt_label"]} {printable(name)}')
@@ -175,6 +197,11 @@ def pack(
         with atomic_file(args.out / name) as file:
             file.write(''.join(f'{line}\n' for line in lines).encode())
     print(f'{split}: {len(index)} images in {shards.count} shards; {len(damaged)} damaged left out')
+    if cut:
+        print(
+            f'{split}: {cut} images of 16 bits or with alpha have 8 bits and no alpha in a JPEG; '
+            '--unchanged keeps them'
+        )
 
 
 def main(args: argparse.Namespace) -> None:
@@ -184,6 +211,10 @@ def main(args: argparse.Namespace) -> None:
     check_option('--quality', args.quality, range(1, 101))
     if args.short_side is not None and args.short_side < 1:
         raise ValueError(f'--short-side {args.short_side}: allowed: from 1')
+    if args.unchanged and args.short_side is not None:
+        raise ValueError(
+            '--unchanged copies files, which --short-side resizes; allowed: one of them'
+        )
     # All splits are read first: a mistake in the last one must not come to light after the first.
     classes = find_classes(args)
     infos = {split: load_infos(args, split, classes) for split in args.splits}

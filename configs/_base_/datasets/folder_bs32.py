@@ -10,14 +10,15 @@ data_preprocessor = dict(
 )
 
 data_root = 'data/pictures'
+bits = 8  # 16 keeps what samples of 16 bits have beyond 8
 train_pipeline = [
-    dict(type='LoadImage'),
+    dict(type='LoadImage', bits=bits),
     dict(type='AntialiasedResizedCrop', scale=224, crop_ratio_range=(0.25, 1.0)),
     dict(type='RandomAugment', mirror=0.5),
     dict(type='PackTensors'),
 ]
 test_pipeline = [
-    dict(type='LoadImage'),
+    dict(type='LoadImage', bits=bits),
     dict(type='ResizeEdge', scale=256, edge='short', backend='pillow'),
     dict(type='CenterCrop', crop_size=224),
     dict(type='PackInputs'),

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from .decoding import decode
-from .kinds import JPEG, open_by_pillow
+from .kinds import JPEG, has_16_bits, open_by_pillow
 from .reading import read_file
 from .resizing import resize
 
@@ -47,6 +47,30 @@ def transcode(path: str | PathLike, short_side: int | None = None, quality: int 
             f'{img.shape[1]} x {img.shape[0]} pixels; a JPEG holds at most {LONGEST} a side'
         )
     return encode_jpeg(img, quality)
+
+
+def read_whole(path: str | PathLike) -> bytes:
+    """The bytes of an image file that can be decoded.
+
+    Raises:
+        ValueError: The image is damaged; the message is the reason.
+    """
+    data = read_file(path)
+    decode(data)
+    return data
+
+
+def loses_samples(path: str | PathLike) -> bool:
+    """Whether an image has 16 bits a sample or alpha, which a JPEG has not."""
+    with open(path, 'rb') as file:
+        if file.read(len(JPEG)) == JPEG:
+            return False
+    data = read_file(path)
+    try:
+        with open_by_pillow(BytesIO(data)) as image:
+            return has_16_bits(data) or image.has_transparency_data
+    except Exception:  # cv2 reads kinds that Pillow does not
+        return has_16_bits(data)
 
 
 def encode_jpeg(img: np.ndarray, quality: int) -> bytes:

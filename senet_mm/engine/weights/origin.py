@@ -179,4 +179,5 @@ def _remedy(differences: Sequence[Difference], origin: Origin, scope: str) -> st
     simple = all(isinstance(d.other, (str, int, float, bool)) for d in differences)
     if not simple or len(differences) > 3:
         return f'allowed: {config}'
-    return f'allowed: --cfg-options {_join(differences, "other")}, or {config}'
+    options = [d._replace(key='in_channels') if d.key in CHANNELS else d for d in differences]
+    return f'allowed: --cfg-options {_join(options, "other")}, or {config}'

@@ -60,9 +60,9 @@ def with_own_stem(
     given, wanted = state_dict[names[0]].shape[1], own[names[0]].shape[1]
     if given != COLOURS:
         raise InputError(
-            f'checkpoint {filename} is for images of {given} channel(s), the network is for '
-            f'{wanted}; allowed: weights for {COLOURS} channels or for {wanted}, or '
-            f'in_channels={given}'
+            f'checkpoint {filename} does not fit the model of the config: it is for images of '
+            f'{given} channel(s), the network for {wanted}; allowed: weights for {COLOURS} or '
+            f'{wanted}, or in_channels={given}'
         )
     print_log(f'checkpoint {filename} {describe_adapted(names, wanted)}', logger='current')
     return {**state_dict, **{name: adapt_kernels(state_dict[name], wanted) for name in names}}

@@ -125,9 +125,9 @@ def plain(state):
             r'1 unexpected \(extra\)$',
         ),
         (
-            lambda s: {**s, 'backbone.conv1.weight': torch.zeros(16, 3, 3, 3)},
+            lambda s: {**s, 'backbone.conv1.weight': torch.zeros(16, 1, 5, 5)},
             {},
-            r'1 of another shape \(conv1.weight \(16, 3, 3, 3\) for \(16, 1, 3, 3\)\)$',
+            r'1 of another shape \(conv1.weight \(16, 1, 5, 5\) for \(16, 1, 3, 3\)\)$',
         ),
         (
             lambda s: {**s, 'backbone.bn1.weight': 'one'},
