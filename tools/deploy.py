@@ -28,6 +28,11 @@ def parse_args() -> argparse.Namespace:
         default='fold',
         help='form of the deployed network',
     )
+    parser.add_argument(
+        '--preprocessing',
+        action='store_true',
+        help='the file takes images of any size and gives scores and class names (onnx, openvino)',
+    )
     parser.add_argument('--images', type=int, default=32, help='number of images in the report')
     parser.add_argument('--batch-size', type=int, default=16, help='batch size for the throughput')
     parser.add_argument('--rounds', type=int, default=10, help='number of timed calls')
@@ -58,7 +63,7 @@ def main(args: argparse.Namespace) -> None:
     from mmengine.registry import init_default_scope
 
     from senet_mm.apis import get_model
-    from senet_mm.deploy import deploy, make_report
+    from senet_mm.deploy import check_with_images, compare_scores, deploy, make_report, read_record
     from senet_mm.engine.weights.record import record_of
     from senet_mm.utils.tables import markdown_table
 
@@ -66,12 +71,18 @@ def main(args: argparse.Namespace) -> None:
     init_default_scope('senet_mm')
     device = get_device()
     model = get_model(cfg, args.checkpoint, device=device)
-    images = read_images(model.cfg, model, args.images)
     record = record_of(model)
-    deployed = deploy(model, args.to, images[:2], Path(cfg.work_dir), record)
+    if args.preprocessing:
+        check_with_images(model, args.to, record['preprocessing'])
+    images = read_images(model.cfg, model, args.images)
+    folder = Path(cfg.work_dir)
+    deployed = deploy(model, args.to, images[:2], folder, record, args.preprocessing)
+    record = read_record(deployed.path)
     deployed.path.with_suffix('.json').write_text(json.dumps(record, indent=2))
     model.to(device)
     report = make_report(torch.no_grad()(model), deployed.run, images, args.batch_size, args.rounds)
+    if args.preprocessing:
+        report |= compare_scores(deployed.path, model, args.images)
     print(f'{deployed.path}: {deployed.how}; torch {torch.__version__}, {device},')
     print(f'{args.threads} thread(s); medians of {args.rounds} calls in turns (quartiles)\n')
     rows = []

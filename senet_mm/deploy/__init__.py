@@ -1,8 +1,10 @@
 from .export import TARGETS, Deployed, compile_frozen, deploy
 from .fold import EarlySqueeze, Logits, fold
+from .image_check import compare_scores
 from .metadata import read_record, write_record
 from .pack import PackedConv, pack
 from .report import make_report
+from .with_images import check_with_images
 
 __all__ = [
     'TARGETS',
@@ -10,6 +12,8 @@ __all__ = [
     'EarlySqueeze',
     'Logits',
     'PackedConv',
+    'check_with_images',
+    'compare_scores',
     'compile_frozen',
     'deploy',
     'fold',

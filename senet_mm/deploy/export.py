@@ -13,8 +13,9 @@ from senet_mm.engine.speed import has_fast_bf16
 from senet_mm.utils.options import check_option
 
 from .fold import Logits, fold
-from .metadata import need, write_record
+from .metadata import describe_input, need, write_record
 from .pack import pack
+from .with_images import put_images_before
 
 
 class Deployed(NamedTuple):
@@ -37,6 +38,7 @@ def deploy(
     example: Tensor,
     folder: Path,
     record: Mapping[str, Any] | None = None,
+    with_images: bool = False,
 ) -> Deployed:
     """Deploy a classifier.
 
@@ -46,6 +48,8 @@ def deploy(
         example: A batch of at least two preprocessed images, (N, C, H, W), float32.
         folder: Folder for the file.
         record: What the file says of itself; see :func:`.write_record`.
+        with_images: The file prepares its images as the record says, and names its classes; for
+            what :func:`.check_with_images` does not refuse. ``run`` of the result does not.
 
     Raises:
         ValueError: The target is not known.
@@ -56,7 +60,10 @@ def deploy(
     with torch.inference_mode(False), torch.no_grad():
         deployed = TARGETS[to](model, example, folder)
     if record is not None:
-        write_record(deployed.path, record)
+        size = tuple(example.shape[1:])
+        if with_images:
+            put_images_before(deployed.path, record, channels=size[0])
+        write_record(deployed.path, dict(record, input=describe_input(record, size, with_images)))
     return deployed
 
 
@@ -143,13 +150,18 @@ def write_onnx(model: nn.Module, example: Tensor, path: Path, early: bool = True
     return path
 
 
-def start_onnx(network: Path | bytes) -> Callable[[Tensor], Tensor]:
-    """An ONNX network, or its file, in onnxruntime: (N, C, H, W) -> (N, classes)."""
+def start_session(network: Path | bytes) -> Any:
+    """An ONNX network, or its file, in onnxruntime, with the threads of torch."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(network, options, providers=['CPUExecutionProvider'])
+    return onnxruntime.InferenceSession(network, options, providers=['CPUExecutionProvider'])
+
+
+def start_onnx(network: Path | bytes) -> Callable[[Tensor], Tensor]:
+    """An ONNX network, or its file, in onnxruntime: (N, C, H, W) -> (N, classes)."""
+    session = start_session(network)
 
     def run(images: Tensor) -> Tensor:
         [logits] = session.run(None, {'images': images.cpu().numpy()})

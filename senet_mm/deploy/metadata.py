@@ -9,7 +9,7 @@ import importlib.util
 import json
 import os
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -110,6 +110,26 @@ def _check(record: object, path: Path) -> dict[str, Any]:
         if not isinstance(record.get(name), str | None):
             raise InputError(f'exported file {path}: {name}={record[name]!r:.80}; allowed: a text')
     return record | dict(preprocessing=preprocessing, classes=classes)
+
+
+def describe_input(record: Mapping[str, Any], size: Sequence[int], with_images: bool) -> str:
+    """What a network takes, in words.
+
+    Args:
+        record: Its record.
+        size: Of prepared images, (C, H, W).
+        with_images: Whether the network prepares them itself.
+    """
+    preprocessing = record['preprocessing']
+    channels, height, width = size
+    if with_images:
+        return f'uint8 (N, H, W, {channels}), {"RGB" if channels == 3 else "grey"} images'
+    shape = f'float32 (N, {channels}, {height}, {width})'
+    if 'mean' not in preprocessing:
+        return shape
+    order = preprocessing['channel_order'] or 'grey'
+    values = '0 to 255' if preprocessing['mean'] is None else '(0 to 255 - mean) / std'
+    return f'{shape}, {order}, {values}, resized and cropped as preprocessing says'
 
 
 def _is_names(value: object) -> bool:

@@ -17,11 +17,11 @@ def is_within(crop: int | list[int] | None, resize: int | list[int], edge: str) 
     """Whether resized images have the pixels of the crop, as far as the known sides tell.
 
     Args:
-        crop: Side, or [height, width], pixels.
+        crop: Side, or [width, height], pixels.
         resize: Side of one edge, or [width, height], pixels.
         edge: The edge whose side ``resize`` is.
     """
-    height, width = crop if isinstance(crop, list) else (crop or 0, crop or 0)
+    width, height = crop if isinstance(crop, list) else (crop or 0, crop or 0)
     if isinstance(resize, list):
         return width <= resize[0] and height <= resize[1]
     return dict(width=width, height=height).get(edge, max(height, width)) <= resize

@@ -3,7 +3,7 @@
 ``mean`` and ``std`` in the order of the channels that the network sees (None: not normalised),
 ``channel_order`` of what it sees (None for grey images), ``resize`` to a side (``edge``) or to
 [width, height], by ``backend`` and ``interpolation``, then the central ``crop``, a side or
-[height, width]; ``resize`` and ``crop`` are None where nothing is done. ``input_size`` is
+[width, height]; ``resize`` and ``crop`` are None where nothing is done. ``input_size`` is
 [channels, height, width]. ``bits`` is 16 where images keep the fraction of samples of 16 bits, from
 0 to 255. What a config does not tell is left out.
 """
@@ -64,7 +64,7 @@ FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
         'one of the backend: bilinear, bicubic, ...',
         lambda v: any(v in names for names in INTERPOLATIONS.values()),
     ),
-    'crop': ('a side, [height, width], None', _is_size),
+    'crop': ('a side, [width, height], None', _is_size),
     'input_size': (
         '[channels, height, width]',
         lambda v: isinstance(v, list) and len(v) == 3 and all(map(is_side, v)),

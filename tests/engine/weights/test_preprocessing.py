@@ -40,8 +40,8 @@ GEOMETRIES = [
     ([EDGE, CROP], dict(resize=256, crop=224, **CV2)),
     ([dict(EDGE, backend='pillow', interpolation='bicubic', type='mmpretrain.ResizeEdge'), CROP],
      dict(resize=256, crop=224, edge='short', backend='pillow', interpolation='bicubic')),
-    ([dict(type='Resize', scale=(320, 240)), dict(CROP, crop_size=(200, 300))],
-     dict(resize=[320, 240], crop=[200, 300], **CV2)),
+    ([dict(type='Resize', scale=(320, 240)), dict(CROP, crop_size=(300, 200))],
+     dict(resize=[320, 240], crop=[300, 200], **CV2)),
     ([dict(type='Resize', scale=96)], dict(resize=[96, 96], crop=None, **CV2)),
     ([CROP], dict(resize=None, crop=224)),
 ]  # fmt: skip
@@ -159,8 +159,8 @@ WRONG = [
     (dict(resize=256, crop=1, edge='short', backend='os', interpolation='x'), 'backend='),
     (dict(CROPPED, resize=235, crop=500), 'crop=500 of images resized to 235; allowed: a crop w'),
     (dict(CROPPED, resize=256, crop=[224, 257]), 'crop=.224, 257. of images resized to 256'),
-    (dict(CROPPED, resize=[300, 200], crop=[200, 301]), 'crop=.200, 301. of images'),
-    (dict(CROPPED, resize=256, edge='width', crop=[300, 257]), 'crop=.300, 257. of images'),
+    (dict(CROPPED, resize=[300, 200], crop=[200, 201]), 'crop=.200, 201. of images'),
+    (dict(CROPPED, resize=256, edge='width', crop=[257, 300]), 'crop=.257, 300. of images'),
     (dict(channel_order='GRB'), 'channel_order='),
     (dict(input_size=[3, 224]), 'input_size='),
 ]  # fmt: skip
@@ -168,8 +168,8 @@ WRONG = [
 
 @pytest.mark.parametrize(
     ('resize', 'edge', 'crop'),
-    [(224, 'short', 224), (256, 'width', [300, 256]), (256, 'height', [256, 300]),
-     ([300, 200], 'short', [200, 300]), (256, 'long', None)],
+    [(224, 'short', 224), (256, 'width', [256, 300]), (256, 'height', [300, 256]),
+     ([300, 200], 'short', [300, 200]), (256, 'long', None)],
 )  # fmt: skip
 def test_crops_within_the_image_are_allowed(resize, edge, crop):
     given = dict(CROPPED, resize=resize, edge=edge, crop=crop)
