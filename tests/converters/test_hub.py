@@ -36,7 +36,7 @@ def theirs(request, tmp_path_factory):
 
 def test_a_folder_of_timm(theirs, logged):
     network, folder = theirs
-    model = get_model(get_network_config('seresnet18', 3), folder)
+    model = get_model(folder)
     with torch.no_grad():
         assert torch.equal(model(image(64)), network(image(64)))
     assert model.dataset_meta['classes'] == tuple(CLASSES)
@@ -121,3 +121,14 @@ def test_a_hostile_pickle_is_refused(tmp_path):
     with pytest.raises(UserError, match=r'pytorch_model.bin is refused: .*; allowed: tensors and'):
         get_model('seresnet18_8xb32_in1k', tmp_path)
     assert not proof.exists()
+
+
+def test_the_name_of_a_config_is_no_folder(tmp_path, monkeypatch):
+    """A folder of that name is meant where a part of its path is given."""
+    name = 'seresnet8_1xb64_digits'
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir()
+    assert get_model(name).origin is None
+    for folder in (f'./{name}', tmp_path / name):
+        with pytest.raises(UserError, match=r'is a folder without config.json'):
+            get_model(folder)
