@@ -137,8 +137,9 @@ def test_a_network_that_timm_has_not(trained, capsys):
     assert all(torch.equal(value, state[name]) for name, value in again.state_dict().items())
     assert again.dataset_meta['classes'] == tuple(config['label_names'])
     publish(src, folder.with_name('again'))
-    assert 'timm has no such network: it cannot load this folder, senet_mm can\n' in (
-        capsys.readouterr().out
+    assert (
+        'no network of timm is known to be this one: it cannot load this folder, senet_mm can\n'
+        in (capsys.readouterr().out)
     )
     for name in ('config.json', 'model.safetensors'):
         assert (folder.with_name('again') / name).read_bytes() == (folder / name).read_bytes()
