@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from senet_mm.config.names import get_config
+from senet_mm.config.names import find_project_config, get_config
 from senet_mm.utils.errors import InputError, answering
 from senet_mm.utils.options import check_integers
 
@@ -29,7 +29,9 @@ def get_model(
     """A classifier by name, in eval mode: ``get_model('seresnet50_8xb32_in1k', 'weights.pth')``.
 
     Without a name the checkpoint says which network it is: ``get_model(checkpoint='weights.pth')``.
-    The text of its config is read, never executed, and builds known classes alone.
+    The text of its config is read, never executed, and builds known classes alone. So does a
+    folder in the layout of timm's hub, or a published name: ``get_model('FOLDER')``,
+    ``get_model('timm://seresnet50.a1_in1k')``.
 
     The checkpoint must belong to the network of the config. If it says how images are prepared, the
     classifier follows it: ``data_preprocessor`` normalises as it says, and the test pipeline of
@@ -40,8 +42,10 @@ def get_model(
     Args:
         name: Name of a config of the project (see :func:`list_models`), path of one, or a config;
             None for the config in the checkpoint.
-        checkpoint: Path, or URL with a hash (see :mod:`senet_mm.engine.weights.download`). Without
-            it the weights are initialised, and nothing is fetched.
+        checkpoint: Path of a file or of a folder in the layout of timm's hub, URL with a hash (see
+            :mod:`senet_mm.engine.weights.download`), or published name (see
+            :mod:`senet_mm.converters.published`). Without it the weights are initialised, and
+            nothing is fetched.
         num_classes: Number of classes, by default the config's. If it is given, the checkpoint may
             have another number: its head is left out, and a line of the log says so.
         device: Device of the classifier, by default the CPU.
@@ -64,6 +68,8 @@ def get_model(
     from senet_mm.engine.classes import check_class_names
     from senet_mm.engine.classifier import build_classifier
 
+    if checkpoint is None and _is_checkpoint(name):
+        name, checkpoint = None, name
     _check_arguments(name, checkpoint, fuse)
     new_head, new_stem = num_classes is not None, in_channels is not None
     loaded, origin = _load(checkpoint)
@@ -87,6 +93,13 @@ def get_model(
     if fuse is not None:
         _fuse(model, fuse)
     return model
+
+
+def _is_checkpoint(name: object) -> bool:
+    """Whether a name is that of weights: a folder that has no config's name, or an address."""
+    if not isinstance(name, str | os.PathLike):
+        return False
+    return '://' in str(name) or (os.path.isdir(name) and not find_project_config(str(name)))
 
 
 def _check_arguments(name: object, checkpoint: object, fuse: Sequence[int] | None) -> None:

@@ -84,23 +84,25 @@ def _read_timm(config: HubConfig, weights: Path) -> dict[str, Any]:
         for line in f'{weights.parent}: {done.describe(name, "from", "sorted")}'.splitlines():
             print_log(line, logger='current')
         return checkpoint
-    return dict(state_dict=_read_ours(config, weights, target), meta=dict(config.section))
+    state = _read_ours(config, weights, target)
+    if config.section.get(REVERSED) is True:
+        state = reverse_channels(state)
+    return dict(state_dict=state, meta=dict(config.section))
 
 
 def _read_ours(config: HubConfig, weights: Path, target: Target) -> dict[str, Tensor]:
-    """The state dict of a network of ours that timm has, under its names."""
+    """The state dict of a network of ours that timm has, from a file with timm's names."""
     described = read_origin(dict(meta=config.section), str(config.file)).config
     if described and not is_network(described, config.architecture):
         raise InputError(
             f'{config.file} has the architecture {config.architecture}, and the config of another '
-            f'network; allowed: one of both'
+            'network; allowed: the same in both'
         )
     tensors = tensors_in(load_from_local(weights, 'cpu'), weights)
     try:
-        state, _ = from_state_dict(tensors, recognise('timm', tensors), target)
+        return from_state_dict(tensors, recognise('timm', tensors), target)[0]
     except ValueError as error:
         raise InputError(f'{weights}: {error}') from error
-    return reverse_channels(state) if config.section.get(REVERSED) is True else state
 
 
 def reverse_channels(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

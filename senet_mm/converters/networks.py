@@ -2,7 +2,7 @@
 
 import copy
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
@@ -78,16 +78,25 @@ def get_network_config(architecture: str, num_classes: int = 1000, in_channels: 
 
 
 def find_architecture(cfg: Mapping) -> str | None:
-    """The architecture of timm that is the network of a config of ours; None where it has none."""
-    backbone = get_network(cfg).get('backbone') or {}
-    for architecture in TIMM_NETWORKS:
-        other = _read_config(architecture).model.backbone
-        if other.depth == backbone.get('depth') and is_network(cfg, architecture):
-            return architecture
-    return None
+    """The architecture of timm that is the network of a config of ours; None if none is known."""
+    depth = (get_network(cfg).get('backbone') or {}).get('depth')
+    near = (n for n in TIMM_NETWORKS if _read_config(n).model.backbone.depth == depth)
+    return next((name for name in near if is_network(cfg, name)), None)
 
 
 def is_network(cfg: Mapping, architecture: str) -> bool:
     """Whether the network of a config, whatever its classes and channels, is one of timm."""
-    differences = compare_networks(get_network(cfg), _read_config(architecture).model)
-    return {difference.key for difference in differences} <= FREE
+    return any(
+        {difference.key for difference in compare_networks(get_network(cfg), model)} <= FREE
+        for model in _spell(_read_config(architecture).model)
+    )
+
+
+def _spell(model: Mapping) -> Iterator[Mapping]:
+    """A network as our configs have it, and by the name that mmpretrain has for it with SE."""
+    yield model
+    backbone = model['backbone']
+    if model.get('se') and backbone.keys() == {'type', 'depth'}:
+        name = 'SENet' if backbone['depth'] == 154 else f'SE{backbone["type"]}'
+        plain = {key: value for key, value in model.items() if key != 'se'}
+        yield {**plain, 'backbone': {**backbone, 'type': name}}

@@ -63,7 +63,9 @@ def make_shared(model: 'ImageClassifier', meta: Mapping[str, Any]) -> Shared:
         images, lines = to_hub(described, channels)
     else:
         architecture, images = OURS + meta['name'], {}
-        lines = ['timm has no such network: it cannot load this folder, senet_mm can']
+        lines = [
+            'no network of timm is known to be this one: it cannot load this folder, senet_mm can'
+        ]
     number = count_classes(model)
     weights = [name for name, value in tensors.items() if value.dim() > 1]
     config = dict(

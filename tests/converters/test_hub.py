@@ -1,205 +1,134 @@
-"""Folders in the layout of timm's hub: written for timm and for us; read, whoever wrote them."""
+"""Folders in the layout of timm's hub that others wrote."""
 
-import copy
 import json
-import shutil
 
-import numpy as np
 import pytest
 import timm
 import torch
-from huggingface_hub import ModelCard
-from mmengine.dataset import Compose, default_collate
-from PIL import Image
 
 from senet_mm.apis import get_model
-from senet_mm.engine import Runner
+from senet_mm.converters.networks import get_network_config
+from senet_mm.detection import torchvision_backbone
+from senet_mm.engine import load_from_anywhere
+from senet_mm.registry import MODELS
+from senet_mm.utils.errors import UserError
 
-from ..conftest import ROOT, load_tool
-from ..engine.test_runner import digits
-from .parity import image, randomise
+from ..engine.weights.test_checkpoint import save_hostile
+from .parity import convert, image, randomise
 
-PUBLISH = 'tools/model_converters/publish_model.py'
-DIGITS = 'seresnet8_1xb64_digits'
 CLASSES = ['Kühe & Kälber', 'red tulip', 'b|c']
-GREY = """data_preprocessor = dict(mean=[100], std=[50], to_rgb=False)
-in_channels = 1
-"""
-
-# Architecture of timm -> config of ours, what it changes of the model, and other lines.
-NETWORKS = {
-    'seresnet18': ('seresnet18_8xb32_in1k', 'se=dict(layer=dict(divisor=8)), ', ''),
-    'resnet18': ('seresnet18_8xb32_in1k', 'se=None, backbone=dict(in_channels=1), ', GREY),
-    # Its images are BGR.
-    'legacy_seresnet50': ('seresnet50-caffe_8xb32_in1k', '', ''),
-}
 
 
-PARAMS = [*list(NETWORKS)[:2], pytest.param('legacy_seresnet50', marks=pytest.mark.slow)]
-
-
-def publish(src, folder, name, *options):
-    tool = load_tool(PUBLISH)
-    tool.main(tool.parse_args([str(src), '--hub', str(folder), '--name', str(name), *options]))
-    return json.loads((folder / 'config.json').read_text())
-
-
-def write_config(file, architecture):
-    """A config whose network timm has, with three classes."""
-    base, change, lines = NETWORKS[architecture]
-    file.write_text(
-        f"_base_ = '{ROOT}/configs/seresnet/{base}.py'\n"
-        f'model = dict({change}head=dict(num_classes=3, topk=(1,)))\n'
-        f'{lines}license = "mit"\n'
+@pytest.fixture(scope='module', params=[True, False], ids=['safetensors', 'pickle'])
+def theirs(request, tmp_path_factory):
+    """A network of timm with three classes, and the folder that timm writes of it."""
+    folder = tmp_path_factory.mktemp('theirs') / 'a folder'
+    network = randomise(timm.create_model('seresnet18', num_classes=3), image(64))
+    timm.models.save_for_hf(
+        network,
+        folder,
+        safe_serialization=request.param,
+        model_config=dict(label_names=CLASSES),
+        data_config=dict(crop_pct=0.95, mean=(0.5, 0.5, 0.5)),
     )
-    return file
+    return network, folder
 
 
-@pytest.fixture(scope='module', params=PARAMS)
-def shared(request, tmp_path_factory):
-    """Architecture, config, our network with drawn weights, its folder for a hub."""
-    path = tmp_path_factory.mktemp('shared')
-    config = write_config(path / 'mine.py', request.param)
-    model = get_model(str(config))
-    channels = 1 if request.param == 'resnet18' else 3
-    randomise(model, image(64)[:, :channels])
-    meta = dict(cfg=model.cfg.pretty_text, dataset_meta=dict(classes=CLASSES))
-    torch.save(dict(state_dict=model.state_dict(), meta=meta), path / 'net.pth')
-    publish(path / 'net.pth', path / 'hub', config)
-    return request.param, config, model, path / 'hub'
-
-
-def test_timm_gives_the_same_logits(shared):
-    architecture, _, model, folder = shared
-    theirs = timm.create_model(f'local-dir:{folder}', pretrained=True).eval()
-    assert theirs.pretrained_cfg['architecture'] == architecture
-    assert theirs.pretrained_cfg['label_names'] == CLASSES
-    assert theirs.num_classes == 3
-    x = image(64)[:, : 1 if architecture == 'resnet18' else 3]
+def test_a_folder_of_timm(theirs, logged):
+    network, folder = theirs
+    model = get_model(folder)
     with torch.no_grad():
-        ours, others = model(x), theirs(turn(x, architecture))
-        assert others.abs().max() > 0.3
-        if architecture.startswith('legacy'):  # the channels are added in another order
-            x, model, theirs = x.double(), copy.deepcopy(model).double(), theirs.double()
-            assert (model(x) - theirs(turn(x, architecture))).abs().max() < 1e-12
-        else:
-            assert torch.equal(ours, others)
-
-
-def turn(images, architecture):
-    """BGR to RGB for weights that were BGR."""
-    return images.flip(1) if architecture.startswith('legacy') else images
-
-
-def test_it_is_read_back_to_the_bit(shared):
-    _, config, model, folder = shared
-    again = get_model(str(config), folder)
-    state = model.state_dict()
-    assert list(again.state_dict()) == list(state)
-    assert all(torch.equal(value, state[name]) for name, value in again.state_dict().items())
-    assert again.dataset_meta['classes'] == tuple(CLASSES)
-    assert (again.origin.recipe, again.origin.license) == ('mine', 'mit')
-    assert again.cfg.data_preprocessor == model.cfg.data_preprocessor
-
-
-def test_timm_prepares_pictures_as_we_do(shared, tmp_path):
-    """timm's transform by the folder's config against our test pipeline and preprocessor."""
-    architecture, config, _, folder = shared
-    if architecture == 'resnet18':
-        pytest.skip('a picture of one channel')
-    coarse = np.random.default_rng(0).integers(0, 256, (7, 9, 3)).astype(np.uint8)
-    picture = Image.fromarray(coarse).resize((401, 333))
-    picture.save(tmp_path / 'a.png')
-    model = get_model(str(config), folder)
-    pipeline = Compose(model.cfg.test_dataloader.dataset.pipeline)
-    batch = default_collate([pipeline(dict(img_path=str(tmp_path / 'a.png'), gt_label=0))])
-    ours = turn(model.data_preprocessor(batch)['inputs'], architecture)
-    theirs = timm.create_model(f'local-dir:{folder}')
-    transform = timm.data.create_transform(**timm.data.resolve_model_data_config(theirs))
-    assert (ours - transform(picture)[None]).abs().max() < 1e-6 * ours.abs().max()
-
-
-@pytest.fixture(scope='module')
-def trained(tmp_path_factory):
-    """A training of two epochs on the digits, and the folder of its last checkpoint."""
-    path = tmp_path_factory.mktemp('digits')
-    Runner.from_cfg(digits(path / 'run', license='My own, v1')).train()
-    config = publish(path / 'run/epoch_2.pth', path / 'hub', DIGITS)
-    return path / 'run/epoch_2.pth', path / 'hub', config
-
-
-def test_a_network_that_timm_has_not(trained, capsys):
-    src, folder, config = trained
-    assert config['architecture'] == f'senet_mm/{DIGITS}'
-    assert config['label_names'] == [str(i) for i in range(10)]
-    with pytest.raises(RuntimeError, match='Unknown model'):
-        timm.create_model(f'local-dir:{folder}')
-    again, state = get_model(DIGITS, folder), get_model(DIGITS, src).state_dict()
-    assert all(torch.equal(value, state[name]) for name, value in again.state_dict().items())
-    assert again.dataset_meta['classes'] == tuple(config['label_names'])
-    publish(src, folder.with_name('again'), DIGITS)
-    assert 'timm has no such network: it cannot load this folder, senet_mm can\n' in (
-        capsys.readouterr().out
+        assert torch.equal(model(image(64)), network(image(64)))
+    assert model.dataset_meta['classes'] == tuple(CLASSES)
+    assert model.origin.preprocessing['resize'] == 235
+    assert model.data_preprocessor.mean.flatten().tolist() == [127.5] * 3
+    assert f"{folder}: seresnet18_8xb32_in1k, from today's timm, class order sorted" in (
+        logged.messages
     )
-    for name in ('config.json', 'model.safetensors'):
-        assert (folder.with_name('again') / name).read_bytes() == (folder / name).read_bytes()
+    assert any(
+        line.startswith('images: input_size=[3, 224, 224], mean') for line in logged.messages
+    )
 
 
-def test_the_folder_names_no_place_of_this_machine(trained):
-    src, folder, _ = trained
+def test_the_same_as_through_the_converter(theirs, tmp_path):
+    """``convert.py`` takes images and classes from the config.json beside the file, too."""
+    _, folder = theirs
+    [weights] = (file for file in folder.iterdir() if file.name != 'config.json')
+    (tmp_path / 'net.py').write_text(get_network_config('seresnet18', 3).pretty_text)
+    convert('timm', weights, tmp_path / 'net.pth', str(tmp_path / 'net.py'))
+    known = load_from_anywhere(str(tmp_path / 'net.pth'))
+    found = load_from_anywhere(str(folder))
+    for name in ('preprocessing', 'dataset_meta', 'license', 'source'):
+        assert found['meta'][name] == known['meta'][name], name
+    state = known['state_dict']
+    assert list(found['state_dict']) == list(state)
+    assert all(torch.equal(value, state[name]) for name, value in found['state_dict'].items())
+
+
+def test_it_initialises_a_backbone(theirs, tmp_path):
+    network, folder = theirs
+    init_cfg = dict(type='Pretrained', checkpoint=str(folder))
+    backbone = MODELS.build(dict(type='ResNet', depth=18, init_cfg=init_cfg))
+    with pytest.raises(ValueError, match=r'does not fit the model of the config: .* unexpected'):
+        backbone.init_weights()  # it has no SE
+    (tmp_path / 'net.py').write_text(get_network_config('seresnet18').pretty_text)
+    pyramid = torchvision_backbone(str(tmp_path / 'net.py'), folder, frozen_stages=0)
+    weight = pyramid.body.layer1[0].se.fc1.weight
+    assert torch.equal(weight, network.layer1[0].se.fc1.weight)
+    assert pyramid.normalization['image_mean'] == [0.5, 0.5, 0.5]
+
+
+def bad(theirs, tmp_path, **changes):
+    """A folder of timm with other entries in its config."""
+    _, folder = theirs
     for file in folder.iterdir():
-        content = file.read_bytes()
-        for text in (src.parent, ROOT):
-            assert str(text).encode() not in content
+        (tmp_path / file.name).symlink_to(file)
+    config = json.loads((folder / 'config.json').read_text()) | changes
+    (tmp_path / 'config.json').unlink()
+    (tmp_path / 'config.json').write_text(json.dumps(config))
+    return tmp_path
 
 
-def test_card(trained):
-    """Its metadata as the hub reads them; each figure is one of the log."""
-    src, folder, _ = trained
-    card = ModelCard.load(folder / 'README.md')
-    [log] = src.parent.glob('*/vis_data/scalars.json')
-    rows = [json.loads(line) for line in log.read_text().splitlines()]
-    measured = next(row for row in rows if row['step'] == 2 and 'accuracy/top1' in row)
-    results = {result.metric_name: result for result in card.data.eval_results}
-    assert results['Top-1 accuracy (%)'].metric_value == measured['accuracy/top1']
-    assert results['Top-5 accuracy (%)'].metric_value == measured['accuracy/top5']
-    assert {r.dataset_name for r in results.values()} == {'Digits'}
-    assert (card.data.model_name, card.data.library_name) == (DIGITS, 'senet_mm')
-    assert (card.data.license, card.data.license_name) == ('other', 'My own, v1')
-    assert card.data.pipeline_tag == 'image-classification'
-    assert f'| 2 | {rows[-2]["loss"]:.4f} | {measured["accuracy/top1"]:.4f} |' in card.text
-    assert '- seed: 0\n' in card.text
-    assert f'- recipe: {DIGITS}\n' in card.text
-    start = json.loads(next(src.parent.glob('*/run.json')).read_text())
-    assert f'- device: {start["device"]}\n' in card.text
-    assert '```\npython ' in card.text
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(architecture='seresnet34'), r'does not fit config seresnet34_\S* .* 112 missing \('),
+        (dict(architecture='seresnet50t'), "architecture='seresnet50t' is not known; allowed: res"),
+        (dict(num_classes=4), r'label_names has 3 names; allowed: 4, as num_classes$'),
+        (dict(num_classes=4, label_names=None), r'2 of another shape \(fc.bias \(3,\) for \(4,\)'),
+        (dict(global_pool='max'), r"global_pool='max'; allowed: avg$"),
+        (dict(model_args=dict(stem_width=32)), r'model_args has stem_width; allowed: drop_path_r'),
+    ],
+)
+def test_configs_that_are_not_those_of_the_weights(theirs, tmp_path, changes, message):
+    with pytest.raises(UserError, match=message) as raised:
+        get_model('seresnet18_8xb32_in1k', bad(theirs, tmp_path, **changes))
+    assert str(tmp_path) in str(raised.value)
 
 
-def test_card_of_weights_that_were_not_measured(trained, tmp_path):
-    """A checkpoint without its log; the metrics that are given are those of the test."""
-    src, _, _ = trained
-    shutil.copyfile(src, tmp_path / 'net.pth')
-    publish(tmp_path / 'net.pth', tmp_path / 'a', DIGITS)
-    card = ModelCard.load(tmp_path / 'a/README.md')
-    assert card.data.eval_results is None
-    assert 'These weights were not measured.' in card.text
-    assert 'python tools/train.py' not in card.text
-    (tmp_path / 'metrics.json').write_text('{"accuracy/top1": 71.5, "single-label/f1-score": 3}')
-    publish(
-        tmp_path / 'net.pth', tmp_path / 'b', DIGITS, '--metrics', str(tmp_path / 'metrics.json')
-    )
-    results = ModelCard.load(tmp_path / 'b/README.md').data.eval_results
-    assert [(r.metric_type, r.metric_value) for r in results] == [
-        ('accuracy', 71.5),
-        ('f1-score', 3),
-    ]
+def test_folders_that_are_none(tmp_path):
+    with pytest.raises(UserError, match=r'is a folder without config.json; allowed: a file, or'):
+        get_model('seresnet18_8xb32_in1k', tmp_path)
+    (tmp_path / 'config.json').write_text('{"architecture": "seresnet18"}')
+    with pytest.raises(UserError, match=f'^{tmp_path} has no weights; allowed: model.safetensors'):
+        get_model('seresnet18_8xb32_in1k', tmp_path)
 
 
-def test_card_of_a_network_of_timm(shared):
-    architecture, _, _, folder = shared
-    card = ModelCard.load(folder / 'README.md')
-    assert (card.data.library_name, card.data.license) == ('timm', 'mit')
-    assert "timm.create_model('local-dir:hub', pretrained=True)" in card.text
-    assert ', '.join(CLASSES) in card.text
-    line = 'timm must be given images of 1 channel(s)'
-    assert (line in card.text) == (architecture == 'resnet18')
+def test_a_hostile_pickle_is_refused(tmp_path):
+    file, proof = save_hostile(tmp_path, torch.save)
+    file.rename(tmp_path / 'pytorch_model.bin')
+    (tmp_path / 'config.json').write_text('{"architecture": "seresnet18"}')
+    with pytest.raises(UserError, match=r'pytorch_model.bin is refused: .*; allowed: tensors and'):
+        get_model('seresnet18_8xb32_in1k', tmp_path)
+    assert not proof.exists()
+
+
+def test_the_name_of_a_config_is_no_folder(tmp_path, monkeypatch):
+    """A folder of that name is meant where a part of its path is given."""
+    name = 'seresnet8_1xb64_digits'
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir()
+    assert get_model(name).origin is None
+    for folder in (f'./{name}', tmp_path / name):
+        with pytest.raises(UserError, match=r'is a folder without config.json'):
+            get_model(folder)

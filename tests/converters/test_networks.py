@@ -63,6 +63,26 @@ def test_classes_channels_and_training_are_free():
     assert tuple(cfg.input_shape) == (1, 224, 224)
 
 
+@pytest.mark.parametrize(
+    ('backbone', 'architecture'),
+    [
+        (dict(type='SEResNet', depth=50), 'seresnet50'),
+        (dict(type='SEResNet', depth=18), 'seresnet18'),
+        (dict(type='SEResNeXt', depth=101, in_channels=1), 'seresnext101_32x4d'),
+        (dict(type='SENet', depth=154), 'senet154'),
+        (dict(type='SEResNet', depth=50, se_ratio=8), None),
+        (dict(type='SEResNet', depth=50, avg_down=True), None),
+    ],
+)
+def test_networks_by_the_names_of_mmpretrain(backbone, architecture):
+    cfg = get_network_config('seresnet50', num_classes=3)
+    del cfg.model['se']
+    channels = 512 if backbone['depth'] == 18 else 2048
+    cfg.model = dict(cfg.model, backbone=backbone)
+    cfg.model.head.in_channels = channels
+    assert find_architecture(cfg) == architecture
+
+
 @pytest.mark.parametrize('architecture', ['resnet18', 'seresnet18', 'seresnet34'])
 def test_parity_of_small_networks(architecture):
     """The larger ones are in ``test_tensor_parity.py``."""

@@ -41,8 +41,8 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--name',
-        required=True,
-        help='config: name or path; the file is named after it',
+        help='config: name or path; the file is named after it; by default the config that is in '
+        'the checkpoint, and its name',
     )
     parser.add_argument('--date', help='YYYYMMDD for the file name, by default today')
     parser.add_argument(
@@ -154,6 +154,19 @@ def share(folder: Path, src: Path, model: 'nn.Module', meta: dict, known: dict) 
         print(line)
 
 
+def load(args: argparse.Namespace) -> 'tuple[nn.Module, str]':
+    """The classifier, by its config or by the one in the checkpoint, and the config's name."""
+    from senet_mm.apis import find_config, get_config, get_model
+
+    if args.name:
+        model = get_model(get_config(args.name, args.cfg_options), args.src)
+        return model, Path(find_config(args.name)).stem
+    if args.cfg_options:
+        raise ValueError('--cfg-options changes a config; allowed: with --name')
+    model = get_model(checkpoint=args.src)
+    return model, model.origin.recipe or Path(args.src).stem
+
+
 def main(args: argparse.Namespace) -> None:
     if (args.out_dir is None) == (args.hub is None):
         raise ValueError('allowed: either a folder to write to, or --hub FOLDER')
@@ -161,11 +174,9 @@ def main(args: argparse.Namespace) -> None:
 
     from mmengine.runner import CheckpointLoader
 
-    from senet_mm.apis import find_config, get_config, get_model
     from senet_mm.utils.files import check_regular_file
 
-    cfg = get_config(args.name, args.cfg_options)
-    model = get_model(cfg, args.src)
+    model, name = load(args)
     checkpoint = CheckpointLoader.load_checkpoint(args.src, 'cpu', logger='silent')
     meta = dict(checkpoint.get('meta') or {})
     if args.metrics:
@@ -174,7 +185,6 @@ def main(args: argparse.Namespace) -> None:
             meta['metrics'] = json.loads(args.metrics.read_text())
         except ValueError as error:
             raise ValueError(f'--metrics {args.metrics} is no JSON: {error}') from error
-    name = Path(find_config(args.name)).stem
     known, meta = meta, make_meta(meta, name, model)
     if args.hub:
         share(args.hub, Path(args.src), model, meta, known)
