@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmpretrain.datasets import BaseDataset, KFoldDataset
-from torch.utils.data import Subset
+from torch.utils.data import IterableDataset, Subset
 
 from senet_mm.datasets.balanced_sampler import BalancedSampler
 from senet_mm.datasets.label_counts import count_labels, read_labels
@@ -145,3 +145,22 @@ def test_of_a_part_of_the_data():
 def test_an_order_that_is_not_random_is_refused():
     with pytest.raises(InputError, match=r'^shuffle=False of BalancedSampler; allowed: True'):
         loader(shuffle=False)
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        return iter(range(3))
+
+
+def test_a_stream_is_refused():
+    cfg = dict(dataset=Stream(), batch_size=1, sampler=dict(type='BalancedSampler'))
+    with pytest.raises(ValueError, match=r'^Stream has no samples by index, or no length; allowed'):
+        Runner.build_dataloader(cfg, seed=0)
+
+
+def test_another_word_is_refused():
+    cfg = dict(dataset=Labelled(LABELS), batch_size=1, sampler=dict(type='BalanceSampler'))
+    with pytest.raises(
+        KeyError, match=r"'BalanceSampler' is not in .*; did you mean BalancedSampler"
+    ):
+        Runner.build_dataloader(cfg, seed=0)

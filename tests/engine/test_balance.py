@@ -16,7 +16,8 @@ class UnlabelledDigits(Digits):
     """Digits whose list has no labels."""
 
     def load_data_list(self):
-        return [{**info, 'gt_label': []} for info in super().load_data_list()]
+        infos = super().load_data_list()
+        return [dict(img=info['img'], img_path=info['img_path']) for info in infos]
 
 
 NAMES = ('cat', 'tiny dog', 'Käfer')
@@ -65,4 +66,14 @@ def test_images_without_labels(tmp_path):
         'train_dataloader.dataset.type': 'UnlabelledDigits',
     }
     with pytest.raises(ValueError, match=r"^class_weight='balanced': the training set does not te"):
+        Runner.from_cfg(digits(tmp_path, **options)).train()
+
+
+def test_a_report_on_images_without_labels(tmp_path):
+    options = {
+        'val_evaluator': [dict(type='ClassReport')],
+        'val_dataloader.dataset.type': 'UnlabelledDigits',
+    }
+    message = r"^val_evaluator: ClassReport asks for 'gt_label', which no sample of val_dataloader"
+    with pytest.raises(ValueError, match=message):
         Runner.from_cfg(digits(tmp_path, **options)).train()
