@@ -114,6 +114,15 @@ def load_config(args: argparse.Namespace) -> 'Config':
     return cfg
 
 
+def log_to_stderr() -> None:
+    """Let the log go to stderr, for a tool whose results go to stdout."""
+    from mmengine.logging import MMLogger
+
+    for handler in MMLogger.get_current_instance().handlers:
+        if type(handler) is logging.StreamHandler:
+            handler.setStream(sys.stderr)
+
+
 @contextlib.contextmanager
 def reported_errors(show_traceback: bool = False) -> Iterator[None]:
     """Turn an exception into one line on stderr and an exit code, mostly 1.

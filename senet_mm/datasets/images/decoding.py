@@ -84,7 +84,7 @@ def decode_by_pillow(data: bytes, color_type: str = 'color', bits: int = 8) -> n
     """Like :func:`decode` for what cv2 does not read; grey images may have one channel."""
     try:
         with open_by_pillow(io.BytesIO(data)) as image:
-            img = _to_array(image, color_type, bits)
+            img = image_to_array(image, color_type, bits)
     except UnidentifiedImageError as error:
         raise ValueError(f'not an image; it begins with {data[:12]!r}') from error
     except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, struct.error, ...
@@ -94,7 +94,7 @@ def decode_by_pillow(data: bytes, color_type: str = 'color', bits: int = 8) -> n
     return img if img.shape[2] == 1 else swap_red_and_blue(img)
 
 
-def _to_array(image: Image.Image, color_type: str, bits: int) -> np.ndarray:
+def image_to_array(image: Image.Image, color_type: str, bits: int) -> np.ndarray:
     """Grey, RGB or RGBA (H, W, C) of a Pillow image; Pillow itself clips grey levels above 255."""
     if image.mode == 'F' or (image.mode == 'I' and image.format not in ('PPM', 'PNG')):
         raise ValueError(f'{image.format} of mode {image.mode}, 32 bits a sample; allowed: 16')

@@ -1,9 +1,12 @@
 """Loading of images, from files, shards or bytes."""
 
+import numpy as np
 from mmcv.transforms import BaseTransform
 
 from senet_mm.datasets.damage import DamagedImageError
+from senet_mm.datasets.images.colours import with_channels
 from senet_mm.datasets.images.decoding import decode
+from senet_mm.datasets.images.given import convert
 from senet_mm.datasets.images.reading import read_file, read_shard
 from senet_mm.datasets.names import printable
 from senet_mm.registry import TRANSFORMS
@@ -15,6 +18,7 @@ from senet_mm.utils.options import check_integer, check_option
 class LoadImage(BaseTransform):
     """Decode ``img_bytes``, or ``size`` bytes at ``offset`` of ``shard``, or the file ``img_path``.
 
+    An image that is there already, ``img``, uint8 as decoded, is converted alone.
     Added keys: ``img``, uint8 BGR (H, W, 3), ``img_shape`` and ``ori_shape``, (H, W). See
     :mod:`senet_mm.datasets.images.decoding` for the rules of each kind of file.
 
@@ -46,19 +50,26 @@ class LoadImage(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Load the image."""
+        path = printable(results.get('img_path', 'an image'))
         try:
-            img = decode(self.read(results), self.color_type, self.bits)
+            img = self.decode(results)
         except ValueError as error:
-            raise DamagedImageError(f'{printable(results["img_path"])}: {error}') from error
+            raise DamagedImageError(f'{path}: {error}') from error
         if self.channels not in (None, img.shape[2]):
             raise InputError(
-                f'{printable(results["img_path"])} has {img.shape[2]} channel(s) and the network '
+                f'{path} has {img.shape[2]} channel(s) and the network '
                 f'takes {self.channels}; allowed: files with as many channels, or in_channels=3 or '
                 '1, to which all files are converted'
             )
         results['img'] = img
         results['img_shape'] = results['ori_shape'] = img.shape[:2]
         return results
+
+    def decode(self, results: dict) -> np.ndarray:
+        """The image (H, W, C): ``img`` if it is there, BGR, BGR and alpha or grey, uint8."""
+        if 'img' in results:
+            return convert(with_channels(results['img']), self.color_type, self.bits)
+        return decode(self.read(results), self.color_type, self.bits)
 
     @staticmethod
     def read(results: dict) -> bytes:

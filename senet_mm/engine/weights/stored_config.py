@@ -40,6 +40,7 @@ MODULES = (
     'mmpretrain.models.necks.', 'mmpretrain.models.utils.data_preprocessor', 'senet_mm.',
     'torch.nn.',
 )  # fmt: skip
+ALLOWED = 'allowed: with the config that it was made with, by name or path'
 STEPS = ('mmcv.transforms.', 'mmpretrain.datasets.transforms.', 'senet_mm.')
 
 
@@ -78,25 +79,45 @@ def restore_config(origin: Origin, state_dict: Mapping[str, Tensor]) -> Config:
             network of these tensors from classes that are known.
     """
     where = f'checkpoint {origin.filename}'
-    allowed = 'allowed: with the config that it was made with, by name or path'
+    cfg = read_stored_config(origin, where)
+    with _answering(where):
+        network = _outline(cfg)
+    check_fits(dict(state_dict), network, origin.filename)
+    return cfg
+
+
+def read_stored_config(origin: Origin, where: str) -> Config:
+    """The config in a file, whose network, preprocessor and test pipelines may be built.
+
+    Args:
+        origin: What the file says of itself.
+        where: The file, for messages.
+
+    Raises:
+        InputError: It has no config, the config is another project's, or names unknown classes.
+    """
     if not isinstance(origin.config.get('model'), Mapping):
         reason = origin.remark or 'it has no config'
-        raise InputError(f'{where} alone does not say its network: {reason}; {allowed}')
+        raise InputError(f'{where} alone does not say its network: {reason}; {ALLOWED}')
     scope = origin.config.get('default_scope') or 'senet_mm'
     if scope != 'senet_mm':
         conversion = describe_conversion(origin.filename, scope=str(scope))
-        raise InputError(f'{where} is of scope {scope!r}; {conversion or allowed}')
-    try:
+        raise InputError(f'{where} is of scope {scope!r}; {conversion or ALLOWED}')
+    with _answering(where):
         cfg = Config(copy.deepcopy(dict(origin.config)))
         check_values(cfg.to_dict())
         _check_parts(cfg)
-        network = _outline(cfg)
-    except Exception as error:  # a network is given whatever the text holds
-        raise InputError(
-            f'{where}: its config is not used: {describe(error)}; {allowed}'
-        ) from error
-    check_fits(dict(state_dict), network, origin.filename)
     return cfg
+
+
+@contextmanager
+def _answering(where: str) -> Iterator[None]:
+    """Turns whatever a network raises for what a stranger wrote into one line."""
+    try:
+        yield
+    except Exception as error:
+        message = f'{where}: its config is not used: {describe(error)}; {ALLOWED}'
+        raise InputError(message) from error
 
 
 def _check_parts(cfg: Config) -> None:

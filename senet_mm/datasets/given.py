@@ -1,0 +1,108 @@
+"""Images that somebody wants to have classified, in the order in which they were given."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from mmcv.transforms import Compose
+from mmengine.dataset import default_collate
+from torch.utils.data import Dataset
+
+from senet_mm.registry import TRANSFORMS
+from senet_mm.utils.errors import InputError, describe
+
+from .images.colours import swap_red_and_blue
+from .images.given import to_array
+from .names import printable
+from .transforms import LoadImage
+
+
+class GivenBatch(NamedTuple):
+    """A batch of images of which some cannot be used.
+
+    Attributes:
+        batch: A :class:`.SampleBatch` of those that can; None for none.
+        errors: For each given image None, or what is wrong with it.
+    """
+
+    batch: dict | None
+    errors: list[str | None]
+
+
+class GivenImages(Dataset):
+    """Paths, arrays, tensors and images of Pillow, prepared by the pipeline of a test.
+
+    Args:
+        images: The images; see :func:`.to_array`.
+        pipeline: Steps of the pipeline, of which the first loads images. If it does not, as those
+            for data sets of arrays, a ``LoadImage`` comes first.
+        channels: Channels of the images that the network takes.
+        size: Height and width that an image must have where the pipeline does not resize.
+    """
+
+    def __init__(
+        self,
+        images: Sequence,
+        pipeline: Sequence[Mapping],
+        channels: int,
+        size: Sequence[int] | None = None,
+    ) -> None:
+        self.images = images
+        self.size = None if size is None else tuple(size)
+        first = dict(pipeline[0]) if pipeline else dict(type='')
+        # Data sets of arrays have RGB, where files are decoded to BGR.
+        self.swaps = not name_of_step(first).startswith('LoadImage')
+        if self.swaps:
+            color_type = {1: 'grayscale', 3: 'color'}.get(channels, 'unchanged')
+            first = dict(type='LoadImage', color_type=color_type)
+            pipeline = [first, *pipeline]
+        self.load = self.convert = _build(first)
+        self.is_own = isinstance(self.load, LoadImage)
+        if not self.is_own:  # mmcv's, which takes files alone
+            self.convert = LoadImage(first.get('color_type', 'color'))
+        self.prepare = Compose([_build(step) for step in pipeline[1:]])
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> dict | str:
+        """The sample of an image, or what is wrong with the image."""
+        image = self.images[index]
+        is_path = isinstance(image, str | os.PathLike)
+        try:
+            if is_path:
+                results = self.load(dict(img_path=os.fspath(image)))
+            else:
+                results = self.convert(dict(img=to_array(image)))
+        except InputError as error:  # of a damaged image, too
+            path = f'{printable(image)}: ' if is_path else ''
+            return str(error).removeprefix(path)
+        except Exception as error:
+            if self.is_own:
+                raise
+            return f'cannot be loaded ({describe(error)})'
+        if self.size not in (None, results['img'].shape[:2]):
+            height, width = results['img'].shape[:2]
+            return (
+                f'it has {width} x {height} pixels, and the images of the network are not resized; '
+                f'allowed: {self.size[1]} x {self.size[0]}'
+            )
+        if self.swaps and results['img'].shape[2] > 1:
+            results['img'] = swap_red_and_blue(results['img'])
+        return self.prepare(results)
+
+
+def name_of_step(step: Mapping) -> str:
+    """The type of a step of a pipeline without its scope."""
+    return str(step.get('type')).rpartition('.')[2]
+
+
+def _build(step: Mapping) -> Callable[[dict], dict]:
+    return TRANSFORMS.build(dict(step))
+
+
+def collate_given(samples: Sequence[dict | str]) -> GivenBatch:
+    """A batch of what :class:`GivenImages` gives."""
+    good = [sample for sample in samples if not isinstance(sample, str)]
+    errors = [sample if isinstance(sample, str) else None for sample in samples]
+    return GivenBatch(default_collate(good) if good else None, errors)

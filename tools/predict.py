@@ -1,0 +1,148 @@
+#!/usr/bin/env python
+"""Classify images by a checkpoint or an exported network alone.
+
+python tools/predict.py work_dirs/flowers/best.pth pictures/ --topk 3 --format csv > classes.csv
+
+The file says how images are prepared, and names the classes. Results are in the order of the input.
+Damaged images are listed on stderr and skipped; the exit code is then 65.
+"""
+
+import argparse
+import io
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from senet_mm.cli import add_cfg_options, log_to_stderr, reported_errors
+from senet_mm.utils.predictions import SUFFIXES, WRITERS
+
+DAMAGED = 65  # EX_DATAERR of sysexits.h
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('checkpoint', help='checkpoint, or exported network: .pt2, .onnx, .xml')
+    parser.add_argument(
+        'images', nargs='+', help="files, folders, patterns ('a/*.jpg'), - for a list on stdin"
+    )
+    parser.add_argument('--config', help='name or path of the config, for a checkpoint without one')
+    add_cfg_options(parser)
+    parser.add_argument('--topk', type=int, default=1, metavar='K', help='number of best classes')
+    parser.add_argument(
+        '--format', '--results-format', choices=list(WRITERS),
+        help='of the results; by default that of the suffix of --out, else table',
+    )  # fmt: skip
+    parser.add_argument(
+        '--out', '--results-file', type=Path, metavar='FILE', help='by default the screen'
+    )
+    parser.add_argument(
+        '-b', '--batch-size', type=int, metavar='N', help="by default that of the config's test"
+    )
+    parser.add_argument(
+        '-j', '--workers', type=int, default=2, metavar='N', help='processes that read images'
+    )
+    parser.add_argument('--device', help='by default a GPU if there is one')
+    parser.add_argument('--amp', action='store_true', help='mixed precision')
+    parser.add_argument(
+        '--class-map', metavar='FILE', help='names of the classes, one a line, for a file without'
+    )
+    parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
+    return parser.parse_args()
+
+
+def choose_format(args: argparse.Namespace) -> str:
+    """The format that is given, or that of the file.
+
+    Raises:
+        ValueError: The file cannot be written, or neither says the format.
+    """
+    if args.out is None:
+        return args.format or 'table'
+    if not args.out.parent.is_dir():
+        raise FileNotFoundError(f'--out {args.out}: folder {args.out.parent} does not exist')
+    if args.out.is_dir():
+        raise ValueError(f'--out {args.out} is a folder; allowed: a file')
+    if args.format is None and args.out.suffix not in SUFFIXES:
+        raise ValueError(f'--out {args.out}: allowed: {", ".join(SUFFIXES)}, or --format')
+    return args.format or SUFFIXES[args.out.suffix]
+
+
+@contextmanager
+def open_results(path: Path | None) -> Iterator[TextIO]:
+    """The screen, or a file that appears when it is whole."""
+    from senet_mm.utils.files import atomic_file
+
+    if path is None:
+        yield sys.stdout
+        return
+    with atomic_file(path) as file:
+        text = io.TextIOWrapper(file, 'utf-8', 'surrogateescape', newline='')
+        yield text
+        text.flush()
+        text.detach()
+
+
+class Progress:
+    """A bar on stderr, on a terminal alone, and lines about damaged images.
+
+    Args:
+        total: Number of images.
+    """
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import Progress as Bar
+
+        self.total, self.damaged = total, 0
+        self.bar = Bar(console=Console(stderr=True), disable=not sys.stderr.isatty())
+
+    def watch(self, results: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        """The results of whole images; the others are listed."""
+        from senet_mm.datasets.names import printable
+
+        with self.bar:
+            task = self.bar.add_task('images', total=self.total)
+            for result in results:
+                self.bar.advance(task)
+                if 'error' in result:
+                    self.damaged += 1
+                    line = f'damaged image {printable(result["img_path"])}: {result["error"]}'
+                    self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+                else:
+                    yield result
+
+
+def main(args: argparse.Namespace) -> int:
+    """Classify; returns the exit code."""
+    kind = choose_format(args)
+    if args.cfg_options and not args.config:
+        raise ValueError('--cfg-options changes a config; allowed: with --config')
+
+    from senet_mm.apis import Classifier, get_config
+    from senet_mm.datasets.image_paths import find_images
+    from senet_mm.utils.errors import working
+
+    log_to_stderr()
+    images = find_images(args.images, sys.stdin)
+    config = get_config(args.config, args.cfg_options) if args.config else None
+    classifier = Classifier(
+        args.checkpoint, config, args.device, args.batch_size, args.workers, args.amp,
+        args.class_map,
+    )  # fmt: skip
+    classifier.check_topk(args.topk)
+    if classifier.classes is None:
+        print(f'{args.checkpoint} has no names of classes: numbers are printed', file=sys.stderr)
+    progress = Progress(len(images))
+    with working(), open_results(args.out) as file:
+        WRITERS[kind](progress.watch(classifier.stream(images, args.topk)), file)
+    if progress.damaged:
+        print(f'{progress.damaged} of {len(images)} images are damaged', file=sys.stderr)
+    return DAMAGED if progress.damaged else 0
+
+
+if __name__ == '__main__':
+    args = parse_args()
+    with reported_errors(args.traceback):
+        sys.exit(main(args))
