@@ -31,7 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--preprocessing',
         action='store_true',
-        help='the file takes images of any size and gives scores and class names (onnx, openvino)',
+        help='with onnx: the file takes images of any size and gives scores and class names',
     )
     parser.add_argument('--images', type=int, default=32, help='number of images in the report')
     parser.add_argument('--batch-size', type=int, default=16, help='batch size for the throughput')

@@ -48,8 +48,8 @@ def deploy(
         example: A batch of at least two preprocessed images, (N, C, H, W), float32.
         folder: Folder for the file.
         record: What the file says of itself; see :func:`.write_record`.
-        with_images: The file prepares its images as the record says, and names its classes; for
-            what :func:`.check_with_images` does not refuse. ``run`` of the result does not.
+        with_images: The file, ONNX, prepares its images as the record says, and names its classes;
+            see :func:`.check_with_images`. ``run`` of the result still takes prepared images.
 
     Raises:
         ValueError: The target is not known.

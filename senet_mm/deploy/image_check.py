@@ -1,6 +1,6 @@
-"""A deployed file that takes images as they are, beside the classifier that it was made from."""
+"""An ONNX file that takes images as they are, beside the classifier that it was made from."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ from mmengine.config import Config
 from mmengine.dataset import default_collate
 
 from senet_mm.datasets.images.colours import swap_red_and_blue
-from senet_mm.engine.speed import has_fast_bf16
 from senet_mm.engine.weights.geometry import is_inner
 from senet_mm.engine.weights.preprocessing import describe_preprocessing, get_preprocessor
 from senet_mm.registry import DATASETS
@@ -30,18 +29,6 @@ def decode_images(cfg: Config, indices: range) -> Iterator[np.ndarray]:
         yield swap_red_and_blue(image) if is_bgr else np.ascontiguousarray(image)
 
 
-def start_with_images(path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """A file in its library, from images (N, H, W, C) to scores (N, classes)."""
-    if path.suffix == '.onnx':
-        session = start_session(path)
-        return lambda images: session.run(['pred_scores'], {'images': images})[0]
-    import openvino
-
-    precision = 'bf16' if has_fast_bf16('cpu') else 'f32'
-    compiled = openvino.compile_model(path, 'CPU', dict(INFERENCE_PRECISION_HINT=precision))
-    return lambda images: compiled(images)['pred_scores']
-
-
 @torch.no_grad()
 def compare_scores(path: Path, model: Any, number: int) -> dict[str, dict[str, object]]:
     """Rows of a report: a deployed file beside the classifier, image by image of the test set.
@@ -53,12 +40,12 @@ def compare_scores(path: Path, model: Any, number: int) -> dict[str, dict[str, o
     """
     dataset: Any = DATASETS.build(model.cfg.test_dataloader.dataset)
     indices = range(0, len(dataset), max(1, len(dataset) // number))[:number]
-    run = start_with_images(path)
+    session = start_session(path)
     differences, agreed = [], 0
     for index, image in zip(indices, decode_images(model.cfg, indices), strict=True):
         inputs = model.data_preprocessor(default_collate([dataset[index]]))['inputs']
         expected = model(inputs).softmax(1).cpu()
-        scores = torch.from_numpy(run(image[None]))
+        scores = torch.from_numpy(session.run(['pred_scores'], {'images': image[None]})[0])
         differences.append(float((scores - expected).abs().max()))
         agreed += int(scores.argmax() == expected.argmax())
     return {

@@ -31,6 +31,12 @@ def check_images(preprocessing: Mapping[str, Any]) -> None:
     if preprocessing['resize'] is not None:
         backend, interpolation = (preprocessing[key] for key in ('backend', 'interpolation'))
         check_option(f'{problem}: interpolation of {backend}', interpolation, RESIZERS[backend])
+    if preprocessing.get('bits') == 16:
+        raise InputError(f'{problem}: images of 16 bits; allowed: bits=8')
+    if is_premultiplied(preprocessing):
+        raise InputError(
+            f'{problem}: Resize by pillow multiplies RGBA images by alpha; allowed: ResizeEdge, cv2'
+        )
     if prepared_size(preprocessing) is None:
         raise InputError(
             f'{problem}: resize={preprocessing["resize"]} gives images of several sizes; allowed: '
@@ -41,6 +47,12 @@ def check_images(preprocessing: Mapping[str, Any]) -> None:
 def is_any_size(preprocessing: Mapping[str, Any]) -> bool:
     """Whether images of other sizes are brought to that of the network."""
     return preprocessing['resize'] is not None or preprocessing['crop'] is not None
+
+
+def is_premultiplied(preprocessing: Mapping[str, Any]) -> bool:
+    """Whether mmcv's ``Resize`` gives images of four channels to Pillow, for RGBA."""
+    by_pillow = isinstance(preprocessing['resize'], list) and preprocessing['backend'] == 'pillow'
+    return by_pillow and preprocessing.get('input_size', [3])[0] == 4
 
 
 def prepared_size(preprocessing: Mapping[str, Any]) -> list[int] | None:
@@ -60,7 +72,9 @@ def both_sides(value: int | list[int]) -> list[int]:
 def build_preparation(
     preprocessing: Mapping[str, Any], channels: int, opset: int = OPSET
 ) -> onnx.ModelProto:
-    """From ``images``, uint8 (N, H, W, C), RGB or grey, to ``prepared``, float32 (N, C, h, w).
+    """From ``images``, uint8 (N, H, W, C), to ``prepared``, float32 (N, C, h, w).
+
+    Images are grey, RGB or RGBA; of other numbers of channels in the order of the network.
 
     Args:
         preprocessing: See :func:`check_images`.
@@ -70,8 +84,8 @@ def build_preparation(
     with building(opset) as builder:
         size = ['H', 'W'] if is_any_size(preprocessing) else preprocessing['input_size'][1:]
         images = builder.input('images', DataType.UINT8, ['N', *size, channels])
-        prepared = prepare(builder.op, images, preprocessing)
-        prepared.shape = onnx_ir.Shape(['N', channels, *prepared_size(preprocessing)])
+        prepared = prepare(builder.op, images, preprocessing, channels)
+        prepared.shape = onnx_ir.Shape(['N', channels, *(prepared_size(preprocessing) or 'HW')])
         builder.add_output(prepared, 'prepared')
     return to_model(builder)
 
@@ -134,11 +148,11 @@ def to_model(builder: GraphBuilder) -> onnx.ModelProto:
     return onnx_ir.to_proto(onnx_ir.Model(builder.graph, ir_version=10))
 
 
-def prepare(op: OpBuilder, images: Value, preprocessing: Mapping[str, Any]) -> Value:
+def prepare(op: OpBuilder, images: Value, preprocessing: Mapping[str, Any], channels: int) -> Value:
     """Resize, crop, order and normalise: uint8 (N, H, W, C) to float32 (N, C, h, w)."""
     resized = resize_and_crop(op, images, preprocessing)
     if preprocessing['channel_order'] == 'BGR':
-        resized = op.Gather(resized, [2, 1, 0], axis=1)
+        resized = op.Gather(resized, [2, 1, 0, *range(3, channels)], axis=1)
     levels = op.Cast(resized, to=FLOAT)
     if preprocessing['mean'] is None:
         return levels
@@ -160,7 +174,7 @@ def resize_and_crop(op: OpBuilder, images: Value, preprocessing: Mapping[str, An
     if isinstance(side, int):
         images = cut_ends(op, images)
     before = op.Shape(images, start=1, end=3)
-    after = before if side is None else resized_size(op, before, side, preprocessing.get('edge'))
+    after = before if side is None else resized_size(op, before, side, preprocessing['edge'])
     wanted, first = after, after - after
     if (crop := preprocessing['crop']) is not None:
         wanted = op.Min(after, op.Constant(value_ints=both_sides(crop)))
@@ -182,9 +196,9 @@ def cut_ends(op: OpBuilder, images: Value) -> Value:
     return op.Slice(images, first, first + kept, [1, 2])
 
 
-def resized_size(op: OpBuilder, size: Value, side: int | list[int], edge: str | None) -> Value:
+def resized_size(op: OpBuilder, size: Value, side: int | list[int], edge: str) -> Value:
     """Height and width of resized images, (2,), cut to whole pixels."""
-    if edge is None or not isinstance(side, int):
+    if isinstance(side, list):
         return op.Constant(value_ints=side[::-1])
     edges = dict(
         short=lambda: op.ReduceMin(size, keepdims=1),
