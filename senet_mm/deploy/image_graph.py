@@ -28,6 +28,11 @@ def check_images(preprocessing: Mapping[str, Any]) -> None:
                 f'{problem}: it is not known what the {what} does; allowed: ClsDataPreprocessor, '
                 'and a pipeline of ResizeEdge or Resize, CenterCrop'
             )
+    if preprocessing.get('bits') == 16:
+        raise InputError(
+            f'{problem}: the network was trained on images of 16 bits, the exported one takes bytes'
+            '; allowed: without the preprocessing'
+        )
     if preprocessing['resize'] is not None:
         backend, interpolation = (preprocessing[key] for key in ('backend', 'interpolation'))
         check_option(f'{problem}: interpolation of {backend}', interpolation, RESIZERS[backend])
@@ -152,6 +157,10 @@ def prepare(op: OpBuilder, images: Value, preprocessing: Mapping[str, Any], chan
     """Resize, crop, order and normalise: uint8 (N, H, W, C) to float32 (N, C, h, w)."""
     resized = resize_and_crop(op, images, preprocessing)
     if preprocessing['channel_order'] == 'BGR':
+<<<<<<< HEAD
+=======
+        channels = preprocessing.get('input_size', [3])[0]  # of four the last is alpha
+>>>>>>> channels
         resized = op.Gather(resized, [2, 1, 0, *range(3, channels)], axis=1)
     levels = op.Cast(resized, to=FLOAT)
     if preprocessing['mean'] is None:

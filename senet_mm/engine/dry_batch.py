@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from senet_mm.datasets.batch import Batch
@@ -93,7 +94,9 @@ def check_training_samples(runner: 'Runner') -> None:
 
 
 def check_statistics(prepare: object, batch: Batch, where: str) -> None:
-    """Raise a ValueError for images of one channel of which three means would make three.
+    """Raise a ValueError for images of other channels or bits than the means are for.
+
+    Of one channel three means would make three.
 
     Args:
         prepare: The data preprocessor.
@@ -105,6 +108,11 @@ def check_statistics(prepare: object, batch: Batch, where: str) -> None:
     if mean is None or inputs is None or not len(inputs) or inputs[0].ndim != 3:
         return
     channels, numbers = len(inputs[0]), mean.numel()
+    if inputs[0].dtype == torch.uint16 and mean.max() <= 255:
+        raise ValueError(
+            f'{where}: images of 16 bits, from 0 to 65535, and data_preprocessor.mean of 8 bits; '
+            'allowed: LoadImage(bits=16), which makes 0 to 255 of both, or mean and std of 16 bits'
+        )
     if numbers not in (1, channels):
         raise ValueError(
             f'{where}: images of {channels} channel(s), and data_preprocessor.mean has {numbers} '

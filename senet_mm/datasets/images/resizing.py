@@ -19,7 +19,7 @@ def resize(img: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return out.permute(0, 2, 3, 1)[0].numpy()
 
 
-def resize_by_pillow(img: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
+def resize_channels(img: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
     """Pillow's resize of every channel by itself, uint8 or float32 (H, W, C) to (*size, C).
 
     Of four channels Pillow multiplies three by the last, of float32 it takes one alone.

@@ -4,7 +4,7 @@ import numpy as np
 from mmpretrain.datasets.transforms import ResizeEdge as _ResizeEdge
 
 from senet_mm.datasets.images.colours import with_channels
-from senet_mm.datasets.images.resizing import cut_ends, resize_by_pillow
+from senet_mm.datasets.images.resizing import cut_ends, resize_channels
 from senet_mm.registry import TRANSFORMS
 
 
@@ -35,6 +35,6 @@ class ResizeEdge(_ResizeEdge):
             super()._resize_img(results)
             return
         old_height, old_width = img.shape[:2]
-        results['img'] = resize_by_pillow(with_channels(img), (height, width), self.interpolation)
+        results['img'] = resize_channels(with_channels(img), (height, width), self.interpolation)
         results['img_shape'] = (height, width)
         results['scale_factor'] = (width / old_width, height / old_height)

@@ -14,7 +14,7 @@ from PIL import Image
 from senet_mm.datasets import LoadImage
 from senet_mm.datasets.images.batch_augmentation import augment_batch
 from senet_mm.datasets.images.decoding import decode
-from senet_mm.datasets.images.resizing import resize_by_pillow
+from senet_mm.datasets.images.resizing import resize_channels
 from senet_mm.registry import TRANSFORMS
 
 RNG = np.random.default_rng(0)
@@ -218,7 +218,7 @@ def test_transforms_of_16_bits_do_what_those_of_8_do(step, channels):
 
 def test_bicubic_stays_within_0_and_255():
     image = (RNG.random((40, 60, 1)) > 0.5).astype(np.float32) * 255
-    out = resize_by_pillow(image, (80, 120), 'bicubic')
+    out = resize_channels(image, (80, 120), 'bicubic')
     assert (out.min(), out.max()) == (0, 255)
 
 
@@ -267,4 +267,4 @@ def test_four_channels_are_resized_each_by_itself():
     assert {key: four[key] for key in four if key != 'img'} == {
         k: three[k] for k in three if k != 'img'
     }
-    assert np.array_equal(resize_by_pillow(image[..., :3], (20, 30), 'bilinear'), three['img'])
+    assert np.array_equal(resize_channels(image[..., :3], (20, 30), 'bilinear'), three['img'])

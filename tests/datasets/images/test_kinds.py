@@ -314,3 +314,10 @@ def test_tags_of_a_wrong_type():
 def test_a_long_picture_is_read():
     long = save(Image.new('RGB', (70_000, 1), (10, 20, 30)), 'PNG')
     assert np.array_equal(decode(long), np.full((1, 70_000, 3), (30, 20, 10)))
+
+
+def test_portable_maps_are_scaled_by_their_maximum():
+    values = np.arange(0, 1001, 8, np.uint16).reshape(6, 21)
+    data = b'P5 21 6 1000\n' + values.astype('>u2').tobytes()
+    fine = decode(data, 'unchanged', 16)[..., 0]
+    assert np.abs(fine - values / 1000 * 255).max() < 0.01
