@@ -155,14 +155,14 @@ def _find_channels(cfg: Mapping) -> Iterator[tuple[str, int]]:
         yield 'input_shape', cfg['input_shape'][0]
     for where, owner in (('', cfg), ('model.', network)):
         preprocessor = owner.get('data_preprocessor')
-        for name in ('mean', 'std') if isinstance(preprocessor, Mapping) else ():
-            numbers = preprocessor.get(name)
+        for name in ('mean', 'std'):
+            numbers = preprocessor.get(name) if isinstance(preprocessor, Mapping) else None
             # One number holds for all channels.
             if isinstance(numbers, list | tuple) and len(numbers) > 1:
                 yield f'{where}data_preprocessor.{name}', len(numbers)
-    if (number := get_in_channels(network)) is not None:
+    if (own := get_in_channels(network)) is not None:
         where = 'model' if 'in_channels' in network else 'model.backbone'
-        yield f'{where}.in_channels', number
+        yield f'{where}.in_channels', own
 
 
 def _find_decoded(dataset: object) -> Iterator[int]:

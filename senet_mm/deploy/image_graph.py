@@ -157,10 +157,6 @@ def prepare(op: OpBuilder, images: Value, preprocessing: Mapping[str, Any], chan
     """Resize, crop, order and normalise: uint8 (N, H, W, C) to float32 (N, C, h, w)."""
     resized = resize_and_crop(op, images, preprocessing)
     if preprocessing['channel_order'] == 'BGR':
-<<<<<<< HEAD
-=======
-        channels = preprocessing.get('input_size', [3])[0]  # of four the last is alpha
->>>>>>> channels
         resized = op.Gather(resized, [2, 1, 0, *range(3, channels)], axis=1)
     levels = op.Cast(resized, to=FLOAT)
     if preprocessing['mean'] is None:

@@ -123,21 +123,12 @@ def describe_input(record: Mapping[str, Any], size: Sequence[int], with_images: 
     preprocessing = record['preprocessing']
     channels, height, width = size
     if with_images:
-<<<<<<< HEAD
         kind = {1: 'grey', 3: 'RGB', 4: 'RGBA'}.get(channels, 'in the order of the channels')
         return f'uint8 (N, H, W, {channels}), {kind}'
     shape = f'float32 (N, {channels}, {height}, {width})'
     if 'mean' not in preprocessing:
         return shape
     order = preprocessing['channel_order'] or f'{channels} channel(s)'
-=======
-        order = {1: 'grey', 3: 'RGB', 4: 'RGBA'}.get(channels, 'other')
-        return f'uint8 (N, H, W, {channels}), {order} images'
-    shape = f'float32 (N, {channels}, {height}, {width})'
-    if 'mean' not in preprocessing:
-        return shape
-    order = preprocessing['channel_order'] or ('grey' if channels == 1 else 'channels as they are')
->>>>>>> channels
     values = '0 to 255' if preprocessing['mean'] is None else '(0 to 255 - mean) / std'
     return f'{shape}, {order}, {values}, resized and cropped as preprocessing says'
 

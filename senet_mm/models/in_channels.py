@@ -31,9 +31,15 @@ def find_stem(network: nn.Module, side: int = SIDE) -> list[str]:
         return []
     channels = convs[0].in_channels
     stem = _watch(network, channels, side)
-    if stem and (actual := network.get_submodule(stem[0]).in_channels) != channels:
+    if stem and (actual := _get_conv(network, stem[0]).in_channels) != channels:
         stem = _watch(network, actual, side)
     return stem
+
+
+def _get_conv(network: nn.Module, name: str) -> nn.Conv2d:
+    conv = network.get_submodule(name)
+    assert isinstance(conv, nn.Conv2d)
+    return conv
 
 
 def _watch(network: nn.Module, channels: int, side: int) -> list[str]:
@@ -74,7 +80,7 @@ def exchange_stem(network: nn.Module, channels: int) -> None:
         InputError: It has no such convolution.
     """
     check_integer('in_channels', channels)
-    convs = [network.get_submodule(name) for name in find_stem(network)]
+    convs = [_get_conv(network, name) for name in find_stem(network)]
     if not convs or any(conv.groups != 1 for conv in convs):
         raise InputError(
             f'in_channels={channels}: {type(network).__name__} has no convolution that could take '

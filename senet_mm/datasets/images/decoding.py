@@ -73,7 +73,7 @@ def decode_by_cv2(data: bytes, color_type: str = 'color', deep: bool = False) ->
         img = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
         if img is not None and img.dtype == np.uint16 and not deep:
             # 16 bits, or what an AVIF has without a known scale.
-            img = (img >> 8).astype(np.uint8) if has_16_bits(data) else None
+            img = np.right_shift(img, 8).astype(np.uint8) if has_16_bits(data) else None
             img = cv2.imdecode(np.frombuffer(data, np.uint8), FLAGS) if img is None else img
     except cv2.error:
         return None

@@ -8,16 +8,17 @@
 0 to 255. What a config does not tell is left out.
 """
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from mmcv.image.geometric import cv2_interp_codes, pillow_interp_codes
 
 from senet_mm.config.channels import use_own_preprocessor
+from senet_mm.config.keys import name_of
 from senet_mm.models.in_channels import get_in_channels
 from senet_mm.utils.options import check_option
 
-from .geometry import is_inner, is_side, is_within, name_of, read_geometry, to_steps
+from .geometry import is_inner, is_side, is_within, read_geometry, to_steps
 
 NORMALISATION = ('mean', 'std', 'channel_order')
 GEOMETRY = ('resize', 'edge', 'backend', 'interpolation', 'crop')
@@ -193,16 +194,18 @@ def _describe_normalisation(cfg: Mapping) -> dict[str, Any]:
     preprocessor = get_preprocessor(cfg)
     if name_of({'type': 'ClsDataPreprocessor', **preprocessor}) not in PREPROCESSORS:
         return {}
-    mean, std = (
-        None if preprocessor.get(key) is None else list(preprocessor[key])
-        for key in ('mean', 'std')
-    )
     swapped = bool(preprocessor.get('to_rgb', False))
     order = 'RGB' if _is_decoded(cfg) == swapped else 'BGR'
     channels = count_channels(cfg)
-    # One number holds for all channels.
-    mean, std = (values * channels if len(values or []) == 1 else values for values in (mean, std))
+    mean, std = (_per_channel(preprocessor.get(key), channels) for key in ('mean', 'std'))
     return dict(mean=mean, std=std, channel_order=order if channels in COLOURED else None)
+
+
+def _per_channel(numbers: Sequence | None, channels: int) -> list | None:
+    """Numbers of a preprocessor as a list, in which one number holds for all channels."""
+    if numbers is None:
+        return None
+    return [*numbers] * (channels if len(numbers) == 1 else 1)
 
 
 def count_channels(cfg: Mapping) -> int:
@@ -212,7 +215,7 @@ def count_channels(cfg: Mapping) -> int:
     return int(own or (shape and shape[0]) or len(mean or []) or 3)
 
 
-def _find_loading(cfg: Mapping, loader: str) -> list[Mapping]:
+def _find_loading(cfg: Mapping, loader: str) -> list[Any]:
     """The steps of ours that decode the images of a loader."""
     return [step for step in get_pipeline(cfg, loader) or [] if name_of(step) == 'LoadImage']
 

@@ -48,6 +48,7 @@ class ImageClassifier(ScopedInit, _ImageClassifier):
             for part in (backbone, neck, head)
         ]
         if in_channels is not None:
+            assert isinstance(parts[0], nn.Module)
             exchange_stem(parts[0], in_channels)
         if isinstance(data_preprocessor, dict) and 'type' in data_preprocessor:
             batch_augments = kwargs.get('train_cfg')
