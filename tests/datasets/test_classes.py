@@ -80,7 +80,9 @@ def pack(root):
     # Processes could not import what runpy has loaded.
     tool.main.__globals__['Pool'] = ThreadPool
     splits = [split for split in ('train', 'val') if (root / split).exists()]
-    args = dict(src=root, out=root / 'shards', splits=splits, short_side=None, quality=90)
+    args = dict(
+        src=root, out=root / 'shards', splits=splits, short_side=None, quality=90, unchanged=False
+    )
     options = dict(shard_size=1, workers=1, seed=0, classes=None)
     tool.main(tool.argparse.Namespace(**args, **options))
 

@@ -34,7 +34,14 @@ def packed(tmp_path_factory):
     tool = load_tool('tools/dataset_tools/pack.py')
     # Processes could not import what runpy has loaded.
     tool.main.__globals__['Pool'] = ThreadPool
-    args = dict(src=root, out=root / 'shards', splits=['train'], short_side=None, quality=90)
+    args = dict(
+        src=root,
+        out=root / 'shards',
+        splits=['train'],
+        short_side=None,
+        quality=90,
+        unchanged=False,
+    )
     options = dict(shard_size=4 * len(GOOD['jpeg']) / 2**20, workers=1, seed=0, classes=None)
     tool.main(tool.argparse.Namespace(**args, **options))
     return root / 'shards'

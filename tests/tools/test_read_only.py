@@ -45,7 +45,14 @@ def read_only(tmp_path):
     make_set(root, 12, 0)
     tool = load_tool('tools/dataset_tools/pack.py')
     tool.main.__globals__['Pool'] = ThreadPool  # processes could not import what runpy has loaded
-    args = dict(src=root, out=root / 'shards', splits=['train'], short_side=None, quality=90)
+    args = dict(
+        src=root,
+        out=root / 'shards',
+        splits=['train'],
+        short_side=None,
+        quality=90,
+        unchanged=False,
+    )
     tool.main(tool.argparse.Namespace(**args, shard_size=2**20, workers=1, seed=0, classes=None))
     folders = [root, *(path for path in root.rglob('*') if path.is_dir())]
     for folder in folders:
