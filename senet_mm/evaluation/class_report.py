@@ -83,13 +83,13 @@ class ClassReport(BaseMetric):
         names = (self.dataset_meta or {}).get('classes') or ()
         numbers = range(self._number)
         labels, predictions = np.array(results).T
-        self.report = make_report(
+        self.report = score_classes(
             labels, predictions, list(map(str, names if len(names) == self._number else numbers))
         )
         return self.report.macro
 
 
-def make_report(labels: np.ndarray, predictions: np.ndarray, names: Sequence[str]) -> Report:
+def score_classes(labels: np.ndarray, predictions: np.ndarray, names: Sequence[str]) -> Report:
     """Score predictions (N,) of labels (N,), numbers of the named classes."""
     # Late: it takes most of a second, which a run without this metric does not need.
     from sklearn.metrics import (

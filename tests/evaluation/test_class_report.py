@@ -13,7 +13,7 @@ from mmpretrain.structures import DataSample
 from sklearn.metrics import balanced_accuracy_score
 
 from senet_mm.evaluation import ClassReport
-from senet_mm.evaluation.class_report import make_report
+from senet_mm.evaluation.class_report import score_classes
 from senet_mm.evaluation.class_tables import (
     FEW,
     confusion_to_csv,
@@ -28,7 +28,7 @@ PREDICTIONS = np.array([0, 0, 1, 3, 1, 1, 1])
 
 
 def test_by_hand():
-    report = make_report(LABELS, PREDICTIONS, NAMES)
+    report = score_classes(LABELS, PREDICTIONS, NAMES)
     assert report.images == 7
     assert report.accuracy == pytest.approx(100 * 4 / 7)
     assert report.classes[0] == (
@@ -88,7 +88,7 @@ def test_names_that_are_not_those_of_the_network():
 
 
 def test_text_of_few_classes():
-    text = report_to_text(make_report(LABELS, PREDICTIONS, NAMES)).splitlines()
+    text = report_to_text(score_classes(LABELS, PREDICTIONS, NAMES)).splitlines()
     assert text == [
         '7 images, accuracy 57.14 %, macro means: precision 50.00, recall 50.00, f1 44.44',
         'class         images  predicted  accuracy  precision  recall     F1',
@@ -111,19 +111,19 @@ def test_text_of_many_classes():
     predictions = labels.copy()
     predictions[:3], predictions[4:6], predictions[8] = 7, 9, 11
     names = [f'a class with a long name, number {i}' for i in range(30)]
-    text = report_to_text(make_report(labels, predictions, names))
+    text = report_to_text(score_classes(labels, predictions, names))
     assert len(names) > FEW
     lines = text.splitlines()
     assert lines[1] == 'the 10 classes of lowest F1, of 30:'
     assert lines[3].startswith('a class with a lon... number 0       4          1')
     assert lines[-5] == 'most frequent confusions:'
     assert [line.split()[-1] for line in lines[-3:]] == ['3', '2', '1']
-    right = report_to_text(make_report(labels, labels, names))
+    right = report_to_text(score_classes(labels, labels, names))
     assert right.endswith('no image is taken for another class')
 
 
 def test_json_and_csv_have_the_names():
-    report = make_report(LABELS, PREDICTIONS, NAMES)
+    report = score_classes(LABELS, PREDICTIONS, NAMES)
     data = json.loads(report_to_json(report, epoch=3))
     assert (data['epoch'], data['images']) == (3, 7)
     assert [each['name'] for each in data['classes']] == list(NAMES)
@@ -136,7 +136,7 @@ def test_json_and_csv_have_the_names():
 
 def test_of_too_many_classes_no_matrix_is_made():
     names = list(map(str, range(21_841)))
-    report = make_report(np.array([5, 6, 6]), np.array([5, 6, 7]), names)
+    report = score_classes(np.array([5, 6, 6]), np.array([5, 6, 7]), names)
     assert report.confusion is None
     assert report.classes[6][:3] == ('6', 2, 1)
     assert 'confusion' not in report_to_text(report)
