@@ -196,8 +196,9 @@ def _describe_results(results: Results) -> str:
     rows = [
         [METRICS.get(name, ('', name))[1], _number(value)] for name, value in results.scores.items()
     ]
-    name = results.describe_dataset()['name']
-    return f'On {one_line(name)}:\n\n{markdown_table(["metric", "value"], rows)}'
+    dataset = results.describe_dataset()
+    place = one_line(', '.join(dataset[key] for key in ('name', 'split') if key in dataset))
+    return f'On {place}:\n\n{markdown_table(["metric", "value"], rows)}'
 
 
 def _describe_licence(meta: Mapping) -> str:
