@@ -13,8 +13,7 @@ from senet_mm.utils.options import check_integer, check_option, is_number
 
 from .classes import match, number_folders
 from .custom import CustomDataset
-from .images.decoding import decode
-from .images.reading import read_file
+from .images.reading import check_image
 from .layout import Layout, check_classes, class_of, read_layout
 from .names import normalise
 from .sides import describe_names, describe_sides
@@ -189,7 +188,7 @@ def _split(
 
     def is_whole(path: str) -> bool:
         try:
-            decode(read_file(backend.join_path(root, path)))
+            check_image(backend.join_path(root, path))
         except ValueError:
             damaged[path] = None
         return path not in damaged

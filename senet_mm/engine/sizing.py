@@ -20,6 +20,7 @@ from senet_mm.datasets.subset import length_of
 from senet_mm.utils.errors import InputError
 
 from .data_loader import build_dataset
+from .resume import get_checkpoint_folder
 from .weights.origin import Origin
 
 if TYPE_CHECKING:
@@ -84,12 +85,18 @@ def fit_to_checkpoint(cfg: Config, origin: Origin) -> list[str]:
 
 
 def keep_split(runner: 'Runner') -> None:
-    """Write the split of a training's pictures into its work directory."""
+    """Write the split of a training's pictures into its work directory, beside its checkpoints."""
     if not is_main_process():
         return
+    folders = (
+        Path(runner.work_dir),
+        get_checkpoint_folder({**runner.cfg, 'work_dir': runner.work_dir}),
+    )
     for part in parts_of(runner.train_dataloader.dataset):
         if isinstance(part, FolderDataset) and part.pool is not None:
-            write_split(part.pictures, Path(runner.work_dir) / SPLIT_FILE)
+            for folder in {*folders}:
+                folder.mkdir(parents=True, exist_ok=True)
+                write_split(part.pictures, folder / SPLIT_FILE)
 
 
 def _find_folders(cfg: Mapping | Config) -> Iterator[tuple[str, dict]]:

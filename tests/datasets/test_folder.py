@@ -9,6 +9,7 @@ from senet_mm.datasets.folder import FolderDataset
 from senet_mm.datasets.split import digest_of, make_split, read_split, write_split
 from senet_mm.registry import DATASETS
 
+from .files import DAMAGED, GOOD
 from .pictures import UNTIDY, draw, draw_folder, draw_untidy
 
 
@@ -42,6 +43,17 @@ def test_an_untidy_folder(tmp_path, logged):
     assert lines[0] == '1 file left out: 1 .txt, the first birnen/notes.txt'
     assert re.match(r'\d+ damaged pictures are not validated on \(birnen/kaputt', lines[1])
     assert len(lines) == 2
+
+
+def test_no_damaged_picture_is_validated_and_every_other_kind_is(tmp_path):
+    for i, data in enumerate((*GOOD.values(), *DAMAGED.values())):
+        for name in ('a', 'b'):
+            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / name / f'{i:02}.jpg').write_bytes(data)
+    val = names(build(tmp_path, 'val', val_share=0.9))
+    wanted = {f'{name}/{i:02}.jpg' for name in 'ab' for i in range(len(GOOD))}
+    assert val.keys() == wanted
+    assert len(build(tmp_path, 'train', val_share=0.9)) == 2 * len(DAMAGED)
 
 
 @pytest.mark.parametrize('names_', [('train', 'val'), ('train', 'valid', 'test')])

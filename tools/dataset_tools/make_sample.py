@@ -9,8 +9,8 @@ nothing.
 
 python tools/dataset_tools/make_sample.py data/pictures --untidy
 
-writes a folder as people have them, for the recipes of configs/finetune: three classes of 40, 8 and 3
-pictures, suffixes in both cases, a broken picture and a system's files.
+writes a folder as people have them, for the recipes of configs/finetune: three classes of 40, 8 and
+3 pictures, suffixes in both cases, a broken picture and a system's files.
 """
 
 import argparse
