@@ -83,7 +83,7 @@ SHORT = [
 
 
 def test_own_pictures_as_the_page_says(run_tool, tmp_path):
-    """Its commands on a smaller network, from weights of other classes, to the score of the test."""
+    """Its commands on a smaller network, from weights of other classes to the score of a test."""
     page = (ROOT / 'docs/own-pictures.md').read_text().replace('seresnet50', 'seresnet18')
     blocks = [block.replace('\\\n', '') for block in re.findall(r'```\n(.*?)```', page, re.S)]
     [test] = [line for block in blocks for line in block.splitlines() if 'test.py' in line]

@@ -97,7 +97,8 @@ class FolderDataset(CustomDataset):
             raise InputError(
                 f'the training was on another split than {where}: pictures have been added or '
                 'taken away, or it is of another training; allowed: '
-                'split_file=WORK_DIR/split.txt of that training'
+                "split_file=WORK_DIR/split.txt of that training, or split='all' to test on all "
+                'pictures of another folder'
             )
         return split
 
