@@ -1,5 +1,7 @@
 """Runs of a recipe on a folder of pictures: what follows from the folder, and stays."""
 
+import shutil
+
 import pytest
 import torch
 
@@ -87,6 +89,31 @@ def test_a_written_config_names_nothing_that_nobody_reads(config, tmp_path, logg
     cfg.dump(tmp_path / 'written.py')
     get_config(str(tmp_path / 'written.py'))
     assert 'nobody reads' not in logged.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('by_tool', [True, False])
+def test_pictures_of_the_training_are_not_tested_on(config, tmp_path, by_tool):
+    """After the folder has changed: by the file beside the checkpoint, else an error."""
+    root = draw_folder(tmp_path / 'pictures', {'a': 12, 'b': 12})
+    work_dir = tmp_path / 'work'
+    Runner.from_cfg(configure(config, root, work_dir, **{'train_cfg.max_epochs': 1})).train()
+    for i in range(30):
+        draw(root / f'a/new {i}.png')
+
+    def test(checkpoint):
+        cfg = configure(config, root, tmp_path / 'test')
+        if by_tool:
+            return Runner.from_checkpoint(cfg, str(checkpoint))
+        cfg.load_from = str(checkpoint)
+        return Runner.from_cfg(cfg)
+
+    runner = test(work_dir / 'epoch_1.pth')
+    runner.test()
+    assert len(runner.test_dataloader.dataset) == 4
+    moved = shutil.copy(work_dir / 'epoch_1.pth', tmp_path)
+    with pytest.raises(ValueError, match='the training was on another split than that of the'):
+        test(moved).test()
 
 
 @pytest.mark.slow
