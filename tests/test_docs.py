@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from itertools import chain
 
 import modelindex
 import pytest
@@ -82,27 +83,45 @@ SHORT = [
 ]
 
 
-def test_own_pictures_as_the_page_says(run_tool, tmp_path):
-    """Its commands on a smaller network, from weights of other classes to the score of a test."""
-    page = (ROOT / 'docs/own-pictures.md').read_text().replace('seresnet50', 'seresnet18')
-    blocks = [block.replace('\\\n', '') for block in re.findall(r'```\n(.*?)```', page, re.S)]
-    [test] = [line for block in blocks for line in block.splitlines() if 'test.py' in line]
-    [train] = [line for block in blocks for line in block.splitlines() if 'load_from=' in line]
-    sample = re.search(r'`python (tools/dataset_tools/make_sample.py .*?)`', page)[1]
+def pages_commands(page):
+    """The commands in the blocks of a page without a language, continued lines joined."""
+    blocks = re.findall(r'```\n(.*?)```', (ROOT / page).read_text(), re.S)
+    lines = ''.join(blocks).replace('\\\n', '').splitlines()
+    return [line for line in lines if line.startswith(('python ', 'pip '))]
+
+
+def test_from_an_empty_machine_to_a_prediction_in_four_commands(run_tool, tmp_path):
+    """Those of docs/own-pictures.md, but for pip's; then a test and a start from the weights."""
+    commands = pages_commands('docs/own-pictures.md')
+    install, sample, train, predict = commands[:4]
+    assert install.startswith('pip install ')
+    [test] = [line for line in commands if '/test.py' in line]
+    [tune] = [line for line in commands if 'load_from=' in line]
+    options = ['--cfg-options', *SHORT]
     for name in ('configs', 'tools'):
         (tmp_path / name).symlink_to(ROOT / name)
-    torch.save(get_model('seresnet18_8xb32_in1k').state_dict(), tmp_path / 'seresnet18.pth')
-    runs = [run_tool(*sample.split(), cwd=tmp_path)]
-    for command in (train, test.replace('epoch_20', 'epoch_1')):
+
+    def run(command, *options):
         command = command.removeprefix('python ').replace('DIR', 'data/pictures')
-        runs.append(run_tool(*shlex.split(command), *SHORT, cwd=tmp_path))
-    assert [run.returncode for run in runs] == [0, 0, 0], runs[-1].stderr
-    log = runs[1].stdout
-    assert 'has a head of 1000 classes; the head of 3 classes is newly initialised' in log
-    assert '41 training images in 3 classes: model.head.num_classes=3 ' in log
+        words = shlex.split(command.replace('seresnet50', 'seresnet18'))
+        [*words] = chain(*(sorted(tmp_path.glob(w)) if '*' in w else [w] for w in words))
+        finished = run_tool(*words, *options, cwd=tmp_path)
+        assert finished.returncode == 0, finished.stderr
+        return finished.stdout
+
+    run(sample)
+    trained = run(train, *options)
+    assert '41 training images in 3 classes: model.head.num_classes=3 ' in trained
+    lines = run(predict).splitlines()
+    assert len([line for line in lines if 'rote Blüte/Bild ' in line]) == 40
+    assert all(re.search(r'(rote Blüte|Katze|Kaffee) +[01]\.\d+$', line) for line in lines[-40:])
+
+    tested = run(test.replace('epoch_100', 'epoch_1'), *SHORT)
     pattern = r'accuracy/top1: \S+  loss/cross_entropy: \S+'
-    scores = [re.search(pattern, run.stdout)[0] for run in runs[1:]]
-    assert scores[0] == scores[1]
+    assert re.search(pattern, tested)[0] == re.search(pattern, trained)[0]
+    torch.save(get_model('seresnet18_8xb32_in1k').state_dict(), tmp_path / 'seresnet18.pth')
+    tuned = run(tune, *SHORT)
+    assert 'has a head of 1000 classes; the head of 3 classes is newly initialised' in tuned
 
 
 def test_page_has_the_values_that_follow_from_a_folder():
