@@ -3,17 +3,15 @@
 import json
 import re
 import shlex
-from pathlib import Path
+from itertools import chain
 
-import cv2
 import modelindex
-import numpy as np
 import pytest
 import torch
 
 from senet_mm.apis import get_config, get_model
+from senet_mm.config.auto import Size, settle
 from senet_mm.config.names import DOWNSTREAM
-from senet_mm.engine import Runner
 
 from .conftest import ROOT
 
@@ -74,31 +72,69 @@ def test_commands_work(run_tool, tmp_path):
     assert (tmp_path / 'work_dirs/ratio4/epoch_5.pth').exists()
 
 
-@pytest.mark.slow
-def test_fine_tuning_on_own_pictures_as_the_page_says(tmp_path, monkeypatch, capsys):
-    """The config and the prediction of docs/weights.md, as they stand, on three classes."""
-    page = (ROOT / 'docs/weights.md').read_text()
-    config, predict = (
-        next(block for block in re.findall(r'```python\n(.*?)```', page, re.S) if word in block)
-        for word in ('# flowers.py', 'test_step')
-    )
-    monkeypatch.chdir(tmp_path)
-    for i, name in enumerate(['daisy', 'red tulip', 'rose']):
-        for split in ('train', 'val'):
-            folder = Path('flowers', split, name)
-            folder.mkdir(parents=True)
-            for k in range(4):
-                picture = np.full((40, 50, 3), 40 + 80 * i + k, np.uint8)
-                cv2.imwrite(str(folder / f'{k}.png'), picture)
-    torch.save(get_model('seresnet18_8xb32_in1k').state_dict(), 'weights.pth')
-    Path('flowers.py').write_text(config)
-    cfg = get_config('flowers.py', {'train_cfg.max_epochs': 1, 'train_dataloader.batch_size': 4})
-    cfg.work_dir = 'work_dirs/flowers'
-    for loader in (cfg.train_dataloader, cfg.val_dataloader):
-        loader.num_workers, loader.persistent_workers = 0, False
-    Runner.from_cfg(cfg).train()
-    capsys.readouterr()
-    exec(compile(predict, 'docs/weights.md', 'exec'), {})
-    name, score = capsys.readouterr().out.strip().splitlines()[-1].rsplit(' ', 1)
-    assert name in ('daisy', 'red tulip', 'rose')
-    assert 1 / 3 <= float(score) <= 1
+# What makes a training short: 64 pixels, one epoch of 5 iterations, no trial of fast blocks.
+SHORT = [
+    'train_pipeline.1.scale=64',
+    'test_pipeline.1.scale=72',
+    'test_pipeline.2.crop_size=64',
+    'input_shape=(3,64,64)',
+    'train_cfg.max_epochs=1',
+    'fuse_tails.implementation=reference',
+]
+
+
+def pages_commands(page):
+    """The commands in the blocks of a page without a language, continued lines joined."""
+    blocks = re.findall(r'```\n(.*?)```', (ROOT / page).read_text(), re.S)
+    lines = ''.join(blocks).replace('\\\n', '').splitlines()
+    return [line for line in lines if line.startswith(('python ', 'pip '))]
+
+
+def test_from_an_empty_machine_to_a_prediction_in_four_commands(run_tool, tmp_path):
+    """Those of docs/own-pictures.md, but for pip's; then a test and a start from the weights."""
+    commands = pages_commands('docs/own-pictures.md')
+    install, sample, train, predict = commands[:4]
+    assert install.startswith('pip install ')
+    [test] = [line for line in commands if '/test.py' in line]
+    [tune] = [line for line in commands if 'load_from=' in line]
+    options = ['--cfg-options', *SHORT]
+    for name in ('configs', 'tools'):
+        (tmp_path / name).symlink_to(ROOT / name)
+
+    def run(command, *options):
+        command = command.removeprefix('python ').replace('DIR', 'data/pictures')
+        words = shlex.split(command.replace('seresnet50', 'seresnet18'))
+        [*words] = chain(*(sorted(tmp_path.glob(w)) if '*' in w else [w] for w in words))
+        finished = run_tool(*words, *options, cwd=tmp_path)
+        assert finished.returncode == 0, finished.stderr
+        return finished.stdout
+
+    run(sample)
+    trained = run(train, *options)
+    assert '41 training images in 3 classes: model.head.num_classes=3 ' in trained
+    lines = run(predict).splitlines()
+    assert len([line for line in lines if 'rote Blüte/Bild ' in line]) == 40
+    assert all(re.search(r'(rote Blüte|Katze|Kaffee) +[01]\.\d+$', line) for line in lines[-40:])
+
+    tested = run(test.replace('epoch_100', 'epoch_1'), *SHORT)
+    pattern = r'accuracy/top1: \S+  loss/cross_entropy: \S+'
+    assert re.search(pattern, tested)[0] == re.search(pattern, trained)[0]
+    torch.save(get_model('seresnet18_8xb32_in1k').state_dict(), tmp_path / 'seresnet18.pth')
+    tuned = run(tune, *SHORT)
+    assert 'has a head of 1000 classes; the head of 3 classes is newly initialised' in tuned
+
+
+def test_page_has_the_values_that_follow_from_a_folder():
+    """Its table of four sizes is made from the rules."""
+    page = (ROOT / 'docs/own-pictures.md').read_text()
+    for pictures in (30, 300, 3000, 30_000):
+        cfg = get_config('seresnet50_1xb32_folder')
+        images = pictures * 4 // 5
+        settle(cfg, Size(3, images))
+        batch, epochs = cfg.train_dataloader.batch_size, cfg.train_cfg.max_epochs
+        every = cfg.train_cfg.val_interval
+        row = (
+            f'| {pictures:,} | {images:,} | {batch} | {images // batch} | {epochs} | {every} '
+            f'epoch{"s" * (every > 1)} | {cfg.param_scheduler[0].end} iterations |'
+        )
+        assert row in page

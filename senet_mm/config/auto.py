@@ -176,9 +176,9 @@ def check_settled(model: Mapping) -> None:
     """Raise an InputError for a network whose number of classes is not known."""
     if paths := find_auto(dict(model=model)):
         raise InputError(
-            f'{paths[0]}={AUTO!r}: it follows from the data set of a training, or from a '
-            'checkpoint; allowed: num_classes=N in Python, --cfg-options '
-            'model.head.num_classes=N, a checkpoint'
+            f'{paths[0]}={AUTO!r} follows from the data set of a training; allowed: num_classes=N '
+            'in Python, --cfg-options model.head.num_classes=N, or the config in the work '
+            'directory of a training'
         )
 
 

@@ -31,6 +31,8 @@ from .reading import ConfigFile, read_config
 
 # Keys whose ``type`` is another word than the name of a class.
 NO_CLASSES = ('clip_grad.type', 'on_trace_ready.type')
+# Keys that tools add to a config before a run writes it.
+DUMPED = {'launcher', 'work_dir'}
 
 
 def read_with_options(path: str, options: dict) -> Config:
@@ -197,6 +199,8 @@ def _find_unused(cfg: Config, files: list[ConfigFile]) -> dict[str, Path]:
     unused = {}
     for number, file in enumerate(files):
         if '.mim' in file.path.parts:  # a file of another package, which the user does not edit
+            continue
+        if file.assigned >= DUMPED:  # a run has written it, with variables beside their values
             continue
         used = file.used.union(*(later.used for later in files[number + 1 :]))
         for name in sorted(file.assigned & values.keys() - READ_KEYS - used):

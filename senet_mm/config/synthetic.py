@@ -6,15 +6,20 @@ from mmengine.config import Config
 
 from senet_mm.datasets.subset import check_batches
 
+from .auto import Size, settle
 from .keys import walk
+
+# For what a config leaves to its data set.
+SIZE = Size(classes=1000, images=30_000)
 
 
 def use_synthetic(cfg: Config, num_batches: int = 100) -> None:
     """Let a config train on :class:`SyntheticBatches` of its own shape and batch size.
 
-    ``num_batch_per_epoch`` of its loader, or ``num_batches``, is the length of an epoch. Class
-    weights that follow from the labels of the data set are left out.
+    ``num_batch_per_epoch`` of its loader, or ``num_batches``, is the length of an epoch. What the
+    config leaves to its data set is that of ``SIZE``; class weights by its labels are left out.
     """
+    settle(cfg, SIZE)
     for _, part in walk(cfg.model, 'model'):
         if isinstance(part.get('class_weight'), str | Mapping):
             part['class_weight'] = None

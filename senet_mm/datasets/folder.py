@@ -1,8 +1,7 @@
 """A folder of pictures as a data set: classes, and a split where there is none."""
 
 import logging
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
 
 from mmengine.fileio import get_file_backend
@@ -12,15 +11,13 @@ from senet_mm.registry import DATASETS
 from senet_mm.utils.errors import InputError
 from senet_mm.utils.options import check_integer, check_option, is_number
 
-from .classes import list_names, match, number_folders
+from .classes import match, number_folders
 from .custom import CustomDataset
-from .images.decoding import decode
-from .images.reading import read_file
+from .images.reading import check_image
 from .layout import Layout, check_classes, class_of, read_layout
-from .names import normalise, printable
+from .names import normalise
+from .sides import describe_names, describe_sides
 from .split import Split, digest_of, make_split, read_split
-
-FILE = 'the split_file, or without one the split of a new training'
 
 
 @DATASETS.register_module()
@@ -65,10 +62,15 @@ class FolderDataset(CustomDataset):
         self.split_seed, self.split_file, self.split_digest = split_seed, split_file, split_digest
         super().__init__(data_root=data_root, **kwargs)
 
+    @property
+    def root(self) -> str:
+        """The folder, without a slash at its end."""
+        return self.img_prefix.rstrip('/') or self.img_prefix
+
     @cached_property
     def layout(self) -> Layout:
         """What the folder holds."""
-        return read_layout(self.img_prefix)
+        return read_layout(self.root)
 
     @cached_property
     def pool(self) -> list[str] | None:
@@ -78,23 +80,25 @@ class FolderDataset(CustomDataset):
 
     @cached_property
     def pictures(self) -> Split:
-        """The split of the pool."""
+        """The split of the pool, where there is one, else that of the folders."""
+        if self.pool is None:
+            return {path: side for side, paths in self.layout.images.items() for path in paths}
         if self.split_file:
             split, where = read_split(self.split_file), self.split_file
         else:
-            shares = tuple(self.shares.items())
-            split, damaged = _split(
-                self.img_prefix, tuple(self.pool or ()), shares, self.split_seed
-            )
-            where = f'that of the pictures in {self.img_prefix} by split_seed={self.split_seed}'
-            if damaged:
-                self._say(f'{len(damaged)} that cannot be read are not validated on', damaged)
-        digest = digest_of(split)
-        if self.split_digest not in (None, digest):
+            shares, seed = tuple(self.shares.items()), self.split_seed
+            split, damaged = _split(self.root, tuple(self.pool), shares, seed)
+            where = f'that of the pictures in {self.root} by split_seed={seed}'
+            if self.side == 'train' and damaged:
+                self._say(
+                    [describe_names(self.root, 'damaged pictures are not validated on', damaged)]
+                )
+        if self.split_digest not in (None, digest_of(split)):
             raise InputError(
                 f'the training was on another split than {where}: pictures have been added or '
                 'taken away, or it is of another training; allowed: '
-                'split_file=WORK_DIR/split.txt of that training'
+                "split_file=WORK_DIR/split.txt of that training, or split='all' to test on all "
+                'pictures of another folder'
             )
         return split
 
@@ -108,13 +112,12 @@ class FolderDataset(CustomDataset):
         paths = self._choose()
         labels = self._number_classes()
         names = dict.fromkeys(map(class_of, paths))
-        place = f'{self.img_prefix} ({self.side})'
         if unknown := [name for name in names if normalise(name) not in labels]:
-            match(unknown, list(labels), place, 'the classes of training')
-        backend = get_file_backend(self.img_prefix)
+            match(unknown, list(labels), f'{self.root} ({self.side})', 'the classes of training')
+        backend = get_file_backend(self.root)
         return [
             dict(
-                img_path=backend.join_path(self.img_prefix, path),
+                img_path=backend.join_path(self.root, path),
                 gt_label=labels[normalise(class_of(path))],
             )
             for path in paths
@@ -122,42 +125,39 @@ class FolderDataset(CustomDataset):
 
     def _choose(self) -> list[str]:
         """The pictures of this split; logs what is not read."""
-        images = self.layout.images
+        images, remarks = self.layout.images, self.layout.remarks
         if self.side == 'all':
-            self._log(line for lines in self.layout.remarks.values() for line in lines)
+            self._say(line for lines in remarks.values() for line in lines)
             return [path for paths in images.values() for path in paths]
         check_classes(self.layout)
-        side = self.side
-        if self.pool is None or (side == 'test' and 'test' in images):
-            side = side if side in images else 'val'
-            self._log(self.layout.remarks[side])
-            return images[side]
+        own = self.side if self.side != 'test' or 'test' in images else 'val'
+        if self.pool is None or own == 'test':
+            self._say(remarks[own])
+            paths = images[own]
+        else:
+            self._say(remarks.get('', remarks.get('train', ())) if own == 'train' else ())
+            paths = self._choose_from_pool(self.pool)
         if self.side == 'train':
-            self._log(self.layout.remarks['train' if self.layout.is_split else ''])
-        self._compare()
-        sides = set(self.pictures.values())
-        side = 'val' if side == 'test' and side not in sides else side
-        paths = [path for path in self.pool if self.pictures.get(path) == side]
-        if not paths:
-            raise InputError(
-                f'{self.img_prefix} has no picture to {side} on: its pictures are not in '
-                f'{self.split_file or "a class of two and more"}; allowed: split_file=FILE, or '
-                "split='all' to test on all pictures"
-            )
+            others = [path for path, side in self.pictures.items() if side != 'train']
+            self._say(describe_sides(self.root, paths, others))
         return paths
 
-    def _compare(self) -> None:
-        """Log how the folder differs from the split, and which classes are not validated."""
-        pool, split = set(self.pool or ()), self.pictures
-        if new := sorted(pool - split.keys()):
-            self._say(f'{len(new)} that are not in {self.split_file} are left out', new)
-        if gone := sorted(split.keys() - pool):
-            self._say(f'{len(gone)} of {self.split_file} are gone', gone)
-        counts = Counter(map(class_of, split))
-        seen = {class_of(path) for path, side in split.items() if side == 'val'}
-        if (unseen := sorted(counts.keys() - seen)) and self.side == 'train':
-            named = [f'{printable(name)} ({counts[name]})' for name in unseen]
-            self._log([f'classes that are trained on and not validated: {list_names(named)}'])
+    def _choose_from_pool(self, pool: Sequence[str]) -> list[str]:
+        split = self.pictures
+        new, gone = sorted(set(pool) - set(split)), sorted(set(split) - set(pool))
+        differences = {
+            f'pictures that are not in {self.split_file} are left out': new,
+            f'pictures of {self.split_file} are gone': gone,
+        }
+        self._say(describe_names(self.root, *pair) for pair in differences.items() if pair[1])
+        side = self.side if self.side in split.values() else 'val'
+        if paths := [path for path in pool if split.get(path) == side]:
+            return paths
+        raise InputError(
+            f'{self.root} has no picture to {side} on: its pictures are not in '
+            f'{self.split_file or "a class of two and more"}; allowed: split_file=FILE, or '
+            "split='all' to test on all pictures"
+        )
 
     def _number_classes(self) -> dict[str, int]:
         """The labels of the classes, by their normalised names."""
@@ -168,16 +168,13 @@ class FolderDataset(CustomDataset):
         else:
             trained = list(self.pictures)
         folders = sorted(set(map(class_of, trained)))
-        self.folder_to_idx = number_folders(folders, self.CLASSES, self.img_prefix)
+        self.folder_to_idx = number_folders(folders, self.CLASSES, self.root)
         if self.CLASSES is None:
             self._metainfo['classes'] = tuple(folders)
         self._keep_folder_names()
         return {normalise(name): label for name, label in self.folder_to_idx.items()}
 
-    def _say(self, what: str, paths: Sequence[str]) -> None:
-        self._log([f'{self.img_prefix}: pictures: {what} ({printable(paths[0])})'])
-
-    def _log(self, lines: object) -> None:
+    def _say(self, lines: Iterable[str]) -> None:
         for line in lines:
             print_log(line, logger='current', level=logging.WARNING)
 
@@ -188,14 +185,13 @@ def _split(
 ) -> tuple[Split, list[str]]:
     """A split, and the pictures that cannot be read; the data sets of a run make the same one."""
     backend = get_file_backend(root)
-    damaged = []
+    damaged: dict[str, None] = {}
 
     def is_whole(path: str) -> bool:
         try:
-            decode(read_file(backend.join_path(root, path)))
+            check_image(backend.join_path(root, path))
         except ValueError:
-            damaged.append(path)
-            return False
-        return True
+            damaged[path] = None
+        return path not in damaged
 
-    return make_split(paths, dict(shares), seed, is_whole), damaged
+    return make_split(paths, dict(shares), seed, is_whole), list(damaged)

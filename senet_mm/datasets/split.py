@@ -43,7 +43,7 @@ def make_split(
     def key(path: str) -> bytes:
         return hashlib.sha256(f'{seed}/{path}'.encode('utf-8', 'surrogateescape')).digest()
 
-    split = {}
+    split: Split = {}
     for _, group in groupby(sorted(paths), class_of):
         order = sorted(group, key=key)
         split |= dict.fromkeys(order, 'train')
@@ -51,7 +51,7 @@ def make_split(
         for side, share in shares.items():
             count = min(max(1, round(share * len(order))), left - 1) if share else 0
             whole = (path for path in order if split[path] == 'train' and is_whole(path))
-            for path, _ in zip(whole, range(count), strict=False):
+            for _, path in zip(range(count), whole, strict=False):
                 split[path] = side
                 left -= 1
     return split

@@ -143,10 +143,12 @@ def _take_over(config: 'Config', checkpoint: str) -> None:
     """Take the normalisation of images from a checkpoint over into a config."""
     from mmengine.logging import print_log
 
+    from senet_mm.engine.sizing import fit_to_checkpoint
     from senet_mm.engine.weights.adopt import adopt_normalisation
     from senet_mm.engine.weights.origin import check_network, load_origin
 
     origin = load_origin(checkpoint)
+    fit_to_checkpoint(config, origin)
     check_network(config, origin, new_head=True)
     for line in adopt_normalisation(config, origin):
         print_log(line, logger='current')

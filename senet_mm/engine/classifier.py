@@ -38,5 +38,7 @@ def assemble(cfg: Config, num_classes: int | None = None) -> ConfigDict:
         set_num_classes(model, num_classes)
         preprocessor = model.get('data_preprocessor') or {}
         model.data_preprocessor = dict(preprocessor, num_classes=num_classes)
+    elif isinstance(given := model.get('head', {}).get('num_classes'), int):
+        settle(cfg, Size(given))
     check_settled(model)
     return model

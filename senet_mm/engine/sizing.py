@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from senet_mm.datasets.subset import length_of
 from senet_mm.utils.errors import InputError
 
 from .data_loader import build_dataset
+from .resume import get_checkpoint_folder
 from .weights.origin import Origin
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def fit_to_data(cfg: Config) -> list[str]:
     images = length_of(dataset)
     found = settle(cfg, Size(len(classes), images, _count_processes(cfg)))
     for part in parts_of(dataset):
-        _pin(cfg, getattr(part, 'pins', {}))
+        _pin(cfg, getattr(part, 'pins', {}), LOADERS[:2])  # a test may be of other weights
     return [f'{images} training images in {len(classes)} classes: {_as_options(found)}']
 
 
@@ -72,7 +73,7 @@ def fit_to_checkpoint(cfg: Config, origin: Origin) -> list[str]:
     beside = Path(origin.filename).parent / SPLIT_FILE
     pins = {
         name: value
-        for _, dataset in _find_folders(origin.config)
+        for dataset in _find_folders(origin.config, LOADERS)
         for name, value in dataset.items()
         if name == 'split_digest'
     }
@@ -84,25 +85,31 @@ def fit_to_checkpoint(cfg: Config, origin: Origin) -> list[str]:
 
 
 def keep_split(runner: 'Runner') -> None:
-    """Write the split of a training's pictures into its work directory."""
+    """Write the split of a training's pictures into its work directory, beside its checkpoints."""
     if not is_main_process():
         return
+    folders = (
+        Path(runner.work_dir),
+        get_checkpoint_folder({**runner.cfg, 'work_dir': runner.work_dir}),
+    )
     for part in parts_of(runner.train_dataloader.dataset):
         if isinstance(part, FolderDataset) and part.pool is not None:
-            write_split(part.pictures, Path(runner.work_dir) / SPLIT_FILE)
+            for folder in {*folders}:
+                folder.mkdir(parents=True, exist_ok=True)
+                write_split(part.pictures, folder / SPLIT_FILE)
 
 
-def _find_folders(cfg: Mapping | Config) -> Iterator[tuple[str, dict]]:
-    """The configs of folders of pictures in the loaders of a config."""
-    for loader in LOADERS:
-        for path, mapping in walk(cfg.get(loader), loader):
+def _find_folders(cfg: Mapping | Config, loaders: Sequence[str]) -> Iterator[dict]:
+    """The configs of folders of pictures in loaders of a config."""
+    for loader in loaders:
+        for _, mapping in walk(cfg.get(loader), loader):
             if str(mapping.get('type')).rpartition('.')[2] == FolderDataset.__name__:
-                yield path, mapping
+                yield mapping
 
 
-def _pin(cfg: Config, pins: Mapping) -> None:
+def _pin(cfg: Config, pins: Mapping, loaders: Sequence[str] = LOADERS) -> None:
     """Set arguments of the folders of pictures that are not given."""
-    for _, dataset in _find_folders(cfg):
+    for dataset in _find_folders(cfg, loaders):
         for name, value in pins.items():
             if dataset.get(name) is None and dataset.get('split') != 'all':
                 dataset[name] = value

@@ -34,8 +34,10 @@ def main(args: argparse.Namespace) -> None:
     from mmengine.registry import init_default_scope
 
     from senet_mm.analysis.pipeline_stages import draw_grid, get_stages
+    from senet_mm.engine.sizing import fit_to_data
 
     init_default_scope('senet_mm')
+    fit_to_data(cfg)
     preprocessor = cfg.get('data_preprocessor') or cfg.model.data_preprocessor
     rows = get_stages(
         cfg[f'{args.split}_dataloader'], preprocessor, args.images, args.seed, args.split == 'train'

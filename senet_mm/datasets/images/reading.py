@@ -2,11 +2,12 @@
 
 import os
 from functools import cache
+from io import BytesIO
 from os import PathLike
 from pathlib import Path
 
 from .decoding import decode
-from .kinds import MAX_PIXELS, check_size, open_by_pillow
+from .kinds import JPEG, MAX_PIXELS, check_file, check_size, open_by_pillow
 
 # Of the largest picture that is read, without compression: four samples of 16 bits.
 MAX_BYTES = 8 * MAX_PIXELS
@@ -59,6 +60,26 @@ def read_shard(shard: str, offset: int, size: int) -> bytes:
     if len(data) < size:
         raise ValueError('the shard is cut off')
     return data
+
+
+def check_image(path: str | PathLike) -> None:
+    """Raise a ValueError, the reason, for a file that is no whole image; JPEGs are not decoded.
+
+    libjpeg repairs what may be wrong within a whole JPEG.
+
+    Args:
+        path: Path or address of the file.
+    """
+    data = read_file(path)
+    if not data.startswith(JPEG):
+        decode(data)
+        return
+    check_file(data)
+    try:
+        with open_by_pillow(BytesIO(data)) as image:
+            check_size(*image.size)
+    except OSError:  # the decoder gives the reason
+        decode(data)
 
 
 def read_size(path: Path) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from ..data_loader import build_data_loader, check_has_batch, refuse_damage
 from ..hooks.stall_hook import StallHook
 from ..memory import advise
 from ..preflight import check_loop
+from ..sizing import fit_to_checkpoint
 from .model import ModelRunner
 
 
@@ -58,6 +59,7 @@ class LoopRunner(ModelRunner):
         training's classes.
         """
         if self._origin and not self.is_training:
+            fit_to_checkpoint(self.cfg, self._origin)
             for line in adopt_geometry(self.cfg, self._origin):
                 self.logger.info(line)
             self._test_dataloader = self.cfg.test_dataloader

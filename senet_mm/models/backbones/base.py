@@ -129,6 +129,24 @@ class StagedBackbone(ScopedInit):
             for module in modules:
                 module.eval().requires_grad_(False)
 
+    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
+        """Depth of a parameter and the number of depths, for learning rates that fall with it.
+
+        The stem has depth 0, stage k depth k, what follows the backbone the last one.
+
+        Args:
+            param_name: Name of the parameter in the network.
+            prefix: What the names of the backbone's parameters begin with.
+        """
+        parts = [self.stem_modules, *self.stages]
+        if not param_name.startswith(prefix):
+            return len(parts), len(parts) + 1
+        wanted = self.get_parameter(param_name.removeprefix(prefix))
+        for depth, modules in enumerate(parts):
+            if any(wanted is parameter for module in modules for parameter in module.parameters()):
+                return depth, len(parts) + 1
+        return len(parts) - 1, len(parts) + 1
+
     def init_weights(self) -> None:
         """Initialise the network; recalibration layers by their own rule."""
         with own_initialisation(self):
