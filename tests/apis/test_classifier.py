@@ -234,12 +234,15 @@ def test_checkpoint_without_a_config(tmp_path, arrays):
     assert Classifier(file, NAME)(arrays[0])
 
 
-@pytest.mark.parametrize('target', ['fold', 'onnx', 'openvino'])
+@pytest.mark.parametrize(
+    ('target', 'with_images'),
+    [('fold', False), ('onnx', False), ('onnx', True), ('openvino', False)],
+)
 @pytest.mark.slow
-def test_exported_files(trained, arrays, tmp_path, target):
+def test_exported_files(trained, arrays, tmp_path, target, with_images):
     model = get_model(checkpoint=trained)
     example = torch.randn(2, 1, 8, 8)
-    path = deploy(model, target, example, tmp_path, record_of(model)).path
+    path = deploy(model, target, example, tmp_path, record_of(model), with_images).path
     classifier = Classifier(path)
     assert classifier.classes == tuple('0123456789')
     expected, given = Classifier(trained)(arrays, topk=2), classifier(arrays, topk=2)
