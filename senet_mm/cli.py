@@ -118,9 +118,14 @@ def log_to_stderr() -> None:
     """Let the log go to stderr, for a tool whose results go to stdout."""
     from mmengine.logging import MMLogger
 
-    for handler in MMLogger.get_current_instance().handlers:
+    logger = MMLogger.get_current_instance()
+    for handler in list(logger.handlers):
         if type(handler) is logging.StreamHandler:
-            handler.setStream(sys.stderr)
+            other = logging.StreamHandler(sys.stderr)
+            other.setFormatter(handler.formatter)
+            other.setLevel(handler.level)
+            logger.removeHandler(handler)
+            logger.addHandler(other)
 
 
 @contextlib.contextmanager

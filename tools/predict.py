@@ -4,7 +4,7 @@
 python tools/predict.py work_dirs/flowers/best.pth pictures/ --topk 3 --format csv > classes.csv
 
 The file says how images are prepared, and names the classes. Results are in the order of the input.
-Damaged images are listed on stderr and skipped; the exit code is then 65.
+Images that cannot be used are listed on stderr and skipped; the exit code is then 65.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from senet_mm.cli import add_cfg_options, log_to_stderr, reported_errors
 from senet_mm.utils.predictions import SUFFIXES, WRITERS
 
-DAMAGED = 65  # EX_DATAERR of sysexits.h
+SKIPPED = 65  # EX_DATAERR of sysexits.h
 
 
 def parse_args() -> argparse.Namespace:
@@ -85,7 +85,7 @@ def open_results(path: Path | None) -> Iterator[TextIO]:
 
 
 class Progress:
-    """A bar on stderr, on a terminal alone, and lines about damaged images.
+    """A bar on stderr, on a terminal alone, and lines about images that cannot be used.
 
     Args:
         total: Number of images.
@@ -95,7 +95,7 @@ class Progress:
         from rich.console import Console
         from rich.progress import Progress as Bar
 
-        self.total, self.damaged = total, 0
+        self.total, self.skipped = total, 0
         self.bar = Bar(console=Console(stderr=True), disable=not sys.stderr.isatty())
 
     def watch(self, results: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -107,8 +107,8 @@ class Progress:
             for result in results:
                 self.bar.advance(task)
                 if 'error' in result:
-                    self.damaged += 1
-                    line = f'damaged image {printable(result["img_path"])}: {result["error"]}'
+                    self.skipped += 1
+                    line = f'skipped {printable(result["img_path"])}: {result["error"]}'
                     self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
                 else:
                     yield result
@@ -137,9 +137,9 @@ def main(args: argparse.Namespace) -> int:
     progress = Progress(len(images))
     with working(), open_results(args.out) as file:
         WRITERS[kind](progress.watch(classifier.stream(images, args.topk)), file)
-    if progress.damaged:
-        print(f'{progress.damaged} of {len(images)} images are damaged', file=sys.stderr)
-    return DAMAGED if progress.damaged else 0
+    if progress.skipped:
+        print(f'{progress.skipped} of {len(images)} images were skipped', file=sys.stderr)
+    return SKIPPED if progress.skipped else 0
 
 
 if __name__ == '__main__':

@@ -68,6 +68,8 @@ def get_model(
     from senet_mm.engine.classes import check_class_names
     from senet_mm.engine.classifier import build_classifier
 
+    from .upstream import serve_upstream
+
     if checkpoint is None and _is_checkpoint(name):
         name, checkpoint = None, name
     _check_arguments(name, checkpoint, fuse)
@@ -89,6 +91,7 @@ def get_model(
     classes = origin and origin.classes
     kept = classes and num_classes in (None, len(classes))
     model.dataset_meta = {'classes': classes} if kept else {}
+    serve_upstream(model, cfg, model.dataset_meta.get('classes'))
     model = model.to(device).eval()
     if fuse is not None:
         _fuse(model, fuse)

@@ -13,7 +13,7 @@ from mmengine.runner.amp import autocast
 from mmpretrain.models.heads import ClsHead
 from torch import Tensor
 
-from senet_mm.datasets.given import GivenImages, collate_given
+from senet_mm.datasets.given import GivenImages, collate_given, with_loading
 from senet_mm.deploy.exported import is_exported, open_exported
 from senet_mm.engine.classes import get_num_classes
 from senet_mm.engine.data_loader import build_data_loader
@@ -40,12 +40,14 @@ class Network(NamedTuple):
         cfg: The config.
         record: What the file says of itself.
         num_classes: Number of classes.
+        takes_images: Whether it prepares images itself, one at a time.
     """
 
     score: Callable[[Any], Tensor]
     cfg: Config
     record: Mapping[str, Any]
     num_classes: int
+    takes_images: bool = False
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -87,7 +89,11 @@ class Network(NamedTuple):
         """Of each image the scores, (classes,), or what is wrong with it, in their order."""
         with DefaultScope.overwrite_default_scope('senet_mm'):
             channels = count_channels(self.cfg) or 3
-            dataset = GivenImages(images, self.pipeline, channels, self.fixed_size)
+            steps = with_loading(self.pipeline, channels)
+            if self.takes_images:
+                batch_size = 1
+                steps = [dict(steps[0], to_rgb=True), dict(type='PackInputs')]
+            dataset = GivenImages(images, steps, channels, self.fixed_size)
             loader = build_data_loader(
                 dict(
                     dataset=dataset, batch_size=batch_size, num_workers=workers,
@@ -164,26 +170,28 @@ def _tf32(enabled: bool) -> Iterator[None]:
 
 
 def _open_exported(path: str | os.PathLike) -> Network:
-    run, record, cfg = open_exported(path)
+    run, record, cfg, takes_images = open_exported(path)
     _check_head(find_registered(cfg.model.get('head', {}).get('type'), MODELS), str(path))
     with DefaultScope.overwrite_default_scope('senet_mm'):
         preprocessor = MODELS.build({'type': 'ClsDataPreprocessor', **get_preprocessor(cfg)})
 
     def score(batch: Any) -> Tensor:
-        images = preprocessor(batch)['inputs'].contiguous()
-        return run(images).float().softmax(1)
+        if takes_images:
+            return run(batch['inputs'].permute(0, 2, 3, 1))
+        return run(preprocessor(batch)['inputs'].contiguous()).float().softmax(1)
 
     sides = record['preprocessing'].get('input_size') or list(cfg.get('input_shape') or [])
     if len(sides) != 3:
         raise InputError(f'exported file {path} does not say the size of its images')
-    number = run(torch.zeros(2, *sides)).shape[1]
+    blank = torch.zeros(2, *sides)
+    number = run(blank.byte().permute(0, 2, 3, 1) if takes_images else blank).shape[1]
     names = record.get('classes')
     if names and len(names) != number:
         raise InputError(
             f'exported file {path} has the names of {len(names)} classes, its network has '
             f'{number}; allowed: as many'
         )
-    return Network(score, cfg, record, number)
+    return Network(score, cfg, record, number, takes_images)
 
 
 def _check_head(kind: object, where: str) -> None:

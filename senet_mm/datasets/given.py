@@ -1,7 +1,7 @@
 """Images that somebody wants to have classified, in the order in which they were given."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mmcv.transforms import Compose
@@ -11,7 +11,6 @@ from torch.utils.data import Dataset
 from senet_mm.registry import TRANSFORMS
 from senet_mm.utils.errors import InputError, describe
 
-from .images.colours import swap_red_and_blue
 from .images.given import to_array
 from .names import printable
 from .transforms import LoadImage
@@ -49,18 +48,12 @@ class GivenImages(Dataset):
     ) -> None:
         self.images = images
         self.size = None if size is None else tuple(size)
-        first = dict(pipeline[0]) if pipeline else dict(type='')
-        # Data sets of arrays have RGB, where files are decoded to BGR.
-        self.swaps = not name_of_step(first).startswith('LoadImage')
-        if self.swaps:
-            color_type = {1: 'grayscale', 3: 'color'}.get(channels, 'unchanged')
-            first = dict(type='LoadImage', color_type=color_type)
-            pipeline = [first, *pipeline]
-        self.load = self.convert = _build(first)
+        first, *steps = with_loading(pipeline, channels)
+        self.load = self.convert = TRANSFORMS.build(first)
         self.is_own = isinstance(self.load, LoadImage)
         if not self.is_own:  # mmcv's, which takes files alone
             self.convert = LoadImage(first.get('color_type', 'color'))
-        self.prepare = Compose([_build(step) for step in pipeline[1:]])
+        self.prepare = Compose([TRANSFORMS.build(step) for step in steps])
 
     def __len__(self) -> int:
         return len(self.images)
@@ -87,18 +80,22 @@ class GivenImages(Dataset):
                 f'it has {width} x {height} pixels, and the images of the network are not resized; '
                 f'allowed: {self.size[1]} x {self.size[0]}'
             )
-        if self.swaps and results['img'].shape[2] > 1:
-            results['img'] = swap_red_and_blue(results['img'])
         return self.prepare(results)
 
 
-def name_of_step(step: Mapping) -> str:
-    """The type of a step of a pipeline without its scope."""
-    return str(step.get('type')).rpartition('.')[2]
+def with_loading(pipeline: Sequence[Mapping], channels: int) -> list[dict]:
+    """Steps of which the first loads images, as a pipeline for a data set of arrays has none.
 
-
-def _build(step: Mapping) -> Callable[[dict], dict]:
-    return TRANSFORMS.build(dict(step))
+    Args:
+        pipeline: The steps.
+        channels: Channels of the images that the network takes.
+    """
+    steps = [dict(step) for step in pipeline]
+    if steps and str(steps[0].get('type')).rpartition('.')[2].startswith('LoadImage'):
+        return steps
+    color_type = {1: 'grayscale', 3: 'color'}.get(channels, 'unchanged')
+    # Arrays of data sets are RGB.
+    return [dict(type='LoadImage', color_type=color_type, to_rgb=True), *steps]
 
 
 def collate_given(samples: Sequence[dict | str]) -> GivenBatch:

@@ -15,7 +15,7 @@ from senet_mm.engine.weights.preprocessing import describe_preprocessing
 from senet_mm.engine.weights.stored_config import read_stored_config
 from senet_mm.utils.errors import InputError
 
-from .export import start_onnx, start_openvino
+from .export import start_openvino, start_session
 from .metadata import CONTAINERS, need, read_record
 from .program import load_program
 
@@ -29,11 +29,14 @@ class Exported(NamedTuple):
         run: Maps preprocessed images (N, C, H, W), float32, to logits (N, classes).
         record: What the file says of itself.
         cfg: The config in the record.
+        takes_images: Whether it prepares images itself: ``run`` maps uint8 (N, H, W, C), RGB, RGBA
+            or grey, to scores (N, classes).
     """
 
     run: Run
     record: Mapping[str, Any]
     cfg: Config
+    takes_images: bool = False
 
 
 def is_exported(path: str | os.PathLike) -> bool:
@@ -62,7 +65,8 @@ def open_exported(path: str | os.PathLike) -> Exported:
                 f'exported file {path} contradicts itself: its preprocessing has {name}={value}, '
                 f'its config {name}={given[name]}; allowed: one of both'
             )
-    return Exported(torch.no_grad()(STARTS[Path(path).suffix](Path(path))), record, cfg)
+    run, takes_images = STARTS[Path(path).suffix](Path(path))
+    return Exported(torch.no_grad()(run), record, cfg, takes_images)
 
 
 def _read_cfg(path: str | os.PathLike, record: Mapping[str, Any]) -> Config:
@@ -74,24 +78,30 @@ def _read_cfg(path: str | os.PathLike, record: Mapping[str, Any]) -> Config:
     return read_stored_config(origin, f'exported file {path}')
 
 
-def _start_program(path: Path) -> Run:
-    return load_program(path)
+def _start_program(path: Path) -> tuple[Run, bool]:
+    return load_program(path), False
 
 
-def _start_onnx(path: Path) -> Run:
+def _start_onnx(path: Path) -> tuple[Run, bool]:
     need('onnxruntime', 'deploy')
     try:
-        return start_onnx(path)
+        session = start_session(path)
+        takes_images = session.get_inputs()[0].type == 'tensor(uint8)'
+        output = 'pred_scores' if takes_images else 'logits'
+        [name] = [each.name for each in session.get_outputs() if each.name == output]
     except Exception as error:  # classes of its own for files that it cannot read
         raise _damaged(path, error) from error
+    return lambda images: torch.from_numpy(
+        session.run([name], {'images': images.contiguous().numpy()})[0]
+    ), takes_images
 
 
-def _start_openvino(path: Path) -> Run:
+def _start_openvino(path: Path) -> tuple[Run, bool]:
     need('openvino', 'openvino')
     import openvino
 
     try:
-        return start_openvino(openvino.Core().read_model(path))[0]
+        return start_openvino(openvino.Core().read_model(path))[0], False
     except Exception as error:  # RuntimeError
         raise _damaged(path, error) from error
 
@@ -101,7 +111,7 @@ def _damaged(path: Path, error: Exception) -> InputError:
     return InputError(f'exported file {path} cannot be run: {reason}')
 
 
-STARTS: dict[str, Callable[[Path], Run]] = {
+STARTS: dict[str, Callable[[Path], tuple[Run, bool]]] = {
     '.onnx': _start_onnx,
     '.pt2': _start_program,
     '.xml': _start_openvino,

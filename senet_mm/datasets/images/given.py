@@ -57,7 +57,7 @@ def to_array(image: object) -> np.ndarray:
     array = with_channels(array)
     if array.shape[2] not in (1, 3, 4):
         raise InputError(f'an image of {array.shape[2]} channels, {array.shape}; {ALLOWED}')
-    return np.ascontiguousarray(array) if array.shape[2] == 1 else swap_red_and_blue(array)
+    return np.array(array, order='C') if array.shape[2] == 1 else swap_red_and_blue(array)
 
 
 def convert(img: np.ndarray, color_type: str, bits: int) -> np.ndarray:

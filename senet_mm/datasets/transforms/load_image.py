@@ -4,7 +4,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from senet_mm.datasets.damage import DamagedImageError
-from senet_mm.datasets.images.colours import with_channels
+from senet_mm.datasets.images.colours import swap_red_and_blue, with_channels
 from senet_mm.datasets.images.decoding import decode
 from senet_mm.datasets.images.given import convert
 from senet_mm.datasets.images.reading import read_file, read_shard
@@ -28,6 +28,7 @@ class LoadImage(BaseTransform):
         bits: 8, or 16 for float32 from 0 to 255: samples of 16 bits are divided by 257, those of 8
             bits stay, so that both have the same mean and std.
         channels: The number that each image must have with ``unchanged``; None for any.
+        to_rgb: RGB in the place of BGR, for a pipeline that was made for a data set of arrays.
 
     Raises:
         DamagedImageError: The image cannot be read or is not whole. In training another one is
@@ -36,7 +37,11 @@ class LoadImage(BaseTransform):
     """
 
     def __init__(
-        self, color_type: str = 'color', bits: int = 8, channels: int | None = None
+        self,
+        color_type: str = 'color',
+        bits: int = 8,
+        channels: int | None = None,
+        to_rgb: bool = False,
     ) -> None:
         check_option('color_type', color_type, ('color', 'grayscale', 'unchanged'))
         check_option('bits', bits, (8, 16))
@@ -47,6 +52,7 @@ class LoadImage(BaseTransform):
                     f"channels={channels} with color_type={color_type!r}; allowed: 'unchanged'"
                 )
         self.color_type, self.bits, self.channels = color_type, bits, channels
+        self.to_rgb = to_rgb
 
     def transform(self, results: dict) -> dict:
         """Load the image."""
@@ -61,7 +67,7 @@ class LoadImage(BaseTransform):
                 f'takes {self.channels}; allowed: files with as many channels, or in_channels=3 or '
                 '1, to which all files are converted'
             )
-        results['img'] = img
+        results['img'] = swap_red_and_blue(img) if self.to_rgb and img.shape[2] > 1 else img
         results['img_shape'] = results['ori_shape'] = img.shape[:2]
         return results
 

@@ -58,7 +58,7 @@ def _load(filename: str, map_location: str | None) -> object:
     """The content of a file of torch."""
     with open(filename, 'rb') as file:
         if is_archive(file):
-            _check_archive(file)
+            check_archive(file)
         else:
             _check_legacy(file)
             print_log(
@@ -72,8 +72,12 @@ def _load(filename: str, map_location: str | None) -> object:
         return to_plain(content, file.seek(0, 2))
 
 
-def _check_archive(file: BinaryIO) -> None:
-    """Check every byte of an archive; every storage must be as large as its record."""
+def check_archive(file: BinaryIO) -> None:
+    """Check every byte of an archive; every storage must be as large as its record.
+
+    Raises:
+        ValueError: It is damaged, or holds more than data (``RefusedError``).
+    """
     archive = read_archive(file)
     for key, size in read_outline(archive.pickle).storages.items():
         if archive.storages.get(key) != size:
