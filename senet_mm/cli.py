@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -25,6 +25,14 @@ from senet_mm.utils.usage import RankParser
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+
+
+# Keys of a config that an evaluation does not read, and those of all loops.
+TRAINING = {
+    'auto_scale_lr', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'train_dataloader', 'val_cfg',
+    'val_dataloader', 'val_evaluator',
+}  # fmt: skip
+LOOPS = TRAINING | {'test_cfg', 'test_dataloader', 'test_evaluator'}
 
 
 def _end_quietly(
@@ -89,8 +97,12 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_config(args: argparse.Namespace) -> 'Config':
+def load_config(args: argparse.Namespace, unused: Collection[str] = ()) -> 'Config':
     """Read the config, apply ``--cfg-options``, choose the work directory.
+
+    Args:
+        args: Of :func:`make_parser`.
+        unused: Keys of the config that the tool does not read: a line says so of options on them.
 
     Raises:
         FileNotFoundError: There is no such config.
@@ -102,6 +114,7 @@ def load_config(args: argparse.Namespace) -> 'Config':
     from senet_mm.apis import get_config
 
     cfg = get_config(args.config, args.cfg_options)
+    note_unused(args.cfg_options, unused)
     if args.launcher != 'none' or 'launcher' not in cfg:
         cfg.launcher = args.launcher
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -126,6 +139,14 @@ def log_to_stderr() -> None:
             other.setLevel(handler.level)
             logger.removeHandler(handler)
             logger.addHandler(other)
+
+
+def note_unused(options: Iterable[str], unused: Collection[str]) -> None:
+    """Print a line that names the options on keys of the config that a tool does not read."""
+    names = [key for key in options if key.partition('.')[0] in unused]
+    line = f'--cfg-options {", ".join(names)}: not used by this tool'
+    if names and is_first_to_say(line):
+        print(line, file=sys.stderr)
 
 
 @contextlib.contextmanager

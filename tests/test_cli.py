@@ -1,8 +1,12 @@
+import contextlib
+
 import pytest
 
 from senet_mm.cli import reported_errors
 from senet_mm.registry import MODELS
 from senet_mm.utils.errors import InputError
+
+from .conftest import load_tool
 
 
 @pytest.mark.parametrize(
@@ -89,3 +93,30 @@ def test_lost_connections_are_one_line_and_no_answer(rank):
     lost = 'the connection to another process is lost: Read error [127.0.0.1]:0'
     assert lines == [f'error (rank 0): {lost}', 1]
     assert not any(file.exists() for file in files)
+
+
+@pytest.mark.parametrize(
+    ('tool', 'unused'),
+    [
+        ('tools/test.py', 'train_dataloader.batch_size, optim_wrapper.optimizer.lr'),
+        ('tools/deploy.py', 'train_dataloader.batch_size, optim_wrapper.optimizer.lr'),
+        (
+            'tools/analysis_tools/excitation.py',
+            'train_dataloader.batch_size, optim_wrapper.optimizer.lr',
+        ),
+        (
+            'tools/analysis_tools/get_flops.py',
+            'train_dataloader.batch_size, optim_wrapper.optimizer.lr, test_dataloader.batch_size',
+        ),
+    ],
+)
+def test_options_that_a_tool_does_not_use_are_named(tool, unused, monkeypatch, capsys, tmp_path):
+    arguments = [tool, 'seresnet8_1xb64_digits', '--work-dir', str(tmp_path)]
+    arguments += [] if 'flops' in tool else ['nowhere.pth']
+    options = ['train_dataloader.batch_size=2', 'optim_wrapper.optimizer.lr=1.0']
+    options += ['test_dataloader.batch_size=2', 'model.backbone.depth=20']
+    monkeypatch.setattr('sys.argv', [*arguments, '--cfg-options', *options])
+    module = load_tool(tool)
+    with contextlib.suppress(OSError):  # there is no such checkpoint
+        module.main(module.parse_args())
+    assert capsys.readouterr().err == f'--cfg-options {unused}: not used by this tool\n'

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senet_mm.cli import load_config, make_parser, reported_errors
+from senet_mm.cli import TRAINING, load_config, make_parser, reported_errors
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -56,7 +56,7 @@ def main(args: argparse.Namespace) -> None:
     for option, least in (('images', 2), ('batch_size', 2), ('rounds', 2), ('threads', 1)):
         if (given := getattr(args, option)) < least:
             raise ValueError(f'--{option.replace("_", "-")} {given}: allowed: {least} and more')
-    cfg = load_config(args)
+    cfg = load_config(args, unused=TRAINING)
 
     import torch
     from mmengine.device import get_device

@@ -8,7 +8,7 @@ python tools/reproduce.py table2 --data-root data/imagenet --checkpoints checkpo
 import argparse
 from pathlib import Path
 
-from senet_mm.cli import add_cfg_options, reported_errors
+from senet_mm.cli import TRAINING, add_cfg_options, note_unused, reported_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,9 +38,12 @@ def main(args: argparse.Namespace) -> None:
     check_outputs(args.out)
     if (args.data_root is None) != (args.checkpoints is None):
         raise ValueError('--data-root and --checkpoints belong together; allowed: both or none')
+    if args.cfg_options and not args.checkpoints:
+        raise ValueError('--cfg-options: allowed with --checkpoints, whose scores they change')
     if args.checkpoints and not args.checkpoints.is_dir():
         raise FileNotFoundError(f'--checkpoints {args.checkpoints} is not a folder')
 
+    note_unused(args.cfg_options, TRAINING)
     results = api.get_results(args.table)
     if args.checkpoints and results[0].metric not in api.MEASURED:
         raise ValueError(

@@ -8,7 +8,7 @@ import argparse
 import copy
 from typing import TYPE_CHECKING
 
-from senet_mm.cli import load_config, make_parser, reported_errors
+from senet_mm.cli import TRAINING, load_config, make_parser, reported_errors
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> None:
         raise ValueError(f'--out {args.out}: predictions are written as .pkl or .pickle')
     if args.out and not args.out.endswith(('.pkl', '.pickle', '.json', '.yml', '.yaml')):
         raise ValueError(f'--out {args.out}: metrics are written as .json, .yml or .pkl')
-    cfg = load_config(args)
+    cfg = load_config(args, unused=TRAINING)
     if args.amp:
         cfg.test_cfg.fp16 = True
     if args.tta:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from mmengine.config import Config, ConfigDict
 
+from senet_mm.utils.options import shorten
+
 from .keys import READ_KEYS, walk
 
 
@@ -52,7 +54,7 @@ def locate_error(error: Exception, message: str) -> str:
     if not paths and not reading.options and reading.cfg is not None:
         return ''
     options = [
-        f'{key}={_shorten(value)}'
+        f'{key}={shorten(str(value), 60)}'
         for key, value in _find_options(reading.options, paths, message).items()
     ]
     where = [] if reading.path in message else [f'config {_relative(reading.path)}']
@@ -66,11 +68,6 @@ def locate_error(error: Exception, message: str) -> str:
 def _relative(path: str) -> str:
     short = os.path.relpath(path)
     return path if short.startswith('..') else short
-
-
-def _shorten(value: object, length: int = 60) -> str:
-    text = str(value)
-    return text if len(text) <= length else f'{text[:length]}...'
 
 
 def _find_options(options: Mapping, paths: list[str], message: str) -> Mapping:

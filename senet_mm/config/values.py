@@ -4,10 +4,11 @@ import logging
 import math
 from collections.abc import Callable
 from fnmatch import fnmatchcase
-from numbers import Integral, Real
+from numbers import Real
 
 from senet_mm.utils.arguments import PLAIN
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.options import is_integer, shorten
 
 from .auto import AUTO
 
@@ -30,10 +31,6 @@ class Kind:
         )
 
 
-def _is_integer(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
 def _is_finite(value: object) -> bool:
     # A tensor of one element is a learning rate, too.
     is_number = isinstance(value, Real) or getattr(value, 'ndim', None) == 0
@@ -45,7 +42,7 @@ def integer(least: int, most: float = math.inf) -> Kind:
     until = '' if most == math.inf else f' to {most}'
     return Kind(
         f'a whole number from {least}{until}',
-        lambda value: _is_integer(value) and least <= value <= most,  # type: ignore[operator]
+        lambda value: is_integer(value) and least <= value <= most,
     )
 
 
@@ -212,14 +209,14 @@ def check_values(values: dict) -> None:
     for pattern, kind in KINDS.items():
         for path, value in _find(values, pattern.split('.')):
             if isinstance(value, PLAIN) and not kind.fits(value):
-                raise InputError(f'{path}={shorten(value)}; allowed: {kind.allowed}')
+                raise InputError(f'{path}={shorten(repr(value))}; allowed: {kind.allowed}')
 
 
 def check_type(path: str, mapping: dict) -> None:
     """Raise an InputError for a ``type`` that names nothing."""
     kind = mapping.get('type')
     if kind is not None and isinstance(kind, PLAIN) and not TEXT.fits(kind):
-        raise InputError(f'{path}.type={shorten(kind)}; allowed: a name')
+        raise InputError(f'{path}.type={shorten(repr(kind))}; allowed: a name')
 
 
 def _find(value: object, pattern: list[str], path: str = '') -> list[tuple[str, object]]:
@@ -232,9 +229,3 @@ def _find(value: object, pattern: list[str], path: str = '') -> list[tuple[str, 
     for key in [key for key in value if fnmatchcase(str(key), pattern[0])]:
         found += _find(value[key], pattern[1:], f'{path}.{key}' if path else str(key))
     return found
-
-
-def shorten(value: object, length: int = 80) -> str:
-    """The text of a value; of a long one its beginning."""
-    text = repr(value)
-    return text if len(text) <= length else f'{text[:length]}... ({len(text)} characters)'

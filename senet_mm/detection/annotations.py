@@ -8,9 +8,10 @@ from pathlib import Path, PurePath
 
 from pycocotools.coco import COCO
 
+from senet_mm.utils.options import is_integer
+
 from .image_sizes import check_sizes
 from .masks import check_mask
-from .numbers import is_integer
 from .objects import check_object, clip, complete, has_no_area, is_clipped
 
 

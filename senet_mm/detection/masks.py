@@ -1,6 +1,8 @@
 """Checks masks of annotations: outlines, and run lengths as numbers or as COCO's text."""
 
-from .numbers import FARTHEST, is_finite_number, is_integer
+from senet_mm.utils.options import is_integer
+
+from .numbers import FARTHEST, is_finite_number
 
 # A character of COCO's text is '0' plus 6 bits: 5 bits of the number and a flag that more follow.
 FIRST, BITS, MORE, SIGN = ord('0'), 5, 32, 16

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from .numbers import FARTHEST, is_finite_number, is_integer
+from senet_mm.utils.options import is_integer
+
+from .numbers import FARTHEST, is_finite_number
 
 # Pixels. A narrower box may have no width in float32, which torchvision's detectors refuse. A box
 # that sticks out of its image by less than this counts as rounded, not as clipped.

@@ -9,6 +9,9 @@ from torch.utils.data import Dataset
 
 from .finite import Batch
 
+# So many images of a batch are named.
+MOST = 16
+
 
 def describe_batches(batches: Sequence[Batch], dataset: Dataset) -> str:
     """Names the batches of all processes whose loss is not finite; all, if all losses are finite.
@@ -37,13 +40,19 @@ def _prefix(rank: int) -> str:
 
 
 def name_images(batch: Batch, dataset: Dataset) -> str:
-    """``images FOLDER: FILE, FILE``; the indices of images without a path."""
+    """``images FOLDER: FILE, FILE and 3 more``; the indices of images without a path."""
     if batch.indices is None:
         return 'images that its loader does not tell'
-    found = [get_path(dataset, index) for index in batch.indices]
+    indices = batch.indices[:MOST]
+    left = len(batch.indices) - len(indices)
+    return _name_images(indices, dataset) + (f' and {left} more' if left else '')
+
+
+def _name_images(indices: Sequence[int], dataset: Dataset) -> str:
+    found = [get_path(dataset, index) for index in indices]
     paths = [path for path in found if path is not None]
     if len(paths) < len(found):
-        return f'images with indices {", ".join(map(str, batch.indices))}'
+        return f'images with indices {", ".join(map(str, indices))}'
     folders = zip(*(path.split('/')[:-1] for path in paths), strict=False)
     shared = itertools.takewhile(lambda names: len(set(names)) == 1, folders)
     folder = '/'.join(names[0] for names in shared)

@@ -6,75 +6,23 @@ Importing this takes torch alone: what the processes import is their own affair.
 import logging
 import os
 import signal
-import socket
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
+from torch.distributed import TCPStore  # type: ignore[attr-defined]  # torch does not list it
 from torch.distributed import run as torchrun
-from torch.distributed.elastic.agent.server.api import RunResult, WorkerGroup
-from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
 from torch.distributed.elastic.multiprocessing.api import SignalException
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.elastic.rendezvous import RendezvousError
 from torch.distributed.launcher import api
 
+from .agent import Agent, EndedElsewhereError, check_others, describe_failure, find_cause, note_end
 from .machines import Group
-from .processes import FINAL, LAUNCH_NAME, LAUNCHER, SIGNALS, STALLED, USAGE
-
-# Exit codes of processes that a signal has ended in good order.
-SIGNALLED = {128 + number for number in SIGNALS}
-
-
-class Agent(LocalElasticAgent):
-    """torchrun's agent, which does not restart what was told to end or would fail again."""
-
-    def _monitor_workers(self, worker_group: WorkerGroup) -> RunResult:
-        result = super()._monitor_workers(worker_group)
-        if result.failures and is_final(result.failures.values()):
-            self._remaining_restarts = 0
-        elif result.failures and self._remaining_restarts:
-            total = worker_group.spec.max_restarts
-            number = total - self._remaining_restarts + 1
-            print(
-                f'{describe_failure(result.failures)}; restart {number} of {total}', file=sys.stderr
-            )
-        return result
-
-
-def is_final(failures: Collection[ProcessFailure]) -> bool:
-    """Whether the processes were told to end, or one has answered the user, who must act first."""
-    # Of processes that failed otherwise, torchrun has told the others to end.
-    if all(failure.exitcode in SIGNALLED for failure in failures):
-        return True
-    return any(
-        failure.exitcode == USAGE or FINAL in failure.error_file_data for failure in failures
-    )
-
-
-def find_cause(failures: Mapping[int, ProcessFailure]) -> tuple[int, ProcessFailure]:
-    """Rank and failure of the process because of which the others failed."""
-
-    def order(item: tuple[int, ProcessFailure]) -> tuple[int, int]:
-        code = item[1].exitcode
-        if code == STALLED:
-            place = 0
-        elif code in (-signal.SIGTERM, *SIGNALLED):
-            place = 3  # torchrun has told them to end
-        else:
-            place = 1 if code < 0 else 2
-        return place, item[1].timestamp
-
-    return min(failures.items(), key=order)
-
-
-def describe_failure(failures: Mapping[int, ProcessFailure]) -> str:
-    """Which process failed, and how."""
-    rank, failure = find_cause(failures)
-    code = failure.exitcode
-    how = f'was killed by {failure.signal_name()}' if code < 0 else f'ended with code {code}'
-    return f'rank {rank} (process {failure.pid} on {socket.gethostname()}) {how}'
+from .processes import LAUNCH_NAME, LAUNCHER, SIGNALS
 
 
 def launch(script: Path, processes: str, arguments: Sequence[str]) -> int:
@@ -105,25 +53,65 @@ def launch(script: Path, processes: str, arguments: Sequence[str]) -> int:
         signal.signal(number, _end)
     if 'LOGLEVEL' not in os.environ:
         logging.disable(logging.ERROR)  # the processes and this function say what happens
-    setattr(api, 'LocalElasticAgent', Agent)  # noqa: B010, torchrun has no argument for it
+    with group.joined() as launched:
+        os.environ[LAUNCH_NAME] = launched.name
+        command = [str(script), *arguments, '--launcher', 'pytorch']
+        options = torchrun.parse_args([*group.options(launched.name), *command])
+        try:
+            code = _run(options, launched.store)
+        except RendezvousError as error:
+            raise OSError(
+                f'the {group.nodes} machines do not meet, or no longer, at '
+                f'{group.address}:{group.port} within JOIN_TIMEOUT={group.patience} s: {error}'
+            ) from error
+        if code:
+            note_end(launched.store, group.node, code)
+    return code
+
+
+def _run(options: Namespace, store: TCPStore | None) -> int:
+    """Run torchrun; returns the exit code.
+
+    Raises:
+        RendezvousError: The machines do not find each other, and none has said why it ended.
+    """
+    agents: list[Agent] = []
+
+    def make_agent(*args: Any, **kwargs: Any) -> Agent:
+        agents.append(Agent(*args, **kwargs))
+        agents[-1].store = store
+        return agents[-1]
+
+    setattr(api, 'LocalElasticAgent', make_agent)  # noqa: B010, torchrun has no argument for it
     try:
-        with group.joined() as name:
-            os.environ[LAUNCH_NAME] = name
-            command = [str(script), *arguments, '--launcher', 'pytorch']
-            torchrun.run(torchrun.parse_args([*group.options(name), *command]))
+        torchrun.run(options)
     except SignalException as ended:
-        return 128 + ended.sigval
+        return _end_by_signal(ended.sigval, agents[-1].killed if agents else ())
     except ChildFailedError as error:
         code = find_cause(error.failures)[1].exitcode
         if code < 0:
             print(f'error: {describe_failure(error.failures)}', file=sys.stderr)
         return code if code > 0 else 128 - code
-    except RendezvousError as error:
-        raise OSError(
-            f'the {group.nodes} machines do not meet, or no longer, at {group.address}:{group.port}'
-            f' within JOIN_TIMEOUT={group.patience} s: {error}'
-        ) from error
+    except (EndedElsewhereError, RendezvousError) as error:
+        try:
+            check_others(store)
+        except EndedElsewhereError as ended:
+            print(f'error: {ended}', file=sys.stderr)
+            return ended.code
+        raise error
     return 0
+
+
+def _end_by_signal(number: signal.Signals, killed: Sequence[str]) -> int:
+    """The exit code after a signal, for which processes were to save."""
+    if not killed:
+        return 128 + number
+    print(
+        f'error: {", ".join(killed)} did not end after {number.name} within SHUTDOWN_TIMEOUT, or '
+        'was killed; what followed the last checkpoint is lost',
+        file=sys.stderr,
+    )
+    return 128 + signal.SIGKILL
 
 
 def _end(signum: int, frame: FrameType | None) -> None:

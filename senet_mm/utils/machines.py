@@ -21,6 +21,18 @@ from .options import check_integer
 from .processes import SIGNALS
 
 
+class Launch(NamedTuple):
+    """A launch of a run.
+
+    Attributes:
+        name: The same on all machines, and another one for each launch.
+        store: The store of the machines; None on one machine.
+    """
+
+    name: str
+    store: TCPStore | None
+
+
 class Group(NamedTuple):
     """The processes of a run, from the environment.
 
@@ -103,14 +115,14 @@ class Group(NamedTuple):
         return [*rendezvous, *(o for o in options if o.partition('=')[0] in known)]
 
     @contextlib.contextmanager
-    def joined(self) -> Iterator[str]:
-        """Host the store of machine 0, or reach it; gives a name of the launch, drawn by machine 0.
+    def joined(self) -> Iterator[Launch]:
+        """Host the store of machine 0, or reach it; machine 0 draws the name of the launch.
 
         Raises:
             OSError: The address is unknown, the port is taken, or nobody answers there.
         """
         if self.nodes == 1:
-            yield uuid.uuid4().hex
+            yield Launch(uuid.uuid4().hex, None)
             return
         where = f'MASTER_ADDR={self.address} PORT={self.port}'
         try:
@@ -125,22 +137,22 @@ class Group(NamedTuple):
                 f'{where}: machine 0 does not answer within JOIN_TIMEOUT={self.patience} s; '
                 'allowed: its address, and the same line there with NODE_RANK=0'
             )
-        yield found[1]
+        yield found
 
-    def _meet(self) -> tuple[TCPStore, str] | None:
-        """The store and the name in it; None if machine 0 does not answer in time."""
+    def _meet(self) -> Launch | None:
+        """The store, and the name in it; None if machine 0 does not answer in time."""
         end = time.monotonic() + self.patience
         # TCPStore prints its stack when nobody listens.
         if self.node and not _wait_for_port(self.address, self.port, end):
             return None
-        found: list[tuple[TCPStore, str]] = []
+        found: list[Launch] = []
         # It waits for ever when something else listens.
         meeting = threading.Thread(target=self._read_name, args=(found, end), daemon=True)
         meeting.start()
         meeting.join(max(1, end - time.monotonic()))
         return found[0] if found else None
 
-    def _read_name(self, found: list[tuple[TCPStore, str]], end: float) -> None:
+    def _read_name(self, found: list[Launch], end: float) -> None:
         hosts, patience = self.node == 0, timedelta(seconds=max(1, end - time.monotonic()))
         with contextlib.suppress(DistError):
             # torchrun's own on this port shares the server of this one.
@@ -150,7 +162,7 @@ class Group(NamedTuple):
             )  # fmt: skip
             if hosts:
                 store.set('senet_mm', uuid.uuid4().hex)
-            found.append((store, store.get('senet_mm').decode()))
+            found.append(Launch(store.get('senet_mm').decode(), store))
 
 
 def _check_port(where: str, port: int) -> None:

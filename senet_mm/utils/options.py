@@ -4,6 +4,7 @@ import difflib
 import math
 from collections.abc import Collection, Iterable, Mapping
 from numbers import Integral, Real
+from typing import TypeGuard
 
 from .errors import InputError
 
@@ -33,7 +34,7 @@ def check_config(name: str, given: object) -> None:
 
 def check_integer(name: str, given: object, least: int = 1) -> None:
     """Raise an InputError unless a value is a whole number from the least one that is allowed."""
-    if not _is_integer(given, least):
+    if not is_integer(given) or given < least:
         raise InputError(f'{name}={given!r}; allowed: whole numbers from {least}')
 
 
@@ -41,13 +42,13 @@ def check_integers(name: str, given: object, least: int = 1) -> None:
     """Raise an InputError unless a value is a list or tuple of such numbers, and not empty."""
     is_other = isinstance(given, str | bytes | Mapping)
     numbers = list(given) if isinstance(given, Collection) and not is_other else []
-    if not numbers or not all(_is_integer(number, least) for number in numbers):
+    if not numbers or not all(is_integer(number) and number >= least for number in numbers):
         raise InputError(f'{name}={given!r}; allowed: a list of whole numbers from {least}')
 
 
-def _is_integer(given: object, least: int) -> bool:
-    is_bool = isinstance(given, bool)
-    return isinstance(given, Integral) and not is_bool and int(given) >= least
+def is_integer(given: object) -> TypeGuard[int]:
+    """Whether a value is a whole number, and not True or False, which Python counts as 1 and 0."""
+    return isinstance(given, Integral) and not isinstance(given, bool)
 
 
 def is_number(given: object, least: float, below: float = math.inf) -> bool:
@@ -59,6 +60,11 @@ def check_rate(name: str, given: object) -> None:
     """Raise an InputError unless a value is a probability of dropping something, below 1."""
     if not is_number(given, 0, below=1):
         raise InputError(f'{name}={given!r}; allowed: numbers from 0, below 1')
+
+
+def shorten(text: str, length: int = 80) -> str:
+    """A text; of a long one its beginning, and how long it is."""
+    return text if len(text) <= length else f'{text[:length]}... ({len(text)} characters)'
 
 
 def suggest(name: str, allowed: Iterable[str], cutoff: float = 0.7) -> str:

@@ -88,6 +88,10 @@ def test_the_batch_is_named(tmp_path):
     assert [row.get('skipped', 0) for row in steps] == [0, 0, 1, 2, 2, 2, 2]
 
 
+LETTERS = 'abcdefghijklmnopqrst'
+SHOWN = ', '.join(LETTERS[:16])
+
+
 class Listed:
     """A data set of paths."""
 
@@ -106,6 +110,12 @@ class Listed:
         (Listed('s3://b/x/1.png', 's3://b/x/2.png'), [0, 1], 'images s3://b/x: 1.png, 2.png'),
         (Listed('/data/1.png', None), [0, 1], 'images with indices 0, 1'),
         ([7, 8], [1], 'images with indices 1'),
+        (Listed(*LETTERS), range(16), f'images {SHOWN}'),
+        (
+            Listed(*'abcdefghijklmnopqrst'),
+            range(20),
+            f'images {", ".join("abcdefghijklmnop")} and 4 more',
+        ),
         ([7, 8], None, 'images that its loader does not tell'),
     ],
 )

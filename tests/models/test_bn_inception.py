@@ -60,7 +60,7 @@ def test_insert_se_fills_the_slots():
         module.fc1.out_channels for module in backbone.modules() if isinstance(module, SELayer)
     ]
     assert hidden == [16, 20, 36, 36, 36, 38, 38, 66, 64, 64]
-    with pytest.raises(ValueError, match="inception_3a has a layer at position='standard' already"):
+    with pytest.raises(ValueError, match=r'layer at inception_3a\.se already'):
         insert_se(backbone, dict(type='SELayer', ratio=16))
 
 

@@ -199,7 +199,7 @@ def test_layers_and_names(name, position):
 @pytest.mark.parametrize(('name', 'position'), MATRIX)
 def test_twice_is_refused(name, position):
     model, _ = build(name, position)
-    with pytest.raises(ValueError, match=f'has a layer at position={position!r} already'):
+    with pytest.raises(ValueError, match=f'already, where position={position!r} would put one'):
         insert_se(model, LAYER, position=position)
 
 

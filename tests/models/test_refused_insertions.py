@@ -132,16 +132,16 @@ REFUSED = {
     ),
     'ratio in a late stage': (RESNET, dict(stage_cfg={5: dict(ratio=9999)}), 'ratio=9999 leaves'),
     'layer that fails late': (RESNET, dict(layer=dict(type='FourChannelsOnly')), 'channels=128'),
-    'slot taken': (half_filled, {}, "layer4.1 has a layer at position='standard' already"),
+    'slot taken': (half_filled, {}, "layer4.1.se already, where position='standard' would"),
     'slot taken, own port': (
         half_filled,
         dict(port=BLOCKS),
-        r'layer4\.1 has a layer at the place of port={.*} already \(layer4\.1\.se\); allowed',
+        r'layer4\.1 has a layer at layer4\.1\.se already, where port={.*} would put one; allowed',
     ),
     'all slots taken, own port': (
         lambda: SEResNet(8),
         dict(port=BLOCKS),
-        r'layer1\.0 has a layer at the place of port={.*} already \(layer1\.0\.se\); allowed',
+        r'layer1\.0 has a layer at layer1\.0\.se already, where port={.*} would put one; allowed',
     ),
     'torchvision, built in': (
         torchvision.models.regnet_y_400mf,
@@ -163,7 +163,7 @@ REFUSED = {
     'timm, slot taken': (
         lambda: timm.create_model('mobilenetv3_small_050'),
         {},
-        "blocks.0.0 has a layer at position='standard' already",
+        "blocks.0.0 has a layer at blocks.0.0.se already, where position='standard' would",
     ),
 }
 

@@ -205,7 +205,8 @@ def test_classifier_puts_se_into_a_plain_backbone():
     [
         (
             dict(type='SEResNet', depth=18),
-            "block layer1.0 has a layer at position='standard' already",
+            'block layer1.0 has a layer at layer1.0.se already, where position='
+            "'standard' would put one",
         ),
         (
             dict(type='AlexNet'),

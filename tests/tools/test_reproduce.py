@@ -55,6 +55,7 @@ def test_measured_beside_published(run_tool, tmp_path):
         (['released', '--out', 'table.xls'], '--out table.xls: allowed: .md, .json, .csv'),
         (['released', '--data-root', 'x'], '--data-root and --checkpoints belong together'),
         (['table7', '--data-root', 'x', '--checkpoints', '.'], 'table7 has AP of detectors, which'),
+        (['released', '--cfg-options', 'a=1'], '--cfg-options: allowed with --checkpoints, whose'),
         (['released', '--data-root', 'x', '--checkpoints', 'y'], '--checkpoints y is not a folder'),
     ],
 )

@@ -1,15 +1,21 @@
 """What the launcher refuses, and what it makes of processes that failed."""
 
+import os
 import signal
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
-from senet_mm.utils.launch import describe_failure, find_cause, is_final
+from senet_mm.utils.agent import describe_failure, find_cause, is_final
 from senet_mm.utils.machines import Group
 from senet_mm.utils.processes import note_answer
+
+from ..conftest import ROOT
 
 WRONG = [
     ('0', {}, 'N=0; allowed: whole numbers from 1'),
@@ -82,7 +88,7 @@ def test_no_such_address(free_port):
 
 def test_machines_agree_on_the_name_of_a_launch(free_port):
     with join(0, '127.0.0.1', free_port) as first, join(1, '127.0.0.1', free_port) as second:
-        assert first == second != ''
+        assert first.name == second.name != ''
 
 
 @pytest.fixture
@@ -123,3 +129,73 @@ def test_which_failure_counts(failures, codes, rank, final):
     assert find_cause(made)[0] == rank
     assert is_final(made.values()) is final
     assert describe_failure(made).startswith(f'rank {rank} (process {100 + rank} on ')
+
+
+LAUNCH = """
+import sys
+from pathlib import Path
+from senet_mm.utils.launch import launch
+sys.exit(launch(Path(sys.argv[1]), sys.argv[2], []))
+"""
+# Rank 1 ends after SIGTERM as one that has saved, or not.
+SAVES = """
+import os, signal, time
+ends = os.environ['RANK'] == '0' or {ends}
+signal.signal(signal.SIGTERM, lambda *_: os._exit(143) if ends else None)
+print('here', flush=True)
+while True:
+    time.sleep(1)
+"""
+FAILS = """
+import os, time
+time.sleep(60 if os.environ['RANK'] != '{rank}' else 0)
+os._exit(2)
+"""
+
+
+@pytest.fixture
+def launched(tmp_path):
+    """Starts a launcher on a script."""
+    started = []
+
+    def start(script, processes, **env):
+        path = tmp_path / 'script.py'
+        path.write_text(script)
+        command = [sys.executable, '-c', LAUNCH, path, processes]
+        env = {**os.environ, 'PYTHONPATH': str(ROOT), **env}
+        pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        started.append(subprocess.Popen(command, env=env, text=True, **pipes))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(('ends', 'code'), [(True, 143), (False, 137)])
+def test_processes_that_are_stopped_when_a_signal_comes(launched, ends, code):
+    """They go on, to save; the code tells whether one was killed."""
+    launcher = launched(SAVES.format(ends=ends), '2', SHUTDOWN_TIMEOUT='2')
+    assert [launcher.stdout.readline() for _ in range(2)] == ['here\n'] * 2
+    ranks = Path(f'/proc/{launcher.pid}/task/{launcher.pid}/children').read_text().split()
+    for rank in ranks:
+        os.kill(int(rank), signal.SIGSTOP)
+    launcher.terminate()
+    _, errors = launcher.communicate(timeout=60)
+    assert launcher.returncode == code
+    assert ('rank 1' in errors) == (not ends)
+    assert 'rank 0' not in errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('rank', [0, 1])
+def test_a_machine_that_ends_for_good_ends_the_others(launched, free_port, rank):
+    """Though their processes would wait for it."""
+    env = dict(NNODES='2', MASTER_ADDR='127.0.0.1', PORT=str(free_port))
+    script = FAILS.format(rank=rank)
+    launchers = [launched(script, '1', NODE_RANK=str(node), **env) for node in range(2)]
+    errors = [launcher.communicate(timeout=60)[1] for launcher in launchers]
+    assert [launcher.returncode for launcher in launchers] == [2, 2]
+    assert errors[1 - rank] == f'error: machine {rank} has ended with code 2, and says why\n'

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senet_mm.cli import load_config, make_parser, reported_errors
+from senet_mm.cli import TRAINING, load_config, make_parser, reported_errors
 
 if TYPE_CHECKING:
     from senet_mm.analysis import BlockReport, Excitation
@@ -88,7 +88,7 @@ def draw(excitation: 'Excitation', blocks: list[str], args: argparse.Namespace, 
 def main(args: argparse.Namespace) -> None:
     if args.channels < 1:
         raise ValueError(f'--channels {args.channels}: allowed: 1 or more')
-    cfg = load_config(args)
+    cfg = load_config(args, unused=TRAINING)
 
     from senet_mm.analysis import (
         ExcitationHook,

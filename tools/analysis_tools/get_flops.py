@@ -8,7 +8,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from senet_mm.cli import load_config, make_parser, reported_errors
+from senet_mm.cli import LOOPS, load_config, make_parser, reported_errors
 
 if TYPE_CHECKING:
     from senet_mm.utils.complexity import Complexity
@@ -48,7 +48,7 @@ def to_table(complexity: 'Complexity') -> str:
 
 
 def main(args: argparse.Namespace) -> None:
-    cfg = load_config(args)
+    cfg = load_config(args, unused=LOOPS)
 
     from senet_mm.engine.classifier import build_classifier
     from senet_mm.utils.complexity import get_complexity

@@ -3,7 +3,7 @@
 A stranger may have written it, and a run removes and reads files whose names it remembers.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -12,8 +12,10 @@ from mmengine.logging import HistoryBuffer
 from torch import Tensor
 
 from senet_mm.engine.class_weight import CLASS_WEIGHTS, are_saved_weights
+from senet_mm.engine.finite import Buffers
 from senet_mm.engine.hooks.checkpoint_hook import SAVED
 from senet_mm.engine.hooks.class_report_hook import CLASS_REPORT
+from senet_mm.engine.hooks.non_finite_hook import NonFiniteHook
 from senet_mm.engine.loops import VALIDATED
 from senet_mm.engine.weights.kinds import is_count, is_of_kind, is_scalar
 from senet_mm.engine.weights.misfit import describe_misfit
@@ -114,10 +116,12 @@ def check_unfinished(checkpoint: Mapping, runner: 'Runner') -> None:
     states = checkpoint.get('hooks') or {}
     if not isinstance(states, Mapping):
         raise ValueError(f'has hooks of type {type(states).__name__}')
+    model = runner.bare_model
     for name, hook in stateful_hooks(runner):
         if name in states:
             _check_hook(states[name], hook.state_dict(), name)
-    model = runner.bare_model
+            if isinstance(hook, NonFiniteHook):
+                _check_begun(states[name].get('begun', []), Buffers(model).read())
     _check_part(checkpoint.get('gradients'), dict(model.named_parameters()), 'gradients')
     ranks = checkpoint.get('rank_buffers')
     if not isinstance(ranks, list | None):
@@ -138,6 +142,35 @@ def _check_hook(given: object, own: Mapping, name: str) -> None:
             what = '' if is_of_kind(given[key], value) else f'{key}={given[key]!r}'
         if what:
             raise ValueError(f'has a state of {name} with {what}')
+
+
+def _check_begun(given: object, buffers: Sequence[Tensor]) -> None:
+    """Raise a ValueError for what is no list of steps under way, see :meth:`.Guard.state_dict`.
+
+    Args:
+        given: A step for each process, empty where none is under way.
+        buffers: The model's.
+    """
+    own = {str(number): buffer for number, buffer in enumerate(buffers)}
+    if not isinstance(given, list | tuple):
+        raise ValueError(f'has begun steps of type {type(given).__name__}')
+    for step in given:
+        if not isinstance(step, Mapping) or (step and step.keys() != {'batches', 'buffers'}):
+            raise ValueError('has a begun step without batches and buffers')
+        if step and not _all(_is_batch, step['batches']):
+            raise ValueError('has a begun step whose batches are no indices and losses')
+        if step and not isinstance(step['buffers'], list | tuple):
+            raise ValueError('has a begun step whose buffers are no list')
+        if step:
+            copies = {str(number): copy for number, copy in enumerate(step['buffers'])}
+            if misfit := describe_misfit(copies, own):
+                raise ValueError(f'has buffers of a begun step that do not fit the model: {misfit}')
+
+
+def _is_batch(value: object) -> bool:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        return False
+    return (value[0] is None or _all(is_count, value[0])) and _all(is_scalar, value[1])
 
 
 def _check_part(given: object, own: Mapping[str, Tensor], name: str) -> None:

@@ -15,7 +15,7 @@ from senet_mm.engine.finite import Guard
 from senet_mm.engine.recomputation import optim_wrappers
 from senet_mm.engine.rollback import roll_back
 from senet_mm.registry import HOOKS
-from senet_mm.utils.errors import InputError, NonFiniteError
+from senet_mm.utils.errors import NonFiniteError
 from senet_mm.utils.options import check_integer, check_option
 
 if TYPE_CHECKING:
@@ -72,13 +72,7 @@ class NonFiniteHook(Hook):
                 elif isinstance(hook, RuntimeInfoHook):
                     hook.after_train_iter = only_finite(hook.after_train_iter)
         if self._begun:
-            try:
-                self._guard.load_state_dict(self._begun)
-            except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-                raise InputError(
-                    f'the checkpoint has a begun step that does not fit the run ({error}); '
-                    'allowed: a checkpoint of the run itself'
-                ) from error
+            self._guard.load_state_dict(self._begun)
             self._begun = None
         # A mask may hold infinities.
         self._excepted = {

@@ -69,7 +69,7 @@ def insert_se(
     sites = custom_sites(backbone, port) if port is not None else known_sites(backbone, position)
     if port is None and position == 'standard':
         check_has_none(sites)
-    given = f'the place of port={port}' if port is not None else f'position={position!r}'
+    given = f'port={port}' if port is not None else f'position={position!r}'
     shelves = [_find_shelf(site, position, given) for site in sites]
     with ExitStack() as undo:
         for site in sites:

@@ -163,8 +163,8 @@ def find_shelf(site: Site, position: str, given: str) -> Shelf:
         names = ('port', *names)
     if not _is_free(keeper, names):
         raise ValueError(
-            f'block {site.name} has a layer at {given} already ({join(site.name, path, *names)}); '
-            'allowed: blocks without'
+            f'block {site.name} has a layer at {join(site.name, path, *names)} already, where '
+            f'{given} would put one; allowed: blocks without'
         )
     return Shelf(join(site.name, path), keeper, names)
 

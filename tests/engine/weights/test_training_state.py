@@ -73,6 +73,7 @@ INFO, GROUP = ('message_hub', 'runtime_info'), ('optimizer', 'param_groups', 0)
 STOPPING = dict(best_score=1.0, wait_count='x', stopped=False)
 MOMENTUM = ('optimizer', 'state', 0, 'momentum_buffer')
 # Place in the checkpoint, value put there (None: removed), message.
+LEFT_OUT = dict(count=1, in_row=1, rolled_back_to='')
 CHANGES = [
     (('meta',), None, 'has no meta.epoch, meta.iter'),
     (('meta',), {}, 'has no meta.epoch, meta.iter'),
@@ -142,6 +143,20 @@ CHANGES = [
         {'EarlyStoppingHook': STOPPING},
         "a state of EarlyStoppingHook with wait_count='x",
     ),
+    *[
+        (('hooks',), {'NonFiniteHook': {**LEFT_OUT, 'begun': begun}}, f'has {said}')
+        for begun, said in [
+            ({}, 'begun steps of type dict'),
+            (['x'], 'a begun step without batches and buffers'),
+            ([{'batches': []}], 'a begun step without batches and buffers'),
+            ([dict(batches=[1], buffers=[])], 'a begun step whose batches are no indices'),
+            ([dict(batches=[([0.5], [1.0])], buffers=[])], 'a begun step whose batches are no'),
+            ([dict(batches=[(None, ['x'])], buffers=[])], 'a begun step whose batches are no'),
+            ([dict(batches=[], buffers={})], 'a begun step whose buffers are no list'),
+            ([dict(batches=[], buffers=[])], r'buffers of a begun step .*: \d+ missing'),
+            ([{}, dict(batches=[], buffers=[torch.ones(3)])], 'buffers of a begun step .* missing'),
+        ]
+    ],
     (('gradients',), [1], 'has gradients of type list'),
     (('gradients',), {'a': torch.ones(1)}, 'has gradients that do not fit the model: 1 unexpected'),
     (('gradients',), {'head.fc.bias': torch.ones(3)}, 'gradients that .* another shape'),
