@@ -194,13 +194,23 @@ def start_openvino(network: Any) -> tuple[Callable[[Tensor], Tensor], str]:
     """
     import openvino
 
+    def compile_as(precision: str) -> Any:
+        threads = torch.get_num_threads()
+        options = dict(INFERENCE_PRECISION_HINT=precision, INFERENCE_NUM_THREADS=threads)
+        # Compile one model for all batch sizes. On CPUs with AMX each compiled model installs a
+        # signal stack; destroying several restores a freed one, and the next signal kills the
+        # process.
+        return openvino.compile_model(network, 'CPU', options)
+
     precision = 'bf16' if has_fast_bf16('cpu') else 'f32'
-    options = dict(
-        INFERENCE_PRECISION_HINT=precision, INFERENCE_NUM_THREADS=torch.get_num_threads()
-    )
-    # Compile one model for all batch sizes. On CPUs with AMX each compiled model installs a signal
-    # stack; destroying several restores a freed one, and the next signal kills the process.
-    compiled = openvino.compile_model(network, 'CPU', options)
+    try:
+        compiled = compile_as(precision)
+    except RuntimeError:
+        if precision == 'f32':
+            raise
+        # It has no kernel for some sums of an int8 and a bfloat16 map (2026.4.1).
+        precision = 'f32'
+        compiled = compile_as(precision)
 
     def run(images: Tensor) -> Tensor:
         return torch.from_numpy(compiled(images.cpu().numpy())[0])
