@@ -94,11 +94,7 @@ def _set_pipeline(dataset: Any, pipeline: list) -> None:
         _set_pipeline(inner, pipeline)
 
 
-def control_set(cfg: Config) -> tuple[Any, bool]:
-    """Config of the data set for accuracy control, and whether it is another one than the test's.
-
-    The validation set, or the test set where the config has no other one.
-    """
-    test = cfg.test_dataloader.dataset
-    validation = (cfg.get('val_dataloader') or {}).get('dataset') or test
-    return validation, validation != test
+def control_set(cfg: Config) -> Mapping[str, Any]:
+    """Config of the data set for accuracy control: of the validation, else of the test."""
+    loader = cfg.get('val_dataloader') or cfg.test_dataloader
+    return loader['dataset']

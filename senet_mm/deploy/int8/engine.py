@@ -123,11 +123,10 @@ def quantise_under_control(
     """
     import nncf
 
-    def validate(given: Any, items: Any) -> tuple[float, list]:
+    def validate(given: Any, items: Any) -> tuple[float, list[float]]:
         run = engine.start_given(given)
-        logits = [(run(image), label) for image, label in items]
-        right = [row.argmax(1).item() == label for row, label in logits]
-        return sum(right) / len(right), [[row.numpy()] for row, _ in logits]
+        right = [float(run(image).argmax(1).item() == label) for image, label in items]
+        return sum(right) / len(right), right
 
     arguments, advanced = to_nncf(engine, network, calibration)
     pairs = [*zip(images.split(1), labels.tolist(), strict=True)]

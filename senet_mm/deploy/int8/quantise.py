@@ -109,9 +109,7 @@ def quantise(
     labels = given.labels.cpu()
 
     def method(network: Any, images: Tensor) -> Any:
-        return quantise_under_control(
-            engine, network, images, given.inputs, labels, max_drop / 100
-        )
+        return quantise_under_control(engine, network, images, given.inputs, labels, max_drop / 100)
 
     candidates[CONTROLLED] = _make(engine, method, network, calibration, test)
     return quantised._replace(chosen=CONTROLLED)
@@ -159,7 +157,9 @@ def get_drop(quantised: Quantised, labels: Tensor | None) -> float:
     """Accuracy that the best network loses, in percentage points."""
     assert labels is not None
     after = quantised.candidates[quantised.chosen].logits
-    right = [count_right(logits, labels.cpu()).double().mean() for logits in (quantised.logits, after)]
+    right = [
+        count_right(logits, labels.cpu()).double().mean() for logits in (quantised.logits, after)
+    ]
     return 100 * (right[0] - right[1]).item()
 
 
