@@ -1,3 +1,3 @@
-from .quantise import ENGINES, Quantised, check_int8, quantise, write
+from .candidates import ENGINES, Quantised, check_int8, quantise, write
 
 __all__ = ['ENGINES', 'Quantised', 'check_int8', 'quantise', 'write']

@@ -8,7 +8,7 @@ from senet_mm.deploy.images import Images
 from senet_mm.deploy.report import compare_by_class, compare_logits
 from senet_mm.utils.tables import csv_table, markdown_table
 
-from .quantise import Quantised
+from .candidates import Quantised
 
 # So many classes are printed, those that lose most; the file has all.
 PRINTED = 10

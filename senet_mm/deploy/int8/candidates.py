@@ -12,7 +12,7 @@ from senet_mm.deploy.images import Images
 from senet_mm.deploy.metadata import write_record
 from senet_mm.deploy.report import count_right
 from senet_mm.utils.errors import InputError, UserError, one_line
-from senet_mm.utils.options import check_option, is_number
+from senet_mm.utils.options import is_number
 
 from .engine import Engine, Run, quantise_under_control
 from .onnxruntime import OnnxRuntime
@@ -59,7 +59,9 @@ def check_int8(to: str, max_drop: float | None) -> None:
         ValueError: The target has no integers, or the drop is no number of points.
         ImportError: A package is missing.
     """
-    check_option('--int8 with --to', to, ENGINES)
+    if to not in ENGINES:
+        allowed = ', '.join(f'--to {engine}' for engine in ENGINES)
+        raise InputError(f'--int8 with --to {to}; allowed: {allowed}')
     if max_drop is not None and not is_number(max_drop, 0):
         raise InputError(f'--max-drop {max_drop}; allowed: numbers from 0, in percentage points')
     ENGINES[to].check(control=max_drop is not None)
@@ -98,6 +100,11 @@ def quantise(
         name: _make(engine, method, network, calibration, test)
         for name, method in engine.methods.items()
     }
+    if not any(candidate.quantisers for candidate in candidates.values()):
+        raise InputError(
+            f'--int8: {engine.name} finds nothing to quantise in this network; allowed: one with '
+            'convolutions or linear layers outside of its gates'
+        )
     errors = {name: (c.logits - logits).square().mean() for name, c in candidates.items()}
     chosen = min(errors, key=lambda name: errors[name].nan_to_num(torch.inf))
     quantised = Quantised(engine, logits, candidates, chosen)
@@ -112,6 +119,11 @@ def quantise(
         return quantise_under_control(engine, network, images, given.inputs, labels, max_drop / 100)
 
     candidates[CONTROLLED] = _make(engine, method, network, calibration, test)
+    if candidates[CONTROLLED].quantisers == 0:
+        raise InputError(
+            f'--max-drop {max_drop:g}: {engine.name} under accuracy control leaves all of the '
+            'network in float; nothing was written'
+        )
     return quantised._replace(chosen=CONTROLLED)
 
 
@@ -124,11 +136,6 @@ def _make(
 ) -> Candidate:
     quantised = _attempt(engine, lambda: method(network, calibration))
     quantisers = engine.count_quantisers(quantised)
-    if quantisers == 0:
-        raise InputError(
-            f'--int8: {engine.name} finds nothing to quantise in this network; allowed: one with '
-            'convolutions or linear layers outside of its gates'
-        )
     # Started and given up one after the other, see `start_openvino`.
     run, _ = engine.start(quantised)
     return Candidate(quantised, run_in_parts(run, test.inputs), quantisers)
