@@ -316,7 +316,7 @@ class Flat(nn.Module):
     """Has nothing to quantise."""
 
     def forward(self, x):
-        return x.cumsum(3).sum((1, 2))
+        return x.sin()
 
 
 class Branching(nn.Module):
@@ -410,22 +410,21 @@ def test_without_a_training_set(model, changes, message):
         read_images(training_set(cfg), model, 3)
 
 
-def test_tool_reports(run_tool, model, tmp_path, to):
+def test_tool_reports(run_tool, model, tmp_path):
     checkpoint = tmp_path / 'digits.pth'
     torch.save(dict(state_dict=model.state_dict(), meta={}), checkpoint)
     options = ['--int8', '--images', 60, '--calibration-images', 20, '--rounds', 2]
     run = run_tool(
-        'tools/deploy.py', CONFIG, checkpoint, '--to', to, '--work-dir', tmp_path, *options
+        'tools/deploy.py', CONFIG, checkpoint, '--to', 'openvino', '--work-dir', tmp_path, *options
     )
     assert run.returncode == 0, run.stderr
     assert 'calibrated on 20 of the 1257 images of the training set' in run.stdout
     lines = [line.strip('| ').split(' | ') for line in run.stdout.splitlines() if '|' in line]
     rows = {line[0]: line[1:] for line in lines}
-    columns = {'onnx': 2, 'openvino': 4}[to]
-    assert len(rows['accuracy (%)']) == columns
+    assert len(rows['accuracy (%)']) == 4
     assert {'quantisers', 'chosen', 'latency of one image', 'same top-1'} <= rows.keys()
     assert sum(int(rows[str(digit)][0]) for digit in range(10)) == 60
-    path = tmp_path / f'model_int8{ENGINES[to].suffix}'
+    path = tmp_path / 'model_int8.xml'
     assert read_record(path)['recipe'] == CONFIG
     assert path.with_suffix('.json').exists()
     assert len((tmp_path / 'int8_classes.csv').read_text().splitlines()) == 11
