@@ -60,11 +60,16 @@ def deploy(
     with torch.inference_mode(False), torch.no_grad():
         deployed = TARGETS[to](model, example, folder)
     if record is not None:
-        size = tuple(example.shape[1:])
-        if with_images:
-            put_images_before(deployed.path, record, channels=size[0])
-        write_record(deployed.path, dict(record, input=describe_input(record, size, with_images)))
+        complete(deployed.path, record, example, with_images)
     return deployed
+
+
+def complete(path: Path, record: Mapping[str, Any], example: Tensor, with_images: bool) -> None:
+    """Put what :func:`deploy` says of ``record`` and ``with_images`` into a written file."""
+    size = tuple(example.shape[1:])
+    if with_images:
+        put_images_before(path, record, channels=size[0])
+    write_record(path, dict(record, input=describe_input(record, size, with_images)))
 
 
 # For the one argument, the images: dimension 0 is dynamic.

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config
-from torch import Tensor, nn
+from torch import Tensor
 
 from senet_mm.datasets import DamagedImageError
 from senet_mm.datasets.collate import collate
@@ -34,7 +34,7 @@ class Images(NamedTuple):
 
 
 def read_images(
-    dataset: Mapping[str, Any], model: nn.Module, number: int, skip_damaged: bool = False
+    dataset: Mapping[str, Any], model: Any, number: int, skip_damaged: bool = False
 ) -> Images:
     """Images of a data set, evenly from all of it, preprocessed.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -98,7 +99,7 @@ def _describe_drop(losses: Tensor) -> str:
 
 def compare_by_class(
     before: Tensor, after: Tensor, labels: Tensor, classes: Sequence[str] | None
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """A row for each class that the images have.
 
     Args:
@@ -107,7 +108,7 @@ def compare_by_class(
         labels: Classes of the images, (N,).
         classes: Names of the classes.
     """
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for label in labels.unique().tolist():
         old, new = before[labels == label], after[labels == label]
         known = classes is not None and label < len(classes)

@@ -19,6 +19,7 @@ from senet_mm.deploy.images import Images, read_images, training_set
 from senet_mm.deploy.int8 import ENGINES, candidates, check_int8, quantise, write
 from senet_mm.deploy.int8.gates import Node, find_gates
 from senet_mm.deploy.report import compare_by_class, compare_logits
+from senet_mm.engine.weights.record import record_of
 from senet_mm.models.backbones import Bottleneck
 from senet_mm.models.layers import SELayer
 from senet_mm.utils.errors import InputError
@@ -191,6 +192,20 @@ def test_the_file_alone_computes_the_same(quantised, test_images, tmp_path):
     assert read_record(path)['classes'] == record['classes']
 
 
+def test_images_in_names_out(model, calibration, test_images, tmp_path):
+    """With `--preprocessing`, the scores are those of the logits."""
+    result = quantise(model, 'onnx', calibration.inputs, test_images, control=None)
+    record = dict(record_of(model), classes=list('abcdefghij'))
+    path = write(result, tmp_path, test_images, record=record, with_images=True).path
+    data = Digits('test', indices=1)[0]['img']
+    names, scores = onnxruntime.InferenceSession(path).run(
+        ['pred_class', 'pred_scores'], {'images': data[None]}
+    )
+    expected = result.candidates['int8'].logits[0].softmax(0)
+    assert (torch.tensor(scores[0]) - expected).abs().max() < 1e-3
+    assert names[0] == record['classes'][expected.argmax()]
+
+
 def test_the_nearest_logits_are_chosen(quantised, to):
     wanted = {'onnx': 1, 'openvino': 3}[to]
     assert len(quantised.candidates) == wanted
@@ -361,7 +376,7 @@ def test_a_missing_package_is_named(missing, monkeypatch):
 def options(**given):
     defaults = dict(
         to='onnx', int8=True, images=None, batch_size=2, rounds=2, threads=1,
-        calibration_images=None, max_drop=None,
+        calibration_images=None, max_drop=None, preprocessing=False,
     )  # fmt: skip
     return argparse.Namespace(**defaults | given)
 

@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from senet_mm.deploy.export import Deployed
+from senet_mm.deploy.export import Deployed, complete
 from senet_mm.deploy.images import Images
-from senet_mm.deploy.metadata import write_record
 from senet_mm.deploy.report import count_right
 from senet_mm.utils.errors import InputError, UserError, one_line
 from senet_mm.utils.options import is_number
@@ -176,8 +175,17 @@ def write(
     test: Images,
     max_drop: float | None = None,
     record: Mapping[str, Any] | None = None,
+    with_images: bool = False,
 ) -> Deployed:
     """Write the best network, unless it loses too much, and start it.
+
+    Args:
+        quantised: The candidates.
+        folder: Folder for the file.
+        test: Images of the report.
+        max_drop: Allowed loss of accuracy, percentage points.
+        record: As of :func:`.deploy`.
+        with_images: As of :func:`.deploy`.
 
     Raises:
         InputError: It loses more accuracy than allowed; nothing is written.
@@ -193,6 +201,6 @@ def write(
     network = quantised.candidates[chosen].network
     engine.write(network, path)
     if record is not None:
-        write_record(path, record)
+        complete(path, record, test.inputs[:2], with_images)
     run, how = engine.start(network)
     return Deployed(run, path, f'{chosen}, {how}')
