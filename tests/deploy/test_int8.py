@@ -9,6 +9,7 @@ import openvino
 import pytest
 import torch
 from mmengine.registry import init_default_scope
+from onnx import numpy_helper
 from torch import nn
 
 from senet_mm.apis import get_config, get_model
@@ -216,6 +217,20 @@ def test_the_nearest_logits_are_chosen(quantised, to):
     assert errors[quantised.chosen] == min(errors.values())
     assert len(set(errors.values())) == wanted
     assert all(candidate.quantisers > 20 for candidate in quantised.candidates.values())
+
+
+def test_a_range_holds_all_images(exported, to, calibration):
+    """Of two images, the one is eight times as bright."""
+    images = torch.cat([calibration.inputs[:1], 8 * calibration.inputs[1:2]])
+    network = quantise_first(ENGINES[to], exported, images)
+    if to == 'onnx':
+        constants = {t.name: numpy_helper.to_array(t) for t in network.graph.initializer}
+        first = next(n for n in network.graph.node if n.input[0] == 'images')
+        high = (255 - int(constants[first.input[2]])) * float(constants[first.input[1]])
+    else:
+        first = next(n for n in network.get_ordered_ops() if n.get_type_name() == 'FakeQuantize')
+        high = first.input_value(2).get_node().get_data().item()
+    assert high > 0.98 * images.max().item()
 
 
 def test_calibration_uses_the_training_set_prepared_as_the_test(model):
