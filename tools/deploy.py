@@ -5,6 +5,10 @@ python tools/deploy.py configs/seresnet/seresnet50_8xb32_in1k.py seresnet50.pth 
 
 The report uses images of the config's test set. The deployed network and a JSON file beside it hold
 the record: preprocessing, class names, config, recipe, licence, source.
+
+python tools/deploy.py CONFIG CHECKPOINT --to openvino --int8 --max-drop 0.5
+
+quantises to 8-bit integers, calibrated on images of the training set.
 """
 
 import argparse
@@ -15,8 +19,10 @@ from typing import TYPE_CHECKING
 from senet_mm.cli import TRAINING, load_config, make_parser, reported_errors
 
 if TYPE_CHECKING:
-    from mmengine.config import Config
-    from torch import Tensor, nn
+    from torch import nn
+
+    from senet_mm.deploy import Deployed
+    from senet_mm.deploy.images import Images
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,30 +39,80 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='with onnx: the file takes images of any size and gives scores and class names',
     )
-    parser.add_argument('--images', type=int, default=32, help='number of images in the report')
+    parser.add_argument(
+        '--images', type=int, help='number of images in the report: 32, with --int8 1000'
+    )
     parser.add_argument('--batch-size', type=int, default=16, help='batch size for the throughput')
     parser.add_argument('--rounds', type=int, default=10, help='number of timed calls')
     parser.add_argument('--threads', type=int, default=1, help='CPU threads')
+    parser.add_argument(
+        '--int8', action='store_true', help='8-bit integers, with --to onnx or --to openvino'
+    )
+    parser.add_argument(
+        '--calibration-images',
+        type=int,
+        metavar='N',
+        help='images of the training set by which --int8 calibrates: 300',
+    )
+    parser.add_argument(
+        '--max-drop',
+        type=float,
+        metavar='POINTS',
+        help='accuracy that --int8 may cost, in percentage points; what costs more is not written',
+    )
     return parser.parse_args()
 
 
-def read_images(cfg: 'Config', model: 'nn.Module', number: int) -> 'Tensor':
-    """Images of the test set, evenly from all of it, preprocessed: (N, C, H, W)."""
-    from mmengine.dataset import default_collate
+def check(args: argparse.Namespace) -> None:
+    """Check the options and set defaults that depend on others."""
+    for option in ('calibration_images', 'max_drop'):
+        if (given := getattr(args, option)) is not None and not args.int8:
+            raise ValueError(f'--{option.replace("_", "-")} {given}; allowed: with --int8')
+    args.images = (1000 if args.int8 else 32) if args.images is None else args.images
+    args.calibration_images = 300 if args.calibration_images is None else args.calibration_images
+    leasts = dict(images=2, batch_size=2, rounds=2, threads=1, calibration_images=1)
+    for option, least in leasts.items():
+        if (given := getattr(args, option)) < least:
+            raise ValueError(f'--{option.replace("_", "-")} {given}: allowed: {least} and more')
+    if args.int8:
+        from senet_mm.deploy.int8 import check_int8
 
-    from senet_mm.registry import DATASETS
+        check_int8(args.to, args.max_drop)
 
-    dataset = DATASETS.build(cfg.test_dataloader.dataset)
-    step = max(1, len(dataset) // number)
-    batch = default_collate([dataset[i] for i in range(0, len(dataset), step)[:number]])
-    return model.data_preprocessor(batch)['inputs']
+
+def deploy_as_int8(
+    args: argparse.Namespace, model: 'nn.Module', test: 'Images', folder: Path, record: dict
+) -> 'Deployed':
+    """Quantise, print what it costs, and write the best network if that is not too much."""
+    from senet_mm.deploy.images import control_set, read_images, training_set
+    from senet_mm.deploy.int8 import quantise, write
+    from senet_mm.deploy.int8.report import print_report
+
+    number = args.calibration_images
+    calibration = read_images(training_set(model.cfg), model, number, skip_damaged=True)
+
+    def control() -> 'Images':
+        dataset = control_set(model.cfg)
+        same = dataset == model.cfg.test_dataloader.dataset
+        where = 'the report, whose figures for it are optimistic' if same else 'the validation set'
+        print(f'--max-drop {args.max_drop:g} is exceeded: accuracy control on images of {where}')
+        return read_images(dataset, model, args.images)
+
+    quantised = quantise(model, args.to, calibration.inputs, test, control, args.max_drop)
+    print_report(quantised, calibration, test, record['classes'], folder)
+    return write(quantised, folder, test, args.max_drop, record, args.preprocessing)
 
 
 def main(args: argparse.Namespace) -> None:
+<<<<<<< HEAD
     for option, least in (('images', 2), ('batch_size', 2), ('rounds', 2), ('threads', 1)):
         if (given := getattr(args, option)) < least:
             raise ValueError(f'--{option.replace("_", "-")} {given}: allowed: {least} and more')
     cfg = load_config(args, unused=TRAINING)
+=======
+    check(args)
+    cfg = load_config(args)
+>>>>>>> int8
 
     import torch
     from mmengine.device import get_device
@@ -64,6 +120,7 @@ def main(args: argparse.Namespace) -> None:
 
     from senet_mm.apis import get_model
     from senet_mm.deploy import check_with_images, compare_scores, deploy, make_report, read_record
+    from senet_mm.deploy.images import read_images
     from senet_mm.engine.weights.record import record_of
     from senet_mm.utils.tables import markdown_table
 
@@ -74,9 +131,12 @@ def main(args: argparse.Namespace) -> None:
     record = record_of(model)
     if args.preprocessing:
         check_with_images(model, args.to, record['preprocessing'])
-    images = read_images(model.cfg, model, args.images)
-    folder = Path(cfg.work_dir)
-    deployed = deploy(model, args.to, images[:2], folder, record, args.preprocessing)
+    test = read_images(model.cfg.test_dataloader.dataset, model, args.images)
+    images, folder = test.inputs, Path(cfg.work_dir)
+    if args.int8:
+        deployed = deploy_as_int8(args, model, test, folder, record)
+    else:
+        deployed = deploy(model, args.to, images[:2], folder, record, args.preprocessing)
     record = read_record(deployed.path)
     deployed.path.with_suffix('.json').write_text(json.dumps(record, indent=2))
     model.to(device)

@@ -60,11 +60,16 @@ def deploy(
     with torch.inference_mode(False), torch.no_grad():
         deployed = TARGETS[to](model, example, folder)
     if record is not None:
-        size = tuple(example.shape[1:])
-        if with_images:
-            put_images_before(deployed.path, record, channels=size[0])
-        write_record(deployed.path, dict(record, input=describe_input(record, size, with_images)))
+        complete(deployed.path, record, example, with_images)
     return deployed
+
+
+def complete(path: Path, record: Mapping[str, Any], example: Tensor, with_images: bool) -> None:
+    """Put what :func:`deploy` says of ``record`` and ``with_images`` into a written file."""
+    size = tuple(example.shape[1:])
+    if with_images:
+        put_images_before(path, record, channels=size[0])
+    write_record(path, dict(record, input=describe_input(record, size, with_images)))
 
 
 # For the one argument, the images: dimension 0 is dynamic.
@@ -194,13 +199,23 @@ def start_openvino(network: Any) -> tuple[Callable[[Tensor], Tensor], str]:
     """
     import openvino
 
+    def compile_as(precision: str) -> Any:
+        threads = torch.get_num_threads()
+        options = dict(INFERENCE_PRECISION_HINT=precision, INFERENCE_NUM_THREADS=threads)
+        # Compile one model for all batch sizes. On CPUs with AMX each compiled model installs a
+        # signal stack; destroying several restores a freed one, and the next signal kills the
+        # process.
+        return openvino.compile_model(network, 'CPU', options)
+
     precision = 'bf16' if has_fast_bf16('cpu') else 'f32'
-    options = dict(
-        INFERENCE_PRECISION_HINT=precision, INFERENCE_NUM_THREADS=torch.get_num_threads()
-    )
-    # Compile one model for all batch sizes. On CPUs with AMX each compiled model installs a signal
-    # stack; destroying several restores a freed one, and the next signal kills the process.
-    compiled = openvino.compile_model(network, 'CPU', options)
+    try:
+        compiled = compile_as(precision)
+    except RuntimeError:
+        if precision == 'f32':
+            raise
+        # It has no kernel for some sums of an int8 and a bfloat16 map (2026.4.1).
+        precision = 'f32'
+        compiled = compile_as(precision)
 
     def run(images: Tensor) -> Tensor:
         return torch.from_numpy(compiled(images.cpu().numpy())[0])

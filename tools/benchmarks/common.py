@@ -35,9 +35,9 @@ PEERS = {
 SE = dict(layer=dict(type='SELayer', ratio=16))
 
 
-def classifier(backbone: dict, se: dict | None = None) -> nn.Module:
+def classifier(backbone: dict, se: dict | None = None, channels: int = 2048) -> nn.Module:
     """A classifier of 1000 classes: images (N, 3, H, W) to logits."""
-    head = dict(type='LinearClsHead', num_classes=1000, in_channels=2048)
+    head = dict(type='LinearClsHead', num_classes=1000, in_channels=channels)
     return ImageClassifier(backbone, dict(type='GlobalAveragePooling'), head, se=se)
 
 

@@ -1,0 +1,100 @@
+"""Preprocessed images of a config's data sets, for calibration and for a report."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.config import Config
+from torch import Tensor
+
+from senet_mm.datasets import DamagedImageError
+from senet_mm.datasets.collate import collate
+from senet_mm.engine.weights.preprocessing import get_pipeline
+from senet_mm.registry import DATASETS
+from senet_mm.utils.errors import InputError
+
+CHUNK = 32
+
+
+class Images(NamedTuple):
+    """Images of a data set.
+
+    Attributes:
+        inputs: As the network takes them, (N, C, H, W), float32, on its device.
+        labels: Their classes, (N,); None where the set has none.
+        total: Images of the whole set.
+        damaged: What was left out, one line per image.
+    """
+
+    inputs: Tensor
+    labels: Tensor | None
+    total: int
+    damaged: list[str]
+
+
+def read_images(
+    dataset: Mapping[str, Any], model: Any, number: int, skip_damaged: bool = False
+) -> Images:
+    """Images of a data set, evenly from all of it, preprocessed.
+
+    Args:
+        dataset: Config of the data set.
+        model: The classifier; it has ``data_preprocessor``.
+        number: How many; all images where the set has fewer.
+        skip_damaged: Leave damaged images out.
+
+    Raises:
+        DamagedImageError: An image is damaged and not left out, or all are damaged.
+    """
+    built: Any = DATASETS.build(dataset)
+    total = len(built)
+    indices = [i * total // number for i in range(number)] if number < total else [*range(total)]
+    inputs, labels = [], []
+    damaged: list[str] = []
+    for start in range(0, len(indices), CHUNK):
+        samples = []
+        for index in indices[start : start + CHUNK]:
+            try:
+                samples.append(built[index])
+            except DamagedImageError as error:
+                if not skip_damaged or len(damaged) + 1 == len(indices):
+                    raise
+                damaged.append(str(error))
+        if samples:
+            batch = model.data_preprocessor(collate(samples))
+            labels += [sample.get('gt_label') for sample in batch['data_samples']]
+            inputs.append(batch['inputs'])
+    single = all(label is not None and label.numel() == 1 for label in labels)
+    return Images(torch.cat(inputs), torch.cat(labels) if single else None, total, damaged)
+
+
+def training_set(cfg: Config) -> dict[str, Any]:
+    """Config of the training set, its images prepared as those of the test.
+
+    Raises:
+        InputError: The config has no training set.
+    """
+    dataset = copy.deepcopy((cfg.get('train_dataloader') or {}).get('dataset'))
+    if not dataset:
+        raise InputError(
+            f'config {cfg.filename} has no training set, on which --int8 calibrates; allowed: one '
+            'with train_dataloader.dataset'
+        )
+    _set_pipeline(dataset, get_pipeline(cfg, 'test_dataloader') or [])
+    return dataset
+
+
+def _set_pipeline(dataset: Any, pipeline: list) -> None:
+    """Give a data set, or the data sets that it wraps, a pipeline."""
+    if 'pipeline' in dataset:
+        dataset['pipeline'] = pipeline
+        return
+    for inner in dataset.get('datasets') or [dataset['dataset']]:
+        _set_pipeline(inner, pipeline)
+
+
+def control_set(cfg: Config) -> Mapping[str, Any]:
+    """Config of the data set for accuracy control: of the validation, else of the test."""
+    loader = cfg.get('val_dataloader') or cfg.test_dataloader
+    return loader['dataset']
