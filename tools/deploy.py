@@ -104,15 +104,9 @@ def deploy_as_int8(
 
 
 def main(args: argparse.Namespace) -> None:
-<<<<<<< HEAD
-    for option, least in (('images', 2), ('batch_size', 2), ('rounds', 2), ('threads', 1)):
-        if (given := getattr(args, option)) < least:
-            raise ValueError(f'--{option.replace("_", "-")} {given}: allowed: {least} and more')
-    cfg = load_config(args, unused=TRAINING)
-=======
     check(args)
-    cfg = load_config(args)
->>>>>>> int8
+    # Quantising takes images of the training set.
+    cfg = load_config(args, unused=() if args.int8 else TRAINING)
 
     import torch
     from mmengine.device import get_device
