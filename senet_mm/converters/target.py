@@ -146,10 +146,13 @@ class Target:
         shapes = {name: tensor.shape for name, tensor in self.tensors.items()}
         backbone = self.cfg.model.backbone
         for name in sorted(list_models(), key=len):
-            other = get_config(name).model.backbone
+            cfg = get_config(name)
+            other = cfg.model.backbone
             if (other.type, other.get('depth')) != (backbone.type, backbone.get('depth')):
                 continue
-            target = Target(name)
+            if cfg.model.head.get('num_classes') == 'auto':  # it follows from a data set
+                continue
+            target = Target(name, cfg)
             same = {name: tensor.shape for name, tensor in target.tensors.items()} == shapes
             if same and target.does(geometry):
                 return name

@@ -178,11 +178,15 @@ def test_meta(caffe_50, tmp_path):
     assert config['model']['backbone'] == get_config(CAFFE_50).model.backbone
     assert describe_preprocessing(config) == meta.pop('preprocessing')
     assert meta.pop('dataset_meta') == {'classes': list(IMAGENET_CATEGORIES)}
+    digest = hashlib.sha256(caffe_50.read_bytes()).hexdigest()
     assert meta == dict(
         config=CAFFE_50,
+        recipe=CAFFE_50,
+        license=None,
+        source=f'se.caffemodel of Caffe, SHA-256 {digest}',
         source_format='caffe',
         source_file='se.caffemodel',
-        source_sha256=hashlib.sha256(caffe_50.read_bytes()).hexdigest(),
+        source_sha256=digest,
         class_order='sorted',
         senet_mm_version=__version__,
     )
@@ -437,7 +441,7 @@ PAIRINGS = [
     ('mmpretrain', 'timm_50', CAFFE_50, "stem.pool='pad1'", PAD1_50),
     ('timm', 'legacy_50', 'seresnext50-32x4d_8xb32_in1k', "stem.pool='ceil' and style='pytorch'",
      'seresnext50-32x4d-caffe_8xb32_in1k'),
-    ('timm', 'legacy_50', 'seresnet20_8xb16_cifar10', "stem.pool='ceil'", None),
+    ('timm', 'legacy_50', 'seresnet20_8xb16_cifar10', 'bottlenecks', None),
 ]  # fmt: skip
 
 

@@ -16,6 +16,8 @@ from senet_mm.config.channels import COLOURS, adapt_numbers
 from senet_mm.models.in_channels import find_stem
 from senet_mm.utils.errors import InputError
 
+from .foreign import with_conversion
+
 
 def adapt_kernels(weight: Tensor, channels: int) -> Tensor:
     """Kernels for another number of channels, (O, C, H, W), in their precision.
@@ -59,11 +61,13 @@ def with_own_stem(
         return state_dict
     given, wanted = state_dict[names[0]].shape[1], own[names[0]].shape[1]
     if given != COLOURS:
-        raise InputError(
+        fitting = ' or '.join(map(str, sorted({COLOURS, wanted})))
+        message = (
             f'checkpoint {filename} does not fit the model of the config: it is for images of '
-            f'{given} channel(s), the network for {wanted}; allowed: weights for {COLOURS} or '
-            f'{wanted}, or in_channels={given}'
+            f'{given} channel(s), the network for {wanted}; allowed: weights for {fitting}, or '
+            f'in_channels={given}'
         )
+        raise InputError(with_conversion(message, filename, state_dict))
     print_log(f'checkpoint {filename} {describe_adapted(names, wanted)}', logger='current')
     return {**state_dict, **{name: adapt_kernels(state_dict[name], wanted) for name in names}}
 
