@@ -12,6 +12,7 @@ from mmengine.registry import DefaultScope
 
 from senet_mm.config.auto import Size, find_auto, settle, settle_as
 from senet_mm.config.keys import walk
+from senet_mm.config.values import check_values, integer, shorten
 from senet_mm.datasets.alignment import parts_of
 from senet_mm.datasets.classes import get_names
 from senet_mm.datasets.folder import FolderDataset
@@ -26,6 +27,8 @@ from .weights.origin import Origin
 if TYPE_CHECKING:
     from .runner import Runner
 
+# That a checkpoint may ask for; ImageNet has 21,841.
+MAX_CLASSES = 100_000
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -68,8 +71,13 @@ def fit_to_checkpoint(cfg: Config, origin: Origin) -> list[str]:
 
     Returns:
         A line for the log, if there was anything.
+
+    Raises:
+        InputError: The checkpoint, which may be a stranger's, has a value that cannot be.
     """
     found = settle_as(cfg, origin.config)
+    if found:
+        _check_found(cfg, found, origin.filename)
     beside = Path(origin.filename).parent / SPLIT_FILE
     pins = {
         name: value
@@ -82,6 +90,17 @@ def fit_to_checkpoint(cfg: Config, origin: Origin) -> list[str]:
     _pin(cfg, pins)
     network = {path: value for path, value in found.items() if path.startswith('model.')}
     return [f'as checkpoint {origin.filename} has it: {_as_options(network)}'] if network else []
+
+
+def _check_found(cfg: Config, found: Mapping, filename: str) -> None:
+    """Raise an InputError for values that are none, or of a network that no memory holds."""
+    allowed = integer(1, MAX_CLASSES)
+    for path, value in found.items():
+        if path.endswith('.num_classes') and not allowed.fits(value):
+            raise InputError(
+                f'checkpoint {filename} has {path}={shorten(value)}; allowed: {allowed.allowed}'
+            )
+    check_values(cfg.to_dict())
 
 
 def keep_split(runner: 'Runner') -> None:

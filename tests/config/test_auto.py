@@ -120,6 +120,13 @@ def test_values_of_a_checkpoint():
     assert cfg.to_dict() == trained.to_dict()
 
 
+def test_a_checkpoint_without_a_config_leaves_all_to_the_data():
+    cfg = get_config('seresnet18_1xb32_folder')
+    before = cfg.to_dict()
+    assert settle_as(cfg, {}) == settle_as(cfg, before) == {}
+    assert cfg.to_dict() == before
+
+
 def test_other_words_auto_stay():
     cfg = settled(240)
     assert cfg.fuse_tails.implementation == cfg.default_hooks.checkpoint.save_best == 'auto'

@@ -241,6 +241,8 @@ def test_pictures_of_equal_bytes(tmp_path, logged):
     draw_folder(tmp_path / 'val', {'a': 1, 'b': 1})
     picture = (tmp_path / 'train/a/bild 0.png').read_bytes()
     (tmp_path / 'val/b/copy.png').write_bytes(picture)
+    for name in ('x', 'y'):  # both of one class, and both validated
+        (tmp_path / f'val/a/{name}.png').write_bytes(b'the same')
     large = bytearray(20_000)
     for i, folder in enumerate(('train/a', 'val/a')):
         large[10] = i

@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from senet_mm.apis import get_config, get_model
+from senet_mm.config.auto import Size, settle
 from senet_mm.engine import Runner
+from senet_mm.engine.sizing import fit_to_checkpoint
+from senet_mm.engine.weights.origin import Origin
 
 from ..datasets.pictures import UNTIDY, draw, draw_folder, draw_untidy
 from ..forked import run_ranks
@@ -114,6 +117,19 @@ def test_pictures_of_the_training_are_not_tested_on(config, tmp_path, by_tool):
     moved = shutil.copy(work_dir / 'epoch_1.pth', tmp_path)
     with pytest.raises(ValueError, match='the training was on another split than that of the'):
         test(moved).test()
+
+
+@pytest.mark.parametrize(
+    ('path', 'value'),
+    [('model.head.num_classes', 10**12), ('model.head.num_classes', 'all'), ('train_cfg', 'long')],
+)
+def test_numbers_of_a_stranger(path, value):
+    given = get_config('seresnet18_1xb32_folder')
+    settle(given, Size(3, 240))
+    given.merge_from_dict({path: value if path != 'train_cfg' else dict(max_epochs=value)})
+    cfg = get_config('seresnet18_1xb32_folder')
+    with pytest.raises(ValueError, match=rf'{path}\S*=.*; allowed: a whole number from '):
+        fit_to_checkpoint(cfg, Origin('strange.pth', given.to_dict(), {}))
 
 
 @pytest.mark.slow
