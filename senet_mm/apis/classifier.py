@@ -52,23 +52,23 @@ class Classifier:
     ) -> None:
         from senet_mm.datasets.custom import read_names
 
-        from .networks import open_network
+        from .predictor import open_predictor
 
         if batch_size is not None:
             check_integer('batch_size', batch_size)
         check_integer('workers', workers, least=0)
-        self._network = open_network(checkpoint, config, device, amp)
-        self.record = self._network.record
-        self.num_classes: int = self._network.num_classes
+        self._predictor = open_predictor(checkpoint, config, device, amp)
+        self.record = self._predictor.record
+        self.num_classes: int = self._predictor.num_classes
         self.classes = self._choose_classes(read_names(classes), str(checkpoint))
-        self.batch_size = batch_size or self._network.batch_size
+        self.batch_size = batch_size or self._predictor.batch_size
         self.workers = workers
 
     def _choose_classes(
         self, given: tuple[str, ...] | None, filename: str
     ) -> tuple[str, ...] | None:
         """The names of the file, or given ones, which must not contradict them."""
-        own = self._network.classes
+        own = self._predictor.classes
         if given is None or given == own:
             return own
         if len(given) != self.num_classes:
@@ -132,7 +132,7 @@ class Classifier:
         """The predictions one after the other, as soon as their batch is done; see the call."""
         self.check_topk(topk)
         found = self.find(images)
-        scores = self._network.predict(found, self.batch_size, self.workers)
+        scores = self._predictor.predict(found, self.batch_size, self.workers)
         for image, given in zip(found, scores, strict=True):
             result = dict(img_path=os.fspath(image)) if isinstance(image, str | os.PathLike) else {}
             if isinstance(given, str):

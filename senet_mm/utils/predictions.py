@@ -21,7 +21,7 @@ def flatten(result: Mapping[str, Any]) -> dict[str, Any]:
     return row
 
 
-def write_csv(results: Iterable[Mapping[str, Any]], file: TextIO) -> None:
+def write_csv_rows(results: Iterable[Mapping[str, Any]], file: TextIO) -> None:
     """A row an image, with a header; each row as soon as it is known."""
     writer = None
     for result in results:
@@ -32,7 +32,7 @@ def write_csv(results: Iterable[Mapping[str, Any]], file: TextIO) -> None:
         writer.writerow(row)
 
 
-def write_json(results: Iterable[Mapping[str, Any]], file: TextIO) -> None:
+def write_json_list(results: Iterable[Mapping[str, Any]], file: TextIO) -> None:
     """A list of objects with mmpretrain's keys, without the scores of all classes."""
     before = '[\n'
     for result in results:
@@ -73,6 +73,6 @@ def _plain(text: str) -> str:
 
 WRITERS: dict[str, Callable[[Iterable[Mapping[str, Any]], TextIO], None]] = {
     'table': write_table,
-    'csv': write_csv,
-    'json': write_json,
+    'csv': write_csv_rows,
+    'json': write_json_list,
 }

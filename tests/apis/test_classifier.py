@@ -14,7 +14,7 @@ import senet_mm
 from senet_mm.apis import Classifier, get_model
 from senet_mm.datasets import Digits
 from senet_mm.datasets.image_paths import find_images
-from senet_mm.datasets.images.given import convert, to_array
+from senet_mm.datasets.images.given import convert_decoded, to_array
 from senet_mm.deploy import deploy
 from senet_mm.engine import Runner
 from senet_mm.engine.weights.record import record_of, to_meta
@@ -202,10 +202,10 @@ def test_arrays_become_what_files_are_decoded_to():
     picture = np.random.default_rng(0).integers(0, 256, (5, 4, 4), np.uint8)
     assert np.array_equal(to_array(picture[..., :3]), picture[..., [2, 1, 0]])
     assert np.array_equal(to_array(Image.fromarray(picture)), picture[..., [2, 1, 0, 3]])
-    assert convert(to_array(picture), 'color', 8).shape == (5, 4, 3)
-    assert convert(to_array(picture[..., 0]), 'color', 8).shape == (5, 4, 3)
-    assert convert(to_array(picture), 'unchanged', 8).shape == (5, 4, 4)
-    assert convert(to_array(picture), 'grayscale', 16).dtype == np.float32
+    assert convert_decoded(to_array(picture), 'color', 8).shape == (5, 4, 3)
+    assert convert_decoded(to_array(picture[..., 0]), 'color', 8).shape == (5, 4, 3)
+    assert convert_decoded(to_array(picture), 'unchanged', 8).shape == (5, 4, 4)
+    assert convert_decoded(to_array(picture), 'grayscale', 16).dtype == np.float32
 
 
 def test_names_of_classes(tmp_path, arrays):

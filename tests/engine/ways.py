@@ -66,6 +66,12 @@ def pretrained(file, folder):
     MODELS.build(dict(type='ResNet', depth=8, in_channels=1, init_cfg=init_cfg)).init_weights()
 
 
+def predict(file, folder):
+    """An image, by the checkpoint alone."""
+    Image.new('L', (8, 8)).save(folder / 'a.png')
+    run('tools/predict.py', '{file}', folder / 'a.png', '-j', 0)(file, folder)
+
+
 def reproduce(file, folder):
     """A checkpoint by the name of a config, in a folder."""
     (folder / 'in').mkdir()
@@ -97,6 +103,7 @@ TOOLS = {
         *('tools/model_converters/convert.py', 'mmpretrain', '{file}', '{out}.pth'),
         *('--model', LARGER),
     ),
+    'predict.py': predict,
     'reproduce.py': reproduce,
 }
 

@@ -177,6 +177,15 @@ def test_mistakes(name, checkpoint, pictures, predict, monkeypatch):
     assert not (pictures / 'a.xlsx').exists()
 
 
+@pytest.mark.parametrize('is_terminal', [False, True])
+def test_bar_on_a_terminal_alone(is_terminal, checkpoint, pictures, predict, monkeypatch, capsys):
+    monkeypatch.setattr(type(sys.stderr), 'isatty', lambda _: is_terminal)
+    monkeypatch.setenv('TERM', 'xterm')
+    _, out, err = predict(checkpoint, pictures / 'b.png', '--format', 'csv')
+    assert len(out.splitlines()) == 2
+    assert ('images' in err) == is_terminal
+
+
 def test_unknown_format(checkpoint, predict, capsys):
     with pytest.raises(SystemExit):
         predict(checkpoint, 'b.png', '--format', 'xml')

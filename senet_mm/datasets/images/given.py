@@ -60,7 +60,7 @@ def to_array(image: object) -> np.ndarray:
     return np.array(array, order='C') if array.shape[2] == 1 else swap_red_and_blue(array)
 
 
-def convert(img: np.ndarray, color_type: str, bits: int) -> np.ndarray:
+def convert_decoded(img: np.ndarray, color_type: str, bits: int) -> np.ndarray:
     """An image (H, W, C), grey, BGR or BGR and alpha, as :func:`.decode` gives it."""
     if color_type == 'grayscale' and img.shape[2] > 1:
         img = to_grey(np.ascontiguousarray(img[..., :3]))

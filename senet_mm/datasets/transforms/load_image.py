@@ -6,7 +6,7 @@ from mmcv.transforms import BaseTransform
 from senet_mm.datasets.damage import DamagedImageError
 from senet_mm.datasets.images.colours import swap_red_and_blue, with_channels
 from senet_mm.datasets.images.decoding import decode
-from senet_mm.datasets.images.given import convert
+from senet_mm.datasets.images.given import convert_decoded
 from senet_mm.datasets.images.reading import read_file, read_shard
 from senet_mm.datasets.names import printable
 from senet_mm.registry import TRANSFORMS
@@ -74,7 +74,7 @@ class LoadImage(BaseTransform):
     def decode(self, results: dict) -> np.ndarray:
         """The image (H, W, C): ``img`` if it is there, BGR, BGR and alpha or grey, uint8."""
         if 'img' in results:
-            return convert(with_channels(results['img']), self.color_type, self.bits)
+            return convert_decoded(with_channels(results['img']), self.color_type, self.bits)
         return decode(self.read(results), self.color_type, self.bits)
 
     @staticmethod

@@ -32,7 +32,7 @@ from .models import get_model
 MAX_BATCH = 1024
 
 
-class Network(NamedTuple):
+class Predictor(NamedTuple):
     """What predicts.
 
     Attributes:
@@ -107,12 +107,12 @@ class Network(NamedTuple):
                 yield next(scores) if error is None else error
 
 
-def open_network(
+def open_predictor(
     checkpoint: str | os.PathLike,
     config: str | Config | None = None,
     device: str | torch.device | None = None,
     amp: bool = False,
-) -> Network:
+) -> Predictor:
     """The network of a checkpoint or of an exported file; see :class:`.Classifier`."""
     if not is_exported(checkpoint):
         return _open_checkpoint(checkpoint, config, device, amp)
@@ -132,7 +132,7 @@ def _open_checkpoint(
     config: str | Config | None,
     device: str | torch.device | None,
     amp: bool,
-) -> Network:
+) -> Predictor:
     try:
         device = torch.device(device or get_device())
         model = get_model(config, checkpoint).to(device)
@@ -155,7 +155,7 @@ def _open_checkpoint(
     number = get_num_classes(model)
     if number is None:
         raise InputError(f'checkpoint {checkpoint}: its head does not say its number of classes')
-    return Network(score, cfg, record_of(model), number)
+    return Predictor(score, cfg, record_of(model), number)
 
 
 @contextmanager
@@ -169,7 +169,7 @@ def _tf32(enabled: bool) -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
-def _open_exported(path: str | os.PathLike) -> Network:
+def _open_exported(path: str | os.PathLike) -> Predictor:
     run, record, cfg, takes_images = open_exported(path)
     _check_head(find_registered(cfg.model.get('head', {}).get('type'), MODELS), str(path))
     with DefaultScope.overwrite_default_scope('senet_mm'):
@@ -191,7 +191,7 @@ def _open_exported(path: str | os.PathLike) -> Network:
             f'exported file {path} has the names of {len(names)} classes, its network has '
             f'{number}; allowed: as many'
         )
-    return Network(score, cfg, record, number, takes_images)
+    return Predictor(score, cfg, record, number, takes_images)
 
 
 def _check_head(kind: object, where: str) -> None:
