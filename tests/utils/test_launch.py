@@ -140,8 +140,11 @@ sys.exit(launch(Path(sys.argv[1]), sys.argv[2], []))
 # Rank 1 ends after SIGTERM as one that has saved, or not.
 SAVES = """
 import os, signal, time
+from senet_mm.utils.processes import end_with_launcher
+end_with_launcher()
 ends = os.environ['RANK'] == '0' or {ends}
 signal.signal(signal.SIGTERM, lambda *_: os._exit(143) if ends else None)
+time.sleep(3)  # before it has noted the processes, the launcher has none to send signals to
 print('here', flush=True)
 while True:
     time.sleep(1)
