@@ -120,6 +120,7 @@ def test_tool_reports(digits, run_tool, tmp_path, to):
     torch.save(dict(state_dict=digits.state_dict(), meta={}), checkpoint)
     config = 'configs/digits/seresnet8_1xb64_digits.py'
     options = ['--work-dir', tmp_path, '--rounds', 2, '--images', 20]
+    options += ['--preprocessing'] if to == 'onnx' else []
     run = run_tool('tools/deploy.py', config, checkpoint, '--to', to, *options)
     assert run.returncode == 0, run.stderr
     rows = dict(line.strip('| ').split(' | ', 1) for line in run.stdout.splitlines() if '|' in line)
@@ -128,6 +129,8 @@ def test_tool_reports(digits, run_tool, tmp_path, to):
     assert float(rows['largest logit difference'].strip('| ')) < TOLERANCES[to] * spread
     agreed = int(rows['same top-1'].strip('| ').split()[0])
     assert 18 <= agreed <= 20
+    if to == 'onnx':
+        assert rows['same top-1, from images'].strip('| ') == '20 of 20 images'
     written = re.search(r'^(\S+): .*torch ', run.stdout, re.MULTILINE)[1]
     assert Path(written).exists()
     beside = json.loads(Path(written).with_suffix('.json').read_text())
