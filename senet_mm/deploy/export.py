@@ -167,9 +167,10 @@ def start_session(network: Path | bytes) -> Any:
 def start_onnx(network: Path | bytes) -> Callable[[Tensor], Tensor]:
     """An ONNX network, or its file, in onnxruntime: (N, C, H, W) -> (N, classes)."""
     session = start_session(network)
+    [given] = session.get_inputs()
 
     def run(images: Tensor) -> Tensor:
-        [logits] = session.run(None, {'images': images.cpu().numpy()})
+        [logits] = session.run(None, {given.name: images.cpu().numpy()})
         return torch.from_numpy(logits)
 
     return run

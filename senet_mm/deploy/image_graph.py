@@ -17,6 +17,8 @@ from senet_mm.utils.options import check_option
 from .resampling import FLOAT, INT64, RESIZERS, Axis, divide, resize, to_planes
 
 OPSET = 20
+# Before all names of the network.
+NETWORK = 'network/'
 
 
 def check_images(preprocessing: Mapping[str, Any]) -> None:
@@ -127,7 +129,7 @@ def add_images(
         The network with the inputs of :func:`build_preparation` and the outputs of
         :func:`build_prediction`.
     """
-    network = onnx.compose.add_prefix(network, 'network/')
+    network = onnx.compose.add_prefix(network, NETWORK)
     [image], [logits] = network.graph.input, network.graph.output
     [opset] = [entry.version for entry in network.opset_import if entry.domain == '']
     before = build_preparation(record['preprocessing'], channels, opset)

@@ -1,4 +1,4 @@
-"""The script of docs/deploy.md predicts what get_model predicts, without this project and torch."""
+"""ONNX files that take images predict what the classifier predicts, without project and torch."""
 
 import copy
 import re
@@ -13,9 +13,10 @@ from PIL import Image
 from skimage import data
 from torch import nn
 
+from senet_mm import Classifier
 from senet_mm.apis import get_config, get_model
 from senet_mm.deploy import check_with_images, compare_scores, deploy, read_record
-from senet_mm.engine.weights.record import record_of
+from senet_mm.engine.weights.record import record_of, to_meta
 from senet_mm.utils.errors import InputError
 
 from ..conftest import ROOT
@@ -73,19 +74,24 @@ def predict(model, path):
     return sample.pred_score
 
 
-def test_the_script_of_the_page_predicts_as_the_classifier(deployed, folder, tmp_path):
-    model, path = deployed
+def run_script(name, folder, *args):
+    """Run a script of docs/deploy.md where nothing but a plain machine's packages is found."""
     page = (ROOT / 'docs/deploy.md').read_text()
-    [script] = (s for s in re.findall(r'```python\n(.*?)```', page, re.S) if 'classify.py' in s)
+    [script] = (s for s in re.findall(r'```python\n(.*?)```', page, re.S) if f'# {name}' in s)
     assert len([line for line in script.splitlines() if line]) <= 16
-    (tmp_path / 'classify.py').write_text(script)
-    pictures = sorted(folder.rglob('*.*'))
+    (folder / name).write_text(script)
     blocked = f'import sys, runpy; sys.modules.update(dict.fromkeys({BLOCKED}))'
-    start = f"{blocked}; sys.argv.pop(0); runpy.run_path('classify.py', run_name='__main__')"
-    command = [sys.executable, '-c', start, 'classify.py', path, *pictures]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    start = f"{blocked}; sys.argv.pop(0); runpy.run_path('{name}', run_name='__main__')"
+    command = [sys.executable, '-c', start, name, *map(str, args)]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    lines = [line.split('\t') for line in run.stdout.splitlines()]
+    return run.stdout.splitlines()
+
+
+def test_the_page_classifies_as_the_classifier(deployed, folder, tmp_path):
+    model, path = deployed
+    pictures = sorted(folder.rglob('*.*'))
+    lines = [line.split('\t') for line in run_script('classify.py', tmp_path, path, *pictures)]
     assert len(lines) == 5 * len(pictures)
     for picture in pictures:
         expected = predict(model, picture)
@@ -94,6 +100,31 @@ def test_the_script_of_the_page_predicts_as_the_classifier(deployed, folder, tmp
         assert [name for name, _ in given] == [CLASSES[label] for label in order]
         scores = torch.tensor([float(score) for _, score in given])
         assert (scores - expected[order]).abs().max() < 1e-5
+
+
+def test_the_page_agrees_with_predict(deployed, folder, tmp_path, run_tool):
+    model, path = deployed
+    checkpoint = tmp_path / 'weights.pth'
+    torch.save(dict(state_dict=model.state_dict(), meta=to_meta(record_of(model))), checkpoint)
+    run = run_tool('tools/predict.py', checkpoint, folder, '--out', tmp_path / 'predicted.csv')
+    assert run.returncode == 0, run.stderr
+    [line] = run_script('check.py', tmp_path, path, tmp_path / 'predicted.csv')
+    number, difference = re.fullmatch(r'(\d+) images, largest difference .* (\S+)', line).groups()
+    assert int(number) == len([*folder.rglob('*.*')])
+    assert float(difference) < 1e-5
+    wrong = (tmp_path / 'predicted.csv').read_text().replace(',0.', ',0.0')
+    (tmp_path / 'predicted.csv').write_text(wrong)
+    [line] = run_script('check.py', tmp_path, path, tmp_path / 'predicted.csv')
+    assert float(line.split()[-1]) > 0.01
+
+
+def test_classifier_and_predict_take_the_file(deployed, folder):
+    model, path = deployed
+    pictures = sorted(folder.rglob('*.*'))
+    for picture, result in zip(pictures, Classifier(path)(pictures), strict=True):
+        expected = predict(model, picture)
+        assert result['pred_class'] == CLASSES[expected.argmax()]
+        assert np.abs(result['pred_scores'] - expected.numpy()).max() < 1e-5
 
 
 def test_the_pictures_are_told_apart(deployed, folder):
