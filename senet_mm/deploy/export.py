@@ -12,8 +12,9 @@ from torch._inductor import config as inductor_config
 from senet_mm.engine.speed import has_fast_bf16
 from senet_mm.utils.options import check_option
 
+from .containers import need
 from .fold import Logits, fold
-from .metadata import describe_input, need, write_record
+from .metadata import describe_input, write_record
 from .pack import pack
 from .with_images import put_images_before
 

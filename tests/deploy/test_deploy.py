@@ -95,6 +95,14 @@ def test_any_batch_from_the_file(digits, tmp_path, to):
             expected = digits(x)
             difference = torch.as_tensor(run(x)) - expected
         assert difference.norm() < TOLERANCES[to] * expected.norm()
+    x = torch.randn(2, 1, 9, 7)  # another size is right, or an error
+    if to == 'openvino':
+        with torch.no_grad():
+            expected = digits(x)
+        assert (torch.as_tensor(run(x)) - expected).norm() < TOLERANCES[to] * expected.norm()
+    else:
+        with pytest.raises(Exception, match=r'Got: 9 Expected: 8|Guard failed: .* == 8'):
+            run(x)
 
 
 @pytest.mark.slow

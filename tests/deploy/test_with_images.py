@@ -136,7 +136,7 @@ def test_the_file_says_what_it_takes_and_names_classes(deployed):
     import onnxruntime
 
     _, path = deployed
-    assert read_record(path)['input'] == 'uint8 (N, H, W, 3), RGB'
+    assert read_record(path)['input'] == 'uint8 (N, H, W, 3), RGB images'
     session = onnxruntime.InferenceSession(path)
     images = np.stack([data.coffee(), data.coffee()[::-1]])
     scores, labels, names = session.run(None, dict(images=images))
@@ -163,8 +163,8 @@ def test_a_file_without_preparation_says_what_it_wants(tmp_path):
     path = deploy(model, 'fold', torch.randn(2, 1, 8, 8), tmp_path, record_of(model)).path
     record = read_record(path)
     assert record['input'] == (
-        'float32 (N, 1, 8, 8), 1 channel(s), (0 to 255 - mean) / std, resized and cropped as '
-        'preprocessing says'
+        'float32 (N, 1, 8, 8), grey, (0 to 255 - mean) / std, resized and cropped as preprocessing '
+        'says'
     )
     assert record['preprocessing']['mean'] == model.cfg.data_preprocessor['mean']
 
