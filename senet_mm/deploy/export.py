@@ -12,8 +12,9 @@ from torch._inductor import config as inductor_config
 from senet_mm.engine.speed import has_fast_bf16
 from senet_mm.utils.options import check_option
 
+from .containers import need
 from .fold import Logits, fold
-from .metadata import describe_input, need, write_record
+from .metadata import describe_input, write_record
 from .pack import pack
 from .with_images import put_images_before
 
@@ -167,9 +168,10 @@ def start_session(network: Path | bytes) -> Any:
 def start_onnx(network: Path | bytes) -> Callable[[Tensor], Tensor]:
     """An ONNX network, or its file, in onnxruntime: (N, C, H, W) -> (N, classes)."""
     session = start_session(network)
+    [given] = session.get_inputs()
 
     def run(images: Tensor) -> Tensor:
-        [logits] = session.run(None, {'images': images.cpu().numpy()})
+        [logits] = session.run(None, {given.name: images.cpu().numpy()})
         return torch.from_numpy(logits)
 
     return run

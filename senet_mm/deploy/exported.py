@@ -16,7 +16,8 @@ from senet_mm.engine.weights.stored_config import read_stored_config
 from senet_mm.utils.errors import InputError
 
 from .export import start_openvino, start_session
-from .metadata import CONTAINERS, need, read_record
+from .containers import CONTAINERS, need
+from .metadata import read_record
 from .program import load_program
 
 Run = Callable[[Tensor], Tensor]

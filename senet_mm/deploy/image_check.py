@@ -1,5 +1,6 @@
 """An ONNX file that takes images as they are, beside the classifier that it was made from."""
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,11 @@ from mmengine.dataset import default_collate
 
 from senet_mm.datasets.images.colours import swap_red_and_blue
 from senet_mm.engine.weights.geometry import is_inner
-from senet_mm.engine.weights.preprocessing import describe_preprocessing, get_preprocessor
+from senet_mm.engine.weights.preprocessing import (
+    describe_preprocessing,
+    get_dataset,
+    get_preprocessor,
+)
 from senet_mm.registry import DATASETS
 
 from .export import start_session
@@ -19,9 +24,11 @@ from .export import start_session
 
 def decode_images(cfg: Config, indices: range) -> Iterator[np.ndarray]:
     """Images of the test set as they are decoded, uint8 (H, W, C), RGB or grey."""
-    dataset_cfg = dict(cfg.test_dataloader.dataset)
-    dataset_cfg['pipeline'] = [step for step in dataset_cfg['pipeline'] if not is_inner(step)]
-    dataset: Any = DATASETS.build(dataset_cfg)
+    decoding = copy.deepcopy(cfg)
+    owner = get_dataset(decoding, 'test_dataloader')
+    assert owner is not None  # its geometry is known
+    owner['pipeline'] = [step for step in owner['pipeline'] if not is_inner(step)]
+    dataset: Any = DATASETS.build(decoding.test_dataloader.dataset)
     is_swapped = bool(get_preprocessor(cfg).get('to_rgb'))
     is_bgr = describe_preprocessing(cfg)['channel_order'] == ('RGB' if is_swapped else 'BGR')
     for index in indices:

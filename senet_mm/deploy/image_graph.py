@@ -17,6 +17,8 @@ from senet_mm.utils.options import check_option
 from .resampling import FLOAT, INT64, RESIZERS, Axis, divide, resize, to_planes
 
 OPSET = 20
+# Before all names of the network.
+NETWORK = 'network/'
 
 
 def check_images(preprocessing: Mapping[str, Any]) -> None:
@@ -36,8 +38,6 @@ def check_images(preprocessing: Mapping[str, Any]) -> None:
     if preprocessing['resize'] is not None:
         backend, interpolation = (preprocessing[key] for key in ('backend', 'interpolation'))
         check_option(f'{problem}: interpolation of {backend}', interpolation, RESIZERS[backend])
-    if preprocessing.get('bits') == 16:
-        raise InputError(f'{problem}: images of 16 bits; allowed: bits=8')
     if is_premultiplied(preprocessing):
         raise InputError(
             f'{problem}: Resize by pillow multiplies RGBA images by alpha; allowed: ResizeEdge, cv2'
@@ -127,7 +127,7 @@ def add_images(
         The network with the inputs of :func:`build_preparation` and the outputs of
         :func:`build_prediction`.
     """
-    network = onnx.compose.add_prefix(network, 'network/')
+    network = onnx.compose.add_prefix(network, NETWORK)
     [image], [logits] = network.graph.input, network.graph.output
     [opset] = [entry.version for entry in network.opset_import if entry.domain == '']
     before = build_preparation(record['preprocessing'], channels, opset)

@@ -11,7 +11,7 @@ from senet_mm.utils.errors import InputError
 from senet_mm.utils.files import atomic_file
 from senet_mm.utils.options import check_option
 
-from .metadata import need
+from .containers import need
 
 
 def check_with_images(model: nn.Module, to: str, preprocessing: Mapping[str, Any]) -> None:

@@ -95,6 +95,14 @@ def test_any_batch_from_the_file(digits, tmp_path, to):
             expected = digits(x)
             difference = torch.as_tensor(run(x)) - expected
         assert difference.norm() < TOLERANCES[to] * expected.norm()
+    x = torch.randn(2, 1, 9, 7)  # another size is right, or an error
+    if to == 'openvino':
+        with torch.no_grad():
+            expected = digits(x)
+        assert (torch.as_tensor(run(x)) - expected).norm() < TOLERANCES[to] * expected.norm()
+    else:
+        with pytest.raises(Exception, match=r'Got: 9 Expected: 8|Guard failed: .* == 8'):
+            run(x)
 
 
 @pytest.mark.slow
@@ -120,6 +128,7 @@ def test_tool_reports(digits, run_tool, tmp_path, to):
     torch.save(dict(state_dict=digits.state_dict(), meta={}), checkpoint)
     config = 'configs/digits/seresnet8_1xb64_digits.py'
     options = ['--work-dir', tmp_path, '--rounds', 2, '--images', 20]
+    options += ['--preprocessing'] if to == 'onnx' else []
     run = run_tool('tools/deploy.py', config, checkpoint, '--to', to, *options)
     assert run.returncode == 0, run.stderr
     rows = dict(line.strip('| ').split(' | ', 1) for line in run.stdout.splitlines() if '|' in line)
@@ -128,6 +137,8 @@ def test_tool_reports(digits, run_tool, tmp_path, to):
     assert float(rows['largest logit difference'].strip('| ')) < TOLERANCES[to] * spread
     agreed = int(rows['same top-1'].strip('| ').split()[0])
     assert 18 <= agreed <= 20
+    if to == 'onnx':
+        assert rows['same top-1, from images'].strip('| ') == '20 of 20 images'
     written = re.search(r'^(\S+): .*torch ', run.stdout, re.MULTILINE)[1]
     assert Path(written).exists()
     beside = json.loads(Path(written).with_suffix('.json').read_text())

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from senet_mm.deploy import deploy, read_record, write_record
-from senet_mm.deploy.metadata import CONTAINERS
+from senet_mm.deploy.containers import CONTAINERS
 from senet_mm.utils.errors import InputError, UserError
 
 RECORD = dict(

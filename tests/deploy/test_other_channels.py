@@ -38,7 +38,7 @@ def test_16_bits_are_refused():
 
 
 @pytest.mark.parametrize(
-    ('channels', 'order'), [(1, 'grey'), (3, 'RGB'), (4, 'RGBA'), (6, 'other')]
+    ('channels', 'order'), [(1, 'grey'), (3, 'RGB'), (4, 'RGBA'), (6, 'multi-channel')]
 )
 def test_what_it_takes_in_words(channels, order):
     record = dict(preprocessing=dict(mean=None, channel_order='RGB' if channels == 3 else None))

@@ -134,7 +134,7 @@ REFUSED = {
     'Resize by pillow multiplies RGBA images': describe(
         4, resize=[20, 20], edge='short', backend='pillow', interpolation='bilinear', crop=None
     ),
-    'images of 16 bits; allowed: bits=8': describe(resize=None, crop=224, bits=16),
+    'the network was trained on images of 16 bits': describe(resize=None, crop=224, bits=16),
 }
 
 
