@@ -12,13 +12,14 @@ from mmengine.registry import DefaultScope
 
 from senet_mm.config.auto import Size, find_auto, settle, settle_as
 from senet_mm.config.keys import walk
-from senet_mm.config.values import check_values, integer, shorten
+from senet_mm.config.values import check_values, integer
 from senet_mm.datasets.alignment import parts_of
 from senet_mm.datasets.classes import get_names
 from senet_mm.datasets.folder import FolderDataset
 from senet_mm.datasets.split import SPLIT_FILE, write_split
 from senet_mm.datasets.subset import length_of
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.options import shorten
 
 from .data_loader import build_dataset
 from .resume import get_checkpoint_folder
