@@ -137,7 +137,7 @@ def _read_classes(content: Mapping, fields: Mapping, number: int) -> tuple[str, 
     return tuple(names)
 
 
-def read_images(config: HubConfig) -> dict[str, Any]:
+def describe_images(config: HubConfig) -> dict[str, Any]:
     """How images are prepared, in our words; nothing where timm's fields are not there.
 
     Raises:

@@ -12,7 +12,7 @@ from senet_mm.engine.weights.origin import LONGEST_TEXT, load_origin
 from senet_mm.engine.weights.preprocessing import check_preprocessing
 from senet_mm.engine.weights.stem import adapt_preprocessing
 
-from .hub_config import find_hub_config, read_images
+from .hub_config import describe_images, find_hub_config
 
 if TYPE_CHECKING:
     from .formats import Format
@@ -70,7 +70,7 @@ def find_hub_classes(form: 'Format', src: str | os.PathLike) -> tuple[str, ...] 
 def images_in_hub(src: Path, digest: str) -> dict[str, Any]:
     """What ``config.json`` says, which the hub keeps beside the weights of timm."""
     config = find_hub_config(src)
-    return read_images(config) if config else {}
+    return describe_images(config) if config else {}
 
 
 def images_of_torchvision(src: Path, digest: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from senet_mm.utils.errors import InputError, MissingModuleError
 from senet_mm.utils.options import check_option
 
 from .convert import read_as_ours
-from .hub_config import HubConfig, read_images
+from .hub_config import HubConfig, describe_images
 from .networks import TIMM_NETWORKS, get_network_config
 from .target import Target
 
@@ -68,7 +68,7 @@ def find_in_timm(name: str) -> Published:
     config = HubConfig(
         Path(name), architecture, fields['num_classes'], fields['input_size'][0], None, fields, None
     )
-    return Published(fields['url'], architecture, read_images(config), fields.get('license'))
+    return Published(fields['url'], architecture, describe_images(config), fields.get('license'))
 
 
 def find_in_mmpretrain(name: str) -> Published:

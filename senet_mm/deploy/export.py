@@ -61,12 +61,17 @@ def deploy(
     with torch.inference_mode(False), torch.no_grad():
         deployed = TARGETS[to](model, example, folder)
     if record is not None:
-        complete(deployed.path, record, example, with_images)
+        complete_file(deployed.path, record, example, with_images)
     return deployed
 
 
-def complete(path: Path, record: Mapping[str, Any], example: Tensor, with_images: bool) -> None:
-    """Put what :func:`deploy` says of ``record`` and ``with_images`` into a written file."""
+def complete_file(
+    path: Path, record: Mapping[str, Any], example: Tensor, with_images: bool
+) -> None:
+    """Put what :func:`deploy` says of ``record`` and ``with_images`` into a written file.
+
+    The example is (N, C, H, W).
+    """
     size = tuple(example.shape[1:])
     if with_images:
         put_images_before(path, record, channels=size[0])
@@ -147,7 +152,10 @@ def need_onnx() -> None:
 
 
 def write_onnx(model: nn.Module, example: Tensor, path: Path, early: bool = True) -> Path:
-    """Write a classifier as ONNX, float32 with a dynamic batch; ``early`` as of :func:`.fold`."""
+    """Write a classifier as ONNX, float32 with a dynamic batch.
+
+    The example is (N, C, H, W); ``early`` as of :func:`.fold`.
+    """
     torch.onnx.export(
         fold(model.cpu(), early=early), (example.cpu(),), path, dynamo=True, verbose=False,
         dynamic_shapes=ANY_BATCH, external_data=False,
@@ -185,7 +193,10 @@ def to_onnx(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
 
 
 def convert_to_openvino(model: nn.Module, example: Tensor, early: bool = True) -> Any:
-    """A classifier as an ``openvino.Model`` with a dynamic batch; ``early`` as of :func:`.fold`."""
+    """A classifier as an ``openvino.Model`` with a dynamic batch.
+
+    The example is (N, C, H, W); ``early`` as of :func:`.fold`.
+    """
     import openvino
 
     folded = fold(model.cpu(), early=early)

@@ -18,7 +18,7 @@ from senet_mm.deploy import read_record
 from senet_mm.deploy.export import convert_to_openvino
 from senet_mm.deploy.images import Images, read_images, training_set
 from senet_mm.deploy.int8 import ENGINES, candidates, check_int8, quantise, write
-from senet_mm.deploy.int8.gates import Node, find_gates
+from senet_mm.deploy.int8.gates import Node, find_gates_in_graph
 from senet_mm.deploy.report import compare_by_class, compare_logits
 from senet_mm.engine.weights.record import record_of
 from senet_mm.models.backbones import Bottleneck
@@ -143,11 +143,11 @@ def test_the_export_has_no_early_squeeze(to):
     example = torch.randn(2, 32, 4, 4)
     engine = ENGINES[to]
     with torch.no_grad():
-        gates = find_gates(engine.graph(engine.export(network, example)))
+        gates = find_gates_in_graph(engine.graph(engine.export(network, example)))
         assert len(gates.products) == 1
         if to == 'openvino':
             early = engine.graph(convert_to_openvino(network, example))
-            assert not find_gates(early).products
+            assert not find_gates_in_graph(early).products
 
 
 def test_gates_are_found_by_the_shape_of_a_graph():
@@ -165,7 +165,7 @@ def test_gates_are_found_by_the_shape_of_a_graph():
         ('of two', 'Mul', ('twice', 'other')),
         ('scaled', 'Mul', ('of two',)),
     )
-    inside, products = find_gates(graph)
+    inside, products = find_gates_in_graph(graph)
     assert inside == {'mean', 'fc', 'gate'}
     assert products == {'product'}
 

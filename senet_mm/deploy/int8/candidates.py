@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from senet_mm.deploy.export import Deployed, complete
+from senet_mm.deploy.export import Deployed, complete_file
 from senet_mm.deploy.images import Images
 from senet_mm.deploy.report import count_right
 from senet_mm.utils.errors import InputError, UserError, one_line
@@ -109,21 +109,34 @@ def quantise(
     quantised = Quantised(engine, logits, candidates, chosen)
     if max_drop is None or get_drop(quantised, test.labels) <= max_drop:
         return quantised
-    given = control()
-    if given.labels is None:
+    candidates[CONTROLLED] = _control(engine, network, calibration, test, control(), max_drop)
+    return quantised._replace(chosen=CONTROLLED)
+
+
+def _control(
+    engine: Engine,
+    network: Any,
+    calibration: Tensor,
+    test: Images,
+    control: Images,
+    max_drop: float,
+) -> Candidate:
+    """The candidate in which accuracy control on some images left layers in float."""
+    if control.labels is None:
         raise InputError('--max-drop needs labels; the images of the validation set have none')
-    labels = given.labels.cpu()
+    labels = control.labels.cpu()
 
     def method(network: Any, images: Tensor) -> Any:
-        return quantise_under_control(engine, network, images, given.inputs, labels, max_drop / 100)
+        drop = max_drop / 100
+        return quantise_under_control(engine, network, images, control.inputs, labels, drop)
 
-    candidates[CONTROLLED] = _make(engine, method, network, calibration, test)
-    if candidates[CONTROLLED].quantisers == 0:
+    controlled = _make(engine, method, network, calibration, test)
+    if controlled.quantisers == 0:
         raise InputError(
             f'--max-drop {max_drop:g}: {engine.name} under accuracy control leaves all of the '
             'network in float; nothing was written'
         )
-    return quantised._replace(chosen=CONTROLLED)
+    return controlled
 
 
 def _make(
@@ -160,7 +173,7 @@ def run_in_parts(run: Run, images: Tensor, size: int = 16) -> Tensor:
 
 
 def get_drop(quantised: Quantised, labels: Tensor | None) -> float:
-    """Accuracy that the best network loses, in percentage points."""
+    """Accuracy that the best network loses, in percentage points; labels are (N,)."""
     assert labels is not None
     after = quantised.candidates[quantised.chosen].logits
     right = [
@@ -201,6 +214,6 @@ def write(
     network = quantised.candidates[chosen].network
     engine.write(network, path)
     if record is not None:
-        complete(path, record, test.inputs[:2], with_images)
+        complete_file(path, record, test.inputs[:2], with_images)
     run, how = engine.start(network)
     return Deployed(run, path, f'{chosen}, {how}')

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from .gates import Graph, find_gates
+from .gates import Graph, find_gates_in_graph
 
 Run = Callable[[Tensor], Tensor]
 
@@ -19,7 +19,7 @@ class Engine(ABC):
     """A library; a network is an object of it.
 
     Gates stay in float. The export has no early squeeze: with it, a gate is not made of the map
-    that it multiplies, and neither the libraries nor :func:`.find_gates` recognise it.
+    that it multiplies, and neither the libraries nor :func:`.find_gates_in_graph` recognise it.
 
     Attributes:
         name: Name of the library.
@@ -93,7 +93,7 @@ def to_nncf(engine: Engine, network: Any, images: Tensor) -> tuple[dict[str, Any
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
     # In int8 the products with the gates are slower and less exact.
-    gates = find_gates(engine.graph(network))
+    gates = find_gates_in_graph(engine.graph(network))
     advanced = nncf.AdvancedQuantizationParameters(
         # By default a range is the mean over the images of their ranges, which clips half of them.
         activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX

@@ -33,7 +33,7 @@ class Gates(NamedTuple):
     products: frozenset[str]
 
 
-def find_gates(graph: Graph) -> Gates:
+def find_gates_in_graph(graph: Graph) -> Gates:
     """All gates of a graph: ``x * f(x)`` for a map ``x`` and any ``f``."""
     inside: set[str] = set()
     products = set()

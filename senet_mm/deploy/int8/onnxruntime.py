@@ -14,7 +14,7 @@ from senet_mm.deploy.export import need_onnx, start_onnx, write_onnx
 from senet_mm.utils.files import atomic_file
 
 from .engine import Engine, Run
-from .gates import Graph, Node, find_gates
+from .gates import Graph, Node, find_gates_in_graph
 
 
 class OnnxRuntime(Engine):
@@ -31,6 +31,7 @@ class OnnxRuntime(Engine):
             need('nncf', 'openvino')
 
     def export(self, model: nn.Module, example: Tensor) -> Any:
+        """The network without the early squeeze; the example is (N, C, H, W)."""
         import onnx
 
         with tempfile.TemporaryDirectory() as folder:
@@ -57,7 +58,7 @@ class OnnxRuntime(Engine):
                 per_channel=True,
                 activation_type=quantization.QuantType.QUInt8,
                 weight_type=quantization.QuantType.QInt8,
-                nodes_to_exclude=sorted(find_gates(self.graph(network)).inside),
+                nodes_to_exclude=sorted(find_gates_in_graph(self.graph(network)).inside),
             )
             return onnx.load(target)
 
@@ -93,6 +94,7 @@ class OnnxRuntime(Engine):
             file.write(network.SerializeToString())
 
     def item(self, image: Tensor) -> Any:
+        """The inputs for an image, (1, C, H, W)."""
         return {'images': image.cpu().numpy()}
 
 

@@ -32,6 +32,7 @@ class OpenVino(Engine):
         need('nncf', 'openvino')
 
     def export(self, model: nn.Module, example: Tensor) -> Any:
+        """The network without the early squeeze; the example is (N, C, H, W)."""
         return convert_to_openvino(model, example, early=False)
 
     def _quantise(
@@ -74,6 +75,7 @@ class OpenVino(Engine):
         openvino.save_model(network, path, compress_to_fp16=False)
 
     def item(self, image: Tensor) -> Any:
+        """An array of an image, (1, C, H, W)."""
         return image.cpu().numpy()
 
 
