@@ -1,6 +1,7 @@
 """A folder of pictures as a data set: classes, and a split where there is none."""
 
 import logging
+import os
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
 
@@ -60,7 +61,7 @@ class FolderDataset(CustomDataset):
         self.side = split
         self.shares = {'val': val_share, 'test': test_share}
         self.split_seed, self.split_file, self.split_digest = split_seed, split_file, split_digest
-        super().__init__(data_root=data_root, **kwargs)
+        super().__init__(data_root=os.path.expanduser(data_root), **kwargs)
 
     @property
     def root(self) -> str:
@@ -153,11 +154,11 @@ class FolderDataset(CustomDataset):
         side = self.side if self.side in split.values() else 'val'
         if paths := [path for path in pool if split.get(path) == side]:
             return paths
-        raise InputError(
-            f'{self.root} has no picture to {side} on: its pictures are not in '
-            f'{self.split_file or "a class of two and more"}; allowed: split_file=FILE, or '
-            "split='all' to test on all pictures"
-        )
+        reason, allowed = 'no class has two pictures', 'more pictures, or a larger val_share'
+        if self.split_file:
+            reason = f'none of its pictures is in {self.split_file}'
+            allowed = "split_file=FILE, or split='all' to test on all pictures"
+        raise InputError(f'{self.root} has no picture to {side} on: {reason}; allowed: {allowed}')
 
     def _number_classes(self) -> dict[str, int]:
         """The labels of the classes, by their normalised names."""

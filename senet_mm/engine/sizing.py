@@ -98,9 +98,8 @@ def _check_found(cfg: Config, found: Mapping, filename: str) -> None:
     allowed = integer(1, MAX_CLASSES)
     for path, value in found.items():
         if path.endswith('.num_classes') and not allowed.fits(value):
-            raise InputError(
-                f'checkpoint {filename} has {path}={shorten(value)}; allowed: {allowed.allowed}'
-            )
+            given = f'{path}={shorten(repr(value))}'
+            raise InputError(f'checkpoint {filename} has {given}; allowed: {allowed.allowed}')
     check_values(cfg.to_dict())
 
 

@@ -93,6 +93,10 @@ REFUSED = {
         {'train/a': 2, 'train/b': 2, 'val/a': 1, 'val/B': 1},
         "{root}/there (val) has classes that the classes of training do not have: 'B' (there: 'b')",
     ),
+    'one picture a class': (
+        {'a': 1, 'b': 1},
+        '{root}/there has no picture to val on: no class has two pictures; allowed: more pictures',
+    ),
     'two of a split': (
         {'train/a': 1, 'val/a': 1, 'valid/a': 1},
         'val and valid are both folders of val; allowed: one of them',
@@ -204,6 +208,13 @@ def test_another_folder_is_tested_as_a_whole(tmp_path):
     with pytest.raises(ValueError, match=r"no picture to val on: .* or split='all' to test on all"):
         build(other, 'test', split_file=str(file))
     assert len(build(other, 'all', split_file=str(file))) == 4
+
+
+def test_a_folder_in_the_home_folder(tmp_path, monkeypatch):
+    """No shell replaces the tilde of data_root=~/pictures."""
+    draw_folder(tmp_path / 'pictures', {'a': 2, 'b': 2})
+    monkeypatch.setenv('HOME', str(tmp_path))
+    assert len(build('~/pictures')) == 2
 
 
 def test_names_of_given_classes(tmp_path):
