@@ -112,7 +112,11 @@ def test_ways_to_give_an_image(trained, arrays, folder):
 def test_results_are_in_the_order_of_the_input(trained, folder, workers):
     classifier = Classifier(trained, batch_size=5, workers=workers)
     paths = sorted(map(str, folder.glob('*.png')))[::-1]
-    assert [result['img_path'] for result in classifier(paths)] == paths
+    one, results = Classifier(trained), classifier(paths)
+    assert [result['img_path'] for result in results] == paths
+    for path, result in zip(paths, results, strict=True):
+        [alone] = one(path)
+        assert np.allclose(result['pred_scores'], alone['pred_scores'], atol=1e-5)
 
 
 def test_best_classes(trained, arrays):
