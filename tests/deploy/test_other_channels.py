@@ -27,16 +27,6 @@ def test_four_channels(order):
     assert np.array_equal(prepared, expected.transpose(0, 3, 1, 2))
 
 
-def test_16_bits_are_refused():
-    pytest.importorskip('onnxscript')
-    from senet_mm.deploy.image_graph import check_images
-
-    with pytest.raises(
-        ValueError, match='trained on images of 16 bits, the exported one takes bytes'
-    ):
-        check_images({**PLAIN, 'channel_order': 'RGB', 'bits': 16})
-
-
 @pytest.mark.parametrize(
     ('channels', 'order'), [(1, 'grey'), (3, 'RGB'), (4, 'RGBA'), (6, 'multi-channel')]
 )

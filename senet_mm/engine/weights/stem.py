@@ -17,6 +17,7 @@ from senet_mm.models.in_channels import find_stem
 from senet_mm.utils.errors import InputError
 
 from .foreign import with_conversion
+from .misfit import describe_misfit
 
 
 def adapt_kernels(weight: Tensor, channels: int) -> Tensor:
@@ -61,6 +62,8 @@ def with_own_stem(
         return state_dict
     given, wanted = state_dict[names[0]].shape[1], own[names[0]].shape[1]
     if given != COLOURS:
+        if describe_misfit({**state_dict, **{name: own[name] for name in names}}, own):
+            return state_dict  # of another network; all that differs is said
         fitting = ' or '.join(map(str, sorted({COLOURS, wanted})))
         message = (
             f'checkpoint {filename} does not fit the model of the config: it is for images of '
