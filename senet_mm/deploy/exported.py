@@ -15,8 +15,8 @@ from senet_mm.engine.weights.preprocessing import describe_preprocessing
 from senet_mm.engine.weights.stored_config import read_stored_config
 from senet_mm.utils.errors import InputError
 
-from .export import start_openvino, start_session
 from .containers import CONTAINERS, need
+from .export import start_openvino, start_session
 from .metadata import read_record
 from .program import load_program
 
