@@ -91,8 +91,9 @@ def pages_commands(page):
 
 
 def test_from_an_empty_machine_to_a_prediction_in_four_commands(run_tool, tmp_path):
-    """Those of docs/own-pictures.md, but for pip's; then a test and a start from the weights."""
+    """Those of the README, but for pip's; then a test and a start from the weights."""
     commands = pages_commands('docs/own-pictures.md')
+    assert pages_commands('README.md') == commands[:4]
     install, sample, train, predict = commands[:4]
     assert install.startswith('pip install ')
     [test] = [line for line in commands if '/test.py' in line]
