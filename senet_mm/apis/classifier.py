@@ -1,7 +1,7 @@
 """Classes of images by a checkpoint or an exported network alone."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from senet_mm.utils.errors import InputError, answering
@@ -30,7 +30,6 @@ class Classifier:
             none.
 
     Attributes:
-        record: What the file says of itself.
         classes: Names of the classes in the order of the outputs; None where the file has none.
         num_classes: Number of classes.
 
@@ -58,11 +57,15 @@ class Classifier:
             check_integer('batch_size', batch_size)
         check_integer('workers', workers, least=0)
         self._predictor = open_predictor(checkpoint, config, device, amp)
-        self.record = self._predictor.record
         self.num_classes: int = self._predictor.num_classes
         self.classes = self._choose_classes(read_names(classes), str(checkpoint))
         self.batch_size = batch_size or self._predictor.batch_size
         self.workers = workers
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """What the file says of itself."""
+        return self._predictor.describe()
 
     def _choose_classes(
         self, given: tuple[str, ...] | None, filename: str

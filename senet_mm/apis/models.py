@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from senet_mm.models import ImageClassifier
 
 
+# Suffixes of files of weights, which no config has.
+WEIGHTS = ('.pth', '.pt', '.ckpt', '.safetensors')
+
+
 @answering
 def get_model(
     name: 'str | Config | None' = None,
@@ -28,7 +32,7 @@ def get_model(
 ) -> 'ImageClassifier':
     """A classifier by name, in eval mode: ``get_model('seresnet50_8xb32_in1k', 'weights.pth')``.
 
-    Without a name the checkpoint says which network it is: ``get_model(checkpoint='weights.pth')``.
+    Without a name the checkpoint says which network it is: ``get_model('weights.pth')``.
     The text of its config is read, never executed, and builds known classes alone. So does a
     folder in the layout of timm's hub, or a published name: ``get_model('FOLDER')``,
     ``get_model('timm://seresnet50.a1_in1k')``.
@@ -99,9 +103,11 @@ def get_model(
 
 
 def _is_checkpoint(name: object) -> bool:
-    """Whether a name is that of weights: a folder that has no config's name, or an address."""
+    """Whether a name is that of weights: a file or folder of them, no config, or an address."""
     if not isinstance(name, str | os.PathLike):
         return False
+    if str(name).endswith(WEIGHTS):
+        return True
     return '://' in str(name) or (os.path.isdir(name) and not find_project_config(str(name)))
 
 

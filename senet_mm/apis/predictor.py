@@ -38,22 +38,18 @@ class Predictor(NamedTuple):
     Attributes:
         score: Maps a batch of the pipeline to scores, (N, classes), on the CPU.
         cfg: The config.
-        record: What the file says of itself.
+        classes: Names of the classes.
         num_classes: Number of classes.
+        describe: Gives the record, what the file says of itself; to format a config takes long.
         takes_images: Whether it prepares images itself, one at a time.
     """
 
     score: Callable[[Any], Tensor]
     cfg: Config
-    record: Mapping[str, Any]
+    classes: tuple[str, ...] | None
     num_classes: int
+    describe: Callable[[], Mapping[str, Any]]
     takes_images: bool = False
-
-    @property
-    def classes(self) -> tuple[str, ...] | None:
-        """Names of the classes."""
-        names = self.record.get('classes')
-        return tuple(names) if names else None
 
     @property
     def batch_size(self) -> int:
@@ -71,7 +67,7 @@ class Predictor(NamedTuple):
         for loader in ('test_dataloader', 'val_dataloader'):
             if (steps := get_pipeline(self.cfg, loader)) is not None:
                 return steps
-        if 'resize' not in (described := self.record['preprocessing']):
+        if 'resize' not in (described := self.describe()['preprocessing']):
             raise InputError(
                 'the config has no test pipeline; allowed: one with test_dataloader.dataset'
             )
@@ -155,7 +151,9 @@ def _open_checkpoint(
     number = get_num_classes(model)
     if number is None:
         raise InputError(f'checkpoint {checkpoint}: its head does not say its number of classes')
-    return Predictor(score, cfg, record_of(model), number)
+    return Predictor(
+        score, cfg, model.dataset_meta.get('classes'), number, lambda: record_of(model)
+    )
 
 
 @contextmanager
@@ -191,7 +189,8 @@ def _open_exported(path: str | os.PathLike) -> Predictor:
             f'exported file {path} has the names of {len(names)} classes, its network has '
             f'{number}; allowed: as many'
         )
-    return Predictor(score, cfg, record, number, takes_images)
+    classes = tuple(names) if names else None
+    return Predictor(score, cfg, classes, number, lambda: record, takes_images)
 
 
 def _check_head(kind: object, where: str) -> None:

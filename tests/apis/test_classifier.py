@@ -282,6 +282,12 @@ def test_inferencers_of_mmpretrain(name, tmp_path, monkeypatch):
     assert np.array_equal(array['pred_scores'], result['pred_scores'])
 
 
+def test_record_of_a_classifier(trained):
+    record = Classifier(trained).record
+    assert (record['recipe'], record['classes']) == (NAME, list('0123456789'))
+    assert record['preprocessing']['mean'] == [78.0]
+
+
 def test_class_from_the_top_of_the_package():
     assert senet_mm.Classifier is Classifier
 

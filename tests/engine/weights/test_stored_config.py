@@ -30,7 +30,7 @@ def save(path, name=NAME, classes=None, change=lambda cfg: None, **meta):
 @pytest.mark.parametrize('name', [NAME, 'sesmallcnn_1xb64_digits', 'seresnet20_8xb16_cifar10'])
 def test_network_without_the_name_of_its_config(name, tmp_path):
     saved = save(tmp_path / 'a.pth', name)
-    model = get_model(checkpoint=tmp_path / 'a.pth')
+    model = get_model(str(tmp_path / 'a.pth'))
     state, expected = model.state_dict(), saved.state_dict()
     assert state.keys() == expected.keys()
     assert all(torch.equal(value, expected[key]) for key, value in state.items())
