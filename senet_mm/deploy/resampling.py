@@ -11,17 +11,17 @@ Source: ``Resample.c`` and ``Geometry.c`` of Pillow, ``resize.cpp`` of OpenCV.
 """
 
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import NamedTuple
 
 import onnx_ir
-import PIL
 from onnx_ir import DataType, Value
 from onnxscript import OpBuilder
 
 from .pillow_filters import FILTERS
 
 # Since this version the rows of tall images come first (found by comparing; it is not documented).
-PILLOW = int(PIL.__version__.partition('.')[0])
+PILLOW = int(version('pillow').partition('.')[0])
 DOUBLE, FLOAT, INT64, INT32 = DataType.DOUBLE, DataType.FLOAT, DataType.INT64, DataType.INT32
 
 
