@@ -14,7 +14,7 @@ from senet_mm.datasets.images.resizing import LONGEST
 from senet_mm.utils.errors import InputError
 from senet_mm.utils.options import check_option
 
-from .resampling import FLOAT, INT64, RESIZERS, Axis, divide, resize, to_planes
+from .resampling import FLOAT, INT64, RESIZERS, Axis, build_resize, divide, to_planes
 
 OPSET = 20
 # Before all names of the network.
@@ -172,7 +172,7 @@ def resize_and_crop(op: OpBuilder, images: Value, preprocessing: Mapping[str, An
     """Grey levels (N, C, h, w) of uint8 images (N, H, W, C)."""
     side = preprocessing['resize']
     if isinstance(side, int):
-        images = cut_ends(op, images)
+        images = build_cut(op, images)
     before = op.Shape(images, start=1, end=3)
     after = before if side is None else resized_size(op, before, side, preprocessing['edge'])
     wanted, first = after, after - after
@@ -185,10 +185,10 @@ def resize_and_crop(op: OpBuilder, images: Value, preprocessing: Mapping[str, An
     sizes = (op.Split(size, num_outputs=2, _outputs=2) for size in (before, after, first, wanted))
     rows, columns = (Axis(*values) for values in zip(*sizes, strict=True))
     names = preprocessing['backend'], preprocessing['interpolation']
-    return resize(op, images, rows, columns, *names)
+    return build_resize(op, images, rows, columns, *names)
 
 
-def cut_ends(op: OpBuilder, images: Value) -> Value:
+def build_cut(op: OpBuilder, images: Value) -> Value:
     """As :func:`senet_mm.datasets.images.resizing.cut_ends`."""
     size = op.Shape(images, start=1, end=3)
     kept = op.Min(size, op.ReduceMin(size, keepdims=1) * LONGEST)

@@ -11,17 +11,17 @@ Source: ``Resample.c`` and ``Geometry.c`` of Pillow, ``resize.cpp`` of OpenCV.
 """
 
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import NamedTuple
 
 import onnx_ir
-import PIL
 from onnx_ir import DataType, Value
 from onnxscript import OpBuilder
 
 from .pillow_filters import FILTERS
 
 # Since this version the rows of tall images come first (found by comparing; it is not documented).
-PILLOW = int(PIL.__version__.partition('.')[0])
+PILLOW = int(version('pillow').partition('.')[0])
 DOUBLE, FLOAT, INT64, INT32 = DataType.DOUBLE, DataType.FLOAT, DataType.INT64, DataType.INT32
 
 
@@ -41,7 +41,7 @@ class Axis(NamedTuple):
     number: Value
 
 
-def count(op: OpBuilder, first: Value, number: Value) -> Value:
+def count_from(op: OpBuilder, first: Value, number: Value) -> Value:
     """``first, first + 1, ...``, double (number,)."""
     return op.Cast(op.Range(0, op.Squeeze(number), 1) + first, to=DOUBLE)
 
@@ -64,12 +64,12 @@ def weigh(op: OpBuilder, axis: Axis, interpolation: str) -> tuple[Value, Value, 
     function, reach = FILTERS[interpolation]
     scale = divide(op, axis.before, axis.after)
     stretch = op.Max(scale, op.CastLike(1.0, scale))
-    centres = (count(op, axis.first, axis.number) + 0.5) * scale
+    centres = (count_from(op, axis.first, axis.number) + 0.5) * scale
     first = op.Max(op.Floor(centres - stretch * reach + 0.5), op.CastLike(0.0, scale))
     last = op.Min(op.Floor(centres + stretch * reach + 0.5), op.Cast(axis.before, to=DOUBLE))
     start = op.Cast(op.ReduceMin(first, keepdims=1), to=INT64)
     stop = op.Cast(op.ReduceMax(last, keepdims=1), to=INT64)
-    pixels = count(op, start, stop - start)
+    pixels = count_from(op, start, stop - start)
     inside = op.And(op.GreaterOrEqual(pixels, column(op, first)), op.Less(pixels, column(op, last)))
     weights = function(op, (pixels - column(op, centres) + 0.5) * op.Reciprocal(stretch))
     weights = op.Where(inside, weights, op.CastLike(0.0, weights))
@@ -97,10 +97,10 @@ def resize_by_pillow(
         return columns_first(op)
     lost_rows, lost_columns = (axis.before - axis.after for axis in (rows, columns))
     is_tall = op.And(op.Greater(lost_rows, lost_columns * 2), op.Greater(lost_rows, 0))
-    return choose(op, is_tall, rows_first, columns_first)
+    return build_choice(op, is_tall, rows_first, columns_first)
 
 
-def choose(
+def build_choice(
     op: OpBuilder, condition: Value, if_true: Callable[..., Value], if_false: Callable[..., Value]
 ) -> Value:
     """The result of one of two functions, of which only that one is computed."""
@@ -141,7 +141,7 @@ def find_neighbours(op: OpBuilder, axis: Axis, stop_at_ends: bool) -> Neighbours
     """The neighbours of OpenCV; beyond the first and the last pixel only columns stop."""
     last = axis.before - 1
     scale = op.Reciprocal(divide(op, axis.after, axis.before))
-    places = op.Cast((count(op, axis.first, axis.number) + 0.5) * scale - 0.5, to=FLOAT)
+    places = op.Cast((count_from(op, axis.first, axis.number) + 0.5) * scale - 0.5, to=FLOAT)
     if stop_at_ends:
         places = op.Clip(places, op.CastLike(0.0, places), op.Squeeze(op.CastLike(last, places)))
     floor = op.Floor(places)
@@ -171,7 +171,7 @@ def find_nearest(op: OpBuilder, axis: Axis, backend: str) -> Value:
     """For each wanted pixel that of the image which the nearest-pixel rule of a library takes."""
     if backend == 'cv2':
         scale = op.Reciprocal(divide(op, axis.after, axis.before))
-        places = count(op, axis.first, axis.number) * scale
+        places = count_from(op, axis.first, axis.number) * scale
         return op.Cast(op.Min(op.Floor(places), op.Cast(axis.before - 1, to=DOUBLE)), to=INT64)
     # Pillow adds step to step; a product would be rounded otherwise.
     step = divide(op, axis.before, axis.after)
@@ -180,7 +180,7 @@ def find_nearest(op: OpBuilder, axis: Axis, backend: str) -> Value:
     return op.Cast(op.Floor(places), to=INT64)
 
 
-def resize(
+def build_resize(
     op: OpBuilder, images: Value, rows: Axis, columns: Axis, backend: str, interpolation: str
 ) -> Value:
     """The wanted part of resized images, uint8 (N, H, W, C) to whole grey levels (N, C, h, w).
