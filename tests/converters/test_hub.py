@@ -19,15 +19,15 @@ from .parity import convert, image, randomise
 CLASSES = ['Kühe & Kälber', 'red tulip', 'b|c']
 
 
-@pytest.fixture(scope='module', params=[True, False], ids=['safetensors', 'pickle'])
-def theirs(request, tmp_path_factory):
+@pytest.fixture(scope='module')
+def theirs(tmp_path_factory):
     """A network of timm with three classes, and the folder that timm writes of it."""
     folder = tmp_path_factory.mktemp('theirs') / 'a folder'
     network = randomise(timm.create_model('seresnet18', num_classes=3), image(64))
     timm.models.save_for_hf(
         network,
         folder,
-        safe_serialization=request.param,
+        safe_serialization=True,
         model_config=dict(label_names=CLASSES),
         data_config=dict(crop_pct=0.95, mean=(0.5, 0.5, 0.5)),
     )
@@ -48,6 +48,19 @@ def test_a_folder_of_timm(theirs, logged):
     assert any(
         line.startswith('images: input_size=[3, 224, 224], mean') for line in logged.messages
     )
+
+
+def test_a_pickle_in_the_place_of_safetensors(theirs, tmp_path):
+    """The other file that timm writes; timm takes safetensors first."""
+    network, folder = theirs
+    (tmp_path / 'config.json').write_text((folder / 'config.json').read_text())
+    torch.save(network.state_dict(), tmp_path / 'pytorch_model.bin')
+    state = load_from_anywhere(str(tmp_path))['state_dict']
+    for name, value in load_from_anywhere(str(folder))['state_dict'].items():
+        assert torch.equal(state[name], value)
+    (tmp_path / 'model.safetensors').write_bytes(b'x')
+    with pytest.raises(UserError, match=r'model.safetensors is damaged'):
+        load_from_anywhere(str(tmp_path))
 
 
 def test_the_same_as_through_the_converter(theirs, tmp_path):

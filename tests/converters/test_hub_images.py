@@ -5,7 +5,7 @@ import math
 import pytest
 
 from senet_mm.apis import get_config, list_models
-from senet_mm.converters.hub_config import HubConfig, read_images
+from senet_mm.converters.hub_config import HubConfig, describe_images
 from senet_mm.converters.hub_images import find_share, to_hub
 from senet_mm.converters.images import IMAGENET
 from senet_mm.engine.weights.preprocessing import describe_preprocessing
@@ -14,7 +14,7 @@ from senet_mm.engine.weights.preprocessing import describe_preprocessing
 def read_back(fields):
     """Our words for what ``to_hub`` gives."""
     channels = fields['input_size'][0]
-    return read_images(HubConfig('config.json', 'resnet18', 1, channels, None, fields, None))
+    return describe_images(HubConfig('config.json', 'resnet18', 1, channels, None, fields, None))
 
 
 def test_shares():
