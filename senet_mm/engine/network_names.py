@@ -32,12 +32,24 @@ def check_names(
         ValueError: A key of ``custom_keys``, or a layer of an ``init_cfg``, is not in the network.
     """
     if isinstance(optim_wrapper, Mapping):
+        check_depths(optim_wrapper, model)
         check_custom_keys(optim_wrapper, model)
     classes = NORMS | {cls.__name__ for part in model.modules() for cls in type(part).__mro__}
     for path, layer in _initialised_layers(model_cfg):
         if layer not in classes and not hasattr(nn, layer):
             hint = suggest(layer, {*vars(nn), *classes}) or '; allowed: names of classes of layers'
             raise ValueError(f'{path}.layer={layer!r} is no layer of the network{hint}')
+
+
+def check_depths(optim_wrapper: Mapping, model: nn.Module) -> None:
+    """Raise a ValueError for learning rates by depth in a network whose depths are not known."""
+    constructor = str(optim_wrapper.get('constructor', DEFAULT)).rpartition('.')[2]
+    backbone = getattr(model, 'backbone', model)
+    if constructor == LAYER_DECAY and not hasattr(backbone, 'get_layer_depth'):
+        raise ValueError(
+            f'optim_wrapper.constructor={LAYER_DECAY!r}: {type(backbone).__name__} tells no depths '
+            'of its parameters; allowed: backbones with get_layer_depth, such as ResNet'
+        )
 
 
 def check_custom_keys(optim_wrapper: Mapping, model: nn.Module) -> None:
