@@ -30,6 +30,11 @@ def check_images(preprocessing: Mapping[str, Any]) -> None:
                 f'{problem}: it is not known what the {what} does; allowed: ClsDataPreprocessor, '
                 'and a pipeline of ResizeEdge or Resize, CenterCrop'
             )
+    if preprocessing.get('bits') == 16:
+        raise InputError(
+            f'{problem}: the network was trained on images of 16 bits, the exported one takes bytes'
+            '; allowed: without the preprocessing'
+        )
     if preprocessing['resize'] is not None:
         backend, interpolation = (preprocessing[key] for key in ('backend', 'interpolation'))
         check_option(f'{problem}: interpolation of {backend}', interpolation, RESIZERS[backend])
