@@ -96,8 +96,8 @@ def test_from_an_empty_machine_to_a_prediction_in_four_commands(run_tool, tmp_pa
     assert pages_commands('README.md') == commands[:4]
     install, sample, train, predict = commands[:4]
     assert install.startswith('pip install ')
-    [test] = [line for line in commands if '/test.py' in line]
-    [tune] = [line for line in commands if 'load_from=' in line]
+    test = next(line for line in commands if '/test.py' in line)
+    tune = next(line for line in commands if 'load_from=' in line)
     options = ['--cfg-options', *SHORT]
     for name in ('configs', 'tools'):
         (tmp_path / name).symlink_to(ROOT / name)
