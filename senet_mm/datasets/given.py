@@ -9,7 +9,7 @@ from mmengine.dataset import default_collate
 from torch.utils.data import Dataset
 
 from senet_mm.registry import TRANSFORMS
-from senet_mm.utils.errors import InputError, describe
+from senet_mm.utils.errors import describe
 
 from .images.given import to_array
 from .names import printable
@@ -67,7 +67,7 @@ class GivenImages(Dataset):
                 results = self.load(dict(img_path=os.fspath(image)))
             else:
                 results = self.convert(dict(img=to_array(image)))
-        except InputError as error:  # of a damaged image, too
+        except ValueError as error:  # of a damaged image, too
             path = f'{printable(image)}: ' if is_path else ''
             return str(error).removeprefix(path)
         except Exception as error:

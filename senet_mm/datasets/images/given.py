@@ -4,8 +4,6 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from senet_mm.utils.errors import InputError
-
 from .colours import swap_red_and_blue, to_float, to_grey, with_channels
 from .decoding import image_to_array
 
@@ -37,26 +35,26 @@ def to_array(image: object) -> np.ndarray:
             (H, W); arrays and tensors of uint8.
 
     Raises:
-        InputError: It is none of these.
+        ValueError: It is none of these.
     """
     if isinstance(image, Image.Image):
         try:
             array = image_to_array(image, 'unchanged', 8)
         except (OSError, ValueError) as error:
-            raise InputError(f'an image of Pillow cannot be used ({error})') from error
+            raise ValueError(f'an image of Pillow cannot be used ({error})') from error
     elif isinstance(image, np.ndarray):
         array = image
     elif isinstance(image, Tensor):
         array = image.detach().cpu().numpy()
         array = array.transpose(1, 2, 0) if array.ndim == 3 else array
     else:
-        raise InputError(f'an image of type {type(image).__name__}; {ALLOWED}')
+        raise ValueError(f'an image of type {type(image).__name__}; {ALLOWED}')
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or not array.size:
         shape = tuple(array.shape)
-        raise InputError(f'an image of {array.dtype} {shape}; {ALLOWED}')
+        raise ValueError(f'an image of {array.dtype} {shape}; {ALLOWED}')
     array = with_channels(array)
     if array.shape[2] not in (1, 3, 4):
-        raise InputError(f'an image of {array.shape[2]} channels, {array.shape}; {ALLOWED}')
+        raise ValueError(f'an image of {array.shape[2]} channels, {array.shape}; {ALLOWED}')
     return np.array(array, order='C') if array.shape[2] == 1 else swap_red_and_blue(array)
 
 
