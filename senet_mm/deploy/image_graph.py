@@ -38,11 +38,6 @@ def check_images(preprocessing: Mapping[str, Any]) -> None:
     if preprocessing['resize'] is not None:
         backend, interpolation = (preprocessing[key] for key in ('backend', 'interpolation'))
         check_option(f'{problem}: interpolation of {backend}', interpolation, RESIZERS[backend])
-    if preprocessing.get('bits') == 16:
-        raise InputError(
-            f'{problem}: the network was trained on images of 16 bits, the exported one takes bytes'
-            '; allowed: without the preprocessing'
-        )
     if is_premultiplied(preprocessing):
         raise InputError(
             f'{problem}: Resize by pillow multiplies RGBA images by alpha; allowed: ResizeEdge, cv2'
