@@ -66,7 +66,7 @@ class GivenImages(Dataset):
             if is_path:
                 results = self.load(dict(img_path=os.fspath(image)))
             else:
-                results = self.convert(dict(img=to_array(image)))
+                results = self.convert(dict(img=to_array(image, self.convert.bits)))
         except ValueError as error:  # of a damaged image, too
             path = f'{printable(image)}: ' if is_path else ''
             return str(error).removeprefix(path)

@@ -13,6 +13,7 @@ from PIL import Image
 import senet_mm
 from senet_mm.apis import Classifier, get_model
 from senet_mm.datasets import Digits
+from senet_mm.datasets.given import GivenImages
 from senet_mm.datasets.image_paths import find_images
 from senet_mm.datasets.images.given import convert_decoded, to_array
 from senet_mm.deploy import deploy
@@ -210,6 +211,20 @@ def test_arrays_become_what_files_are_decoded_to():
     assert convert_decoded(to_array(picture[..., 0]), 'color', 8).shape == (5, 4, 3)
     assert convert_decoded(to_array(picture), 'unchanged', 8).shape == (5, 4, 4)
     assert convert_decoded(to_array(picture), 'grayscale', 16).dtype == np.float32
+
+
+def test_images_of_16_bits(tmp_path):
+    """Whole where the config asks for them, else arrays of them are refused."""
+    grey = np.random.default_rng(0).integers(0, 2**16, (32, 32), np.uint16)
+    Image.fromarray(grey).save(tmp_path / 'a.png')
+    steps = [dict(type='LoadImage', color_type='grayscale', bits=16), dict(type='PackInputs')]
+    given = [tmp_path / 'a.png', grey, Image.open(tmp_path / 'a.png'), grey[..., None]]
+    samples = GivenImages(given, steps, 1)
+    expected = torch.from_numpy(grey / np.float32(257))[None]
+    for sample in map(samples.__getitem__, range(len(given))):
+        assert torch.allclose(sample['inputs'], expected)
+    [result] = Classifier(save(tmp_path / 'b.pth'))(grey)
+    assert result['error'].startswith('an image of uint16 (32, 32); allowed: ')
 
 
 def test_names_of_classes(tmp_path, arrays):

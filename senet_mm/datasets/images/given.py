@@ -27,19 +27,20 @@ def split(images: object) -> list:
     return [images]
 
 
-def to_array(image: object) -> np.ndarray:
+def to_array(image: object, bits: int = 8) -> np.ndarray:
     """An image as a file is decoded with ``unchanged``: uint8 (H, W, C), grey, BGR, BGR and alpha.
 
     Args:
         image: Of Pillow; an array, RGB, (H, W, C) or grey (H, W); a tensor, RGB, (C, H, W) or grey
             (H, W); arrays and tensors of uint8.
+        bits: 16 takes uint16 too, and gives that, or float32 from 0 to 255 of an image of Pillow.
 
     Raises:
         ValueError: It is none of these.
     """
     if isinstance(image, Image.Image):
         try:
-            array = image_to_array(image, 'unchanged', 8)
+            array = image_to_array(image, 'unchanged', bits)
         except (OSError, ValueError) as error:
             raise ValueError(f'an image of Pillow cannot be used ({error})') from error
     elif isinstance(image, np.ndarray):
@@ -49,7 +50,8 @@ def to_array(image: object) -> np.ndarray:
         array = array.transpose(1, 2, 0) if array.ndim == 3 else array
     else:
         raise ValueError(f'an image of type {type(image).__name__}; {ALLOWED}')
-    if array.dtype != np.uint8 or array.ndim not in (2, 3) or not array.size:
+    is_known = isinstance(image, Image.Image) or array.dtype in (np.uint8, f'uint{bits}')
+    if not is_known or array.ndim not in (2, 3) or not array.size:
         shape = tuple(array.shape)
         raise ValueError(f'an image of {array.dtype} {shape}; {ALLOWED}')
     array = with_channels(array)
