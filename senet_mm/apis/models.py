@@ -170,7 +170,8 @@ def _fuse(model: 'ImageClassifier', shape: Sequence[int]) -> None:
         reason = describe_mismatch(model, image, error)
         raise InputError(f'fuse={shape}: {reason}') from error
     verdict = fuse_tails(model, torch.randn(*shape, device=next(model.parameters()).device))
-    print_log(f'blocks: {verdict}', logger='current')
+    if not verdict.logged:
+        print_log(f'blocks: {verdict}', logger='current')
 
 
 def _take_over(cfg: 'Config', origin: 'Origin', new_head: bool, new_stem: bool) -> None:

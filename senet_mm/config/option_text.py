@@ -9,6 +9,8 @@ from mmengine.config import DictAction
 from .text import read_config_text
 
 MAX_KEY, MAX_DEPTH = 1000, 50
+# Keys of files and folders, whose names may have commas or be digits.
+PATHS = ('ann_file', 'checkpoint', 'data_prefix', 'data_root', 'load_from', 'work_dir')
 BRACKETS = {')': '(', ']': '['}
 
 
@@ -17,7 +19,8 @@ def parse_options(texts: Iterable[str], known: dict | None = None) -> dict[str, 
 
     Args:
         texts: Options. A value is a number, True, False, None, a list ``[1,2]`` or ``1,2``, a tuple
-            ``(1,2)``, a dict ``{'a': 1}`` or ``dict(a=1)``, or else a text.
+            ``(1,2)``, a dict ``{'a': 1}`` or ``dict(a=1)``, or else a text. One of a file or folder
+            (:data:`PATHS`) is a text, unless it is None or in brackets.
         known: Options that came before.
 
     Raises:
@@ -50,6 +53,8 @@ def parse_option(text: str) -> tuple[str, object]:
         # As in Python; mmengine takes lists of words without quotes as well.
         with contextlib.suppress(ValueError):
             return key, read_config_text(f'_ = {value}')['_']
+    elif key.rpartition('.')[2] in PATHS and value not in ('None', 'True', 'False'):
+        return key, value.strip('\'"')
     elif ',' not in value or _is_quoted(value):
         # mmengine would leave out the spaces.
         return key, DictAction._parse_int_float_bool(value.strip('\'"'))

@@ -12,7 +12,8 @@ from mmengine.registry import Registry
 from senet_mm import registry as registries
 from senet_mm.config.keys import READ_KEYS, check_keys, occurs, walk
 from senet_mm.utils.building import upwards
-from senet_mm.utils.options import suggest
+from senet_mm.utils.errors import InputError
+from senet_mm.utils.options import shorten, suggest
 
 from .channels import apply_with_options, check_channels
 from .modules import import_modules
@@ -166,11 +167,19 @@ def _check_kept(cfg: Config, options: dict) -> None:
 
 
 def _check_effect(path: str, cfg: Config, options: dict, option: str) -> None:
-    """Raise a ValueError for an option on a variable that changes no key that is read."""
+    """Raise a ValueError for an option on a variable that changes no key that is read.
+
+    A variable that is True or False in the config stays one of them; None, too, turns it off.
+    """
     others = {key: value for key, value in options.items() if key != option}
     try:
         without = _read(path, others)[0].to_dict()
     except ValueError:  # the config needs the option
+        return
+    value = options[option]
+    if isinstance(without.get(option), bool) and not isinstance(value, bool | None):
+        raise InputError(f'--cfg-options {option}={shorten(repr(value))}; allowed: True or False')
+    if option in without and not (value or without[option]):  # turned off, as it was
         return
     changed = {key for key, value in cfg.to_dict().items() if value != without.get(key)}
     if changed and not changed & READ_KEYS:

@@ -83,6 +83,10 @@ def list_of(kind: Kind) -> Kind:
 SIZED = one_of(AUTO)  # by the data set
 NONE = Kind('None', lambda value: value is None)
 BOOL = Kind('True or False', lambda value: isinstance(value, bool))
+FACTOR = Kind(
+    'a number above 0, up to 1',
+    lambda value: _is_finite(value) and 0 < value <= 1,  # type: ignore[operator]
+)
 TEXT = Kind('text', lambda value: isinstance(value, str) and value != '')
 LINE = Kind(
     'a text of at most 1000 characters',
@@ -155,6 +159,7 @@ KINDS: dict[str, Kind] = {
     'optim_wrapper.optimizer.momentum': number(0),
     'optim_wrapper.optimizer.weight_decay': number(0),
     'optim_wrapper.paramwise_cfg': NONE | DICT,
+    'optim_wrapper.paramwise_cfg.layer_decay_rate': FACTOR,
     'param_scheduler': NONE | DICT | DICTS,
     'randomness': DICT,
     'randomness.deterministic': BOOL,

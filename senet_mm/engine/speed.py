@@ -111,7 +111,8 @@ def fuse_for_training(runner: 'Runner') -> None:
         **options,
     )
     runner.message_hub.update_info('fuse_tails', verdict.implementation)
-    runner.logger.info(f'blocks: {verdict}')
+    if not verdict.logged:
+        runner.logger.info(f'blocks: {verdict}')
 
 
 def compiles(runner: 'Runner') -> bool:

@@ -90,7 +90,8 @@ def exchange_stem(network: nn.Module, channels: int) -> None:
         if conv.in_channels != channels:
             shape = (conv.out_channels, channels, *conv.kernel_size)
             conv.in_channels = channels
-            conv.weight = nn.Parameter(conv.weight.new_empty(shape))
+            frozen = not conv.weight.requires_grad
+            conv.weight = nn.Parameter(conv.weight.new_empty(shape), requires_grad=not frozen)
             conv.reset_parameters()
 
 

@@ -65,7 +65,7 @@ class BNInceptionOptions(BackboneOptions, total=False):
 
 
 def add_se(backbone: StagedBackbone, plain: type, layer: dict, se: dict) -> None:
-    """Put SE into a network of this module, and freeze its frozen stages with their layers.
+    """Put SE into a network of this module.
 
     Args:
         backbone: The network without SE.
@@ -81,7 +81,6 @@ def add_se(backbone: StagedBackbone, plain: type, layer: dict, se: dict) -> None
     except InputError as error:
         raise InputError(f'{error}; the network without SE is {plain.__name__}') from None
     insert_se(backbone, **{'layer': layer, **se})
-    backbone._freeze()
 
 
 def stem_of(stem: Stem, channels: int | None, deep: bool, given: dict) -> dict:

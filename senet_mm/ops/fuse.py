@@ -123,7 +123,7 @@ def fuse_tails(
         precision: Makes the context in which the network runs, such as ``torch.autocast``.
 
     Returns:
-        What was chosen and why, as a line for the log.
+        What was chosen and why, as a line for the log, which has a refusal already as a warning.
 
     Raises:
         ValueError: The implementation is unknown, or ``auto`` has no batch.

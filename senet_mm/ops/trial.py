@@ -1,7 +1,7 @@
 """Plain and fast blocks on one device: do they agree, and which is faster?"""
 
 import copy
-import warnings
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import torch
 from mmengine.dist import all_gather_object
+from mmengine.logging import print_log
 from mmengine.model import revert_sync_batchnorm
 from torch import Tensor, nn
 
@@ -28,10 +29,17 @@ Precision = Callable[[], AbstractContextManager]
 
 
 class Verdict(NamedTuple):
-    """The implementation that was chosen, and why."""
+    """The implementation that was chosen, and why.
+
+    Attributes:
+        implementation: Its name.
+        reason: Why, for the log.
+        logged: Whether the log has it already, as a warning.
+    """
 
     implementation: str
     reason: str
+    logged: bool = False
 
     def __str__(self) -> str:
         return f'{self.implementation}: {self.reason}'
@@ -113,16 +121,21 @@ def try_blocks(
     trials = all_gather_object((fault, plain, fast))
     fault = next(filter(None, (trial[0] for trial in trials)), '')
     if fault:
-        warnings.warn(f'{implementation} blocks are not used: {fault}', stacklevel=3)
-        return Verdict('reference', fault)
+        return _refuse(implementation, fault)
     plain, fast = (sum(times) for times in list(zip(*trials, strict=True))[1:])
     where = f'on {_name(x.device)} in {str(x.dtype).removeprefix("torch.")}'
     speed = f'{plain / fast:.2f} times as fast as the plain blocks {where}'
     if must_be_faster and fast >= plain:
-        reason = f'{implementation} is {speed}'
-        warnings.warn(f'{implementation} blocks are not used: {reason}', stacklevel=3)
-        return Verdict('reference', reason)
+        return _refuse(implementation, f'{implementation} is {speed}')
     return Verdict(implementation, f'{speed}, relative difference {error:.0e} at most')
+
+
+def _refuse(implementation: str, reason: str) -> Verdict:
+    """Keep the plain blocks, with a warning."""
+    verdict = Verdict('reference', reason, logged=True)
+    message = f'blocks: {verdict}; {implementation} blocks are not used'
+    print_log(message, 'current', logging.WARNING)
+    return verdict
 
 
 def _kind(block: nn.Module, x: Tensor) -> tuple:

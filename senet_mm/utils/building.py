@@ -63,7 +63,7 @@ class Explained:
             check_kinds(cfg, registry)
             built = self.build(cfg, *args, registry=registry, **kwargs)
             check_class(built, cfg, registry)
-            freeze_stages(built, cfg)
+            freeze_stages(built)
         except UserError:  # of a part, which was built in the same way
             raise
         except (TypeError, KeyError, RuntimeError) as error:
@@ -185,10 +185,15 @@ def check_class(built: object, cfg: Any, registry: Registry) -> None:
         )
 
 
-def freeze_stages(built: object, cfg: Any) -> None:
-    """Freeze stages at once; upstream does it when training starts, too late for a check."""
-    if frozen_stages(cfg) >= 0 and hasattr(built, '_freeze_stages'):
-        built._freeze_stages()
+def freeze_stages(network: object) -> None:
+    """Freeze the frozen stages of a network at once.
+
+    Many of upstream's networks do it when training starts: too late for a check, for the optimizer,
+    and for a distributed model, which waits for the gradients.
+    """
+    frozen = getattr(network, 'frozen_stages', None)
+    if isinstance(frozen, int) and frozen >= 0 and hasattr(network, '_freeze_stages'):
+        network._freeze_stages()
 
 
 def arguments(function: Callable) -> set[str]:

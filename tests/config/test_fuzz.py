@@ -108,6 +108,22 @@ def test_values(option, value):
     assert parse_option(option) == ('a', value)
 
 
+@pytest.mark.parametrize('key', ['data_root', 'load_from', 'val_dataloader.dataset.ann_file'])
+@pytest.mark.parametrize(
+    ('given', 'value'),
+    [
+        ('/scans/a, b  c', '/scans/a, b  c'),
+        ('2024', '2024'),
+        ('1e3', '1e3'),
+        ("'2024'", '2024'),
+        ('None', None),
+        ('[a,b]', ['a', 'b']),
+    ],
+)
+def test_the_name_of_a_file_is_a_text(key, given, value):
+    assert parse_option(f'{key}={given}') == (key, value)
+
+
 def test_the_same_option_twice():
     assert parse_options(['a=1', 'b=2', 'a=1']) == dict(a=1, b=2)
     with pytest.raises(ValueError, match='a is given twice, 1 and 2; allowed: once'):

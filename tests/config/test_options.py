@@ -6,6 +6,7 @@ import pytest
 
 from senet_mm.apis import get_config, list_models
 from senet_mm.cli import load_config, make_parser
+from senet_mm.registry import HOOKS
 
 DIGITS = 'seresnet8_1xb64_digits'
 IMAGENET = 'seresnet50_8xb32_in1k'
@@ -139,6 +140,33 @@ MISTAKES = [
         "'val_dataloader.dataset.metainfo.clases' is not known; did you mean 'classes'",
     ),
 ]
+
+
+RECIPE = 'seresnet18_1xb32_folder'
+WORDS = [
+    ('layer_decay', [-1, 7, 0, True, 'fast'], [None, 0.7, 1], 'a number above 0, up to 1'),
+    ('ema', [0.99, 1, 'fast'], [True, False, None], 'True or False'),
+]
+
+
+@pytest.mark.parametrize(('word', 'wrong', 'right', 'allowed'), WORDS)
+def test_words_of_the_recipes(word, wrong, right, allowed):
+    for value in right:
+        get_config(RECIPE, {word: value})
+    for value in wrong:
+        with pytest.raises(ValueError, match=f'={value!r}; allowed: {allowed}$'):
+            get_config(RECIPE, {word: value})
+
+
+@pytest.mark.parametrize('patience', [-3, 2.5, True, 0])
+def test_early_stopping_is_a_number_of_validations(patience):
+    for none in (None, False):
+        assert 'early_stopping' not in get_config(RECIPE, {'early_stopping': none}).default_hooks
+    hook = get_config(RECIPE, {'early_stopping': 2}).default_hooks.early_stopping
+    assert HOOKS.build(hook).patience == 2
+    hook = get_config(RECIPE, {'early_stopping': patience}).default_hooks.early_stopping
+    with pytest.raises(ValueError, match=f'patience={patience}; allowed: whole numbers from 1'):
+        HOOKS.build(hook)
 
 
 @pytest.mark.parametrize(('options', 'message'), MISTAKES)

@@ -1,5 +1,4 @@
 import re
-import warnings
 
 import pytest
 import torch
@@ -90,17 +89,20 @@ def seconds(choice):
 def test_a_resumed_run_has_the_blocks_that_it_had(tmp_path, first, monkeypatch):
     """Times decide under ``auto``; they must not decide anew in the middle of a run."""
     monkeypatch.setattr(trial, 'interleave', seconds(first))
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        run_digits(tmp_path, **BF16)
-        other = 'reference' if first == 'fused' else 'fused'
-        monkeypatch.setattr(trial, 'interleave', seconds(other))
-        runner = Runner.from_cfg(
-            digits(tmp_path, **{**BF16, 'train_cfg.max_epochs': 2}, resume=True)
-        )
-        runner.train()
+    run_digits(tmp_path, **BF16)
+    other = 'reference' if first == 'fused' else 'fused'
+    monkeypatch.setattr(trial, 'interleave', seconds(other))
+    runner = Runner.from_cfg(digits(tmp_path, **{**BF16, 'train_cfg.max_epochs': 2}, resume=True))
+    runner.train()
     kind = FusedBasicBlock if first == 'fused' else BasicBlock
     assert {type(block) for block in runner.model.backbone.blocks} == {kind}
+
+
+def test_a_slow_form_is_one_line_of_the_log(tmp_path, monkeypatch, recwarn):
+    monkeypatch.setattr(trial, 'interleave', seconds('reference'))
+    _, line = run_digits(tmp_path, **BF16)
+    assert re.search('reference: fused is .* times as fast .*; fused blocks are not used$', line)
+    assert not [warning for warning in recwarn if 'blocks' in str(warning.message)]
 
 
 def test_an_unknown_form(tmp_path):

@@ -132,6 +132,13 @@ def log_of(work_dir):
     return [line for log in work_dir.glob('*/*.log') for line in log.read_text().splitlines()]
 
 
+def test_frozen_stages(train):
+    """A distributed model waits for no gradient of theirs, nor of the layers in them."""
+    options = ['model.backbone.frozen_stages=2', 'train_dataloader.num_batch_per_epoch=3']
+    (first, second), *_ = train(2, *options)
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
 def test_eight_processes_run_an_epoch(train):
     models, *_ = train(8, 'train_dataloader.batch_size=8')
     for model in models[1:]:

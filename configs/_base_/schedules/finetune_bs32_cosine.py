@@ -6,7 +6,7 @@ optim_wrapper = dict(
     when='fast',
     optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=1e-4, fused=True),
 )
-if layer_decay:
+if layer_decay is not None:
     optim_wrapper.update(
         constructor='LearningRateDecayOptimWrapperConstructor',
         paramwise_cfg=dict(layer_decay_rate=layer_decay),

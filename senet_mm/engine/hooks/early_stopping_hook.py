@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from mmengine.hooks import EarlyStoppingHook as _EarlyStoppingHook
 
 from senet_mm.registry import HOOKS
+from senet_mm.utils.options import check_integer
 
 if TYPE_CHECKING:
     from senet_mm.engine.runner import Runner
@@ -12,7 +13,17 @@ if TYPE_CHECKING:
 
 @HOOKS.register_module()
 class EarlyStoppingHook(_EarlyStoppingHook):
-    """mmengine's hook, whose count and best score are part of checkpoints."""
+    """mmengine's hook, whose count and best score are part of checkpoints.
+
+    Args:
+        monitor: Name of the score.
+        patience: Validations without a better score after which the training ends.
+        **kwargs: Other arguments of mmengine's hook.
+    """
+
+    def __init__(self, monitor: str, *, patience: int = 5, **kwargs: object) -> None:
+        check_integer('patience', patience)
+        super().__init__(monitor, patience=patience, **kwargs)
 
     def before_run(self, runner: 'Runner') -> None:
         super().before_run(runner)

@@ -237,7 +237,7 @@ def set_normalisation(cfg: MutableMapping, described: Mapping) -> None:
 
 
 def set_geometry(cfg: MutableMapping, described: Mapping, loader: str = 'test_dataloader') -> None:
-    """Let a loader with a pipeline resize and crop as described; its other steps stay."""
+    """Let a loader with a pipeline resize and crop as described; other steps and channels stay."""
     dataset = get_dataset(cfg, loader)
     if dataset is None:
         return
@@ -247,7 +247,7 @@ def set_geometry(cfg: MutableMapping, described: Mapping, loader: str = 'test_da
     rest = [step for step in pipeline[first:] if not is_inner(step)]
     dataset['pipeline'] = [*pipeline[:first], *to_steps(described), *rest]
     if described.get('input_size'):
-        cfg['input_shape'] = tuple(described['input_size'])
+        cfg['input_shape'] = (count_channels(cfg), *described['input_size'][1:])
 
 
 def set_preprocessing(cfg: MutableMapping, described: Mapping) -> None:

@@ -70,7 +70,7 @@ class Block(nn.Module):
 
 
 class StagedBackbone(ScopedInit):
-    """A stem and stages; the constructor of a subclass ends with :meth:`_freeze`.
+    """A stem and stages; the constructor of a subclass ends with :meth:`_freeze_stages`.
 
     Args:
         num_stages: Number of stages.
@@ -121,7 +121,7 @@ class StagedBackbone(ScopedInit):
         """The input of the first stage for an image (N, C, H, W)."""
         raise NotImplementedError
 
-    def _freeze(self) -> None:
+    def _freeze_stages(self) -> None:
         """Set the frozen stages to eval mode, without gradients."""
         if self.frozen_stages < 0:
             return
@@ -155,7 +155,7 @@ class StagedBackbone(ScopedInit):
     def train(self, mode: bool = True) -> 'StagedBackbone':
         """Set the mode; frozen stages, and with ``norm_eval`` all batch norms, stay in eval."""
         super().train(mode)
-        self._freeze()
+        self._freeze_stages()
         if mode and self.norm_eval:
             for module in self.modules():
                 if isinstance(module, _BatchNorm):

@@ -151,7 +151,7 @@ class BNInception(StagedBackbone):
                 module = Inception(channels, row, norm_cfg, with_cp)
                 self.add_module(name, module)
                 channels = module.out_channels
-        self._freeze()
+        self._freeze_stages()
 
     @property
     def stem_modules(self) -> list[nn.Module]:

@@ -94,7 +94,7 @@ class LayeredBackbone(StagedBackbone):
         for i, blocks in enumerate(layers):
             self.add_module(f'layer{i + 1}', nn.Sequential(*blocks))
         self.tail = final
-        self._freeze()
+        self._freeze_stages()
 
     @property
     def stem_modules(self) -> list[nn.Module]:

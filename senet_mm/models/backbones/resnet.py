@@ -413,7 +413,7 @@ class ResNet(StagedBackbone):
                 )
                 channels, stride, first = blocks[-1].out_channels, 1, dilation
             self.add_module(f'layer{i + 1}', nn.Sequential(*blocks))
-        self._freeze()
+        self._freeze_stages()
 
     @classmethod
     def write_out(cls, config: dict) -> dict:

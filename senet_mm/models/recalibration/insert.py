@@ -8,6 +8,7 @@ from torch import nn
 
 from senet_mm.models.layers import ActsAt, KeepsLayers, build_layer
 from senet_mm.registry import MODELS
+from senet_mm.utils.building import freeze_stages
 from senet_mm.utils.errors import InputError
 from senet_mm.utils.options import check_config, check_integer, check_mapping, check_option
 
@@ -36,7 +37,7 @@ def insert_se(
     The layers become part of the blocks: ``BLOCK.se`` at the standard position, ``BLOCK.pre.se``
     and so on at the others. All other names in the state dict stay the same (see
     :func:`.find_shelf` for blocks that are containers). If the call raises an error, the network is
-    unchanged.
+    unchanged. The layers of frozen stages are frozen.
 
     Args:
         backbone: The network.
@@ -83,7 +84,9 @@ def insert_se(
         for site, shelf, found in zip(sites, shelves, probes, strict=True)
         if stages is None or found.stage in stages
     ]
-    return _attach_all(backbone, places, input_size)
+    paths = _attach_all(backbone, places, input_size)
+    freeze_stages(backbone)
+    return paths
 
 
 def check_se(se: object) -> None:

@@ -56,6 +56,17 @@ def test_weights_decide():
     assert adopt(cfg, origin(preprocessing=TIMM)) == []
 
 
+@pytest.mark.parametrize('channels', [1, 4])
+def test_the_geometry_of_weights_leaves_the_channels(channels, tmp_path):
+    source = get_model(with_options(input_shape=(3, 64, 64)))
+    small = dict(TIMM, resize=73, crop=64, input_size=[3, 64, 64])
+    meta = dict(config=f'{NAME}.py', preprocessing=small)
+    torch.save(dict(state_dict=source.state_dict(), meta=meta), tmp_path / 'small.pth')
+    model = get_model(NAME, str(tmp_path / 'small.pth'), in_channels=channels, num_classes=3)
+    assert model.cfg.input_shape == (channels, 64, 64)
+    assert model.cfg.test_dataloader.dataset.pipeline[2].crop_size == 64
+
+
 def test_an_option_that_contradicts_the_normalisation_is_refused():
     cfg = with_options(data_preprocessor__mean=[1, 2, 3])
     with pytest.raises(ValueError, match=r'made with mean=\[123.675, .*says mean=\[1, 2, 3\]'):
