@@ -77,7 +77,8 @@ def read_layout(root: str) -> Layout:
     if layout.is_split:
         layout.remarks['train'] += _describe_others(root, splits.values(), files, folders)
         layout.remarks['train'] += [
-            f'{reason}; training does not need it' for reason in layout.refused.values()
+            f'{reason.partition("; allowed: ")[0]}: left out, training does not need it'
+            for reason in layout.refused.values()
         ]
     return layout
 
