@@ -3,8 +3,7 @@
 import logging
 import os
 from collections.abc import Iterable, Sequence
-from functools import cached_property, lru_cache
-from itertools import groupby
+from functools import cached_property
 
 from mmengine.fileio import get_file_backend
 from mmengine.logging import print_log
@@ -15,11 +14,11 @@ from senet_mm.utils.options import check_integer, check_option, is_number
 
 from .classes import match, number_folders
 from .custom import CustomDataset
-from .images.reading import check_image
 from .layout import Layout, check_classes, class_of, read_layout
-from .names import normalise, printable
+from .names import normalise
 from .sides import check_split, describe_names, describe_sides
-from .split import Split, digest_of, make_split, read_split
+from .split import Split, digest_of, read_split
+from .whole import check_whole, split_whole
 
 # What is done with the pictures of a side, for messages.
 WORDS = {'train': 'train', 'val': 'validate', 'test': 'test'}
@@ -93,7 +92,7 @@ class FolderDataset(CustomDataset):
             check_split(split, where, self.pool, self.root, self.side == 'train')
         else:
             shares, seed = tuple(self.shares.items()), self.split_seed
-            split, damaged = _split(self.root, tuple(self.pool), shares, seed)
+            split, damaged = split_whole(self.root, tuple(self.pool), shares, seed)
             where = f'that of the pictures in {self.root} by split_seed={seed}'
             if self.side == 'train' and damaged:
                 self._say(
@@ -151,24 +150,9 @@ class FolderDataset(CustomDataset):
             paths = self._choose_from_pool(self.pool)
         if self.side == 'train':
             others = [path for path, side in self.pictures.items() if side != 'train']
-            self._check_whole(paths)
+            check_whole(self.root, paths)
             self._say(describe_sides(self.root, paths, others))
         return paths
-
-    def _check_whole(self, paths: Sequence[str]) -> None:
-        """Raise an InputError for a class without a picture that can be read; few are read."""
-        for name, group in groupby(sorted(paths, key=class_of), class_of):
-            reasons = []
-            for path in group:
-                reasons.append(_find_damage(self.root, path))
-                if reasons[-1] is None:
-                    break
-            else:
-                raise InputError(
-                    f'{self.root}: none of the {len(reasons)} pictures of class {printable(name)} '
-                    f'can be read ({reasons[0]}); allowed: a whole picture in each class folder, '
-                    'or an empty folder'
-                )
 
     def _choose_from_pool(self, pool: Sequence[str]) -> list[str]:
         split = self.pictures
@@ -211,27 +195,3 @@ class FolderDataset(CustomDataset):
     def _say(self, lines: Iterable[str]) -> None:
         for line in lines:
             print_log(line, logger='current', level=logging.WARNING)
-
-
-@lru_cache(maxsize=4)
-def _split(
-    root: str, paths: tuple[str, ...], shares: tuple[tuple[str, float], ...], seed: int
-) -> tuple[Split, list[str]]:
-    """A split, and the pictures that cannot be read; the data sets of a run make the same one."""
-    damaged: dict[str, None] = {}
-
-    def is_whole(path: str) -> bool:
-        if path not in damaged and _find_damage(root, path):
-            damaged[path] = None
-        return path not in damaged
-
-    return make_split(paths, dict(shares), seed, is_whole), list(damaged)
-
-
-def _find_damage(root: str, path: str) -> str | None:
-    """Why a picture cannot be read; None for a whole one."""
-    try:
-        check_image(get_file_backend(root).join_path(root, path))
-    except ValueError as error:
-        return f'{printable(path)}: {error}'
-    return None
