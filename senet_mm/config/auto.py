@@ -17,6 +17,8 @@ AUTO = 'auto'
 
 # An epoch has at least so many iterations, if the set has as many images.
 LEAST_BATCHES = 3
+# Images of the smallest batch: batch norms need two.
+LEAST_BATCH = 2
 # A training has so many iterations, if its epochs allow it.
 ITERATIONS = 1000
 LEAST_EPOCHS, MOST_EPOCHS = 20, 100
@@ -51,10 +53,10 @@ def _topk(cfg: Mapping, size: Size, owner: Mapping) -> tuple[int, ...]:
 
 
 def _batch_size(cfg: Mapping, size: Size, owner: Mapping) -> int:
-    """The largest power of two, up to the recipe's batch, that leaves enough batches; from 2."""
+    """The largest power of two, up to the recipe's batch, that leaves enough batches."""
     most = (cfg.get('auto_scale_lr') or {}).get('base_batch_size', 32)
     fitting = size.images // (LEAST_BATCHES * size.processes)
-    return max(2, min(most, 2 ** max(0, fitting.bit_length() - 1)))
+    return max(LEAST_BATCH, min(most, 2 ** max(0, fitting.bit_length() - 1)))
 
 
 def count_iterations(cfg: Mapping, size: Size) -> int:

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Iterable, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from mmengine.fileio import get_file_backend
 from mmengine.logging import print_log
@@ -14,11 +14,14 @@ from senet_mm.utils.options import check_integer, check_option, is_number
 
 from .classes import match, number_folders
 from .custom import CustomDataset
-from .images.reading import check_image
 from .layout import Layout, check_classes, class_of, read_layout
 from .names import normalise
-from .sides import describe_names, describe_sides
-from .split import Split, digest_of, make_split, read_split
+from .sides import check_split, describe_names, describe_sides
+from .split import Split, digest_of, read_split
+from .whole import check_whole, split_whole
+
+# What is done with the pictures of a side, for messages.
+WORDS = {'train': 'train', 'val': 'validate', 'test': 'test'}
 
 
 @DATASETS.register_module()
@@ -86,9 +89,10 @@ class FolderDataset(CustomDataset):
             return {path: side for side, paths in self.layout.images.items() for path in paths}
         if self.split_file:
             split, where = read_split(self.split_file), self.split_file
+            check_split(split, where, self.pool, self.root, self.side == 'train')
         else:
             shares, seed = tuple(self.shares.items()), self.split_seed
-            split, damaged = _split(self.root, tuple(self.pool), shares, seed)
+            split, damaged = split_whole(self.root, tuple(self.pool), shares, seed)
             where = f'that of the pictures in {self.root} by split_seed={seed}'
             if self.side == 'train' and damaged:
                 self._say(
@@ -128,9 +132,15 @@ class FolderDataset(CustomDataset):
         """The pictures of this split; logs what is not read."""
         images, remarks = self.layout.images, self.layout.remarks
         if self.side == 'all':
+            if self.layout.refused:
+                raise InputError(next(iter(self.layout.refused.values())))
             self._say(line for lines in remarks.values() for line in lines)
             return [path for paths in images.values() for path in paths]
         check_classes(self.layout)
+        if self.side in self.layout.refused:
+            raise InputError(
+                f"{self.layout.refused[self.side]}; or split='val' to test on what is validated on"
+            )
         own = self.side if self.side != 'test' or 'test' in images else 'val'
         if self.pool is None or own == 'test':
             self._say(remarks[own])
@@ -140,6 +150,7 @@ class FolderDataset(CustomDataset):
             paths = self._choose_from_pool(self.pool)
         if self.side == 'train':
             others = [path for path, side in self.pictures.items() if side != 'train']
+            check_whole(self.root, paths)
             self._say(describe_sides(self.root, paths, others))
         return paths
 
@@ -154,11 +165,17 @@ class FolderDataset(CustomDataset):
         side = self.side if self.side in split.values() else 'val'
         if paths := [path for path in pool if split.get(path) == side]:
             return paths
-        reason, allowed = 'no class has two pictures', 'more pictures, or a larger val_share'
         if self.split_file:
-            reason = f'none of its pictures is in {self.split_file}'
+            reason = f'{self.split_file} has no line for one that is there'
             allowed = "split_file=FILE, or split='all' to test on all pictures"
-        raise InputError(f'{self.root} has no picture to {side} on: {reason}; allowed: {allowed}')
+        elif not self.shares[side]:
+            reason, allowed = f'{side}_share=0', f'a larger {side}_share, or pictures in DIR/val'
+        else:
+            reason = 'no class has two that can be read'
+            allowed = 'more pictures in a class folder'
+        raise InputError(
+            f'{self.root}: no picture is left to {WORDS[side]} on: {reason}; allowed: {allowed}'
+        )
 
     def _number_classes(self) -> dict[str, int]:
         """The labels of the classes, by their normalised names."""
@@ -178,21 +195,3 @@ class FolderDataset(CustomDataset):
     def _say(self, lines: Iterable[str]) -> None:
         for line in lines:
             print_log(line, logger='current', level=logging.WARNING)
-
-
-@lru_cache(maxsize=4)
-def _split(
-    root: str, paths: tuple[str, ...], shares: tuple[tuple[str, float], ...], seed: int
-) -> tuple[Split, list[str]]:
-    """A split, and the pictures that cannot be read; the data sets of a run make the same one."""
-    backend = get_file_backend(root)
-    damaged: dict[str, None] = {}
-
-    def is_whole(path: str) -> bool:
-        try:
-            check_image(backend.join_path(root, path))
-        except ValueError:
-            damaged[path] = None
-        return path not in damaged
-
-    return make_split(paths, dict(shares), seed, is_whole), list(damaged)

@@ -1,4 +1,7 @@
-"""What spoils a validation: classes without a picture in it, pictures that are trained on too."""
+"""What spoils a validation: classes without a picture in it, pictures that are trained on too.
+
+Also a split of other pictures than those of a folder.
+"""
 
 import hashlib
 import os
@@ -7,9 +10,12 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
 from mmengine.fileio import LocalBackend, get_file_backend
 
+from senet_mm.utils.errors import InputError
+
 from .classes import list_names
 from .layout import class_of
 from .names import normalise, printable
+from .split import Split
 
 # Read of files of equal size before they are read as a whole.
 TAIL = 4096
@@ -19,6 +25,41 @@ def describe_names(root: str, what: str, names: Sequence[str]) -> str:
     """``ROOT: 12 pictures are gone (a/1.jpg, a/2.jpg, b/1.jpg, ...)``."""
     named = list_names(list(map(printable, names)))
     return f'{printable(root)}: {len(names)} {what} ({named})'
+
+
+def check_split(
+    split: Split, file: str, pictures: Iterable[str], root: str, is_trained: bool
+) -> None:
+    """Raise an InputError for a split from a file that a folder of pictures cannot have.
+
+    Args:
+        split: The split.
+        file: Where it is from, for messages.
+        pictures: Paths of the pictures of the folder.
+        root: The folder.
+        is_trained: Whether it is trained on; each class needs a picture then.
+    """
+    trained = {normalise(class_of(path)) for path, side in split.items() if side == 'train'}
+    for path, side in split.items():
+        if normalise(class_of(path)) not in trained:
+            raise InputError(
+                f'{file}: no picture of class {printable(class_of(path))} is trained on '
+                f'({side} {printable(path)}); allowed: classes with a line train PATH'
+            )
+    present = set(split) & set(pictures)
+    left = {normalise(class_of(path)) for path in present if split[path] == 'train'}
+    if is_trained and left and (gone := sorted(trained - left)):
+        raise InputError(
+            f'{root} has no picture left to train on of {len(gone)} classes in {file} '
+            f'({list_names(list(map(printable, gone)))}); allowed: the class folders as they '
+            'were, or a new training'
+        )
+    if len(present) * 2 < len(split):
+        raise InputError(
+            f'{root} has {len(present)} of the {len(split)} pictures in {file}, the split of '
+            'another folder; allowed: data_root=DIR of the training, another split_file, or '
+            "split='all' to test on all pictures"
+        )
 
 
 def describe_sides(root: str, trained: Sequence[str], others: Sequence[str]) -> Iterator[str]:

@@ -30,7 +30,7 @@ def make_split(
     seed: int,
     is_whole: Callable[[str], bool] = lambda path: True,
 ) -> Split:
-    """Split each class by the same shares; a class of one picture is trained on.
+    """Split each class by the same shares; a class of one whole picture is trained on.
 
     Args:
         paths: ``CLASS/NAME`` of the pictures.
@@ -54,6 +54,9 @@ def make_split(
             for _, path in zip(range(count), whole, strict=False):
                 split[path] = side
                 left -= 1
+        held_out = [path for path in order if split[path] != 'train']
+        if held_out and not any(is_whole(path) for path in order if split[path] == 'train'):
+            split[held_out[-1]] = 'train'
     return split
 
 
@@ -78,10 +81,10 @@ def read_split(path: str) -> Split:
     """The split in a file.
 
     Raises:
-        InputError: A line is none of a split.
+        InputError: A line is none of a split, or contradicts another one.
         FileNotFoundError: There is no such file.
     """
-    split = {}
+    split: Split = {}
     for number, line in read_lines(path):
         side, _, name = line.partition(' ')
         if side not in SIDES or not name:
@@ -89,5 +92,16 @@ def read_split(path: str) -> Split:
                 f'{path}, line {number}: {line!r}; allowed: {", ".join(SIDES)}, a space, and the '
                 'path of a picture'
             )
-        split[parse_name(name)] = side
+        picture = parse_name(name)
+        parts = picture.split('/')
+        if len(parts) < 2 or not {'', '.', '..'}.isdisjoint(parts):
+            raise InputError(
+                f'{path}, line {number}: {name}; allowed: the path of a picture from data_root, '
+                'CLASS/NAME, without . and ..'
+            )
+        if split.setdefault(picture, side) != side:
+            raise InputError(
+                f'{path}, line {number}: {name} is {side} and, in an earlier line, '
+                f'{split[picture]}; allowed: one of them'
+            )
     return split

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size, is_distributed, is_main_process
 from mmengine.registry import DefaultScope
 
-from senet_mm.config.auto import Size, find_auto, settle, settle_as
+from senet_mm.config.auto import LEAST_BATCH, Size, find_auto, settle, settle_as
 from senet_mm.config.keys import walk
 from senet_mm.config.values import check_values, integer
 from senet_mm.datasets.alignment import parts_of
@@ -55,10 +55,22 @@ def fit_to_data(cfg: Config) -> list[str]:
             'number, or metainfo=dict(classes=[...])'
         )
     images = length_of(dataset)
-    found = settle(cfg, Size(len(classes), images, _count_processes(cfg)))
+    size = Size(len(classes), images, _count_processes(cfg))
+    _check_enough(cfg, size)
+    found = settle(cfg, size)
     for part in parts_of(dataset):
         _pin(cfg, getattr(part, 'pins', {}), LOADERS[:2])  # a test may be of other weights
     return [f'{images} training images in {len(classes)} classes: {_as_options(found)}']
+
+
+def _check_enough(cfg: Config, size: Size) -> None:
+    """Raise an InputError for fewer pictures than fill the smallest batch that a rule gives."""
+    each = -(-size.images // size.processes)
+    if find_auto(cfg, 'train_dataloader.batch_size') and each < LEAST_BATCH:
+        raise InputError(
+            f'{size.images} training images are too few for {size.processes} processes: each '
+            f'needs {LEAST_BATCH}; allowed: more images, or fewer processes'
+        )
 
 
 def fit_to_checkpoint(cfg: Config, origin: Origin) -> list[str]:

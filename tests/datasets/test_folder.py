@@ -52,8 +52,10 @@ def test_no_damaged_picture_is_validated_and_every_other_kind_is(tmp_path):
             (tmp_path / name / f'{i:02}.jpg').write_bytes(data)
     val = names(build(tmp_path, 'val', val_share=0.9))
     wanted = {f'{name}/{i:02}.jpg' for name in 'ab' for i in range(len(GOOD))}
-    assert val.keys() == wanted
-    assert len(build(tmp_path, 'train', val_share=0.9)) == 2 * len(DAMAGED)
+    assert val.keys() < wanted
+    # One whole picture of each class is trained on.
+    assert len(wanted - val.keys()) == 2
+    assert len(build(tmp_path, 'train', val_share=0.9)) == 2 * (len(DAMAGED) + 1)
 
 
 @pytest.mark.parametrize('names_', [('train', 'val'), ('train', 'valid', 'test')])
@@ -76,6 +78,63 @@ def test_a_folder_for_training_alone_is_split(tmp_path):
     assert (len(build(tmp_path)), len(build(tmp_path, 'val'))) == (8, 2)
 
 
+@pytest.mark.parametrize('folder', ['', 'test'])
+def test_pictures_without_a_class_to_test_on(tmp_path, logged, folder):
+    """They stop no training, only a test."""
+    draw_folder(tmp_path, {'train/a': 3, 'train/b': 3, 'val/a': 1, 'val/b': 1, folder: 3})
+    assert (len(build(tmp_path)), len(build(tmp_path, 'val'))) == (6, 2)
+    text = logged.text
+    if not folder:
+        assert f'{tmp_path}: 3 files left out: ' in text
+        return
+    reason = f'{tmp_path}/test has 3 pictures and no class folder with pictures'
+    assert f'{reason}: left out, training does not need it' in text
+    with pytest.raises(ValueError, match=f"{reason}.*; or split='val' to test on what is valid"):
+        build(tmp_path, 'test')
+    with pytest.raises(ValueError, match=reason):
+        build(tmp_path, 'all')
+
+
+@pytest.mark.parametrize('names_', [('train', 'valid'), ('Train', 'VAL'), ('TRAIN', 'Validation')])
+def test_folders_without_pictures_beside_those_of_a_split(tmp_path, logged, names_):
+    for name in names_:
+        draw_folder(tmp_path / name, {'a': 2, 'b': 2})
+    for folder in ('labels', 'meta', 'test'):
+        (tmp_path / folder).mkdir()
+    (tmp_path / 'labels/x.csv').touch()
+    for split, folder in zip(('train', 'val', 'test'), (*names_, names_[1]), strict=True):
+        assert {path.split('/')[0] for path in names(build(tmp_path, split))} == {folder}
+    lines = [record.message for record in logged.records]
+    assert f'{tmp_path}: 3 folders without a picture (labels, meta, test) left out' in lines
+    assert f'{tmp_path}: 1 file left out: 1 .csv, the first labels/x.csv' in lines
+
+
+def test_an_empty_folder_for_validation(tmp_path, logged):
+    draw_folder(tmp_path / 'train', {'a': 5, 'b': 5})
+    (tmp_path / 'val/a').mkdir(parents=True)
+    assert (len(build(tmp_path)), len(build(tmp_path, 'val'))) == (8, 2)
+    assert '1 folders without a picture (val) left out' in logged.text
+
+
+@pytest.mark.parametrize('folder', ['', 'train/'])
+def test_a_class_of_damaged_pictures(tmp_path, folder):
+    draw_folder(tmp_path, {f'{folder}a': 4})
+    (tmp_path / f'{folder}b').mkdir()
+    for i in range(4):
+        (tmp_path / f'{folder}b/{i}.jpg').write_bytes(b'no picture')
+    message = rf'none of the 4 pictures of class b can be read \({folder}b/0.jpg: not an image; '
+    with pytest.raises(ValueError, match=message):
+        build(tmp_path)
+
+
+def test_the_only_whole_picture_of_a_class_is_trained_on(tmp_path):
+    draw_folder(tmp_path, {'a': 4, 'b': 1})
+    for i in range(8):
+        (tmp_path / f'b/{i}.jpg').write_bytes(b'no picture')
+    assert 'b/bild 0.png' in names(build(tmp_path))
+    assert {path.split('/')[0] for path in names(build(tmp_path, 'val'))} == {'a'}
+
+
 def test_a_class_may_be_named_train(tmp_path):
     draw_folder(tmp_path, {'bus': 2, 'train': 2})
     assert build(tmp_path).CLASSES == ('bus', 'train')
@@ -95,7 +154,21 @@ REFUSED = {
     ),
     'one picture a class': (
         {'a': 1, 'b': 1},
-        '{root}/there has no picture to val on: no class has two pictures; allowed: more pictures',
+        '{root}/there: no picture is left to validate on: no class has two that can be read; '
+        'allowed: more pictures in a class folder',
+    ),
+    'pictures beside a split': (
+        {'train/a': 2, 'train/b': 2, 'val/a': 1, 'extra/b': 1},
+        '{root}/there has pictures in extra, beside train, val; allowed: train, val, valid, ',
+    ),
+    'no classes to validate on': (
+        {'train/a': 2, 'train/b': 2, 'val': 3},
+        '{root}/there/val has 3 pictures and no class folder with pictures; allowed: DIR/CLASS',
+    ),
+    'two spellings of an accent': (
+        {'a\u0308': 2, '\u00e4': 2, 'b': 2},
+        '{root}/there: the class folders "a\\u0308" and "\\u00e4" have the same name, with its '
+        'accents spelled in two ways; allowed: one folder',
     ),
     'two of a split': (
         {'train/a': 1, 'val/a': 1, 'valid/a': 1},
@@ -172,10 +245,52 @@ def test_split_file_is_read_as_it_was_written(tmp_path):
     assert digest_of(split) != digest_of(split | {paths[0]: 'val'})
 
 
-def test_damaged_split_file(tmp_path):
-    (tmp_path / 'split.txt').write_text('train a/1.jpg\nnothing a/2.jpg\n')
-    with pytest.raises(ValueError, match=r"split.txt, line 2: 'nothing a/2.jpg'; allowed: train, "):
+@pytest.mark.parametrize(
+    ('line', 'message'),
+    [
+        ('nothing a/2.jpg', "'nothing a/2.jpg'; allowed: train, "),
+        ('val a/1.jpg', 'a/1.jpg is val and, in an earlier line, train; allowed: one of them'),
+        ('train ../../etc/x.png', '../../etc/x.png; allowed: the path of a picture from data_root'),
+        ('train /etc/x.png', '/etc/x.png; allowed: the path of a picture from data_root'),
+        ('train x.png', 'x.png; allowed: the path of a picture from data_root, CLASS/NAME'),
+    ],
+)
+def test_damaged_split_file(tmp_path, line, message):
+    (tmp_path / 'split.txt').write_text(f'train a/1.jpg\n{line}\n')
+    with pytest.raises(ValueError, match=re.escape(f'split.txt, line 2: {message}')):
         read_split(str(tmp_path / 'split.txt'))
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (
+            lambda side, path: ('val', path) if path[0] == 'b' else (side, path),
+            'split.txt: no picture of class b is trained on (val b/',
+        ),
+        (
+            lambda side, path: (side, path.replace('b/', 'c/')),
+            ' has no picture left to train on of 1 classes in {root}/split.txt (c); allowed: the ',
+        ),
+        (
+            lambda side, path: (side, path.replace('bild', 'photo')),
+            ' has 0 of the 20 pictures in {root}/split.txt, the split of another folder; allowed: ',
+        ),
+    ],
+)
+def test_split_file_of_other_classes(tmp_path, change, message):
+    root, file = draw_folder(tmp_path / 'there', {'a': 10, 'b': 10}), tmp_path / 'split.txt'
+    changed = [change(side, path) for path, side in build(root).pictures.items()]
+    write_split({path: side for side, path in changed}, file)
+    with pytest.raises(ValueError, match=re.escape(message.format(root=tmp_path))):
+        build(root, split_file=str(file))
+
+
+def test_names_of_a_class_that_is_gone_stay_in_a_test(tmp_path):
+    root, file = draw_folder(tmp_path / 'there', {'a': 10, 'b': 4, 'c': 10}), tmp_path / 'split.txt'
+    write_split(build(root).pictures, file)
+    (root / 'b').rename(tmp_path / 'b')
+    assert build(root, 'test', split_file=str(file)).CLASSES == ('a', 'b', 'c')
 
 
 def test_pictures_that_came_and_went_since_the_split(tmp_path, logged):
@@ -205,8 +320,11 @@ def test_another_folder_is_tested_as_a_whole(tmp_path):
     root, file = draw_folder(tmp_path / 'there', {'a': 10, 'b': 10}), tmp_path / 'split.txt'
     write_split(build(root).pictures, file)
     other = draw_folder(tmp_path / 'other', {'a': 1, 'b': 3}, ('.bmp',))
-    with pytest.raises(ValueError, match=r"no picture to val on: .* or split='all' to test on all"):
+    draw(other / 'a/bild 0.png')
+    message = f"{other} has 1 of the 20 pictures in {file}, the split of another folder; .* 'all'"
+    with pytest.raises(ValueError, match=message.replace("'all'", "split='all' to test on all")):
         build(other, 'test', split_file=str(file))
+    (other / 'a/bild 0.png').unlink()
     assert len(build(other, 'all', split_file=str(file))) == 4
 
 

@@ -8,7 +8,7 @@ import torch
 from senet_mm.apis import get_config, get_model
 from senet_mm.config.auto import Size, settle
 from senet_mm.engine import Runner
-from senet_mm.engine.sizing import fit_to_checkpoint
+from senet_mm.engine.sizing import fit_to_checkpoint, fit_to_data
 from senet_mm.engine.weights.origin import Origin
 
 from ..datasets.pictures import UNTIDY, draw, draw_folder, draw_untidy
@@ -117,6 +117,37 @@ def test_pictures_of_the_training_are_not_tested_on(config, tmp_path, by_tool):
     moved = shutil.copy(work_dir / 'epoch_1.pth', tmp_path)
     with pytest.raises(ValueError, match='the training was on another split than that of the'):
         test(moved).test()
+
+
+@pytest.mark.parametrize(('images', 'fits'), [(1, False), (2, True)])
+def test_too_few_pictures_for_the_processes(config, tmp_path, monkeypatch, images, fits):
+    """A process has two images at least, some of them a second time."""
+    draw_folder(tmp_path / 'train', {'a': 1, 'b': images})
+    draw_folder(tmp_path / 'val', {'a': 1, 'b': 1})
+    cfg = configure(config, tmp_path, tmp_path / 'work', launcher='pytorch')
+    monkeypatch.setenv('WORLD_SIZE', '2')
+    if fits:
+        fit_to_data(cfg)
+        assert cfg.train_dataloader.batch_size == 2
+        return
+    with pytest.raises(ValueError, match='2 training images are too few for 2 processes: each '):
+        fit_to_data(cfg)
+
+
+@pytest.mark.slow
+def test_the_split_of_a_training_is_not_that_of_another_folder(config, tmp_path):
+    """Neither tested on, nor resumed from after a class folder was renamed."""
+    root = draw_folder(tmp_path / 'pictures', {'a': 12, 'b': 12})
+    epochs = {'train_cfg.max_epochs': 1}
+    Runner.from_cfg(configure(config, root, tmp_path / 'work', **epochs)).train()
+    other = draw_folder(tmp_path / 'other', {'a': 2, 'b': 2})
+    cfg = configure(config, other, tmp_path / 'test')
+    tested = Runner.from_checkpoint(cfg, str(tmp_path / 'work/epoch_1.pth'))
+    with pytest.raises(ValueError, match=f'{other} has 4 of the 24 pictures in .*split.txt, the '):
+        tested.test()
+    (root / 'b').rename(root / 'c')
+    with pytest.raises(ValueError, match=r'no picture left to train on of 1 classes in .*\(b\)'):
+        Runner.from_cfg(configure(config, root, tmp_path / 'work', resume='auto')).train()
 
 
 @pytest.mark.parametrize(
