@@ -43,7 +43,8 @@ def _walk(root: str) -> Iterator[str]:
     """Reads each folder once, by its own path where it has one below ``root``."""
     top = Path(root).resolve()
     seen = {_identify(folder) for folder in top.parents}
-    folders, links = [''], []
+    folders = ['']
+    links: list[str] = []
     while folders or links:
         prefix = folders.pop() if folders else heapq.heappop(links)
         folder = os.path.join(root, prefix)

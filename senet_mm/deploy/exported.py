@@ -102,7 +102,7 @@ def _start_openvino(path: Path) -> tuple[Run, bool]:
     need('openvino', 'openvino')
     import openvino
 
-    check_regular_file(path.with_suffix('.bin'), f'file of the weights of {path}')
+    check_regular_file(path.with_suffix('.bin'), f'exported file {path}: its weights file')
     try:
         return start_openvino(openvino.Core().read_model(path))[0], False
     except Exception as error:  # RuntimeError
