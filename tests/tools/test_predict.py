@@ -265,6 +265,18 @@ def test_unknown_format(checkpoint, predict, capsys):
     assert "argument --format/--results-format: invalid choice: 'xml'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('encoding', ['utf-8', 'latin-1'])
+def test_letters_in_json(encoding):
+    """They stay letters in UTF-8; other encodings have them escaped."""
+    result = dict(img_path='b\udce4.png', pred_label=0, pred_class='Gänse 鵝', pred_score=0.5)
+    file = io.TextIOWrapper(io.BytesIO(), encoding, 'backslashreplace')
+    WRITERS['json']([result], file)
+    file.flush()
+    data = file.buffer.getvalue()
+    assert json.loads(data)[0] == result
+    assert ('Gänse 鵝'.encode() in data) == (encoding == 'utf-8')
+
+
 def test_results_of_a_file_with_odd_names():
     odd = 'a\nb\udce4.png'
     results = [dict(img_path=odd, pred_label=0, pred_class='x,"\n', pred_score=0.5)]
@@ -274,5 +286,6 @@ def test_results_of_a_file_with_odd_names():
         texts[kind] = file.getvalue()
     assert len(texts['table'].splitlines()) == 2
     assert json.loads(texts['json'])[0]['img_path'] == odd
+    assert 'b\\udce4.png' in texts['json']
     [row] = csv.DictReader(io.StringIO(texts['csv']))
     assert (row['img_path'], row['pred_class']) == (odd, 'x,"\n')
