@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import logging
 import os
+import select
 import sys
 import traceback
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -33,6 +34,8 @@ TRAINING = {
     'val_dataloader', 'val_evaluator',
 }  # fmt: skip
 LOOPS = TRAINING | {'test_cfg', 'test_dataloader', 'test_evaluator'}
+
+UNREAD = 141  # 128 + SIGPIPE, as of shells
 
 
 def _end_quietly(
@@ -162,12 +165,30 @@ def reported_errors(show_traceback: bool = False) -> Iterator[None]:
     try:
         with _as_exits(show_traceback):
             yield
+            sys.stdout.flush()
     except SystemExit as end:
+        if _stop_unread() and not isinstance(end.code, str):
+            end = SystemExit(UNREAD)
         if not _is_rank():
-            raise
+            raise end
         _leave(end.code)
     if _is_rank():
         _leave(0)
+
+
+def _stop_unread() -> bool:
+    """Whether stdout is a pipe whose reader has gone, as ``head``; no more is then written to it.
+
+    Otherwise Python would print an error when it ends.
+    """
+    poll = select.poll()
+    poll.register(1, 0)
+    unread = any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+    if unread:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.close(nowhere)
+    return unread
 
 
 def _is_rank() -> bool:
@@ -183,6 +204,10 @@ def _as_exits(show_traceback: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         sys.exit(130)  # 128 + SIGINT, as of shells
+    except BrokenPipeError as error:
+        if not _stop_unread():
+            sys.exit(_report(error, show_traceback) or 1)
+        sys.exit(UNREAD)
     except Exception as error:
         line = _report(error, show_traceback) or 1
         if (code := getattr(error, 'exit_code', 1)) == 1:

@@ -1,4 +1,7 @@
 import contextlib
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -120,3 +123,41 @@ def test_options_that_a_tool_does_not_use_are_named(tool, unused, monkeypatch, c
     with contextlib.suppress(OSError):  # there is no such checkpoint
         module.main(module.parse_args())
     assert capsys.readouterr().err == f'--cfg-options {unused}: not used by this tool\n'
+
+
+PRINTING = """
+import sys
+from senet_mm.cli import reported_errors
+with reported_errors():
+    print('line')
+    for _ in range({lines}):
+        print('line')
+    {end}
+"""
+
+
+@pytest.mark.parametrize('env', [{}, {'TORCHELASTIC_RUN_ID': '1'}])
+@pytest.mark.parametrize('lines', [1, 100_000])
+@pytest.mark.parametrize('end', ['', 'sys.exit(65)'])
+def test_a_reader_that_goes_away(lines, end, env):
+    """As ``tool | head -1``: no line, and the code of a shell's ``cat``."""
+    script = PRINTING.format(lines=lines, end=end)
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        run = subprocess.run(
+            [sys.executable, '-c', script], stdout=write, stderr=subprocess.PIPE,
+            env={**os.environ, **env}, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(write)
+    assert (run.returncode, run.stderr) == (141, b'')
+
+
+def test_a_pipe_that_breaks_elsewhere(capsys):
+    """It is an error as others: someone reads stdout."""
+
+    def break_pipe(text):
+        raise BrokenPipeError(32, text)
+
+    assert 'Broken' in line_of(break_pipe, 'Broken pipe')

@@ -53,31 +53,40 @@ def parse_args() -> argparse.Namespace:
 
 
 def choose_format(args: argparse.Namespace) -> str:
-    """The format that is given, or that of the file.
+    """The format that is given, or that of the file; a table on the screen and devices.
 
     Raises:
-        ValueError: The file cannot be written, or neither says the format.
+        ValueError: The file cannot be written, neither says the format, or they contradict.
     """
     if args.out is None:
         return args.format or 'table'
-    if not args.out.parent.is_dir():
-        raise FileNotFoundError(f'--out {args.out}: folder {args.out.parent} does not exist')
-    if args.out.is_dir():
-        raise ValueError(f'--out {args.out} is a folder; allowed: a file')
-    if args.format is None and args.out.suffix not in SUFFIXES:
+    from senet_mm.utils.files import check_writable, is_stream
+
+    try:
+        check_writable(args.out)
+    except ValueError as error:
+        raise ValueError(f'--out {error}') from error
+    by_suffix = SUFFIXES.get(args.out.suffix.lower())
+    if by_suffix is None and is_stream(args.out):
+        by_suffix = args.format or 'table'
+    if by_suffix is None and args.format is None:
         raise ValueError(f'--out {args.out}: allowed: {", ".join(SUFFIXES)}, or --format')
-    return args.format or SUFFIXES[args.out.suffix]
+    if args.format not in (None, by_suffix or args.format):
+        raise ValueError(
+            f'--format {args.format} contradicts --out {args.out}; allowed: one of both'
+        )
+    return args.format or by_suffix
 
 
 @contextmanager
 def open_results(path: Path | None) -> Iterator[TextIO]:
-    """The screen, or a file that appears when it is whole."""
-    from senet_mm.utils.files import atomic_file
+    """The screen, or a file that appears when it is whole; a device is written as it is."""
+    from senet_mm.utils.files import output_file
 
     if path is None:
         yield sys.stdout
         return
-    with atomic_file(path) as file:
+    with output_file(path) as file:
         text = io.TextIOWrapper(file, 'utf-8', 'surrogateescape', newline='')
         yield text
         text.flush()
@@ -121,11 +130,16 @@ def main(args: argparse.Namespace) -> int:
         raise ValueError('--cfg-options changes a config; allowed: with --config')
 
     from senet_mm.apis import Classifier, get_config
+    from senet_mm.apis.checks import check_images, check_not_read, check_options
     from senet_mm.datasets.image_paths import find_images
     from senet_mm.utils.errors import working
 
     log_to_stderr()
+    check_images(args.checkpoint, args.images)
+    check_options(args.checkpoint, args.config, args.device, args.amp)
     images = find_images(args.images, sys.stdin)
+    if args.out:
+        check_not_read(args.out, [args.checkpoint, args.config, args.class_map, *images])
     config = get_config(args.config, args.cfg_options) if args.config else None
     classifier = Classifier(
         args.checkpoint, config, args.device, args.batch_size, args.workers, args.amp,

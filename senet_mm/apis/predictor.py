@@ -24,8 +24,8 @@ from senet_mm.engine.weights.record import record_of
 from senet_mm.registry import MODELS
 from senet_mm.utils.building import find_registered
 from senet_mm.utils.errors import InputError
-from senet_mm.utils.files import check_regular_file
 
+from .checks import check_options
 from .models import get_model
 
 # The most that a file may choose.
@@ -110,16 +110,9 @@ def open_predictor(
     amp: bool = False,
 ) -> Predictor:
     """The network of a checkpoint or of an exported file; see :class:`.Classifier`."""
+    check_options(checkpoint, config, device, amp)
     if not is_exported(checkpoint):
         return _open_checkpoint(checkpoint, config, device, amp)
-    check_regular_file(checkpoint, 'exported file')
-    given = dict(config=config, amp=amp or None, device=device)
-    for name, value in given.items():
-        if value is not None and str(value) != 'cpu':
-            raise InputError(
-                f'{name}={value} with the exported file {checkpoint}; allowed: a checkpoint; the '
-                'file has its own config and precision, and runs on the CPU'
-            )
     return _open_exported(checkpoint)
 
 

@@ -34,7 +34,7 @@ def find_images(given: Iterable[str | os.PathLike], lines: Iterable[str] = ()) -
 def _expand(given: str, lines: Iterable[str]) -> Iterator[str]:
     if given == '-':
         for number, line in enumerate(lines, 1):
-            if name := line.rstrip('\r\n'):
+            if name := line.removeprefix('\ufeff' if number == 1 else '').rstrip('\r\n'):
                 yield from _expand_one(parse_name(name), f'line {number} of the list: ')
     else:
         yield from _expand_one(given, '')
@@ -49,16 +49,24 @@ def _expand_one(given: str, where: str) -> Iterator[str]:
     elif glob.has_magic(given):
         matches = sorted(glob.glob(given, recursive=True))
         paths = [path for path in matches if not is_ignored(Path(path).name)]
-        files = [path for path in paths if os.path.isfile(path) and _is_image(path)]
+        files = [file for path in paths for file in _images_at(path)]
         if not files:
             raise InputError(f'{where}{printable(given)} fits no image; {ALLOWED}')
-        yield from files
+        # '**' fits folders and what is in them.
+        yield from dict(zip(map(os.path.normpath, files), files, strict=True)).values()
     else:
         raise MissingFileError(f'{where}image {printable(given)} does not exist; {ALLOWED}')
 
 
 def _is_image(path: str) -> bool:
     return suffix_of(path) in EXTENSIONS
+
+
+def _images_at(path: str) -> list[str]:
+    """The image, or those of the folder, that fits a pattern."""
+    if os.path.isdir(path):
+        return [os.path.join(path, file) for file in sorted(list_files(path)) if _is_image(file)]
+    return [path] if os.path.isfile(path) and _is_image(path) else []
 
 
 def _list_folder(folder: str, where: str) -> list[str]:

@@ -1,9 +1,11 @@
 """Which files of a folder are images, and what is left out."""
 
+import heapq
 import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.logging import print_log
@@ -24,26 +26,55 @@ def is_ignored(name: str) -> bool:
 def list_files(root: str) -> Iterator[str]:
     """Paths below ``root`` of its files, in all folders, that are not ignored; in any order.
 
-    Links are followed. One to nowhere is among them, an image that cannot be read.
+    Links are followed. One to nowhere is among them, an image that cannot be read. One to a folder
+    that is read by another path, or to a folder around it, is skipped, and a line of the log says
+    so.
     """
     backend = get_file_backend(root, enable_singleton=True)
     if isinstance(backend, LocalBackend):
-        yield from _walk(root, '')
+        yield from _walk(root)
         return
     for path in backend.list_dir_or_file(root, list_dir=False, recursive=True):
         if not any(map(is_ignored, path.split('/'))):
             yield path
 
 
-def _walk(folder: str, prefix: str) -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if is_ignored(entry.name):
-                continue
-            if entry.is_dir():
-                yield from _walk(entry.path, f'{prefix}{entry.name}/')
-            elif entry.is_file() or entry.is_symlink():
-                yield prefix + entry.name
+def _walk(root: str) -> Iterator[str]:
+    """Reads each folder once, by its own path where it has one below ``root``."""
+    top = Path(root).resolve()
+    seen = {_identify(folder) for folder in top.parents}
+    folders = ['']
+    links: list[str] = []
+    while folders or links:
+        prefix = folders.pop() if folders else heapq.heappop(links)
+        folder = os.path.join(root, prefix)
+        if (identity := _identify(folder)) in seen:
+            text = f'{printable(folder)} is a link to a folder that is read, or around it: skipped'
+            print_log(text, logger='current', level=logging.WARNING)
+            continue
+        seen.add(identity)
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if is_ignored(entry.name):
+                    continue
+                if _is_folder(entry):
+                    path = f'{prefix}{entry.name}/'
+                    heapq.heappush(links, path) if entry.is_symlink() else folders.append(path)
+                elif entry.is_symlink() or entry.is_file():
+                    yield prefix + entry.name
+
+
+def _identify(folder: str | os.PathLike) -> tuple[int, int]:
+    """What the folder has by whatever path."""
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def find_folders(root: str) -> tuple[list[str], dict[str, int]]:

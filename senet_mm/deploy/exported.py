@@ -14,6 +14,7 @@ from senet_mm.engine.weights.origin import Origin
 from senet_mm.engine.weights.preprocessing import describe_preprocessing
 from senet_mm.engine.weights.stored_config import read_stored_config
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.files import check_regular_file
 
 from .containers import CONTAINERS, need
 from .export import start_openvino, start_session
@@ -42,7 +43,7 @@ class Exported(NamedTuple):
 
 def is_exported(path: str | os.PathLike) -> bool:
     """Whether a file is an exported network, by its suffix."""
-    return Path(path).suffix in CONTAINERS
+    return Path(path).suffix.lower() in CONTAINERS
 
 
 def open_exported(path: str | os.PathLike) -> Exported:
@@ -66,7 +67,7 @@ def open_exported(path: str | os.PathLike) -> Exported:
                 f'exported file {path} contradicts itself: its preprocessing has {name}={value}, '
                 f'its config {name}={given[name]}; allowed: one of both'
             )
-    run, takes_images = STARTS[Path(path).suffix](Path(path))
+    run, takes_images = STARTS[Path(path).suffix.lower()](Path(path))
     return Exported(torch.no_grad()(run), record, cfg, takes_images)
 
 
@@ -101,6 +102,7 @@ def _start_openvino(path: Path) -> tuple[Run, bool]:
     need('openvino', 'openvino')
     import openvino
 
+    check_regular_file(path.with_suffix('.bin'), f'exported file {path}: its weights file')
     try:
         return start_openvino(openvino.Core().read_model(path))[0], False
     except Exception as error:  # RuntimeError
@@ -108,7 +110,8 @@ def _start_openvino(path: Path) -> tuple[Run, bool]:
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    reason = (str(error) or type(error).__name__).splitlines()[0]
+    # OpenVINO says in the first lines where in its source it failed.
+    reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
     return InputError(f'exported file {path} cannot be run: {reason}')
 
 

@@ -67,10 +67,10 @@ def _damaged(path: Path, error: Exception) -> InputError:
 
 def _open(path: str | os.PathLike) -> tuple[Container, Path]:
     path = Path(path)
-    check_option('suffix of an exported file', path.suffix, CONTAINERS)
+    check_option('suffix of an exported file', path.suffix.lower(), CONTAINERS)
     check_regular_file(path, 'exported file')
     check_memory(path, 'exported file')
-    return CONTAINERS[path.suffix], path
+    return CONTAINERS[path.suffix.lower()], path
 
 
 def _check(record: object, path: Path) -> dict[str, Any]:

@@ -25,24 +25,79 @@ TEMPORARY = '.*.tmp'
 def atomic_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """A file to write that appears at ``path`` once its last byte is on the disk.
 
-    After an error ``path`` is unchanged, and its folder holds no other file.
+    A link stays, and the file that it leads to is replaced. After an error ``path`` is unchanged,
+    and its folder holds no other file.
 
     Raises:
         FileNotFoundError: The folder does not exist.
+        InputError: There is something else than a file, such as a folder, a device or a fifo.
+        OSError: Of the folder, with ``path`` as its name.
     """
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f'folder {path.parent} does not exist')
-    temporary = path.with_name(f'.{secrets.token_hex(8)}.tmp')
+    target = _find_target(path)
+    temporary = _make_beside(target, path)
     try:
-        with open(temporary, 'xb') as file:
+        with open(temporary, 'wb') as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _flush_folder(path.parent)
+        os.replace(temporary, target)
+        _flush_folder(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def output_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """Like :func:`atomic_file`; a character device and a fifo are written as they are."""
+    if not is_stream(path):
+        with atomic_file(path) as file:
+            yield file
+        return
+    with open(path, 'ab') as file:  # stdout may be a file that has content
+        yield file
+
+
+def is_stream(path: str | os.PathLike) -> bool:
+    """Whether a path is written as it is: a character device, a fifo, or this process's stdout."""
+    try:
+        status = os.stat(path)
+        is_stdout = os.path.samestat(status, os.fstat(1))
+    except OSError:
+        return False
+    return is_stdout or stat.S_ISCHR(status.st_mode) or stat.S_ISFIFO(status.st_mode)
+
+
+def check_writable(path: str | os.PathLike) -> None:
+    """Raise what :func:`output_file` would raise, before there is anything to write."""
+    if not is_stream(path):
+        _make_beside(_find_target(path), path).unlink()
+
+
+def _find_target(path: str | os.PathLike) -> Path:
+    """Where a file is written: at a path, or where the link leads that is there.
+
+    Raises:
+        FileNotFoundError: Its folder does not exist.
+        InputError: There is something else than a file.
+    """
+    path = Path(path)
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f'folder {target.parent} does not exist')
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise InputError(f'{path} is {name_kind(path)}; allowed: a file, or a new name')
+    return target
+
+
+def _make_beside(target: Path, given: str | os.PathLike) -> Path:
+    """A new file in the folder of another; an error names the path that was given."""
+    temporary = target.with_name(f'.{secrets.token_hex(8)}.tmp')
+    try:
+        open(temporary, 'xb').close()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(given)) from error
+    return temporary
 
 
 def _flush_folder(folder: Path) -> None:

@@ -1,7 +1,9 @@
 """Predictions as a table, CSV or JSON; see :class:`senet_mm.apis.Classifier`."""
 
+import codecs
 import csv
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TextIO
 
@@ -37,9 +39,17 @@ def write_json_list(results: Iterable[Mapping[str, Any]], file: TextIO) -> None:
     before = '[\n'
     for result in results:
         kept = {key: result[key] for key in (*KEYS, *TOP_KEYS) if key in result}
-        file.write(before + json.dumps(kept))
+        file.write(before + _to_json(kept, file.encoding))
         before = ',\n'
     file.write('\n]\n' if before != '[\n' else '[]\n')
+
+
+def _to_json(value: Mapping[str, Any], encoding: str | None) -> str:
+    """A value as JSON; letters stay where the file is UTF-8, bytes that are not are escaped."""
+    if codecs.lookup(encoding or 'utf-8').name != 'utf-8':
+        return json.dumps(value)
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub('[\ud800-\udfff]', lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def write_table(results: Iterable[Mapping[str, Any]], file: TextIO) -> None:

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from senet_mm.datasets.images.given import convert_decoded, to_array
 from senet_mm.deploy import deploy
 from senet_mm.engine import Runner
 from senet_mm.engine.weights.record import record_of, to_meta
+from senet_mm.utils.errors import UserError
 
 from ..conftest import load_tool
 from ..engine.test_runner import digits
@@ -342,3 +344,27 @@ def test_paths_without_an_image(given, tmp_path, monkeypatch):
 def test_a_list_without_a_line():
     with pytest.raises(ValueError, match=r'^there is no image; allowed: files, folders'):
         find_images(['-'], ['\n'])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('target', ['fold', 'onnx', 'openvino'])
+def test_exported_file_with_its_suffix_in_capitals(trained, arrays, tmp_path, target):
+    model = get_model(checkpoint=trained)
+    path = Path(deploy(model, target, torch.randn(2, 1, 8, 8), tmp_path, record_of(model)).path)
+    expected = Classifier(path)(arrays)
+    path = path.rename(path.with_suffix(path.suffix.upper()))
+    assert (scores_of(Classifier(path)(arrays)) == scores_of(expected)).all()
+
+
+@pytest.mark.slow
+def test_openvino_without_its_weights(trained, tmp_path):
+    model = get_model(checkpoint=trained)
+    path = deploy(model, 'openvino', torch.randn(2, 1, 8, 8), tmp_path, record_of(model)).path
+    weights = Path(path).with_suffix('.bin')
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(UserError, match=f'^exported file {path} cannot be run: Incorrect weights'):
+        Classifier(path)
+    weights.unlink()
+    message = f'^exported file {path}: its weights file {weights} does not exist$'
+    with pytest.raises(UserError, match=message):
+        Classifier(path)

@@ -93,6 +93,27 @@ def test_links_are_followed_and_pipes_are_not_read(tmp_path):
     assert find_folders(str(tmp_path / 'set')) == (['a'], {'a': 0})
 
 
+def test_links_that_lead_around(tmp_path, logged):
+    """Each folder is read once, by its own path; a line names each link that is skipped."""
+    folder, other = tmp_path / 'around/set', tmp_path / 'other'
+    for name in ('a/x.jpg', 'b/y.jpg'):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).touch()
+    other.mkdir()
+    (other / 'z.jpg').touch()
+    links = {'self': '.', 'a/up': '..', '0b': 'b', 'b/a': '../a', 'root': tmp_path, 'c': other}
+    for name, target in {**links, 'd': other, 'loop': 'loop', 'loop.jpg': 'loop.jpg'}.items():
+        (folder / name).symlink_to(target)
+    expected = ['a/x.jpg', 'b/y.jpg', 'c/z.jpg', 'loop', 'loop.jpg']
+    assert sorted(list_files(str(folder))) == expected
+    lines = [record.message for record in logged.records if 'skipped' in record.message]
+    assert sorted(line.split('/ is a link')[0] for line in lines) == sorted(
+        f'{folder}/{name}' for name in ('self', 'a/up', '0b', 'b/a', 'root', 'd')
+    )
+    (tmp_path / 'alias').symlink_to(folder)
+    assert sorted(list_files(str(tmp_path / 'alias'))) == expected
+
+
 def test_verify_looks_at_the_same_files(root, run_tool):
     run = run_tool('tools/dataset_tools/verify.py', root / 'train', '--workers', 1)
     assert run.returncode == 0, run.stderr

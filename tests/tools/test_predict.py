@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import os
 import re
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from PIL import Image
 
 from senet_mm.apis import Classifier, get_model
 from senet_mm.engine.weights.record import record_of, to_meta
+from senet_mm.utils.errors import UserError
 from senet_mm.utils.predictions import WRITERS
 
 from ..conftest import load_tool
@@ -155,6 +158,29 @@ MISTAKES = {
     ),
     'device': (['CHECKPOINT', 'b.png', '--device', 'none'], r'device=none: .*; allowed: cpu, cuda'),
     'hostile file': (['hostile.pth', 'b.png'], 'checkpoint hostile.pth is refused: it refers to'),
+    'second checkpoint': (
+        ['best_1.pth', 'best_2.pth', 'b.png'],
+        '^two checkpoints: best_1.pth, best_2.pth; allowed: one, and then images$',
+    ),
+    'exported files': (['a.onnx', 'b.png', 'c.ONNX', 'd.xml'], '^3 checkpoints: a.onnx, c.ONNX, d'),
+    'order': (['b.png', 'a.pth'], '^a.pth after b.png; allowed: the checkpoint first$'),
+    'contradiction': (
+        ['CHECKPOINT', 'b.png', '--out', 'a.CSV', '--format', 'json'],
+        '^--format json contradicts --out a.CSV; allowed: one of both$',
+    ),
+    'image out': (
+        ['CHECKPOINT', 'sub', '--out', 'b.png', '--format', 'csv'],
+        '^--out b.png exists, and is no file of results; allowed: another name$',
+    ),
+    'list out': (
+        ['CHECKPOINT', 'b.png', '--class-map', 'names.txt', '--out', 'names.txt'],
+        '^--out names.txt is read, as names.txt; allowed: another name$',
+    ),
+    'meta': (['CHECKPOINT', 'b.png', '--device', 'meta'], '^device=meta holds no values; allowed'),
+    'config of an exported file': (
+        ['text.onnx', 'b.png', '--config', NAME],
+        f'^config={NAME} with the exported file text.onnx; allowed: a checkpoint',
+    ),
     'text': (['text.onnx', 'b.png'], 'exported file text.onnx is damaged or no .onnx'),
 }
 
@@ -166,6 +192,7 @@ def test_mistakes(name, checkpoint, pictures, predict, monkeypatch):
     monkeypatch.chdir(pictures)
     (pictures / 'empty').mkdir()
     (pictures / 'text.onnx').write_text('text')
+    (pictures / 'names.txt').write_text('a')
     file, proof = save_hostile(pictures, torch.save)
     file.rename('hostile.pth')
     arguments, message = MISTAKES[name]
@@ -174,7 +201,53 @@ def test_mistakes(name, checkpoint, pictures, predict, monkeypatch):
         predict(*arguments)
     assert '\n' not in str(raised.value)
     assert not proof.exists()
+    assert (pictures / 'names.txt').read_text() == 'a'
+    assert Image.open(pictures / 'b.png').size == (8, 8)
     assert not (pictures / 'a.xlsx').exists()
+
+
+def test_checkpoint_is_not_overwritten(checkpoint, pictures, tmp_path, predict):
+    """Under any name: a link to it with the suffix of a table."""
+    before = checkpoint.read_bytes()
+    (tmp_path / 'a.csv').symlink_to(checkpoint)
+    with pytest.raises(ValueError, match=r'a\.csv is read, as .*a\.pth; allowed: another name'):
+        predict(checkpoint, pictures / 'b.png', '--out', tmp_path / 'a.csv')
+    assert checkpoint.read_bytes() == before
+
+
+def test_fifo_is_written(checkpoint, pictures, tmp_path, predict):
+    os.mkfifo(tmp_path / 'fifo')
+    read = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / 'fifo').read_text()))
+    reader.start()
+    predict(checkpoint, pictures / 'b.png', '--format', 'csv', '--out', tmp_path / 'fifo')
+    reader.join()
+    assert read[0].startswith('img_path,')
+    assert (tmp_path / 'fifo').is_fifo()
+
+
+def test_pattern_that_fits_folders(checkpoint, pictures, predict):
+    """Folders are read, once, and those without images are passed over."""
+    (pictures / 'empty').mkdir()
+    (pictures / 'a.jpg').unlink()
+    expected = [str(pictures / name) for name in ('b.png', 'sub/c.bmp', 'ä.PNG')]
+    for pattern in ('*', '**', '../my*'):
+        _, out, _ = predict(checkpoint, pictures / pattern, '--format', 'json')
+        paths = [os.path.normpath(result['img_path']) for result in json.loads(out)]
+        assert paths == expected
+    with pytest.raises(ValueError, match='fits no image'):
+        predict(checkpoint, pictures / 'em*')
+
+
+def test_list_with_a_byte_order_mark(checkpoint, pictures, predict):
+    name = str(pictures / 'b.png')
+    _, out, _ = predict(checkpoint, '-', '--format', 'json', stdin=f'\ufeff{name}\r\n')
+    assert [result['img_path'] for result in json.loads(out)] == [name]
+
+
+def test_arguments_of_classifier(checkpoint):
+    with pytest.raises(UserError, match=r'^config=5; allowed: name or path of a config, or a conf'):
+        Classifier(checkpoint, config=5)
 
 
 @pytest.mark.parametrize('is_terminal', [False, True])
@@ -192,6 +265,18 @@ def test_unknown_format(checkpoint, predict, capsys):
     assert "argument --format/--results-format: invalid choice: 'xml'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('encoding', ['utf-8', 'latin-1'])
+def test_letters_in_json(encoding):
+    """They stay letters in UTF-8; other encodings have them escaped."""
+    result = dict(img_path='b\udce4.png', pred_label=0, pred_class='Gänse 鵝', pred_score=0.5)
+    file = io.TextIOWrapper(io.BytesIO(), encoding, 'backslashreplace')
+    WRITERS['json']([result], file)
+    file.flush()
+    data = file.buffer.getvalue()
+    assert json.loads(data)[0] == result
+    assert ('Gänse 鵝'.encode() in data) == (encoding == 'utf-8')
+
+
 def test_results_of_a_file_with_odd_names():
     odd = 'a\nb\udce4.png'
     results = [dict(img_path=odd, pred_label=0, pred_class='x,"\n', pred_score=0.5)]
@@ -201,5 +286,6 @@ def test_results_of_a_file_with_odd_names():
         texts[kind] = file.getvalue()
     assert len(texts['table'].splitlines()) == 2
     assert json.loads(texts['json'])[0]['img_path'] == odd
+    assert 'b\\udce4.png' in texts['json']
     [row] = csv.DictReader(io.StringIO(texts['csv']))
     assert (row['img_path'], row['pred_class']) == (odd, 'x,"\n')

@@ -1,10 +1,17 @@
 import os
 import socket
 import stat
+import threading
 
 import pytest
 
-from senet_mm.utils.files import atomic_file, check_inside, check_regular_file
+from senet_mm.utils.files import (
+    atomic_file,
+    check_inside,
+    check_regular_file,
+    check_writable,
+    output_file,
+)
 
 
 def test_file_is_new_or_replaced(tmp_path):
@@ -46,6 +53,106 @@ def test_missing_folder(tmp_path):
 def make_socket(path):
     with socket.socket(socket.AF_UNIX) as opened:
         opened.bind(str(path))
+
+
+WRITE = (atomic_file, output_file)
+
+
+@pytest.mark.parametrize('write', WRITE)
+@pytest.mark.parametrize('is_there', [True, False])
+def test_link_stays(tmp_path, write, is_there):
+    """The file that it leads to, by another link, is replaced or made."""
+    (tmp_path / 'real').mkdir()
+    if is_there:
+        (tmp_path / 'real/file').write_bytes(b'old')
+    (tmp_path / 'middle').symlink_to('real/file')
+    (tmp_path / 'link').symlink_to('middle')
+    with write(tmp_path / 'link') as file:
+        file.write(b'new')
+    assert (tmp_path / 'link').is_symlink()
+    assert (tmp_path / 'middle').is_symlink()
+    assert (tmp_path / 'real/file').read_bytes() == b'new'
+    assert sorted(os.listdir(tmp_path)) == ['link', 'middle', 'real']
+    assert os.listdir(tmp_path / 'real') == ['file']
+
+
+@pytest.mark.parametrize('write', [*WRITE, check_writable])
+@pytest.mark.parametrize('name', ['x', 'link'])
+def test_folder_and_socket_are_not_replaced(tmp_path, monkeypatch, write, name):
+    monkeypatch.chdir(tmp_path)
+    for make, kind in ((os.mkdir, 'a folder'), (make_socket, 'a socket')):
+        make('x')
+        (tmp_path / 'link').symlink_to('x')
+        with pytest.raises(ValueError, match=f'^{name} is {kind}; allowed: a file, or a new name$'):
+            enter(write(name))
+        assert sorted(os.listdir()) == ['link', 'x']
+        (os.rmdir if kind == 'a folder' else os.unlink)('x')
+        os.unlink('link')
+
+
+def enter(context):
+    """Does what is left to do of one; a function has done all."""
+    if context is not None:
+        with context as file:
+            file.write(b'')
+
+
+@pytest.mark.parametrize('name', ['fifo', 'link'])
+def test_fifo(tmp_path, name):
+    """It is refused by ``atomic_file``, and written as it is by ``output_file``."""
+    os.mkfifo(tmp_path / 'fifo')
+    (tmp_path / 'link').symlink_to('fifo')
+    path = tmp_path / name
+    with pytest.raises(ValueError, match=f'{name} is a fifo; allowed: a file, or a new name$'):
+        enter(atomic_file(path))
+    check_writable(path)
+    read = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / 'fifo').read_bytes()))
+    reader.start()
+    with output_file(path) as file:
+        file.write(b'text')
+    reader.join()
+    assert read == [b'text']
+    assert stat.S_ISFIFO((tmp_path / 'fifo').stat().st_mode)
+    assert sorted(os.listdir(tmp_path)) == ['fifo', 'link']
+
+
+def test_stdout_that_is_a_file_keeps_its_content(tmp_path):
+    """As after ``>> file``; ``/dev/stdout`` leads to it."""
+    (tmp_path / 'file').write_bytes(b'old ')
+    (tmp_path / 'link').symlink_to('file')
+    kept = os.dup(1)
+    try:
+        with open(tmp_path / 'file', 'ab') as file:
+            os.dup2(file.fileno(), 1)
+            with output_file(tmp_path / 'link') as out:
+                out.write(b'new')
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+    assert (tmp_path / 'file').read_bytes() == b'old new'
+
+
+@pytest.mark.parametrize('write', [*WRITE, check_writable])
+def test_error_names_what_was_given(tmp_path, write):
+    """Not the temporary file beside it: the folder is the system's, and takes no file."""
+    (tmp_path / 'link').symlink_to('/proc/self/file.csv')
+    for path in (tmp_path / 'link', '/proc/self/file.csv'):
+        with pytest.raises(OSError, match=r'.') as raised:
+            enter(write(path))
+        assert raised.value.filename == str(path)
+    (tmp_path / 'loop').symlink_to('loop')
+    with pytest.raises(OSError, match='symbolic links'):
+        enter(write(tmp_path / 'loop'))
+    assert (tmp_path / 'loop').is_symlink()
+
+
+def test_nothing_is_left_of_a_check(tmp_path):
+    (tmp_path / 'file').write_bytes(b'old')
+    check_writable(tmp_path / 'file')
+    check_writable(tmp_path / 'new')
+    assert os.listdir(tmp_path) == ['file']
+    assert (tmp_path / 'file').read_bytes() == b'old'
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def run(images: list[dict], args: argparse.Namespace, results: dict[str, str]) -
 
 def main(args: argparse.Namespace) -> int:
     from senet_mm.datasets.names import printable
-    from senet_mm.utils.files import atomic_file
+    from senet_mm.utils.files import check_writable, output_file
 
     images = find_images(args.root)
     # The data may be read-only. A folder is that of its whole path: many are called `train`.
@@ -137,8 +137,7 @@ def main(args: argparse.Namespace) -> int:
     args.log = args.log or folder / 'verified.txt'
     results = read_log(args.log)
     for path in (args.out, args.log):
-        if not path.absolute().parent.is_dir():
-            raise FileNotFoundError(f'folder {path.parent} does not exist')
+        check_writable(path)
     # Damaged ones are looked at again: they may have been mended.
     names = {name for name, reason in results.items() if not reason}
     left = [image for name, image in images.items() if name not in names]
@@ -148,7 +147,7 @@ def main(args: argparse.Namespace) -> int:
         run(left, args, results)
     results = {name: results[name] for name in images}
     damaged = [f'{printable(name)}: {reason}\n' for name, reason in results.items() if reason]
-    with atomic_file(args.out) as file:
+    with output_file(args.out) as file:
         file.write(''.join(damaged).encode())
     print(f'{len(damaged)} of {len(images)} images are damaged, listed in {args.out}')
     return bool(damaged)
