@@ -52,10 +52,20 @@ sys.excepthook = _end_quietly
 end_with_launcher()
 
 
-def make_parser(description: str) -> argparse.ArgumentParser:
-    """A parser with the arguments that every tool on a config has."""
+def make_parser(description: str, needs_config: bool = True) -> argparse.ArgumentParser:
+    """A parser with the arguments that every tool on a config has.
+
+    Args:
+        description: What the tool does.
+        needs_config: Whether the config must be given. Otherwise it may stand before the next
+            argument, or be left out; ``parse_intermixed_args`` then reads the arguments.
+    """
     parser = RankParser(description=description)
-    parser.add_argument('config', help='config file, or name of a config of the project')
+    parser.add_argument(
+        'config',
+        nargs=None if needs_config else '?',
+        help='config file, or name of a config of the project',
+    )
     parser.add_argument('--work-dir', help='folder for logs and checkpoints')
     add_cfg_options(parser)
     parser.add_argument(

@@ -3,8 +3,9 @@
 
 python tools/deploy.py configs/seresnet/seresnet50_8xb32_in1k.py seresnet50.pth --to fold
 
-The report uses images of the config's test set. The deployed network and a JSON file beside it hold
-the record: preprocessing, class names, config, recipe, licence, source.
+CONFIG may be left out: the checkpoint has it. The report uses images of the config's test set;
+where that is not there, or without CONFIG, random ones. The deployed network and a JSON file beside
+it hold the record: preprocessing, class names, config, recipe, licence, source.
 
 python tools/deploy.py CONFIG CHECKPOINT --to openvino --int8 --max-drop 0.5
 
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 
     from senet_mm.deploy import Deployed
     from senet_mm.deploy.images import Images
+    from senet_mm.models import ImageClassifier
 
 
 def parse_args() -> argparse.Namespace:
-    parser = make_parser('Deploy a checkpoint')
+    parser = make_parser('Deploy a checkpoint', needs_config=False)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument(
         '--to',
@@ -60,7 +62,7 @@ def parse_args() -> argparse.Namespace:
         metavar='POINTS',
         help='accuracy that --int8 may cost, in percentage points; what costs more is not written',
     )
-    return parser.parse_args()
+    return parser.parse_intermixed_args()
 
 
 def check(args: argparse.Namespace) -> None:
@@ -68,6 +70,11 @@ def check(args: argparse.Namespace) -> None:
     for option in ('calibration_images', 'max_drop'):
         if (given := getattr(args, option)) is not None and not args.int8:
             raise ValueError(f'--{option.replace("_", "-")} {given}; allowed: with --int8')
+    if args.config is None:
+        if args.cfg_options:
+            raise ValueError('--cfg-options changes a config; allowed: CONFIG CHECKPOINT')
+        if args.int8:
+            raise ValueError('--int8 calibrates on the training set of a config; allowed: CONFIG')
     args.images = (1000 if args.int8 else 32) if args.images is None else args.images
     args.calibration_images = 300 if args.calibration_images is None else args.calibration_images
     leasts = dict(images=2, batch_size=2, rounds=2, threads=1, calibration_images=1)
@@ -103,30 +110,57 @@ def deploy_as_int8(
     return write(quantised, folder, test, args.max_drop, record, args.preprocessing)
 
 
-def main(args: argparse.Namespace) -> None:
-    check(args)
-    # Quantising takes images of the training set.
-    cfg = load_config(args, unused=() if args.int8 else TRAINING)
+def open_network(args: argparse.Namespace) -> tuple['ImageClassifier', Path]:
+    """The classifier, and the folder to write to."""
+    cfg = None
+    if args.config is None:
+        folder = Path(args.work_dir or Path('work_dirs', Path(args.checkpoint).absolute().stem))
+        if folder.is_file():
+            raise ValueError(f'--work-dir {folder} is a file; allowed: a folder')
+    else:
+        # Quantising takes images of the training set.
+        cfg = load_config(args, unused=() if args.int8 else TRAINING)
+        folder = Path(cfg.work_dir)
 
-    import torch
     from mmengine.device import get_device
-    from mmengine.registry import init_default_scope
 
     from senet_mm.apis import get_model
+
+    return get_model(cfg, args.checkpoint, device=get_device()), folder
+
+
+def read_test(args: argparse.Namespace, model: 'ImageClassifier') -> 'Images':
+    """Images for the report: those of the test set, or random ones."""
+    from senet_mm.deploy.images import make_random_images, read_test_images
+
+    if args.config is None:  # data sets of a stranger's config are not built
+        return make_random_images(model, args.images, 'without CONFIG there is no test set')
+    named = any(key.startswith('test_dataloader') or 'data_root' in key for key in args.cfg_options)
+    test = read_test_images(model, args.images, named)
+    if args.int8 and test.missing:
+        raise ValueError(f'--int8 measures on the test set, and {test.missing}')
+    return test
+
+
+def main(args: argparse.Namespace) -> None:
+    check(args)
+    model, folder = open_network(args)
+
+    import torch
+    from mmengine.registry import init_default_scope
+
     from senet_mm.deploy import check_with_images, compare_scores, deploy, make_report, read_record
-    from senet_mm.deploy.images import read_images
     from senet_mm.engine.weights.record import record_of
     from senet_mm.utils.tables import markdown_table
 
     torch.set_num_threads(args.threads)
     init_default_scope('senet_mm')
-    device = get_device()
-    model = get_model(cfg, args.checkpoint, device=device)
+    device = next(model.parameters()).device
     record = record_of(model)
     if args.preprocessing:
         check_with_images(model, args.to, record['preprocessing'])
-    test = read_images(model.cfg.test_dataloader.dataset, model, args.images)
-    images, folder = test.inputs, Path(cfg.work_dir)
+    test = read_test(args, model)
+    images = test.inputs
     if args.int8:
         deployed = deploy_as_int8(args, model, test, folder, record)
     else:
@@ -135,10 +169,14 @@ def main(args: argparse.Namespace) -> None:
     deployed.path.with_suffix('.json').write_text(json.dumps(record, indent=2))
     model.to(device)
     report = make_report(torch.no_grad()(model), deployed.run, images, args.batch_size, args.rounds)
-    if args.preprocessing:
+    if test.missing:
+        report = {name: row for name, row in report.items() if name != 'same top-1'}
+    elif args.preprocessing:
         report |= compare_scores(deployed.path, model, args.images)
     print(f'{deployed.path}: {deployed.how}; torch {torch.__version__}, {device},')
     print(f'{args.threads} thread(s); medians of {args.rounds} calls in turns (quartiles)\n')
+    if test.missing:
+        print(f'{test.missing}: random images, agreement and accuracy are left out\n')
     rows = []
     for name, row in report.items():
         cells = [row.get(key, '') for key in ('before', 'after', 'ratio')]

@@ -18,7 +18,7 @@ from senet_mm.deploy.exported import is_exported, open_exported
 from senet_mm.engine.classes import get_num_classes
 from senet_mm.engine.data_loader import build_data_loader
 from senet_mm.engine.speed import use_channels_last, use_tf32
-from senet_mm.engine.weights.geometry import read_geometry, to_steps
+from senet_mm.engine.weights.geometry import find_fixed_size, to_steps
 from senet_mm.engine.weights.preprocessing import count_channels, get_pipeline, get_preprocessor
 from senet_mm.engine.weights.record import record_of
 from senet_mm.registry import MODELS
@@ -76,10 +76,7 @@ class Predictor(NamedTuple):
     @property
     def fixed_size(self) -> Sequence[int] | None:
         """Height and width of images that the pipeline does not resize; None where it does."""
-        given = read_geometry(list(self.pipeline)) or {}
-        is_plain = given.get('resize', '') is None and given['crop'] is None
-        shape = self.cfg.get('input_shape')
-        return shape[1:] if is_plain and shape else None
+        return find_fixed_size(self.pipeline, self.cfg.get('input_shape'))
 
     def predict(self, images: Sequence, batch_size: int, workers: int) -> Iterator[Tensor | str]:
         """Of each image the scores, (classes,), or what is wrong with it, in their order."""

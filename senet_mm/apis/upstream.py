@@ -8,6 +8,7 @@ from modelindex.models.Result import Result
 from torch import nn
 
 from senet_mm.datasets.given import with_loading
+from senet_mm.engine.weights.geometry import find_fixed_size
 from senet_mm.engine.weights.preprocessing import count_channels, get_dataset
 
 SCOPE = 'senet_mm'
@@ -27,10 +28,18 @@ def serve_upstream(model: nn.Module, cfg: Config, classes: tuple[str, ...] | Non
     config = copy.deepcopy(cfg)
     for loader in ('test_dataloader', 'val_dataloader'):
         if (dataset := get_dataset(config, loader)) is not None:
-            steps = with_loading(dataset['pipeline'], count_channels(cfg) or 3)
+            loading, *rest = with_loading(dataset['pipeline'], count_channels(cfg) or 3)
+            # They decode files themselves, to 8 bits, before the first step.
+            check = dict(
+                type='CheckDecoded',
+                bits=loading.get('bits', 8),
+                size=find_fixed_size(dataset['pipeline'], cfg.get('input_shape')),
+            )
             # They build the steps by their own registry, where ours are found by their scope alone.
             config.test_dataloader = dict(
-                dataset=dict(pipeline=[dict(step, _scope_=SCOPE) for step in steps])
+                dataset=dict(
+                    pipeline=[dict(step, _scope_=SCOPE) for step in (check, loading, *rest)]
+                )
             )
             break
     result = Result(task='Image Classification', dataset='', metrics={})

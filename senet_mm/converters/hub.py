@@ -16,6 +16,7 @@ from senet_mm.utils.options import check_option
 
 from .convert import read_as_ours
 from .hub_config import CONFIG, HubConfig, read_hub_config
+from .hub_contradictions import read_section
 from .networks import TIMM_NETWORKS, get_network_config, is_network
 from .recognition import recognise
 from .state_dicts import from_state_dict
@@ -52,6 +53,8 @@ def read_hub_folder(folder: str | os.PathLike, map_location: str | None = None) 
             "the layout of timm's hub"
         )
     config = read_hub_config(folder / CONFIG)
+    if config.section is not None:
+        config = config._replace(section=read_section(config))
     weights = _find_weights(folder)
     if config.architecture in TIMM_NETWORKS:
         checkpoint = _read_timm(config, weights)

@@ -14,6 +14,7 @@ from senet_mm.utils.errors import describe
 from .images.given import to_array
 from .names import printable
 from .transforms import LoadImage
+from .transforms.check_decoded import describe_size
 
 
 class GivenBatch(NamedTuple):
@@ -47,7 +48,7 @@ class GivenImages(Dataset):
         size: Sequence[int] | None = None,
     ) -> None:
         self.images = images
-        self.size = None if size is None else tuple(size)
+        self.size = size
         first, *steps = with_loading(pipeline, channels)
         self.load = self.convert = TRANSFORMS.build(first)
         self.is_own = isinstance(self.load, LoadImage)
@@ -74,13 +75,7 @@ class GivenImages(Dataset):
             if self.is_own:
                 raise
             return f'cannot be loaded ({describe(error)})'
-        if self.size not in (None, results['img'].shape[:2]):
-            height, width = results['img'].shape[:2]
-            return (
-                f'it has {width} x {height} pixels, and the images of the network are not resized; '
-                f'allowed: {self.size[1]} x {self.size[0]}'
-            )
-        return self.prepare(results)
+        return describe_size(results['img'].shape, self.size) or self.prepare(results)
 
 
 def with_loading(pipeline: Sequence[Mapping], channels: int) -> list[dict]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mmengine import fileio
 
-from senet_mm.utils.errors import InputError
+from senet_mm.utils.errors import InputError, MissingFileError
 
 from .classes import list_names
 from .images.decoding import EXTENSIONS
@@ -53,11 +53,12 @@ def read_layout(root: str) -> Layout:
         root: The folder, or its address.
 
     Raises:
-        InputError: There is no such folder, it has no picture in a class folder, or pictures lie in
-            folders of a class folder.
+        MissingFileError: There is no such folder.
+        InputError: It has no picture in a class folder, or pictures lie in folders of a class
+            folder.
     """
     if not fileio.isdir(root):
-        raise InputError(
+        raise MissingFileError(
             f'image folder {root} does not exist; allowed: --cfg-options data_root=DIR, with '
             f'{LAYOUTS}'
         )

@@ -11,6 +11,7 @@ from torch import Tensor
 from senet_mm.datasets import DamagedImageError
 from senet_mm.datasets.collate import collate
 from senet_mm.engine.weights.preprocessing import get_pipeline
+from senet_mm.engine.weights.record import record_of
 from senet_mm.registry import DATASETS
 from senet_mm.utils.errors import InputError
 
@@ -25,12 +26,48 @@ class Images(NamedTuple):
         labels: Their classes, (N,); None where the set has none.
         total: Images of the whole set.
         damaged: What was left out, one line per image.
+        missing: Why the images are random ones; empty for real images.
     """
 
     inputs: Tensor
     labels: Tensor | None
     total: int
     damaged: list[str]
+    missing: str = ''
+
+
+def read_test_images(model: Any, number: int, is_given: bool) -> Images:
+    """Images of the test set of a classifier's config, or random ones where it does not exist.
+
+    Args:
+        model: The classifier of ``get_model``.
+        number: How many.
+        is_given: Whether the user names the test set, which then must exist.
+    """
+    dataset = (model.cfg.get('test_dataloader') or {}).get('dataset')
+    if dataset is None:
+        return make_random_images(model, number, 'the config has no test set')
+    try:
+        return read_images(dataset, model, number)
+    except FileNotFoundError as error:
+        if is_given:
+            raise
+        return make_random_images(model, number, f'the test set is not there ({error})')
+
+
+def make_random_images(model: Any, number: int, missing: str) -> Images:
+    """Normal noise of the size of prepared test images.
+
+    Args:
+        model: The classifier of ``get_model``.
+        number: How many.
+        missing: Why there are no others.
+    """
+    size = record_of(model)['preprocessing'].get('input_size')
+    if size is None:
+        raise InputError(f'{missing}, and no size of images is known; allowed: with input_shape')
+    inputs = torch.randn(number, *size, generator=torch.Generator().manual_seed(0))
+    return Images(inputs.to(next(model.parameters()).device), None, 0, [], missing)
 
 
 def read_images(

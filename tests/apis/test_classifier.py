@@ -13,6 +13,7 @@ from PIL import Image
 
 import senet_mm
 from senet_mm.apis import Classifier, get_model
+from senet_mm.config import get_config
 from senet_mm.datasets import Digits
 from senet_mm.datasets.given import GivenImages
 from senet_mm.datasets.image_paths import find_images
@@ -297,6 +298,32 @@ def test_inferencers_of_mmpretrain(name, tmp_path, monkeypatch):
     # Their arrays are BGR.
     [array] = ImageClassificationInferencer(model)(picture[..., ::-1])
     assert np.array_equal(array['pred_scores'], result['pred_scores'])
+
+
+@pytest.mark.parametrize(
+    'infer', [inference_model, lambda m, x: ImageClassificationInferencer(m)(x)]
+)
+def test_inferencers_refuse_what_they_would_get_wrong(infer, tmp_path):
+    """mmpretrain decodes files to 8 bits before our first step, and resizes nothing."""
+    fixed = get_model(NAME)
+    Image.new('RGB', (512, 511)).save(tmp_path / 'large.png')
+    with pytest.raises(ValueError, match=r'it has 512 x 511 pixels, .*; allowed: 8 x 8$'):
+        infer(fixed, str(tmp_path / 'large.png'))
+    with pytest.raises(ValueError, match='decoded to uint16, and the network takes uint8; allowed'):
+        infer(fixed, np.zeros((8, 8, 3), np.uint16))
+
+
+def test_inferencers_and_16_bits(tmp_path):
+    config = get_config('seresnet18_1xb32_folder', dict(bits=16, in_channels=1))
+    file = save(tmp_path / 'a.pth', config, num_classes=3)
+    picture = np.random.default_rng(0).integers(0, 65536, (40, 50), np.uint16)
+    Image.fromarray(picture).save(tmp_path / 'a.png')
+    model = get_model(checkpoint=file)
+    with pytest.raises(ValueError, match='decoded to uint8, and the network takes uint16; allowed'):
+        inference_model(model, str(tmp_path / 'a.png'))
+    [expected] = Classifier(file)(tmp_path / 'a.png')
+    result = inference_model(model, picture)
+    assert np.allclose(result['pred_scores'], expected['pred_scores'], atol=1e-6)
 
 
 def test_record_of_a_classifier(trained):

@@ -118,6 +118,55 @@ def test_timm_prepares_pictures_as_we_do(shared, tmp_path):
     assert (ours - transform(picture)[None]).abs().max() < 1e-6 * ours.abs().max()
 
 
+def edit(folder, to, **changes):
+    """A copy of a folder with other values in its config, a dict for ``pretrained_cfg``."""
+    shutil.copytree(folder, to)
+    config = json.loads((to / 'config.json').read_text())
+    for name, value in changes.items():
+        config[name] = config[name] | value if isinstance(value, dict) else value
+    (to / 'config.json').write_text(json.dumps(config))
+    return to
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (
+            dict(label_names=['Kühe & Kälber', 'tulip', 'b|c']),
+            "label_names has 'tulip' at 1, senet_mm says 'red tulip'; allowed: the same in both",
+        ),
+        (dict(mean=[0.5, 0.5, 0.5]), r'pretrained_cfg.mean has 0.5 at 0, senet_mm says 0.4\d+; a'),
+        (dict(std='x'), r"pretrained_cfg.std is 'x', senet_mm says \[0.0"),
+        (dict(std=[0.5]), r'pretrained_cfg.std has 1 entries, senet_mm says 3;'),
+        (dict(crop_pct=0), r'pretrained_cfg.crop_pct is 0, senet_mm says 0.875; '),
+        (dict(interpolation='bicubic'), r"interpolation is 'bicubic', senet_mm says 'bilinear'; "),
+        (dict(license='gpl'), r"pretrained_cfg.license is 'gpl', senet_mm says 'mit'; "),
+    ],
+)
+def test_a_contradiction_between_both_parts(shared, tmp_path, changes, message):
+    architecture, _, _, folder = shared
+    if architecture == 'resnet18' and {'mean', 'std'} & changes.keys():
+        pytest.skip('one number')
+    changes = changes if 'label_names' in changes else dict(pretrained_cfg=changes)
+    other = edit(folder, tmp_path / 'hub', **changes)
+    with pytest.raises(UserError, match=f'^{other}/config.json contradicts itself: .*{message}'):
+        get_model(other)
+
+
+def test_what_one_part_alone_says(trained, tmp_path):
+    _, folder, config = trained
+    section = {k: v for k, v in config['senet_mm'].items() if k not in ('dataset_meta', 'license')}
+    names = [f'n{i}' for i in range(10)]
+    other = edit(folder, tmp_path / 'a', label_names=names)
+    with pytest.raises(UserError, match="label_names has 'n0' at 0, senet_mm says '0'; allowed"):
+        get_model(other)
+    config = json.loads((other / 'config.json').read_text()) | dict(senet_mm=section)
+    (other / 'config.json').write_text(json.dumps(config))
+    model = get_model(other)
+    assert model.dataset_meta['classes'] == tuple(names)
+    assert model.origin.license == 'My own, v1'
+
+
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
     """A training of two epochs on the digits, and the folder of its last checkpoint."""

@@ -3,8 +3,10 @@
 import importlib.util
 import json
 import re
+import sys
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 import openvino
 import pytest
@@ -12,7 +14,7 @@ import torch
 from mmengine.registry import init_default_scope
 from torch._inductor.utils import run_and_get_code
 
-from senet_mm.apis import get_model
+from senet_mm.apis import Classifier, get_model
 from senet_mm.deploy import (
     TARGETS,
     EarlySqueeze,
@@ -23,8 +25,10 @@ from senet_mm.deploy import (
     pack,
     read_record,
 )
+from senet_mm.engine.weights.record import record_of, to_meta
 from senet_mm.models import ImageClassifier
 
+from ..conftest import load_tool
 from ..models.plain import disturb
 
 SE = dict(layer=dict(type='SELayer', ratio=16))
@@ -144,6 +148,70 @@ def test_tool_reports(digits, run_tool, tmp_path, to):
     beside = json.loads(Path(written).with_suffix('.json').read_text())
     assert beside['preprocessing']['mean'] == digits.data_preprocessor.mean.flatten().tolist()
     assert read_record(written) == beside
+
+
+FINETUNED = 'seresnet18_1xb32_folder'
+FILE = ['--to', 'onnx', '--preprocessing', '--rounds', '2', '--images', '2', '--batch-size', '2']
+
+
+@pytest.fixture(scope='module')
+def finetuned(tmp_path_factory):
+    """Somebody's weights, without the pictures."""
+    model = get_model(FINETUNED, num_classes=3)
+    meta = to_meta(record_of(model) | dict(classes=['a', 'b', 'c']))
+    file = tmp_path_factory.mktemp('theirs') / 'theirs.pth'
+    torch.save(dict(state_dict=model.state_dict(), meta=meta), file)
+    return file
+
+
+def deploy_by_tool(monkeypatch, *arguments):
+    tool = load_tool('tools/deploy.py')
+    monkeypatch.setattr(sys, 'argv', ['deploy.py', *map(str, arguments)])
+    tool.main(tool.parse_args())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('arguments', 'reason', 'folder'),
+    [
+        (lambda file: [file, *FILE], 'without CONFIG there is no test set', 'theirs'),
+        # The config before the options, the checkpoint after them.
+        (
+            lambda file: [FINETUNED, *FILE, file],
+            r'the test set is not there \(image folder data/pictures does not exist; .*\)',
+            FINETUNED,
+        ),
+    ],
+)
+def test_without_the_test_set(finetuned, arguments, reason, folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    deploy_by_tool(monkeypatch, *arguments(finetuned))
+    out = capsys.readouterr().out
+    assert re.search(f'^{reason}: random images, agreement and accuracy are left out$', out, re.M)
+    assert 'images/s' in out
+    assert 'same top-1' not in out
+    picture = np.random.default_rng(0).integers(0, 256, (300, 280, 3), np.uint8)
+    [expected] = Classifier(finetuned)(picture)
+    [result] = Classifier(tmp_path / f'work_dirs/{folder}/model.onnx')(picture)
+    assert result['pred_class'] == expected['pred_class']
+    assert np.allclose(result['pred_scores'], expected['pred_scores'], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['FILE', '--int8', '--to', 'onnx'], '^--int8 calibrates on the training set of a config;'),
+        (['FILE', '--cfg-options', 'a=1'], r'^--cfg-options changes a config; allowed: CONFIG CH'),
+        ([FINETUNED, 'FILE', '--int8', '--to', 'onnx'], r'^--int8 measures on the test set, and '),
+        ([FINETUNED, 'FILE', '--cfg-options', 'data_root=no'], '^image folder no does not exist; '),
+    ],
+)
+def test_what_needs_the_test_set(finetuned, arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = [finetuned if word == 'FILE' else word for word in arguments]
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        deploy_by_tool(monkeypatch, *arguments)
+    assert not list(tmp_path.rglob('*.onnx'))
 
 
 def test_the_report_does_not_call_nan_the_same(digits):

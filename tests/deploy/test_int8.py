@@ -391,7 +391,7 @@ def test_a_missing_package_is_named(missing, monkeypatch):
 def options(**given):
     defaults = dict(
         to='onnx', int8=True, images=None, batch_size=2, rounds=2, threads=1,
-        calibration_images=None, max_drop=None, preprocessing=False,
+        calibration_images=None, max_drop=None, preprocessing=False, config='c', cfg_options={},
     )  # fmt: skip
     return argparse.Namespace(**defaults | given)
 

@@ -1,4 +1,5 @@
 from .antialiased_crop import AntialiasedResizedCrop
+from .check_decoded import CheckDecoded
 from .load_image import LoadImage
 from .pack_tensors import PackTensors
 from .pixel_jitter import PixelJitter
@@ -8,6 +9,7 @@ from .square_cutout import SquareCutout
 
 __all__ = [
     'AntialiasedResizedCrop',
+    'CheckDecoded',
     'LoadImage',
     'PackTensors',
     'PixelJitter',

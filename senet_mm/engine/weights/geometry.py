@@ -1,6 +1,6 @@
 """The steps of a test pipeline that resize and crop, as plain data and back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from senet_mm.config.keys import name_of
@@ -46,6 +46,20 @@ def read_geometry(pipeline: list[Mapping] | None) -> dict[str, Any] | None:
             return None
         geometry |= done
     return dict(resize=None, crop=None) | geometry
+
+
+def find_fixed_size(
+    pipeline: Sequence[Mapping], shape: Sequence[int] | None
+) -> Sequence[int] | None:
+    """Height and width of images that a pipeline leaves as they are; None where it does not.
+
+    Args:
+        pipeline: The steps.
+        shape: Channels, height and width of the images of the network.
+    """
+    given = read_geometry(list(pipeline)) or {}
+    is_plain = given.get('resize', '') is None and given['crop'] is None
+    return shape[1:] if is_plain and shape else None
 
 
 def _read_resize_edge(options: dict) -> dict[str, Any] | None:
