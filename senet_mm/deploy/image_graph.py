@@ -21,7 +21,7 @@ OPSET = 20
 NETWORK = 'network/'
 
 
-def check_images(preprocessing: Mapping[str, Any]) -> None:
+def check_preparation(preprocessing: Mapping[str, Any]) -> None:
     """Raise an InputError for a preparation of images that is not known or cannot be exact."""
     problem = 'preprocessing cannot be exported'
     for name, what in (('mean', 'data_preprocessor'), ('resize', 'pipeline of test_dataloader')):
@@ -82,7 +82,7 @@ def build_preparation(
     Images are grey, RGB or RGBA; of other numbers of channels in the order of the network.
 
     Args:
-        preprocessing: See :func:`check_images`.
+        preprocessing: See :func:`check_preparation`.
         channels: C.
         opset: Version of the operators.
     """

@@ -24,14 +24,14 @@ def check_with_images(model: nn.Module, to: str, preprocessing: Mapping[str, Any
     check_option('--preprocessing: to', to, ('onnx',))
     for package in ('onnx', 'onnxscript'):
         need(package, 'deploy')
-    from .image_graph import check_images
+    from .image_graph import check_preparation
 
     if not isinstance(model.head, ClsHead):
         raise InputError(
             f'--preprocessing: head {type(model.head).__name__} is not known; allowed: heads for '
             'one class per image, such as LinearClsHead'
         )
-    check_images(preprocessing)
+    check_preparation(preprocessing)
 
 
 def put_images_before(path: Path, record: Mapping[str, Any], channels: int) -> None:

@@ -7,7 +7,7 @@ import torch
 from mmengine.registry import init_default_scope
 from skimage import data
 
-from senet_mm.deploy.image_graph import build_preparation, check_images
+from senet_mm.deploy.image_graph import build_preparation, check_preparation
 from senet_mm.deploy.resampling import RESIZERS
 from senet_mm.engine.weights.geometry import to_steps
 from senet_mm.models import BatchPreprocessor
@@ -41,7 +41,7 @@ PHOTOGRAPHS = list(photographs())
 
 
 def start(preprocessing, channels=3):
-    check_images(preprocessing)
+    check_preparation(preprocessing)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     graph = build_preparation(preprocessing, channels).SerializeToString()
@@ -141,4 +141,4 @@ REFUSED = {
 @pytest.mark.parametrize('message', REFUSED)
 def test_what_cannot_be_exact_is_refused(message):
     with pytest.raises(InputError, match=f'^preprocessing cannot be exported: .*{message}'):
-        check_images(REFUSED[message])
+        check_preparation(REFUSED[message])
