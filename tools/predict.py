@@ -130,12 +130,12 @@ def main(args: argparse.Namespace) -> int:
         raise ValueError('--cfg-options changes a config; allowed: with --config')
 
     from senet_mm.apis import Classifier, get_config
-    from senet_mm.apis.checks import check_images, check_not_read, check_options
+    from senet_mm.apis.checks import check_not_read, check_one_checkpoint, check_options
     from senet_mm.datasets.image_paths import find_images
     from senet_mm.utils.errors import working
 
     log_to_stderr()
-    check_images(args.checkpoint, args.images)
+    check_one_checkpoint(args.checkpoint, args.images)
     check_options(args.checkpoint, args.config, args.device, args.amp)
     images = find_images(args.images, sys.stdin)
     if args.out:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NETWORKS = (*WEIGHTS, *CONTAINERS)
 
 
-def check_images(checkpoint: str, images: Sequence[str]) -> None:
+def check_one_checkpoint(checkpoint: str, images: Sequence[str]) -> None:
     """Raise an InputError for a checkpoint among the images, as of a pattern that fits two."""
     others = [name for name in images if name.lower().endswith(NETWORKS)]
     if not others:
