@@ -46,9 +46,12 @@ def read_with_options(path: str, options: dict) -> Config:
     note_reading(Reading(path, options, cfg))
     import_modules(cfg, files)
     check_keys(cfg)
+    given = set(map(root, options))  # an option acts in all files
     for option, value in options.items():
         _check_name(option, value)
-    if os.environ.get('RANK', '0') == '0' and (unused := _find_unused(cfg, files)):
+    unused = _find_unused(cfg, files)
+    _check_overridden(cfg, files, {n: file for n, file in unused.items() if n not in given})
+    if os.environ.get('RANK', '0') == '0' and unused:
         names = ', '.join(f'{name} ({file})' for name, file in unused.items())
         print_log(f'config: nobody reads {names}', 'current', logging.WARNING)
     apply_with_options(cfg, options)
@@ -194,6 +197,28 @@ def _read_paths(cfg: Config) -> list[str]:
     """Dotted paths of all keys that are read."""
     values = {key: value for key, value in cfg.to_dict().items() if key in READ_KEYS}
     return [f'{path}.{key}' for path, mapping in walk(values, '') for key in mapping]
+
+
+def _check_overridden(cfg: Config, files: list[ConfigFile], unused: dict[str, Path]) -> None:
+    """Raise an InputError for a variable that a file sets after its base has used it.
+
+    Args:
+        cfg: The config.
+        files: Its files, bases first.
+        unused: Names that nothing reads, with their files.
+    """
+    values = {key: value for key, value in cfg.to_dict().items() if key in READ_KEYS}
+    for name, path in unused.items():
+        earlier = files[: [file.path for file in files].index(path)]
+        base = next((file for file in earlier if name in file.assigned & file.used), None)
+        if base is None:
+            continue
+        keys = [f'{place}.{name}' for place, mapping in walk(values, '') if name in mapping]
+        where = f' ({", ".join(keys[:3])})' if keys else ''
+        raise InputError(
+            f'config {path}: {name} has no effect, its base {base.path.name} has used its own '
+            f'value; allowed: --cfg-options {name}=..., or the keys that it is used for{where}'
+        )
 
 
 def _find_unused(cfg: Config, files: list[ConfigFile]) -> dict[str, Path]:

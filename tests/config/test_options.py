@@ -1,5 +1,6 @@
 """Options on a config: they act wherever the config uses the variable, or are errors."""
 
+import re
 import textwrap
 
 import pytest
@@ -181,13 +182,51 @@ def test_option_on_a_variable_that_nobody_uses(tmp_path, logged):
         f"""
         _base_ = '{DIGITS}'
         speed = 3
-        train_pipeline = [dict(type='RandomFlip'), dict(type='PackInputs')]
         """,
     )
-    assert len(pipeline(get_config(config), 'train')) == 2  # the base's
-    assert f'nobody reads speed ({config}), train_pipeline ({config})' in logged.text
+    get_config(config)
+    assert f'nobody reads speed ({config})' in logged.text
     with pytest.raises(ValueError, match='speed: no effect'):
         get_config(config, {'speed': 1})
+
+
+@pytest.mark.parametrize(
+    ('base', 'line', 'message', 'options'),
+    [
+        (
+            'finetune/seresnet18_1xb32_folder.py',
+            "data_root = 'mine'",
+            'data_root has no effect, its base folder_bs32.py has used its own value; allowed: '
+            '--cfg-options data_root=..., or the keys that it is used for '
+            '(train_dataloader.dataset.data_root, val_',
+            {'data_root': 'other'},
+        ),
+        (
+            DIGITS,
+            "train_pipeline = [dict(type='RandomFlip'), dict(type='PackInputs')]",
+            'train_pipeline has no effect, its base digits_bs64.py has',
+            {'train_pipeline': [dict(type='PackInputs')]},
+        ),
+    ],
+)
+def test_a_variable_that_a_base_has_used(tmp_path, base, line, message, options):
+    config = write(tmp_path / 'own.py', f'_base_ = {base!r}\n{line}\n')
+    with pytest.raises(ValueError, match=f'^config {config}: {re.escape(message)}'):
+        get_config(config)
+    [(name, value)] = options.items()
+    assert get_config(config, options)[name] == value
+
+
+def test_a_variable_that_a_base_has_used_and_its_file_too(tmp_path):
+    config = write(
+        tmp_path / 'own.py',
+        """
+        _base_ = 'finetune/seresnet18_1xb32_folder.py'
+        data_root = 'mine'
+        train_dataloader = dict(dataset=dict(data_root=data_root))
+        """,
+    )
+    assert get_config(config).train_dataloader.dataset.data_root == 'mine'
 
 
 @pytest.mark.parametrize('name', [DIGITS, IMAGENET])
