@@ -79,9 +79,24 @@ def get_network_config(architecture: str, num_classes: int = 1000, in_channels: 
 
 def find_architecture(cfg: Mapping) -> str | None:
     """The architecture of timm that is the network of a config of ours; None if none is known."""
+    return next((name for name in _find_near(cfg) if is_network(cfg, name)), None)
+
+
+def _find_near(cfg: Mapping) -> Iterator[str]:
+    """The architectures of timm with the depth of a config of ours."""
     depth = (get_network(cfg).get('backbone') or {}).get('depth')
-    near = (n for n in TIMM_NETWORKS if _read_config(n).model.backbone.depth == depth)
-    return next((name for name in near if is_network(cfg, name)), None)
+    return (n for n in TIMM_NETWORKS if _read_config(n).model.backbone.depth == depth)
+
+
+def describe_nearest(cfg: Mapping) -> str:
+    """The one number by which a config of ours differs from a network of timm, or nothing."""
+    for name in _find_near(cfg):
+        for model in _spell(_read_config(name).model):
+            found = [d for d in compare_networks(get_network(cfg), model) if d.key not in FREE]
+            if len(found) == 1 and all(isinstance(v, int) for v in found[0][1:]):
+                [(key, given, other)] = found
+                return f"timm's {name} has {key}={other}, this one {given}"
+    return ''
 
 
 def is_network(cfg: Mapping, architecture: str) -> bool:

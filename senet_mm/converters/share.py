@@ -13,7 +13,7 @@ from senet_mm.utils.files import atomic_file, check_empty
 from .hub import OURS, REVERSED, WEIGHTS, reverse_channels
 from .hub_config import CONFIG, SECTION
 from .hub_images import to_hub
-from .networks import find_architecture
+from .networks import describe_nearest, find_architecture
 from .recognition import fitting
 from .state_dicts import to_state_dict
 from .target import Target
@@ -64,7 +64,8 @@ def make_shared(model: 'ImageClassifier', meta: Mapping[str, Any]) -> Shared:
     else:
         architecture, images = OURS + meta['name'], {}
         lines = [
-            'no network of timm is known to be this one: it cannot load this folder, senet_mm can'
+            'no network of timm is known to be this one: it cannot load this folder, senet_mm can',
+            *filter(None, [describe_nearest(model.cfg)]),
         ]
     number = count_classes(model)
     weights = [name for name, value in tensors.items() if value.dim() > 1]

@@ -8,7 +8,12 @@ import torch
 
 from senet_mm.apis import get_config, get_model
 from senet_mm.converters.formats import TIMM_LEGACY
-from senet_mm.converters.networks import TIMM_NETWORKS, find_architecture, get_network_config
+from senet_mm.converters.networks import (
+    TIMM_NETWORKS,
+    describe_nearest,
+    find_architecture,
+    get_network_config,
+)
 from senet_mm.converters.recognition import fitting
 from senet_mm.converters.state_dicts import from_state_dict, their_name
 from senet_mm.converters.target import Target
@@ -81,6 +86,15 @@ def test_networks_by_the_names_of_mmpretrain(backbone, architecture):
     cfg.model = dict(cfg.model, backbone=backbone)
     cfg.model.head.in_channels = channels
     assert find_architecture(cfg) == architecture
+
+
+def test_the_nearest_network_of_timm():
+    name, divisor = 'seresnet18_1xb32_folder', 'model.se.layer.divisor'
+    line = f"timm's seresnet18 has {divisor}=8, this one 1"
+    assert describe_nearest(get_config(name)) == line
+    assert find_architecture(get_config(name, {divisor: 8})) == 'seresnet18'
+    for others in ({'model.se.layer.ratio': 8}, {'model.se.layer': {'type': 'ECALayer'}}):
+        assert not describe_nearest(get_config(name, others))
 
 
 @pytest.mark.parametrize('architecture', ['resnet18', 'seresnet18', 'seresnet34'])
