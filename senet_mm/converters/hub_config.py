@@ -137,6 +137,20 @@ def _read_classes(content: Mapping, fields: Mapping, number: int) -> tuple[str, 
     return tuple(names)
 
 
+def _check_numbers(config: HubConfig) -> None:
+    """Raise an InputError for a mean, deviation or share of the crop that is none."""
+    for name, is_list in (('mean', True), ('std', True), ('crop_pct', False)):
+        value = config.fields.get(name)
+        numbers = value if is_list and isinstance(value, list | tuple) else [value]
+        is_right = all(type(number) in (int, float) for number in numbers)
+        if is_list != isinstance(value, list | tuple) or not is_right or value == 0:
+            allowed = 'a number per channel' if is_list else 'a number above 0'
+            raise InputError(
+                f'{config.file} is no config of a network of timm: {name}={value!r}; '
+                f'allowed: {allowed}'
+            )
+
+
 def describe_images(config: HubConfig) -> dict[str, Any]:
     """How images are prepared, in our words; nothing where timm's fields are not there.
 
@@ -146,6 +160,7 @@ def describe_images(config: HubConfig) -> dict[str, Any]:
     fields = config.fields
     if 'crop_pct' not in fields and 'mean' not in fields:
         return {}
+    _check_numbers(config)
     try:
         size, share = fields['input_size'], fields['crop_pct']
         mode = fields.get('crop_mode', 'center')
