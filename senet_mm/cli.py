@@ -16,6 +16,7 @@ from senet_mm.utils.errors import (
     describe,
     describe_lost_connection,
     has_worked,
+    hides_interruption,
     is_answer,
     missing_key,
 )
@@ -212,19 +213,25 @@ def _as_exits(show_traceback: bool) -> Iterator[None]:
         with answering_storage():
             yield
     except KeyboardInterrupt:
-        print('interrupted', file=sys.stderr)
-        sys.exit(130)  # 128 + SIGINT, as of shells
+        _exit_interrupted()
     except BrokenPipeError as error:
         if not _stop_unread():
             sys.exit(_report(error, show_traceback) or 1)
         sys.exit(UNREAD)
     except Exception as error:
+        if hides_interruption(error):
+            _exit_interrupted()
         line = _report(error, show_traceback) or 1
         if (code := getattr(error, 'exit_code', 1)) == 1:
             sys.exit(line)
         if isinstance(line, str):
             print(line, file=sys.stderr)
         sys.exit(code)
+
+
+def _exit_interrupted() -> NoReturn:
+    print('interrupted', file=sys.stderr)
+    sys.exit(130)  # 128 + SIGINT, as of shells
 
 
 def _report(error: Exception, show_traceback: bool) -> str:

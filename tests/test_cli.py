@@ -30,6 +30,23 @@ def test_more_frozen_stages_than_there_are(network, capsys):
     assert 'Traceback' not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('hidden', [False, True])
+def test_interruption(hidden, capsys):
+    """Also where a library turns whatever is raised within it into an error of its own."""
+
+    def work():
+        try:
+            raise KeyboardInterrupt
+        except BaseException:
+            if hidden:
+                raise SyntaxError('Failed to format the config file') from None
+            raise
+
+    with pytest.raises(SystemExit, match='130'), reported_errors():
+        work()
+    assert capsys.readouterr().err == 'interrupted\n'
+
+
 @pytest.fixture
 def rank(tmp_path, monkeypatch):
     """Makes this process one that torchrun has started."""

@@ -116,6 +116,15 @@ def has_worked(error: Exception) -> bool:
     return vars(error).get('while_working', False)
 
 
+def hides_interruption(error: BaseException | None) -> bool:
+    """Whether a Ctrl-C led to an error: what mmengine formats as text, for one, catches all."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__context__
+    return False
+
+
 def describe_lost_connection(error: BaseException) -> str | None:
     """One line for an error of a collective operation; None for other errors.
 

@@ -37,6 +37,7 @@ from senet_mm.engine.checkpoints import find_last
 from senet_mm.engine.checkpoints.folder import POINTER
 from senet_mm.engine.watch import Interrupted
 from senet_mm.registry import TRANSFORMS
+from senet_mm.utils.errors import hides_interruption
 
 from ..forked import ROOT, SERVER
 
@@ -205,10 +206,11 @@ def train(work_dir: Path, options: dict, deadly: int | None) -> None:
         code = 0
     except SystemExit as end:
         code = end.code
-    except KeyboardInterrupt:
-        code = 130
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:
+        if hides_interruption(error):
+            code = 130
+        else:
+            sys.excepthook(*sys.exc_info())
     finally:
         os._exit(code)
 
