@@ -109,7 +109,7 @@ class Progress:
 
     def watch(self, results: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         """The results of whole images; the others are listed."""
-        from senet_mm.datasets.names import printable
+        from senet_mm.utils.names import printable
 
         with self.bar:
             task = self.bar.add_task('images', total=self.total)

@@ -10,10 +10,10 @@ from mmpretrain.models.utils import ClsDataPreprocessor
 from torch import Tensor
 
 from senet_mm.datasets.images.colours import swap_red_and_blue
-from senet_mm.datasets.names import printable
 from senet_mm.datasets.seeding import Draw, own_random_numbers, seed_generators
 from senet_mm.engine import Runner
 from senet_mm.registry import MODELS
+from senet_mm.utils.names import printable
 
 INPUT = "the network's input"
 

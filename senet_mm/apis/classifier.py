@@ -109,7 +109,7 @@ class Classifier:
 
         from mmengine.logging import print_log
 
-        from senet_mm.datasets.names import printable
+        from senet_mm.utils.names import printable
 
         results = list(self.stream(images, topk))
         for number, result in enumerate(results):

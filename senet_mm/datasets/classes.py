@@ -11,7 +11,7 @@ from typing import TypeGuard
 
 from mmengine.logging import print_log
 
-from .names import normalise
+from senet_mm.utils.names import normalise
 
 KEYS = ('class_folders', 'classes')
 

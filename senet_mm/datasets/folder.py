@@ -10,12 +10,12 @@ from mmengine.logging import print_log
 
 from senet_mm.registry import DATASETS
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.names import normalise
 from senet_mm.utils.options import check_integer, check_option, is_number
 
 from .classes import match, number_folders
 from .custom import CustomDataset
 from .layout import Layout, check_classes, class_of, read_layout
-from .names import normalise
 from .sides import check_split, describe_names, describe_sides
 from .split import Split, digest_of, read_split
 from .whole import check_whole, split_whole

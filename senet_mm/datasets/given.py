@@ -10,9 +10,9 @@ from torch.utils.data import Dataset
 
 from senet_mm.registry import TRANSFORMS
 from senet_mm.utils.errors import describe
+from senet_mm.utils.names import printable
 
 from .images.given import to_array
-from .names import printable
 from .transforms import LoadImage
 from .transforms.check_decoded import describe_size
 

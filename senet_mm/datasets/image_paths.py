@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from senet_mm.utils.errors import InputError, MissingFileError
+from senet_mm.utils.names import parse_name, printable
 
 from .images.decoding import EXTENSIONS
 from .listing import describe_left_out, is_ignored, list_files, suffix_of
-from .names import parse_name, printable
 
 ALLOWED = "allowed: files, folders, patterns such as 'a/*.jpg', - for a list on stdin"
 

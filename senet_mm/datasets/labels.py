@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from mmengine.logging import print_log
 
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.names import normalise
 
-from .names import normalise
 from .text_lines import read_lines
 
 ALLOWED = 'allowed: PATH, then a space, a tab or a comma, then the label'

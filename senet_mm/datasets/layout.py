@@ -8,11 +8,11 @@ from typing import NamedTuple
 from mmengine import fileio
 
 from senet_mm.utils.errors import InputError, MissingFileError
+from senet_mm.utils.names import normalise, printable
 
 from .classes import list_names
 from .images.decoding import EXTENSIONS
 from .listing import describe_left_out, find_folders, list_files, suffix_of
-from .names import normalise, printable
 
 # The names of the folders of a split, in any case; the first is ours.
 SPLITS = {'train': ('train',), 'val': ('val', 'valid', 'validation'), 'test': ('test',)}

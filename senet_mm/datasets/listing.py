@@ -11,8 +11,9 @@ from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.logging import print_log
 from mmpretrain.datasets import CustomDataset
 
+from senet_mm.utils.names import printable
+
 from .images.decoding import EXTENSIONS
-from .names import printable
 
 # Files of the operating system; names that begin with a dot are ignored, too.
 IGNORED = frozenset(('Thumbs.db', 'desktop.ini', '__MACOSX', '@eaDir', 'lost+found'))

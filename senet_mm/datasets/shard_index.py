@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from .names import parse_name
+from senet_mm.utils.names import parse_name
+
 from .text_lines import read_lines
 
 # Of numbers ASCII digits alone, as many as a file's size may have.

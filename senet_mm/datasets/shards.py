@@ -8,12 +8,12 @@ from pathlib import Path
 
 from senet_mm.registry import DATASETS
 from senet_mm.utils.files import check_inside, check_regular_file
+from senet_mm.utils.names import normalise
 
 from .classes import number_folders
 from .custom import WORDNET_ID
 from .imagenet import ImageNet
 from .labels import check_labels
-from .names import normalise
 from .shard_index import read_index
 
 CLASSES = '{}-classes.json'

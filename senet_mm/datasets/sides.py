@@ -11,10 +11,10 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from mmengine.fileio import LocalBackend, get_file_backend
 
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.names import normalise, printable
 
 from .classes import list_names
 from .layout import class_of
-from .names import normalise, printable
 from .split import Split
 
 # Read of files of equal size before they are read as a whole.

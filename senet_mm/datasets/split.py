@@ -12,9 +12,9 @@ from pathlib import Path
 
 from senet_mm.utils.errors import InputError
 from senet_mm.utils.files import atomic_file
+from senet_mm.utils.names import parse_name, printable
 
 from .layout import class_of
-from .names import parse_name, printable
 from .text_lines import read_lines
 
 SPLIT_FILE = 'split.txt'

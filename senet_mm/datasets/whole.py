@@ -7,10 +7,10 @@ from itertools import groupby
 from mmengine.fileio import get_file_backend
 
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.names import printable
 
 from .images.reading import check_image
 from .layout import class_of
-from .names import printable
 from .split import Split, make_split
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from senet_mm.datasets.balanced_sampler import BalancedSampler
 from senet_mm.datasets.classes import get_names
 from senet_mm.datasets.label_counts import count_labels, read_labels
+from senet_mm.utils.names import printable
 
 from .class_weight import set_class_weights
 from .classes import get_num_classes
@@ -58,7 +59,10 @@ def describe_counts(counts: np.ndarray, names: tuple[str, ...]) -> str:
 
 def list_values(values: np.ndarray, names: tuple[str, ...] | np.ndarray) -> str:
     """A number for every class (C,), or the least and the greatest of many."""
-    texts = [f'{name}: {format_value(value)}' for name, value in zip(names, values, strict=True)]
+    texts = [
+        f'{printable(name)}: {format_value(value)}'
+        for name, value in zip(names, values, strict=True)
+    ]
     if len(texts) <= FEW:
         return ', '.join(texts)
     return f'{texts[values.argmin()]} to {texts[values.argmax()]}'

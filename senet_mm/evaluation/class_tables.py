@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from senet_mm.utils.names import printable
 from senet_mm.utils.tables import text_table
 
 from .class_report import ClassScores, Report
@@ -78,5 +79,6 @@ def confusion_to_csv(names: Iterable[str], confusion: np.ndarray) -> str:
 
 
 def _shorten(name: str) -> str:
-    """A name without its middle, which leaves the columns of a table their place."""
+    """A name on one line, without its middle: the columns of a table keep their place."""
+    name = printable(name)
     return name if len(name) <= LONGEST else f'{name[: LONGEST - 12]}...{name[-9:]}'

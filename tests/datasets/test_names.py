@@ -12,9 +12,9 @@ from PIL import Image
 from senet_mm.analysis.pipeline_stages import _get_image, draw_grid
 from senet_mm.datasets import LoadImage, PackTensors, ShardedImageNet
 from senet_mm.datasets.collate import collate
-from senet_mm.datasets.names import lines_of, parse_name, printable
 from senet_mm.engine import Runner
 from senet_mm.registry import MODELS
+from senet_mm.utils.names import lines_of, parse_name, printable
 
 from ..conftest import ROOT
 from .files import DAMAGED, GOOD, PHOTO, save

@@ -173,8 +173,8 @@ def pack(
     args: argparse.Namespace, split: str, infos: list[dict], classes: tuple[str, ...] | None
 ) -> None:
     """Write the shards and the index of a split."""
-    from senet_mm.datasets.names import printable
     from senet_mm.utils.files import atomic_file
+    from senet_mm.utils.names import printable
 
     shards, index, damaged = Shards(args.out, split, args.shard_size * 2**20), [], []
     cut = 0

@@ -99,7 +99,7 @@ def list_packed(root: Path, index: str) -> dict[str, dict]:
 
 def read_log(log: Path) -> dict[str, str]:
     """Results of an earlier run, by the path below the root; a truncated last line is removed."""
-    from senet_mm.datasets.names import lines_of, parse_name
+    from senet_mm.utils.names import lines_of, parse_name
 
     data = log.read_bytes() if log.exists() else b''
     whole = data[: data.rfind(b'\n') + 1]
@@ -113,7 +113,7 @@ def run(images: list[dict], args: argparse.Namespace, results: dict[str, str]) -
     """Verify the images that are not in ``results``; each result is logged at once."""
     from mmengine import ProgressBar
 
-    from senet_mm.datasets.names import printable
+    from senet_mm.utils.names import printable
 
     bar = ProgressBar(len(images))
     with Pool(args.workers) as pool, args.log.open('a', buffering=1, encoding='utf-8') as log:
@@ -125,8 +125,8 @@ def run(images: list[dict], args: argparse.Namespace, results: dict[str, str]) -
 
 
 def main(args: argparse.Namespace) -> int:
-    from senet_mm.datasets.names import printable
     from senet_mm.utils.files import check_writable, output_file
+    from senet_mm.utils.names import printable
 
     images = find_images(args.root)
     # The data may be read-only. A folder is that of its whole path: many are called `train`.

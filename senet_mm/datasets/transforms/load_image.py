@@ -8,9 +8,9 @@ from senet_mm.datasets.images.colours import swap_red_and_blue, with_channels
 from senet_mm.datasets.images.decoding import decode
 from senet_mm.datasets.images.given import convert_decoded
 from senet_mm.datasets.images.reading import read_file, read_shard
-from senet_mm.datasets.names import printable
 from senet_mm.registry import TRANSFORMS
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.names import printable
 from senet_mm.utils.options import check_integer, check_option
 
 

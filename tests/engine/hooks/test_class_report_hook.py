@@ -1,10 +1,16 @@
 """What a run, its test and its processes say of each class."""
 
 import json
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from senet_mm.engine import Runner
+from senet_mm.engine.balance import list_values
+from senet_mm.engine.hooks.class_report_hook import write_report
+from senet_mm.evaluation.class_report import score_classes
+from senet_mm.evaluation.class_tables import report_to_text
 
 from ...conftest import ROOT
 from ...forked import run_ranks
@@ -46,6 +52,21 @@ def test_files_and_last_lines(finished):
     assert log.count('confusion matrix: a row per class') == 1
     line = f'validation after epoch 2, iteration 4: 540 images, accuracy {report["accuracy"]:.2f} %'
     assert line in log[log.rindex('Epoch(val)') :]
+
+
+def test_names_that_are_no_utf8_and_no_line(tmp_path):
+    """As folders of an unpacked archive have them: one line in the log, escapes in the files."""
+    names = ['\udcfcbel', 'a\nb', 'süß']
+    report = score_classes(np.array([0, 1, 2]), np.array([0, 1, 1]), names)
+    runner = SimpleNamespace(log_dir=str(tmp_path), is_training=False)
+    write_report(runner, report, 'test')
+    written = json.loads((tmp_path / 'test_classes.json').read_text('utf-8'))
+    assert [each['name'] for each in written['classes']] == names
+    assert 'süß' in (tmp_path / 'test_confusion.csv').read_text('utf-8')
+    text = report_to_text(report)
+    assert '"a\\nb"' in text
+    text.encode()
+    assert list_values(np.array([3, 2, 1]), names) == '"\\udcfcbel": 3, "a\\nb": 2, süß: 1'
 
 
 def test_a_finished_run_that_is_resumed_says_it_again(finished, tmp_path):
