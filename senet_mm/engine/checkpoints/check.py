@@ -75,7 +75,7 @@ def _tests(suffix: str) -> dict[str, Callable[[object], bool]]:
         'last_ckpt*': lambda value: value is None or isinstance(value, str),
         'keep_ckpt_ids': lambda value: _all(is_count, value),
         'seconds': is_scalar,
-        'validations': lambda value: isinstance(value, list),
+        'past_validations': lambda value: isinstance(value, list),
         SAVED: is_save,
         CLASS_REPORT: lambda value: isinstance(value, str),
         CLASS_WEIGHTS: are_saved_weights,

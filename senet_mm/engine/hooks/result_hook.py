@@ -17,6 +17,8 @@ from senet_mm.utils.files import atomic_file
 from senet_mm.version import __version__
 
 RESULT = 'result.json'
+# In the message hub, which is saved in checkpoints. mmengine logs what begins with `val` or `test`.
+VALIDATIONS = 'past_validations'
 
 
 @HOOKS.register_module()
@@ -44,7 +46,7 @@ class ResultHook(Hook):
             raise InputError('ResultHook needs a validation; allowed: a config with val_dataloader')
         if runner.iter == 0:
             runner.message_hub.update_info('seconds', 0.0)
-            runner.message_hub.update_info('validations', [])
+            runner.message_hub.update_info(VALIDATIONS, [])
 
     def before_train_epoch(self, runner: Runner) -> None:
         self._mark = time.perf_counter()
@@ -58,11 +60,11 @@ class ResultHook(Hook):
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         values = {name: to_json_value(value) for name, value in (metrics or {}).items()}
         place = {'epoch': runner.epoch, 'iter': runner.iter}
-        earlier = runner.message_hub.get_info('validations')
+        earlier = runner.message_hub.get_info(VALIDATIONS)
         # Iterations alone are counted anew where a run was resumed with other batches.
         reached = runner.epoch, runner.iter
         earlier = [each for each in earlier if (each['epoch'], each['iter']) < reached]
-        runner.message_hub.update_info('validations', [*earlier, {**place, **values}])
+        runner.message_hub.update_info(VALIDATIONS, [*earlier, {**place, **values}])
         self._mark = time.perf_counter()
 
     def after_train(self, runner: Runner) -> None:
@@ -86,7 +88,7 @@ class ResultHook(Hook):
             'device': torch.cuda.get_device_name() if cuda else 'CPU',
             'torch': torch.__version__,
             'senet_mm': __version__,
-            'validations': runner.message_hub.get_info('validations'),
+            'validations': runner.message_hub.get_info(VALIDATIONS),
         }
 
 

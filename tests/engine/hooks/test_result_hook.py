@@ -24,6 +24,8 @@ def test_resumed_at_any_iteration(tmp_path):
     whole = json.loads((tmp_path / 'whole/result.json').read_text())
     assert [validation['iter'] for validation in whole['validations']] == [3, 6]
     assert (whole['config_hash'], whole['seed']) == ('sha256:0', 0)
+    (log,) = (tmp_path / 'whole').glob('*/*.log')
+    assert 'validations' not in log.read_text()  # they would be on each line of a validation
     for start in (2, 3, 4, 6):
         work_dir = tmp_path / f'from_{start}'
         cfg = by_iteration(work_dir, resume=True, load_from=f'{tmp_path}/whole/iter_{start}.pth')
