@@ -15,6 +15,7 @@ from mmengine.utils import manager
 from yapf.yapflib import yapf_api
 
 from senet_mm.config import own_modules, places
+from senet_mm.utils.signal_stack import same_signal_stack
 
 from .forked import run_forked
 
@@ -71,6 +72,13 @@ def _format_once():
 def _scope_and_seed():
     init_default_scope('senet_mm')
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _same_signal_stack():
+    """Tests compile networks for OpenVINO themselves; a signal in a later test would kill."""
+    with same_signal_stack():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from torch._inductor import config as inductor_config
 
 from senet_mm.engine.speed import has_fast_bf16
 from senet_mm.utils.options import check_option
+from senet_mm.utils.signal_stack import same_signal_stack
 
 from .containers import need
 from .fold import Logits, fold
@@ -215,10 +216,8 @@ def start_openvino(network: Any) -> tuple[Callable[[Tensor], Tensor], str]:
     def compile_as(precision: str) -> Any:
         threads = torch.get_num_threads()
         options = dict(INFERENCE_PRECISION_HINT=precision, INFERENCE_NUM_THREADS=threads)
-        # Compile one model for all batch sizes. On CPUs with AMX each compiled model installs a
-        # signal stack; destroying several restores a freed one, and the next signal kills the
-        # process.
-        return openvino.compile_model(network, 'CPU', options)
+        with same_signal_stack():
+            return openvino.compile_model(network, 'CPU', options)
 
     precision = 'bf16' if has_fast_bf16('cpu') else 'f32'
     try:

@@ -90,9 +90,7 @@ TOLERANCES = dict(fold=0.05, compile=0.05, onnx=1e-4, openvino=0.05)
 def test_any_batch_from_the_file(digits, tmp_path, to):
     """The file alone gives the logits, at batches other than that of the export."""
     deployed = deploy(digits, to, torch.randn(2, 1, 8, 8), tmp_path)
-    path = deployed.path
-    del deployed  # see `to_openvino`
-    run = load(to, path)
+    run = load(to, deployed.path)
     for batch in (1, 5):
         x = torch.randn(batch, 1, 8, 8)
         with torch.no_grad():

@@ -148,7 +148,6 @@ def _make(
 ) -> Candidate:
     quantised = _attempt(engine, lambda: method(network, calibration))
     quantisers = engine.count_quantisers(quantised)
-    # Started and given up one after the other, see `start_openvino`.
     run, _ = engine.start(quantised)
     return Candidate(quantised, run_in_parts(run, test.inputs), quantisers)
 

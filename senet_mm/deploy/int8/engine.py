@@ -1,6 +1,7 @@
 """What is done with a classifier in a library that quantises it, and what NNCF does for both."""
 
 import contextlib
+import gc
 import logging
 import sys
 from abc import ABC, abstractmethod
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
+
+from senet_mm.utils.signal_stack import same_signal_stack
 
 from .gates import Graph, find_gates_in_graph
 
@@ -70,13 +73,17 @@ class Engine(ABC):
 
 
 @contextlib.contextmanager
-def quiet_nncf() -> Iterator[None]:
-    """Progress bars of NNCF go to stderr, its notes nowhere."""
+def running_nncf() -> Iterator[None]:
+    """Progress bars of NNCF go to stderr, its notes nowhere.
+
+    The networks that it compiles for itself end here, with what they did to signals.
+    """
     import nncf
 
     nncf.set_log_level(logging.ERROR)
-    with contextlib.redirect_stdout(sys.stderr):
+    with same_signal_stack(), contextlib.redirect_stdout(sys.stderr):
         yield
+        gc.collect()
 
 
 def to_nncf(engine: Engine, network: Any, images: Tensor) -> tuple[dict[str, Any], Any]:
@@ -130,7 +137,7 @@ def quantise_under_control(
 
     arguments, advanced = to_nncf(engine, network, calibration)
     pairs = [*zip(images.split(1), labels.tolist(), strict=True)]
-    with quiet_nncf():
+    with running_nncf():
         return nncf.quantize_with_accuracy_control(
             **arguments,
             advanced_quantization_parameters=advanced,

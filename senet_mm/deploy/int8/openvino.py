@@ -11,7 +11,7 @@ from senet_mm.deploy.containers import need
 from senet_mm.deploy.export import convert_to_openvino, start_openvino
 from senet_mm.engine.speed import has_fast_bf16
 
-from .engine import Engine, Run, quiet_nncf, to_nncf
+from .engine import Engine, Run, running_nncf, to_nncf
 from .gates import Graph, Node
 
 
@@ -42,7 +42,7 @@ class OpenVino(Engine):
 
         arguments, advanced = to_nncf(self, network, images)
         advanced.disable_bias_correction = not correct
-        with quiet_nncf():
+        with running_nncf():
             return nncf.quantize(
                 **arguments, advanced_parameters=advanced, fast_bias_correction=fast
             )
