@@ -22,6 +22,7 @@ from senet_mm.engine.checkpoints.state import collect_state, restore_state
 from senet_mm.engine.lock import locked
 from senet_mm.engine.watch import Interrupted
 from senet_mm.engine.weights.safe_load import load_from_local
+from senet_mm.utils.errors import InputError
 
 from ..forked import SERVER, run_ranks
 from .kills import (
@@ -254,7 +255,7 @@ def test_one_checkpoint_at_a_time():
 
 
 def test_a_checkpoint_that_cannot_be_written_ends_the_run(tmp_path):
-    """At the next iteration, with the error of the file system."""
+    """At the next iteration, with the line of the writer."""
     runner = Runner.from_cfg(digits(tmp_path, **SMALL))
 
     class Obstacle(Hook):
@@ -262,7 +263,7 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_run(tmp_path):
             (tmp_path / 'epoch_1.pth').mkdir(exist_ok=True)
 
     runner.register_hook(Obstacle())
-    with pytest.raises(OSError, match=r'epoch_1.pth'):
+    with pytest.raises(InputError, match=r'epoch_1.pth is a folder; allowed: a file'):
         runner.train()
     assert not list(tmp_path.glob('.*.tmp'))
 
