@@ -16,11 +16,13 @@ from tests.engine.kills import BASE, CONFIG, differences, story
 from .controller import PARTITION, run, wait
 from .wait_hook import FOLDER
 
-# An epoch has 7 iterations: jobs are held in the second.
+# An epoch has 7 iterations: jobs are held in the second. Processes agree on a signal before a step
+# of the optimizer, so the one that comes while they are held ends them after the next iteration.
+HELD, ENDED = 10, 11
 HELD_CONFIG = """
 _base_ = {base!r}
 custom_imports = dict(imports=['tests_slurm.wait_hook'])
-custom_hooks = [dict(type='WaitHook', iteration=10)]
+custom_hooks = [dict(type='WaitHook', iteration={iteration})]
 """
 OPTIONS = {
     **{key: value for key, value in BASE.items() if key not in ('custom_hooks', 'log_level')},
@@ -32,7 +34,7 @@ OPTIONS = {
 def config(tmp_path_factory):
     """Config of all jobs."""
     file = tmp_path_factory.mktemp('config') / 'digits.py'
-    file.write_text(HELD_CONFIG.format(base=str(CONFIG)))
+    file.write_text(HELD_CONFIG.format(base=str(CONFIG), iteration=HELD))
     return file
 
 
@@ -170,7 +172,7 @@ def test_a_preempted_job_resumes_by_itself(whole, job, preempt, name):
     preempt(job)
     job.wait_for('COMPLETED')
     assert job.restarts == 1
-    assert f'interrupted by {name}, saved after iteration 10' in job.log
+    assert f'interrupted by {name}, saved after iteration {ENDED}' in job.log
     assert differences(story(whole[0]), story(job.work_dir)) == []
 
 
@@ -179,7 +181,7 @@ def test_a_cancelled_job_is_saved(whole, job):
     job.submit()
     run('scancel', job.number)
     job.wait_for('CANCELLED')
-    assert torch.load(job.work_dir / 'between.pth', weights_only=False)['meta']['iter'] == 10
+    assert torch.load(job.work_dir / 'between.pth', weights_only=False)['meta']['iter'] == ENDED
     job.submit(resume=True)
     job.wait_for('COMPLETED')
     assert differences(story(whole[0]), story(job.work_dir)) == []
