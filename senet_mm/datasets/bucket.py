@@ -23,18 +23,18 @@ ATTEMPTS = 5
 PIECE = 2**14
 # Bytes per second. A connection that is slower for as long as the timeout counts as broken.
 SLOWEST = 10_000
-# Seconds; threads cannot wait for as long as floats can say.
+# Limits of a timeout, in seconds. The upper one stays clear of `threading.TIMEOUT_MAX`.
 SHORTEST, LONGEST = 0.01, 86_400
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """Files below an address.
+    """The files of a bucket whose keys begin with a prefix.
 
-    Region, credentials and the address of the server are boto3's: ``AWS_ENDPOINT_URL``, ...
+    boto3 reads region, credentials and server from the environment (``AWS_ENDPOINT_URL``, ...).
 
     Args:
-        address: ``s3://BUCKET/PREFIX``; slashes at its end are dropped.
+        address: ``s3://BUCKET/PREFIX``; trailing slashes are dropped.
         timeout: Seconds without data after which a connection counts as broken.
     """
 
@@ -45,7 +45,7 @@ class Bucket:
         given = str(self.address)
         if not given.startswith('s3://') or not given.removeprefix('s3://').partition('/')[0]:
             raise ValueError(f'address {self.address!r}; allowed: s3://BUCKET/PREFIX')
-        # One spelling, whatever slashes were typed: caches are named after it.
+        # Caches are named after the address, so its slashes are normalised.
         object.__setattr__(self, 'address', f's3://{self.name}/{self.prefix}'.rstrip('/'))
         is_number = isinstance(self.timeout, int | float) and not isinstance(self.timeout, bool)
         if not is_number or math.isnan(self.timeout) or not SHORTEST <= self.timeout <= LONGEST:
@@ -58,13 +58,12 @@ class Bucket:
 
     @property
     def prefix(self) -> str:
-        """What the keys of the files begin with."""
+        """Prefix of the keys, with a trailing slash unless empty."""
         prefix = self.address.removeprefix('s3://').partition('/')[2].strip('/')
         return f'{prefix}/' if prefix else ''
 
     def list(self) -> dict[str, int]:
         """Sizes of the files in bytes, by their names below the address."""
-
         sizes: dict[str, int] = {}
         for attempt in range(1, ATTEMPTS + 1):
             with _Attempt(self.address, attempt, self.timeout):
@@ -82,18 +81,18 @@ class Bucket:
         return file.getvalue()
 
     def fetch(self, name: str, size: int, path: Path) -> None:
-        """Bring a file to ``path``, unless it is there and has its size.
+        """Download a file to ``path`` unless a file of this size is there.
 
-        One process of the machine fetches, others wait for it. The file is whole or not there.
+        One process per machine downloads while the others wait. ``path`` never holds a part.
 
         Args:
             name: Name below the address.
             size: Its size in bytes.
-            path: Where it goes; its folder exists.
+            path: Where it goes; its folder must exist.
 
         Raises:
-            BucketError: It cannot be fetched, after some attempts, or not be written.
-            ValueError: Something other than a file is in its place.
+            BucketError: All attempts failed, or the file cannot be written.
+            ValueError: ``path`` is not a file.
         """
         if is_whole(path, size):
             return
@@ -111,7 +110,7 @@ class Bucket:
                     part.unlink()
 
     def _download(self, name: str, size: int, file: BinaryIO) -> None:
-        """Write all bytes; a broken connection is resumed where it broke."""
+        """Write all bytes; after a broken connection resume at the byte reached."""
         where = f'{self.address}/{name}'
         version: dict[str, str] = {}
         for attempt in range(1, ATTEMPTS + 1):
@@ -135,10 +134,10 @@ class Bucket:
         raise BucketError(f'{where} has {file.tell()} bytes; the listing says {size}')
 
     def _pieces(self, body: BinaryIO, where: str) -> Iterator[bytes]:
-        """What is received; a line where it takes long.
+        """Yields the received bytes; logs a line if the connection is slow.
 
         Raises:
-            TimeoutError: It comes too slowly.
+            TimeoutError: Slower than ``SLOWEST`` for ``timeout`` seconds.
         """
         start, received = time.monotonic(), 0
         while piece := body.read(PIECE):
@@ -160,7 +159,7 @@ class Bucket:
 
 @dataclass
 class _Attempt:
-    """Lets errors that may pass pass, with a line and a pause; others are the end."""
+    """Suppresses temporary errors with a log line and a pause; others become a BucketError."""
 
     where: str
     number: int
@@ -177,7 +176,7 @@ class _Attempt:
         if not isinstance(error, BotoCoreError | ClientError | OSError):
             return False
         reason = ' '.join(str(error).split())
-        if not _may_pass(error) or self.number == ATTEMPTS:
+        if not _is_temporary(error) or self.number == ATTEMPTS:
             tried = f' ({self.number} attempts)' if self.number > 1 else ''
             raise BucketError(f'{self.where} cannot be fetched: {reason}{tried}') from error
         pause = min(2 ** (self.number - 1), self.timeout)
@@ -186,8 +185,8 @@ class _Attempt:
         return True
 
 
-def _may_pass(error: Exception) -> bool:
-    """Whether an error is of the connection or of an overloaded server."""
+def _is_temporary(error: Exception) -> bool:
+    """Whether an error comes from the connection or an overloaded server."""
     from botocore import exceptions
 
     if isinstance(error, exceptions.ClientError):

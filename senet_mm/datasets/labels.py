@@ -1,4 +1,4 @@
-"""Annotation files: lines ``PATH LABEL``, read right or refused with their place."""
+"""Reads annotation files of lines ``PATH LABEL``; errors name file and line."""
 
 import logging
 import os
@@ -37,7 +37,7 @@ def check_labels(data_list: Sequence[dict], num_classes: int, file: str) -> None
 
 
 def check_below(paths: Iterable[str], folder: str, file: str) -> None:
-    """Raise an InputError for a path in a list, of a stranger perhaps, that leads out of a folder.
+    """Raise an InputError for a listed path that leads out of a folder.
 
     Args:
         paths: The paths in the list.
@@ -45,7 +45,7 @@ def check_below(paths: Iterable[str], folder: str, file: str) -> None:
         file: The list, for the message.
     """
     root = os.path.abspath(folder).rstrip('/') + '/'
-    # Others are below it; a list may have a million.
+    # Only these can lead out. The cheap test comes first: a list may have a million lines.
     for path in (path for path in paths if path.startswith('/') or '..' in path):
         if not os.path.abspath(os.path.join(folder, path)).startswith(root):
             raise InputError(
@@ -57,7 +57,7 @@ def check_below(paths: Iterable[str], folder: str, file: str) -> None:
 def read_annotations(file: str, classes: Sequence[str] | None) -> list[tuple[str, int]]:
     """Paths and labels of the lines ``PATH LABEL``.
 
-    Path and label are separated by a tab, a comma or spaces; both may hold any of them. If every
+    Path and label are separated by a tab, a comma or spaces; both may contain any of them. If every
     line ends with the name of a class, the labels are names, also where names are digits; else they
     are numbers.
 
@@ -97,7 +97,7 @@ def _split_name(line: str, labels: Mapping[str, int]) -> tuple[str, str] | None:
 def _are_names(
     lines: Sequence[tuple[int, str]], splits: Sequence[object], labels: Mapping[str, int]
 ) -> bool:
-    """Whether labels that are not all names are meant to be names, so that one of them is wrong."""
+    """Whether labels are meant as names although some of them name no class."""
     if any(map(DIGITS.fullmatch, labels)):
         return True
     numbered = [NUMBERED.fullmatch(line) is not None for _, line in lines]
@@ -110,7 +110,7 @@ def _check_once(
     splits: Sequence[tuple[str, str] | None],
     names: Sequence[str],
 ) -> None:
-    """Raise a ValueError for a label that several classes have as their name."""
+    """Raise a ValueError for a label that is the name of several classes."""
     twice = {name for name, count in Counter(names).items() if count > 1}
     for (number, _), split in zip(lines, splits, strict=True):
         if split and split[1] in twice:
@@ -146,7 +146,7 @@ def _report_ambiguity(
     rows: Sequence[tuple[str, int]],
     classes: Sequence[str],
 ) -> None:
-    """Say, once, that labels that are read as names would be others as numbers."""
+    """Warn once if a label would mean another class when read as a number."""
     for (number, line), (_, label) in zip(lines, rows, strict=True):
         split = NUMBERED.fullmatch(line)
         if split and label != int(split[2]) < len(classes):

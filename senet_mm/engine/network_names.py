@@ -1,4 +1,4 @@
-"""Names in a config that upstream looks for in the network, and passes over if misspelt."""
+"""Checks names in a config that upstream ignores when nothing in the network matches them."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,10 +11,10 @@ from senet_mm.utils.options import suggest
 DEFAULT = 'DefaultOptimWrapperConstructor'
 LAYER_DECAY = 'LearningRateDecayOptimWrapperConstructor'
 
-# Base classes of norms, by which all of them are initialised.
+# Base classes of norms; an `init_cfg` may name them instead of each norm.
 NORMS = {'_BatchNorm', '_InstanceNorm', '_NormBase'}
 
-# mmpretrain's schedules name them for all transformers; many of these have none.
+# mmpretrain's schedules set these keys for every transformer, with or without such parameters.
 SHARED = {'absolute_pos_embed', 'cls_token', 'pos_embed', 'relative_position_bias_table'}
 
 
@@ -42,7 +42,7 @@ def check_names(
 
 
 def check_depths(optim_wrapper: Mapping, model: nn.Module) -> None:
-    """Raise a ValueError for learning rates by depth in a network whose depths are not known."""
+    """Raise a ValueError for learning rates by depth if the network does not tell depths."""
     constructor = str(optim_wrapper.get('constructor', DEFAULT)).rpartition('.')[2]
     backbone = getattr(model, 'backbone', model)
     if constructor == LAYER_DECAY and not hasattr(backbone, 'get_layer_depth'):
@@ -53,7 +53,7 @@ def check_depths(optim_wrapper: Mapping, model: nn.Module) -> None:
 
 
 def check_custom_keys(optim_wrapper: Mapping, model: nn.Module) -> None:
-    """Raise a ValueError for a key that is in no parameter's name, or whose setting is not read."""
+    """Raise a ValueError for a key that no parameter's name contains, or an ignored setting."""
     constructor = str(optim_wrapper.get('constructor', DEFAULT)).rpartition('.')[2]
     if constructor not in (DEFAULT, LAYER_DECAY):
         return
@@ -62,7 +62,7 @@ def check_custom_keys(optim_wrapper: Mapping, model: nn.Module) -> None:
     if not isinstance(keys, Mapping):
         raise ValueError(f'{path}={keys!r}; allowed: a dict of dicts')
     names = [name for name, _ in model.named_parameters(remove_duplicate=False)]
-    # Upstream looks in `PREFIX.NAME`, and the default one's prefix may be empty.
+    # Upstream matches keys against `PREFIX.NAME`; the default constructor's prefix may be empty.
     names = [name if '.' in name or constructor == LAYER_DECAY else f'.{name}' for name in names]
     for key, setting in keys.items():
         if not any(key in name for name in names) and key.strip('.') not in SHARED:
@@ -72,7 +72,7 @@ def check_custom_keys(optim_wrapper: Mapping, model: nn.Module) -> None:
 
 
 def _check_setting(path: str, setting: object, constructor: str) -> None:
-    """Raise a ValueError for what would become a setting of parameters that nobody reads."""
+    """Raise a ValueError for a setting that the constructor would ignore."""
     # An option `custom_keys.head.fc.lr_mult` makes a dict within the one of `head`.
     nested = isinstance(setting, Mapping) and any(isinstance(v, Mapping) for v in setting.values())
     if not isinstance(setting, Mapping) or nested:
@@ -92,7 +92,7 @@ def _pieces(names: list[str], key: str) -> set[str]:
 
 
 def _initialised_layers(model_cfg: Mapping) -> Iterator[tuple[str, str]]:
-    """Paths of the rules of initialisation, with the names of the layers that they are for."""
+    """Yields the path and each layer name of every initialisation rule."""
     for path, mapping in walk(dict(model=model_cfg), ''):
         if 'init_cfg' in path.split('.') and mapping.get('layer'):
             layers = mapping['layer']

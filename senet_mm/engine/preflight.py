@@ -1,4 +1,4 @@
-"""Checks of a run before it starts: what would end it after hours, or end it without a result."""
+"""Checks before a run: faults that would end it after hours, or leave it without a result."""
 
 import copy
 from typing import TYPE_CHECKING, Any
@@ -45,10 +45,10 @@ def check_loop(loop: BaseLoop) -> None:
 
 
 def check_run(runner: 'Runner') -> None:
-    """Check what is about to run; the model is loaded, and nothing is trained yet.
+    """Check a run; called after the model is loaded and before the first iteration.
 
     Raises:
-        ValueError: It would fail later, or a name that the config gives has no meaning in it.
+        ValueError: The run would fail later, or a name in the config matches nothing.
     """
     training = runner.is_training
     for loop in (runner._val_loop, runner._test_loop):
@@ -69,7 +69,7 @@ def check_run(runner: 'Runner') -> None:
 
 
 def check_mixed_labels(model: torch.nn.Module) -> None:
-    """Raise a ValueError for an accuracy of images that have several classes."""
+    """Raise a ValueError for training accuracy on mixed images, which have several classes."""
     preprocessor = getattr(model, 'data_preprocessor', None)
     mixes = getattr(preprocessor, 'batch_augments', None) is not None
     if mixes and getattr(getattr(model, 'head', None), 'cal_acc', False):
@@ -88,7 +88,7 @@ def check_last_batch(runner: 'Runner') -> None:
         with own_random_numbers():
             run_on_meta(runner.bare_model, shape, training=True)
     except (RuntimeError, ValueError, NotImplementedError) as error:
-        # Anything else that fails here may work on a real device, SyncBN for one.
+        # Other failures on the meta device, such as SyncBN's, say nothing about a real one.
         if 'more than 1 value per channel' in str(error):
             raise ValueError(
                 f'the last batch of an epoch has one image ({len(loader.sampler)} in batches of '
@@ -106,7 +106,7 @@ def has_single(loader: DataLoader) -> bool:
 
 
 def check_scores(runner: 'Runner', scores: dict[str, Any]) -> None:
-    """Raise a ValueError for a score that the config names and nobody computes.
+    """Raise a ValueError for a score that the config names and the validation does not compute.
 
     Args:
         runner: With its hooks and schedules.
