@@ -1,15 +1,22 @@
 """Convolutions for a CPU: weights in oneDNN's layout, the ReLU inside the convolution."""
 
+import ctypes
 from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
 
+# Shapes and thread counts; their weights share memory where the layout is the same.
+REMEMBERED = 64
+
 
 class PackedConv(nn.Module):
-    """A convolution whose weights are laid out once, at the first call, not at every call.
+    """A convolution that keeps its weights in the layout that oneDNN wants.
 
-    It calls the operators that Inductor puts into its programs for a CPU.
+    It calls the operators that Inductor puts into its programs for a CPU. The layout depends on the
+    shape of the map and on the number of threads. Weights in another layout are rearranged at every
+    call, which can take 50 times as long as the convolution; so they are laid out once for each
+    shape and number of threads.
 
     Args:
         conv: The convolution; see :meth:`fits`.
@@ -20,7 +27,8 @@ class PackedConv(nn.Module):
         super().__init__()
         self.conv = conv
         self.relu = relu
-        self.packed: Tensor | None = None
+        self.geometry = conv.padding, conv.stride, conv.dilation, conv.groups
+        self.packed: dict[tuple[torch.Size, int], Tensor] = {}
 
     @staticmethod
     def fits(module: nn.Module) -> TypeGuard[nn.Conv2d]:
@@ -33,16 +41,32 @@ class PackedConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The convolution, with its ReLU, (N, C, H, W) -> (N, C', H', W')."""
-        conv = self.conv
-        geometry = conv.padding, conv.stride, conv.dilation, conv.groups
-        if self.packed is None:
-            self.packed = torch.ops.mkldnn._reorder_convolution_weight(
-                conv.weight, *geometry, x.shape
-            )
+        call = x.shape, torch.get_num_threads()
+        weight = self.packed.get(call)
+        if weight is None:
+            weight = self._pack(call)
         function = 'relu' if self.relu else 'none'
         return torch.ops.mkldnn._convolution_pointwise(
-            x, self.packed, conv.bias, *geometry, function, [], ''
+            x, weight, self.conv.bias, *self.geometry, function, [], ''
         )
+
+    def _pack(self, call: tuple[torch.Size, int]) -> Tensor:
+        """Lay the weights out for calls with a shape (N, C, H, W) and number of threads."""
+        weight = torch.ops.mkldnn._reorder_convolution_weight(
+            self.conv.weight, *self.geometry, call[0]
+        )
+        known = list(self.packed.values())
+        content = _content(weight)
+        weight = next((other for other in known if _content(other) == content), weight)
+        if len(known) >= REMEMBERED:
+            self.packed.clear()
+        self.packed[call] = weight
+        return weight
+
+
+def _content(weight: Tensor) -> bytes:
+    """The values of oneDNN's weight in memory order; nothing else tells its layout."""
+    return ctypes.string_at(torch.ops.mkldnn.data_ptr(weight), torch.ops.mkldnn._nbytes(weight))
 
 
 def pack(network: nn.Module) -> nn.Module:

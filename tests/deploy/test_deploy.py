@@ -12,6 +12,7 @@ import openvino
 import pytest
 import torch
 from mmengine.registry import init_default_scope
+from torch import nn
 from torch._inductor.utils import run_and_get_code
 
 from senet_mm.apis import Classifier, get_model
@@ -25,6 +26,9 @@ from senet_mm.deploy import (
     pack,
     read_record,
 )
+from senet_mm.deploy.pack import REMEMBERED
+from senet_mm.deploy.pack import _content as content
+from senet_mm.engine.speed import has_fast_bf16
 from senet_mm.engine.weights.record import record_of, to_meta
 from senet_mm.models import ImageClassifier
 
@@ -57,10 +61,39 @@ def test_folding_changes_nothing_but_rounding(name):
         expected = model(x)
         assert (folded(x) - expected).norm() < 1e-4 * expected.norm()
         packed = pack(folded)
-        for batch in (x, x[:1]):  # weights are laid out for the first batch that comes
+        for batch in (x, x[:1]):
             expected = model(batch)
             assert (packed(batch) - expected).norm() < 1e-4 * expected.norm()
     assert any(isinstance(module, PackedConv) for module in packed.modules())
+
+
+@pytest.fixture
+def threads_kept():
+    """The number of threads is afterwards as it was."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def test_packed_weights_do_not_depend_on_the_calls_before(threads_kept):
+    """A map, its mean, another size, batch, or number of threads: as if it had come first."""
+    dtype = torch.bfloat16 if has_fast_bf16('cpu') else torch.float32
+    conv = nn.Conv2d(256, 128, 1).to(dtype)
+    maps = [torch.randn(n, 256, size, size).to(dtype) for n in (1, 4) for size in (14, 1, 28)]
+    used = PackedConv(conv)
+    with torch.no_grad():
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            for x in maps:
+                fresh = PackedConv(conv)
+                assert torch.equal(used(x), fresh(x))
+                [expected] = fresh.packed.values()
+                assert content(used.packed[x.shape, threads]) == content(expected)
+        assert len(used.packed) == 12
+        assert len({id(weight) for weight in used.packed.values()}) < 6
+        for size in range(2, REMEMBERED):
+            used(torch.randn(1, 256, size, size).to(dtype))
+        assert len(used.packed) <= REMEMBERED
 
 
 @pytest.fixture(scope='module')
