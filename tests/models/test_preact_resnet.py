@@ -1,6 +1,8 @@
 import pytest
+import timm
 import torch
 import torch.nn.functional as F
+import torchvision
 from timm.models.resnetv2 import ResNetV2
 from torch import nn
 
@@ -69,6 +71,86 @@ def test_resnet164_equals_timm():
     assert ((ours - theirs).norm() / theirs.norm()).item() < 1e-12
 
 
+def test_resnet50_equals_timm():
+    """timm has the first norm behind the pooling, which changes nothing as its gain is positive."""
+    model = disturb(PreActResNet(50)).double().eval()
+    peer = timm.create_model('resnetv2_50', num_classes=0, global_pool='').double().eval()
+    names = {}
+    for name in peer.state_dict():
+        own = name.replace('.blocks', '').replace('downsample.conv', 'downsample')
+        own = own.replace('stages.0.0.norm1', 'stem.bn')
+        for i in range(4):
+            own = own.replace(f'stages.{i}', f'layer{i + 1}')
+        for i, part in enumerate(('preact', 'residual.1', 'residual.3')):
+            own = own.replace(f'.norm{i + 1}', f'.{part}.0').replace(
+                f'.conv{i + 1}', f'.residual.{2 * i}'
+            )
+        names[name] = f'tail.0{own[4:]}' if own.startswith('norm.') else own
+    state = model.state_dict()
+    assert sorted(names.values()) == sorted(state)
+    peer.load_state_dict({name: state[own] for name, own in names.items()})
+    x = torch.randn(1, 3, 64, 64, dtype=torch.float64)
+    with torch.no_grad():
+        ours, theirs = model(x)[-1], peer(x)
+    assert ((ours - theirs).norm() / theirs.norm()).item() < 1e-12
+
+
+# The norms of the shortcuts, of 128, 256 and 512 channels, or of 256 to 2048.
+NORMS = dict.fromkeys((18, 34), 2 * (128 + 256 + 512))
+NORMS |= dict.fromkeys((50, 101, 152), 2 * (256 + 512 + 1024 + 2048))
+
+
+@pytest.mark.parametrize('depth', NORMS)
+def test_parameters_are_torchvisions_less_the_norms_of_the_shortcuts(depth):
+    """The other norms move from behind a convolution to before the next one."""
+    with torch.device('meta'):
+        model = PreActResNet(depth)
+        peer = getattr(torchvision.models, f'resnet{depth}')()
+    count, theirs = (sum(p.numel() for p in m.parameters()) for m in (model, peer))
+    assert count + sum(p.numel() for p in peer.fc.parameters()) == theirs - NORMS[depth]
+
+
+@pytest.mark.parametrize(('depth', 'blocks'), [(200, (3, 24, 36, 3)), (269, (3, 30, 48, 8))])
+def test_parameters_of_the_deep_ones_are_counted_by_hand(depth, blocks):
+    """A block is 17 p^2 weights of its own shape; the first of a stage differs by its input."""
+    count, channels = 3 * 64 * 49 + 128, 64
+    for planes, number in zip((64, 128, 256, 512), blocks, strict=True):
+        convs = planes * (channels + 9 * planes + 4 * planes) + channels * 4 * planes
+        convs += (number - 1) * 17 * planes**2
+        norms = 2 * (channels + (number - 1) * 4 * planes + number * 2 * planes)
+        count += convs + norms
+        channels = 4 * planes
+    count += 2 * channels - 2 * 64  # the last norm; the first block has none
+    with torch.device('meta'):
+        model = PreActResNet(depth)
+    assert sum(p.numel() for p in model.parameters()) == count
+
+
+def test_basic_blocks_for_imagenet_equal_the_formula():
+    model = disturb(PreActResNet(18)).double().eval()
+    state, x = model.state_dict(), torch.randn(1, 3, 64, 64, dtype=torch.float64)
+
+    def norm_relu(name, x):
+        stats = (state[f'{name}.{key}'] for key in ('running_mean', 'running_var'))
+        affine = (state[f'{name}.{key}'] for key in ('weight', 'bias'))
+        return F.relu(F.batch_norm(x, *stats, *affine))
+
+    with torch.no_grad():
+        y = norm_relu('stem.bn', F.conv2d(x, state['stem.conv.weight'], stride=2, padding=3))
+        y = F.max_pool2d(y, 3, 2, 1)
+        for stage in range(1, 5):
+            for block in range(2):
+                name, stride = f'layer{stage}.{block}', 2 if stage > 1 and not block else 1
+                active = norm_relu(f'{name}.preact.0', y) if (stage, block) != (1, 0) else y
+                z = F.conv2d(active, state[f'{name}.residual.0.weight'], None, stride, 1)
+                z = norm_relu(f'{name}.residual.1.0', z)
+                z = F.conv2d(z, state[f'{name}.residual.2.weight'], padding=1)
+                if stride == 2:
+                    y = F.conv2d(active, state[f'{name}.downsample.weight'], stride=2)
+                y = y + z
+        torch.testing.assert_close(model(x)[-1], norm_relu('tail.0', y), rtol=1e-10, atol=1e-10)
+
+
 @pytest.mark.parametrize(
     ('model', 'convs', 'blocks'),
     [
@@ -126,6 +208,13 @@ def test_stages(depth):
     assert not (maps[2] < 0).any()
 
 
+def test_stages_for_imagenet():
+    maps = PreActResNet(18, out_indices=(0, 1, 2, 3)).eval()(torch.rand(1, 3, 64, 96))
+    shapes = [(64 * 2**i, 16 // 2**i, 24 // 2**i) for i in range(4)]
+    assert [tuple(m.shape[1:]) for m in maps] == shapes
+    assert not (maps[3] < 0).any()
+
+
 @pytest.mark.parametrize('model', [lambda: PreActResNet(164), lambda: WideResNet(16, 2)])
 def test_gradients_flow(model):
     assert_gradients_flow(model(), torch.randn(2, 3, 32, 32))
@@ -157,7 +246,7 @@ def test_resnext29_is_the_bottleneck_network():
 @pytest.mark.parametrize(
     ('model', 'message'),
     [
-        (lambda: PreActResNet(18), 'depth=18 is not known; allowed: 110, 164, 1001'),
+        (lambda: PreActResNet(51), 'depth=51 is not known; allowed: 18, 34, 50'),
         (lambda: WideResNet(18), 'depth=18 is not known; allowed: 16, 22, 28, 40'),
         (lambda: WideResNet(out_indices=(3,)), 'out_indices=3 is not known; allowed: -3'),
     ],
