@@ -183,7 +183,7 @@ class SEResNeXt(SEResNet):
     """
 
     plain = ResNeXt
-    arch_settings = {depth: ResNeXt.arch_settings[depth] for depth in (29, 50, 101, 152)}
+    arch_settings = {depth: ResNeXt.arch_settings[depth] for depth in (29, 50, 101, 152, 200, 269)}
 
     def __init__(
         self,

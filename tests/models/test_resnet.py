@@ -1,6 +1,9 @@
+import itertools
+
 import pytest
 import timm
 import torch
+import torch.nn.functional as F
 import torchvision
 from mmpretrain.models import backbones as mmpretrain
 from torch import nn
@@ -117,7 +120,7 @@ def test_out_indices(depth):
     assert [maps[0].shape[2] // m.shape[2] for m in maps] == [1, 2, 4]
 
 
-@pytest.mark.parametrize('downsample', ['conv1x1', 'conv3x3', 'avg_pool', 'pad'])
+@pytest.mark.parametrize('downsample', ['conv1x1', 'conv3x3', 'avg_pool', 'pad', 'avg_pool_pad'])
 @pytest.mark.parametrize('size', [64, 57])
 def test_every_shortcut_fits(downsample, size):
     model = ResNet(50, block=dict(downsample=downsample)).eval()
@@ -130,6 +133,66 @@ def test_pad_shortcut_is_the_subsampled_input():
     shortcut = block.downsample(x)
     assert torch.equal(shortcut[:, 8:24], x[:, :, ::2, ::2])
     assert shortcut[:, :8].abs().sum() == shortcut[:, 24:].abs().sum() == 0
+
+
+def test_pad_shortcut_of_averages():
+    block = ResNet(20, block=dict(downsample='avg_pool_pad')).layer2[0].eval()
+    x = torch.randn(1, 16, 8, 8)
+    shortcut = block.downsample(x)
+    means = x.view(1, 16, 4, 2, 4, 2).mean((3, 5))
+    torch.testing.assert_close(shortcut[:, 8:24], means)
+    assert shortcut[:, :8].abs().sum() == shortcut[:, 24:].abs().sum() == 0
+
+
+TAKI = dict(constant_width=True, expansion=1, downsample='avg_pool_pad')
+
+
+def by_branches(state, x, cardinality=8):
+    """The blocks of taki0112/SENet-Tensorflow: every branch has convolutions of its own."""
+
+    def conv_norm(name, x, rows, **kwargs):
+        x = F.conv2d(x, state[f'{name[0]}.weight'][rows], **kwargs)
+        stats = (state[f'{name[1]}.{key}'][rows] for key in ('running_mean', 'running_var'))
+        affine = (state[f'{name[1]}.{key}'][rows] for key in ('weight', 'bias'))
+        return F.batch_norm(x, *stats, *affine)
+
+    every = slice(None)
+    x = F.relu(conv_norm(('conv1', 'bn1'), x, every, padding=1))
+    for stage, block in itertools.product((1, 2, 3), range(3)):
+        name, stride = f'layer{stage}.{block}', 2 if stage > 1 and block == 0 else 1
+        branches = []
+        for rows in (slice(64 * i, 64 * (i + 1)) for i in range(cardinality)):
+            y = F.relu(conv_norm((f'{name}.conv1', f'{name}.bn1'), x, rows))
+            names = f'{name}.conv2', f'{name}.bn2'
+            branches.append(F.relu(conv_norm(names, y, rows, stride=stride, padding=1)))
+        y = conv_norm((f'{name}.conv3', f'{name}.bn3'), torch.cat(branches, 1), every)
+        if stride == 2:
+            half = x.shape[1] // 2
+            x = F.pad(F.avg_pool2d(x, 2), (0, 0, 0, 0, half, half))
+        x = F.relu(x + y)
+    return x
+
+
+def test_resnext_of_constant_width_equals_its_branches():
+    model = disturb(ResNeXt(29, block=TAKI)).double().eval()
+    x = torch.randn(1, 3, 8, 8, dtype=torch.float64)
+    with torch.no_grad():
+        assert relative(model(x)[-1], by_branches(model.state_dict(), x)) < 1e-12
+    widths = [(block.conv2.out_channels, block.out_channels) for block in model.blocks]
+    assert widths == [(512, 64)] * 3 + [(512, 128)] * 3 + [(512, 256)] * 3
+
+
+@pytest.mark.parametrize('depth', [18, 34])
+def test_a_projection_in_the_first_block_alone(depth):
+    """One of 64 x 64 weights and its norm more than in torchvision's network."""
+    with torch.device('meta'):
+        model = ResNet(depth, block=dict(project_first=True))
+        plain = ResNet(depth)
+    assert set(model.state_dict()) - set(plain.state_dict()) >= {'layer1.0.downsample.0.weight'}
+    counts = [sum(p.numel() for p in m.parameters()) for m in (model, plain)]
+    assert counts[0] - counts[1] == 64 * 64 + 2 * 64
+    kept = ResNet(50, block=dict(project_first=True)).state_dict()
+    assert list(kept) == list(ResNet(50).state_dict())
 
 
 def test_checkpointing_changes_nothing():
@@ -242,7 +305,10 @@ def test_se_that_cannot_be_put_in(backbone, message):
         (dict(depth=50, stem=dict(pool='same')), "stem pool='same' is not known; allowed: None"),
         (dict(depth=50, out_indices=(4,)), 'out_indices=4 is not known; allowed: -4'),
         (dict(depth=50, frozen_stages=5), 'frozen_stages=5 is not known; allowed: -1, 0'),
-        (dict(depth=18, block=dict(groups=32)), 'groups=32, .* need bottlenecks'),
+        (
+            dict(depth=18, block=dict(groups=32)),
+            'groups=32: for bottlenecks alone',
+        ),
     ],
 )
 def test_wrong_arguments(kwargs, message):

@@ -1,7 +1,7 @@
 """ResNet as the paper draws it, without SE: blocks, stem, stages; variants are data."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ from senet_mm.utils.options import (
 from .base import HE_FAN_IN, Block, StagedBackbone, build_norm
 
 STYLES = ('pytorch', 'caffe')
-DOWNSAMPLES = ('conv1x1', 'conv3x3', 'avg_pool', 'pad')
+DOWNSAMPLES = ('conv1x1', 'conv3x3', 'avg_pool', 'pad', 'avg_pool_pad')
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,17 @@ class BlockSpec:
         groups: Groups of the 3x3 convolution of a bottleneck.
         width_per_group: Channels per group in the first stage (4 in "32x4d"); None is the base
             width of the stage.
+        constant_width: The 3x3 convolution of a bottleneck has the width of the first stage in all
+            stages (taki0112/SENet-Tensorflow).
+        expansion: Output channels of a bottleneck by its planes.
         halve_conv1: The first 1x1 convolution has half the width of the 3x3 (SENet-154).
         style: ``caffe`` strides in the first 1x1 convolution, ``pytorch`` in the 3x3.
         downsample: Shortcut of a block that changes shape: a strided ``conv1x1``; ``conv3x3`` where
             it strides, else 1x1 (SENet-154); ``avg_pool`` before a 1x1 (ResNet-D); ``pad``:
-            subsampled and padded with zero channels (option A of the CIFAR ResNets).
+            subsampled and padded with zero channels (option A of the CIFAR ResNets);
+            ``avg_pool_pad``: averaged and padded with zero channels (taki0112/SENet-Tensorflow).
+        project_first: The first block of every stage has a shortcut of its own, even if it does not
+            change shape, as in the first stage of ResNet-18 and 34 (bruinxiong/SENet.mxnet).
         dilate_first: The first block of a stage is dilated like the others, as in mmpretrain; else
             its first 3x3 convolution has the dilation of the stage before, as in torchvision.
         zero_init_residual: Start with a zero gain in the last norm of every block.
@@ -49,9 +55,12 @@ class BlockSpec:
 
     groups: int = 1
     width_per_group: int | None = None
+    constant_width: bool = False
+    expansion: int = 4
     halve_conv1: bool = False
     style: str = 'pytorch'
     downsample: str = 'conv1x1'
+    project_first: bool = False
     dilate_first: bool = False
     zero_init_residual: bool = False
     with_cp: bool = False
@@ -62,10 +71,12 @@ class BlockSpec:
         check_option('style', self.style, STYLES)
         check_option('downsample', self.downsample, DOWNSAMPLES)
         check_integer('groups', self.groups)
+        check_integer('expansion', self.expansion)
         if self.width_per_group is not None:
             check_integer('width_per_group', self.width_per_group)
-        for name in ('halve_conv1', 'dilate_first', 'zero_init_residual', 'with_cp'):
-            check_option(name, getattr(self, name), (True, False))
+        for switch in fields(self):
+            if switch.type is bool:
+                check_option(switch.name, getattr(self, switch.name), (True, False))
 
     def norm(self, channels: int) -> nn.Module:
         return build_norm(self.norm_cfg, channels)
@@ -83,26 +94,54 @@ class BlockSpec:
         return dilations[stage if like_others else max(stage - 1, 0)]
 
 
+# Fields that a basic block does not have.
+OF_BOTTLENECKS = ('groups', 'width_per_group', 'constant_width', 'expansion', 'halve_conv1')
+
 # Fields that a config may set; the network sets the other two.
 BLOCK_FIELDS = [
     field.name for field in fields(BlockSpec) if field.name not in ('base_planes', 'norm_cfg')
 ]
 
 
+def check_basic(spec: BlockSpec) -> None:
+    """Raise an InputError if a spec is one of bottlenecks."""
+    wrong = [name for name in OF_BOTTLENECKS if getattr(spec, name) != getattr(BlockSpec, name)]
+    if wrong:
+        given, allowed = (
+            ', '.join(f'{name}={getattr(source, name)}' for name in wrong)
+            for source in (spec, BlockSpec)
+        )
+        raise InputError(f'{given}: for bottlenecks alone; allowed in basic blocks: {allowed}')
+
+
+def make_pool(stride: int) -> nn.Module:
+    """The average of windows as large as the stride; those at the edge average what they have."""
+    return nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False)
+
+
 class PadShortcut(nn.Module):
     """Identity shortcut across a change of shape: (N, C, H, W) -> (N, C', ceil(H/s), ceil(W/s)).
 
     He et al., arXiv:1512.03385, section 3.3, option A: no parameters, new channels are zero.
+
+    Args:
+        in_channels: C.
+        out_channels: C'.
+        stride: s.
+        average: Average windows of s times s instead of taking their first pixel.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, average: bool = False
+    ) -> None:
         super().__init__()
         self.new_channels = out_channels - in_channels
         self.stride = stride
+        self.pool = make_pool(stride) if average else None
 
     def forward(self, x: Tensor) -> Tensor:
         before = self.new_channels // 2
-        x = x[:, :, :: self.stride, :: self.stride]
+        x = x[:, :, :: self.stride, :: self.stride] if self.pool is None else self.pool(x)
         return F.pad(x, (0, 0, 0, 0, before, self.new_channels - before))
 
 
@@ -110,13 +149,14 @@ def make_downsample(
     spec: BlockSpec, in_channels: int, out_channels: int, stride: int
 ) -> nn.Module | None:
     """The shortcut of a block; None where input and output have one shape."""
-    if stride == 1 and in_channels == out_channels:
+    if stride == 1 and in_channels == out_channels and not spec.project_first:
         return None
-    if spec.downsample == 'pad':
-        return PadShortcut(in_channels, out_channels, stride)
+    if spec.downsample.endswith('pad'):
+        average = spec.downsample == 'avg_pool_pad'
+        return PadShortcut(in_channels, out_channels, stride, average)
     layers = []
     if spec.downsample == 'avg_pool' and stride > 1:
-        layers = [nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False)]
+        layers = [make_pool(stride)]
         stride = 1
     kernel = 3 if spec.downsample == 'conv3x3' and stride > 1 else 1
     conv = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False)
@@ -170,12 +210,7 @@ class BasicBlock(ResidualBlock):
         drop_path_rate: float = 0.0,
     ) -> None:
         super().__init__(planes, spec.with_cp)
-        if spec.groups != 1 or spec.width_per_group is not None or spec.halve_conv1:
-            raise InputError(
-                f'groups={spec.groups}, width_per_group={spec.width_per_group}, '
-                f'halve_conv1={spec.halve_conv1} need bottlenecks; '
-                'allowed in basic blocks: 1, None, False'
-            )
+        check_basic(spec)
         self.conv1 = nn.Conv2d(
             in_channels, planes, 3, stride, first_dilation, first_dilation, bias=False
         )
@@ -202,11 +237,11 @@ class BasicBlock(ResidualBlock):
 
 
 class Bottleneck(ResidualBlock):
-    """1x1, 3x3 (grouped in ResNeXt), 1x1 with four times the planes.
+    """1x1, 3x3 (grouped in ResNeXt), 1x1 with the planes times the expansion, 4 by default.
 
     Args:
         in_channels: Channels of the input.
-        planes: Base width of the stage; the output has four times as many channels.
+        planes: Base width of the stage, of which the output is a multiple.
         stride: Stride of the block.
         spec: What all blocks of the network share.
         dilation: Not used: a bottleneck has one 3x3 convolution, with ``first_dilation``.
@@ -226,10 +261,11 @@ class Bottleneck(ResidualBlock):
         first_dilation: int = 1,
         drop_path_rate: float = 0.0,
     ) -> None:
-        out_channels = planes * self.expansion
+        out_channels = planes * spec.expansion
         super().__init__(out_channels, spec.with_cp)
         width_per_group = spec.width_per_group or spec.base_planes
-        width = planes * width_per_group // spec.base_planes * spec.groups
+        wide = spec.base_planes if spec.constant_width else planes
+        width = wide * width_per_group // spec.base_planes * spec.groups
         reduced = width // 2 if spec.halve_conv1 else width
         stride1, stride2 = (stride, 1) if spec.style == 'caffe' else (1, stride)
         self.conv1 = nn.Conv2d(in_channels, reduced, 1, stride1, bias=False)
@@ -406,12 +442,13 @@ class ResNet(StagedBackbone):
         for i, num_blocks in enumerate(arch.num_blocks):
             planes, dilation = arch.planes * 2**i, dilations[i]
             stride, first = strides[i], self.spec.first_dilation(dilations, i)
-            blocks = []
+            blocks, spec = [], self.spec
             for _ in range(num_blocks):
                 blocks.append(
-                    arch.block(channels, planes, stride, self.spec, dilation, first, next(rates))
+                    arch.block(channels, planes, stride, spec, dilation, first, next(rates))
                 )
                 channels, stride, first = blocks[-1].out_channels, 1, dilation
+                spec = replace(spec, project_first=False)
             self.add_module(f'layer{i + 1}', nn.Sequential(*blocks))
         self._freeze_stages()
 
