@@ -52,11 +52,20 @@ class Residual(NamedTuple):
 
 
 class Net(NamedTuple):
-    """A network: stem, the modules of three stages (stride 8, 16, 32), and what follows them."""
+    """A network: stem, the modules of three stages (stride 8, 16, 32), and what follows them.
+
+    Attributes:
+        stem: The stem.
+        stages: The modules of every stage.
+        final: What follows the last module.
+        module_norm: The stem and every module end with a norm and a ReLU, and convolutions have a
+            bias; else every convolution has a norm.
+    """
 
     stem: Chain
     stages: tuple[Sequence[Mixed | Residual], ...]
     final: Chain = ()
+    module_norm: bool = False
 
 
 H7, V7, H3, V3 = (1, 7), (7, 1), (1, 3), (3, 1)
