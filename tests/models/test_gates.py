@@ -20,6 +20,7 @@ LAYERS = {
     'eca': dict(type='ECALayer'),
     'spatial': dict(type='SpatialSELayer'),
     'scse-sum': dict(type='SCSELayer'),
+    'scse-plain': dict(type='SCSELayer', ratio=4, bias=False),
     'scse-max': dict(type='SCSELayer', combination='max'),
     'ge-global': dict(type='GatherExciteLayer'),
     'ge-4': dict(type='GatherExciteLayer', extent=4),

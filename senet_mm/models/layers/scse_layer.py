@@ -23,16 +23,18 @@ class SpatialSELayer(RecalibrationLayer):
 
     Args:
         channels: Number of input (and output) channels, C.
+        bias: Whether the convolution has a bias.
         init_cfg: Initialisation of the layer.
     """
 
     def __init__(
         self,
         channels: int,
+        bias: bool = True,
         init_cfg: dict | None = dict(type='Kaiming', layer='Conv2d', mode='fan_in'),
     ) -> None:
         super().__init__(init_cfg)
-        self.conv = nn.Conv2d(channels, 1, 1)
+        self.conv = nn.Conv2d(channels, 1, 1, bias=bias)
         self.gate = nn.Sigmoid()
 
     def scale(self, x: Tensor) -> Tensor:
@@ -48,6 +50,7 @@ class SCSELayer(RecalibrationLayer):
         channels: Number of input (and output) channels, C.
         ratio: Reduction ratio of the SE layer, 2 in the paper.
         combination: ``sum`` of the two recalibrated maps, or their element-wise ``max``.
+        bias: Whether the convolutions of both parts have a bias.
         init_cfg: Initialisation of the layer; its two parts have their own.
 
     Raises:
@@ -59,13 +62,16 @@ class SCSELayer(RecalibrationLayer):
         channels: int,
         ratio: int = 2,
         combination: str = 'sum',
+        bias: bool = True,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         check_option('combination', combination, COMBINATIONS)
         self.combine = COMBINATIONS[combination]
-        self.channel_se = MODELS.build(dict(type='SELayer', channels=channels, ratio=ratio))
-        self.spatial_se = SpatialSELayer(channels)
+        self.channel_se = MODELS.build(
+            dict(type='SELayer', channels=channels, ratio=ratio, bias=bias)
+        )
+        self.spatial_se = SpatialSELayer(channels, bias)
 
     def scale(self, x: Tensor) -> Tensor:
         """The gate (N, C, H, W) of (N, C, H, W); with ``max``, that of the larger product."""
