@@ -9,6 +9,7 @@ from .backbones import (
     ResNeXt,
     ShakeShake,
     SmallCNN,
+    SmallDenseNet,
     WideResNet,
 )
 from .classifiers import ImageClassifier
@@ -55,6 +56,7 @@ __all__ = [
     'ShakeShake',
     'ShakeSum',
     'SmallCNN',
+    'SmallDenseNet',
     'SpatialSELayer',
     'WideResNet',
     'insert_se',

@@ -26,6 +26,7 @@ from senet_mm.models import (
     ResNeXt,
     ShakeShake,
     SmallCNN,
+    SmallDenseNet,
     WideResNet,
     insert_se,
     with_se,
@@ -54,6 +55,7 @@ NETWORKS = {
     'senet_mm.WideResNet-16-4': (lambda: WideResNet(16, 4), BRANCH),
     'senet_mm.ShakeShake-26': (lambda: ShakeShake(26, 32), BRANCH),
     'senet_mm.SmallCNN': (lambda: SmallCNN(), ('standard',)),
+    'senet_mm.SmallDenseNet-22': (lambda: SmallDenseNet(22), ('standard', 'stage')),
     'mmpretrain.ResNet-18': (lambda: mmpretrain.ResNet(18), RESNET),
     'mmpretrain.ResNet-50': (lambda: mmpretrain.ResNet(50, style='caffe'), ALL),
     'mmpretrain.ResNetV1d-50': (lambda: mmpretrain.ResNetV1d(depth=50), ALL),
@@ -65,15 +67,15 @@ NETWORKS = {
     'mmpretrain.ShuffleNetV2': (lambda: mmpretrain.ShuffleNetV2(), BRANCH),
     'mmpretrain.VGG-11': (lambda: mmpretrain.VGG(11, norm_cfg=BN), ('standard',)),
     'mmpretrain.InceptionV3': (lambda: mmpretrain.InceptionV3(), ('standard',)),
-    'mmpretrain.DenseNet-121': (lambda: mmpretrain.DenseNet('121'), ('standard',)),
+    'mmpretrain.DenseNet-121': (lambda: mmpretrain.DenseNet('121'), ('standard', 'stage')),
     'timm.resnet18': (lambda: timm.create_model('resnet18'), RESNET),
     'timm.resnet26': (lambda: timm.create_model('resnet26'), ALL),
     'timm.resnet26d': (lambda: timm.create_model('resnet26d'), ALL),
     'timm.resnext50_32x4d': (lambda: timm.create_model('resnext50_32x4d'), ('standard',)),
-    'timm.densenet121': (lambda: timm.create_model('densenet121'), ('standard',)),
+    'timm.densenet121': (lambda: timm.create_model('densenet121'), ('standard', 'stage')),
     'torchvision.resnet18': (lambda: torchvision.models.resnet18(), ('pre', 'post')),
     'torchvision.resnet50': (lambda: torchvision.models.resnet50(), ('pre', 'post', 'conv3x3')),
-    'torchvision.densenet121': (lambda: torchvision.models.densenet121(), ('standard',)),
+    'torchvision.densenet121': (lambda: torchvision.models.densenet121(), ('standard', 'stage')),
     'torchvision.googlenet': (
         lambda: torchvision.models.googlenet(aux_logits=False, init_weights=False),
         ('standard',),
@@ -95,15 +97,15 @@ def once_each(net):
 
 
 class ShallowPreActResNet(PreActResNet):
-    arch_settings = {11: PreActArch('bottleneck', 1)}
+    arch_settings = {11: PreActArch('bottleneck', (1,) * 3)}
 
 
 class ShallowInceptionV4(InceptionV4):
-    net = once_each(InceptionV4.net)
+    nets = {variant: once_each(net) for variant, net in InceptionV4.nets.items()}
 
 
 class ShallowInceptionResNetV2(InceptionResNetV2):
-    net = once_each(InceptionResNetV2.net)
+    nets = {variant: once_each(net) for variant, net in InceptionResNetV2.nets.items()}
 
 
 # Deep networks -> the same blocks, fewer times, for what takes long.

@@ -8,6 +8,7 @@ from .resnet import BasicBlock, BlockSpec, Bottleneck, ResidualBlock, ResNet
 from .resnext import ResNeXt
 from .shake_shake import ShakeBlock, ShakeShake
 from .small_cnn import ConvBlock, SmallCNN
+from .small_densenet import SmallDenseBlock, SmallDenseLayer, SmallDenseNet, SmallTransition
 from .vgg import VGG
 
 __all__ = [
@@ -34,6 +35,10 @@ __all__ = [
     'ShakeBlock',
     'ShakeShake',
     'SmallCNN',
+    'SmallDenseBlock',
+    'SmallDenseLayer',
+    'SmallDenseNet',
+    'SmallTransition',
     'StagedBackbone',
     'WideResNet',
 ]

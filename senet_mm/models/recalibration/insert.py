@@ -17,7 +17,7 @@ from .attention import check_has_none
 from .probe import Probe, probe, prove_used_once
 from .sites import Shelf, Site, custom_sites, find_shelf, known_sites
 
-POSITIONS = ('standard', 'pre', 'post', 'identity', 'conv3x3')
+POSITIONS = ('standard', 'pre', 'post', 'identity', 'conv3x3', 'stage')
 
 
 def insert_se(
@@ -45,7 +45,9 @@ def insert_se(
             which it acts; see :class:`.RecalibrationLayer` for the contract.
         position: Where in the block (paper, figure 5): ``standard`` on the residual branch before
             the addition, ``pre`` before the residual branch, ``post`` after the addition,
-            ``identity`` on the shortcut, ``conv3x3`` after the 3x3 convolution (table 15).
+            ``identity`` on the shortcut, ``conv3x3`` after the 3x3 convolution (table 15). In a
+            DenseNet ``standard`` is after every layer of a dense block, ``stage`` after every dense
+            block and every transition.
         stages: Stages that get a layer, all by default, numbered as in the paper (SE_2 to SE_5). In
             networks with stages ``layer1``, ``layer2``, ... these are 2, 3, ..., whatever their
             strides. Elsewhere a stage is the binary logarithm of the stride at the block's output.

@@ -40,6 +40,8 @@ SLOT = Port('se', 'slot')
 # follows the 3x3 convolution.
 
 BLOCK_OUTPUT = dict(standard=Port('', 'out'))
+# Dense blocks and the transitions between them, whose layers are the blocks of other positions.
+STAGE_OUTPUT = dict(stage=Port('', 'out'))
 RESIDUAL = dict(standard=Port('residual', 'out'), pre=Port('residual', 'in'), post=Port('', 'out'))
 PRE_POST = dict(pre=Port('conv1', 'in'), post=Port('', 'out'))
 IDENTITY = dict(identity=Port('downsample', 'in'))
@@ -63,6 +65,9 @@ PORTS: dict[str, dict[str, dict[str, Port]]] = {
         'preact_resnet.PreActBlock': RESIDUAL,
         'shake_shake.ShakeBlock': RESIDUAL,
         'small_cnn.ConvBlock': BLOCK_OUTPUT,
+        'small_densenet.SmallDenseLayer': BLOCK_OUTPUT,
+        'small_densenet.SmallDenseBlock': STAGE_OUTPUT,
+        'small_densenet.SmallTransition': STAGE_OUTPUT,
     },
     'mmpretrain.models.backbones': {
         'resnet.BasicBlock': dict(standard=Port('drop_path', 'in')) | PRE_POST | IDENTITY,
@@ -76,12 +81,16 @@ PORTS: dict[str, dict[str, dict[str, Port]]] = {
         ),
         'shufflenet_v2.InvertedResidual': TWO_BRANCHES,
         'densenet.DenseLayer': BLOCK_OUTPUT,
+        'densenet.DenseBlock': STAGE_OUTPUT,
+        'densenet.DenseTransition': STAGE_OUTPUT,
         **{f'inception_v3.Inception{kind}': BLOCK_OUTPUT for kind in 'ABCDE'},
     },
     'timm.models': {
         'resnet.BasicBlock': dict(standard=SLOT) | PRE_POST | IDENTITY,
         'resnet.Bottleneck': dict(standard=SLOT) | PRE_POST | IDENTITY | CONV3X3,
         'densenet.DenseLayer': BLOCK_OUTPUT,
+        'densenet.DenseBlock': STAGE_OUTPUT,
+        'densenet.DenseTransition': STAGE_OUTPUT,
         # Their slot is behind the depthwise convolution, as in MobileNetV3 and EfficientNet.
         '_efficientnet_blocks.DepthwiseSeparableConv': dict(
             standard=SLOT, pre=Port('conv_dw', 'in'), post=Port('', 'out')
@@ -95,6 +104,8 @@ PORTS: dict[str, dict[str, dict[str, Port]]] = {
     },
     'torchvision.models': {
         'densenet._DenseLayer': BLOCK_OUTPUT,
+        'densenet._DenseBlock': STAGE_OUTPUT,
+        'densenet._Transition': STAGE_OUTPUT,
         'googlenet.Inception': BLOCK_OUTPUT,
         'resnet.BasicBlock': PRE_POST,
         'resnet.Bottleneck': PRE_POST | CONV3X3,
@@ -118,6 +129,7 @@ STAGED = {
     'senet_mm.models.backbones.resnet.ResNet',
     'senet_mm.models.backbones.shake_shake.ShakeShake',
     'senet_mm.models.backbones.small_cnn.SmallCNN',
+    'senet_mm.models.backbones.small_densenet.SmallDenseNet',
     'mmpretrain.models.backbones.resnet.ResNet',
     'timm.models._features.FeatureListNet',
     'timm.models.resnet.ResNet',
