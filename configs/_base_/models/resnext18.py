@@ -1,0 +1,13 @@
+# "ResNeXt-18" of bruinxiong/SENet.mxnet: basic blocks, which have no groups there. It is ResNet-18
+# with a projection in the first block of the first stage.
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(
+        type='ResNet',
+        depth=18,
+        block=dict(project_first=True),
+        norm_cfg=dict(type='BN', eps=2e-5),
+    ),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=1000, in_channels=512, topk=(1, 5)),
+)

@@ -1,0 +1,11 @@
+# python tools/train.py configs/cifar/seresnet20-moskomule_1xb64_cifar10.py
+# Hardware: one GPU of 4 GB or more
+# Expected: no score was published for r = 16; 93 % top-1 accuracy for r = 4 or 8 (README of moskomule/senet.pytorch)
+_base_ = [
+    '../_base_/models/resnet20_moskomule.py',
+    '../_base_/datasets/cifar10_bs64.py',
+    '../_base_/schedules/cifar_bs64_200e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(se=dict(layer=dict(type='SELayer', ratio=16, bias=False)))

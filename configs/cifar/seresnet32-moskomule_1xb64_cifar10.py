@@ -1,0 +1,11 @@
+# python tools/train.py configs/cifar/seresnet32-moskomule_1xb64_cifar10.py
+# Hardware: one GPU of 4 GB or more
+# Expected: no score was published
+_base_ = [
+    '../_base_/models/resnet32_moskomule.py',
+    '../_base_/datasets/cifar10_bs64.py',
+    '../_base_/schedules/cifar_bs64_200e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(se=dict(layer=dict(type='SELayer', ratio=16, bias=False)))
