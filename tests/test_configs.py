@@ -257,6 +257,19 @@ def test_one_file_has_all_of_an_image(name):
         ('seresnet/seresnet50_8xb32-140e_in1k.py', 256, 140, {39: 0.1, 40: 0.01, 139: 1e-4}),
         ('seresnet/seresnet101_8xb32-100e_in1k.py', 256, 100, {29: 0.1, 30: 0.01, 99: 1e-4}),
         ('cifar/seresnet20_8xb16_cifar10.py', 128, 164, {81: 0.1, 82: 0.01, 123: 1e-3}),
+        (
+            'cifar/seresnext29-8x64d-taki0112_1xb128_cifar10.py',
+            128,
+            100,
+            {28: 0.1, 29: 0.01, 58: 0.01, 59: 1e-3, 88: 1e-3, 89: 1e-4},
+        ),
+        (
+            'cifar/seresnet20-moskomule_1xb64_cifar10.py',
+            64,
+            200,
+            {79: 0.1, 80: 0.01, 159: 0.01, 160: 1e-3, 199: 1e-3},
+        ),
+        ('densenet/densenet40-k12_1xb64_cifar10.py', 64, 300, {149: 0.1, 150: 0.01, 225: 1e-3}),
     ],
 )
 def test_recipes(name, batch, epochs, lr):

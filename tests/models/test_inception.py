@@ -143,6 +143,26 @@ def test_taki0112s_images_are_padded_to_96(net):
     assert [m.shape[2] for m in maps] == [9, 4, 1]
 
 
+def kernels(module):
+    """Height and width of every kernel, digits."""
+    convs = (m for m in module.modules() if isinstance(m, torch.nn.Conv2d))
+    return [''.join(map(str, conv.kernel_size)) for conv in convs]
+
+
+def test_taki0112s_kernels():
+    """He has 1x7 twice in the third branch of B, and 7x1 before 1x7 in the stem."""
+    with torch.device('meta'):
+        v4, resnet = (net(variant='taki0112') for net in NETS)
+    stem = ['33', '33', '33', '33', '11', '33', '11', '71', '17', '33', '33']
+    assert kernels(v4.stem) == kernels(resnet.stem) == stem
+    b = ['11', '11', '11', '17', '17', '11', '17', '71', '17', '71']
+    assert kernels(v4.layer2[1]) == b
+    c = ['11', '11', '11', '13', '31', '11', '13', '31', '31', '13']
+    assert kernels(v4.layer3[1]) == c
+    assert kernels(resnet.layer2[1]) == ['11', '11', '17', '71', '11']
+    assert kernels(resnet.layer3[1]) == ['11', '11', '13', '31', '11']
+
+
 def test_padding_is_zeros_on_all_sides():
     model, x = InceptionV4(image_padding=32).eval(), torch.rand(1, 3, 32, 32)
     padded = torch.zeros(1, 3, 96, 96)

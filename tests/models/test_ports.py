@@ -163,6 +163,29 @@ def test_equals_a_composition(name, regex, side):
         assert not torch.equal(expected, plain.features(x))
 
 
+@pytest.mark.parametrize(
+    ('build', 'regex'),
+    [
+        (lambda: torchvision.models.densenet121(), r'features\.(denseblock|transition)\d'),
+        (lambda: timm.create_model('densenet121'), r'features\.(denseblock|transition)\d'),
+        (lambda: mmpretrain.DenseNet('121'), r'stages\.\d|transitions\.[012]'),
+    ],
+)
+def test_stages_of_a_densenet_are_its_blocks_and_transitions(build, regex):
+    """In the order in which they run, each with its stride's stage."""
+    with torch.device('meta'):
+        model = build()
+    names = [site.name for site in known_sites(model, 'stage')]
+    assert names == [name for name, _ in model.named_modules() if re.fullmatch(regex, name)]
+    found = {
+        name: probed.stage
+        for name, probed in zip(names, probe(model, known_sites(model, 'stage'), 224), strict=True)
+    }
+    blocks = [stage for name, stage in found.items() if 'trans' not in name]
+    transitions = [stage for name, stage in found.items() if 'trans' in name]
+    assert (blocks, transitions) == ([2, 3, 4, 5], [3, 4, 5])
+
+
 def replaced(block, path, layer):
     """Put a layer behind a module, without hooks."""
     block.set_submodule(path, nn.Sequential(block.get_submodule(path), layer))

@@ -46,10 +46,11 @@ def probe(backbone: nn.Module, sites: Sequence[Site], input_size: int) -> list[P
     channels = [
         _only_map(site, seen.port).shape[1] for site, seen in zip(sites, first, strict=True)
     ]
-    larger = _watch(backbone, sites, input_size + MORE, may_fail=True)
+    named = [stage_by_name(backbone, site.name) for site in sites]
+    larger = _watch(backbone, sites, input_size + MORE, may_fail=True) if None in named else first
     stages = [
-        stage_by_name(backbone, site.name) or _stage(a.maps, b.maps, input_size)
-        for site, a, b in zip(sites, first, larger, strict=True)
+        name or _stage(a.maps, b.maps, input_size)
+        for name, a, b in zip(named, first, larger, strict=True)
     ]
     return [Probe(*pair) for pair in zip(channels, stages, strict=True)]
 
