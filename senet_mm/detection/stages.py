@@ -15,6 +15,7 @@ from senet_mm.utils.meta import run_on_meta
 # Types in the project's configs that can be used, besides mmpretrain's with `out_indices`.
 SERVED_BACKBONES = (
     *('ResNet', 'ResNeXt', 'PreActResNet', 'WideResNet', 'ShakeShake', 'SmallCNN'),
+    'SmallDenseNet',
     *('BNInception', 'InceptionV4', 'InceptionResNetV2', 'MobileNetV1', 'ShuffleNetV1'),
     *('DenseNet', 'VGG'),
 )

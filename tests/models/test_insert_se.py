@@ -55,7 +55,7 @@ NETWORKS = {
     'senet_mm.WideResNet-16-4': (lambda: WideResNet(16, 4), BRANCH),
     'senet_mm.ShakeShake-26': (lambda: ShakeShake(26, 32), BRANCH),
     'senet_mm.SmallCNN': (lambda: SmallCNN(), ('standard',)),
-    'senet_mm.SmallDenseNet-22': (lambda: SmallDenseNet(22), ('standard', 'stage')),
+    'senet_mm.SmallDenseNet-10': (lambda: SmallDenseNet(10), ('standard', 'stage')),
     'mmpretrain.ResNet-18': (lambda: mmpretrain.ResNet(18), RESNET),
     'mmpretrain.ResNet-50': (lambda: mmpretrain.ResNet(50, style='caffe'), ALL),
     'mmpretrain.ResNetV1d-50': (lambda: mmpretrain.ResNetV1d(depth=50), ALL),

@@ -59,11 +59,12 @@ REDUCTION_B: BranchList = [
     (Conv(256), Conv(288, 3, stride=2)),
     (Conv(256), Conv(288, 3), Conv(320, 3, stride=2)),
 ]
+SPLIT: BranchList = [Conv(256, H3), Conv(256, V3)]
 C: BranchList = [
     ('avg', Conv(256)),
     Conv(256),
-    (Conv(384), [Conv(256, H3), Conv(256, V3)]),
-    (Conv(384), Conv(448, H3), Conv(512, V3), [Conv(256, V3), Conv(256, H3)]),
+    (Conv(384), SPLIT),
+    (Conv(384), Conv(448, H3), Conv(512, V3), SPLIT[::-1]),
 ]
 TAKI_INCEPTION_V4 = Net(
     STEM,

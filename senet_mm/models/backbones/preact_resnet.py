@@ -159,7 +159,8 @@ class PreActResNet(LayeredBackbone):
         arch = self.arch_settings[depth]
         convs = BLOCKS[arch.block]
         stem = make_stem(in_channels, arch, norm_cfg)
-        channels, layers = arch.planes, []
+        channels = arch.planes
+        layers: list[list[nn.Module]] = []
         for i, num_blocks in enumerate(arch.num_blocks):
             planes = arch.planes * 2**i * widen_factor
             strides = [1 if i == 0 else 2] + [1] * (num_blocks - 1)

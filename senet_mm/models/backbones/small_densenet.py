@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from senet_mm.registry import MODELS
 from senet_mm.utils.errors import InputError
-from senet_mm.utils.options import check_integer, check_option, check_rate, is_number
+from senet_mm.utils.options import check_integer, check_option, check_rate, is_integer, is_number
 
 from .layered import BackboneOptions, LayeredBackbone
 from .preact_resnet import norm_relu
@@ -162,10 +162,10 @@ class SmallDenseNet(LayeredBackbone):
         super().__init__(stem, stages, norm_relu(channels, norm_cfg), **kwargs)
 
 
-def layers_of_block(depth: object, bottleneck: bool) -> int:
+def layers_of_block(depth: int, bottleneck: bool) -> int:
     """Layers of each of the three dense blocks of a network."""
     convs = 2 if bottleneck else 1
-    if not isinstance(depth, int) or depth < 4 + 3 * convs or (depth - 4) % (3 * convs):
+    if not is_integer(depth) or depth < 4 + 3 * convs or (depth - 4) % (3 * convs):
         raise InputError(
             f'depth={depth!r} with bottleneck={bottleneck}; allowed: 4 more than a multiple of '
             f'{3 * convs}, such as 40 and 100'
@@ -173,7 +173,7 @@ def layers_of_block(depth: object, bottleneck: bool) -> int:
     return (depth - 4) // (3 * convs)
 
 
-def check_compression(compression: object, channels: int) -> None:
+def check_compression(compression: float, channels: int) -> None:
     """Raise an InputError unless a transition keeps a channel at least, and no more than all."""
     if not is_number(compression, 1 / channels) or compression > 1:
         raise InputError(f'compression={compression!r}; allowed: from {1 / channels:.3g} to 1')
