@@ -8,6 +8,8 @@ _base_ = [
     '../_base_/finetune_runtime.py',
 ]
 
+class_weight = None  # 'balanced': mistakes on small classes cost more
 model = dict(
-    se=dict(layer=dict(type='SELayer', ratio=16)), head=dict(num_classes='auto', topk='auto')
+    se=dict(layer=dict(type='SELayer', ratio=16)),
+    head=dict(num_classes='auto', topk='auto', class_weight=class_weight),
 )
