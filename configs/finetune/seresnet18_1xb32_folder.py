@@ -9,7 +9,5 @@ _base_ = [
 ]
 
 class_weight = None  # 'balanced': mistakes on small classes cost more
-model = dict(
-    se=dict(layer=dict(type='SELayer', ratio=16)),
-    head=dict(num_classes='auto', topk='auto', class_weight=class_weight),
-)
+head = dict(num_classes='auto', topk='auto', class_weight=class_weight)
+model = dict(se=dict(layer=dict(type='SELayer', ratio=16)), head=head)

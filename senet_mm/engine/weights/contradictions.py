@@ -26,7 +26,7 @@ LOADERS = ('val_dataloader', 'test_dataloader')
 ODD = (AttributeError, KeyError, TypeError, ValueError)
 
 
-def describe_images(config: Mapping, loader: str = 'val_dataloader') -> dict[str, Any]:
+def describe_preparation(config: Mapping, loader: str = 'val_dataloader') -> dict[str, Any]:
     """How a config in a file prepares the images of a loader."""
     try:
         described = describe_preprocessing(config, loader)
@@ -71,7 +71,7 @@ def check_contradictions(
 
 def _check_images(origin: 'Origin', where: str, fields: Collection[str]) -> None:
     """Compare the record of the images with the pipeline of the config, of validation or test."""
-    described = [describe_images(origin.config, loader) for loader in LOADERS]
+    described = [describe_preparation(origin.config, loader) for loader in LOADERS]
     for described_by, loader in zip(described, LOADERS, strict=True):
         if described_by and _decodes(origin.config, loader):
             described_by.setdefault('bits', 8)

@@ -15,7 +15,7 @@ from senet_mm.config.text import read_config_text
 from senet_mm.utils.errors import InputError
 from senet_mm.utils.options import shorten
 
-from .contradictions import check_contradictions, describe_images
+from .contradictions import check_contradictions, describe_preparation
 from .foreign import describe_conversion
 from .notes import reading_record
 from .preprocessing import check_preprocessing, get_network
@@ -59,7 +59,7 @@ def read_origin(checkpoint: object, filename: str) -> Origin:
     meta = checkpoint.get('meta') if isinstance(checkpoint, Mapping) else None
     meta = meta if isinstance(meta, Mapping) else {}
     config, remark = _read_config(meta)
-    preprocessing = meta.get('preprocessing', describe_images(config) if 'cfg' in meta else {})
+    preprocessing = meta.get('preprocessing', describe_preparation(config) if 'cfg' in meta else {})
     preprocessing = check_preprocessing(preprocessing, f'checkpoint {filename}')
     if 'source_format' in meta and not preprocessing:
         remark = 'an older version converted it, which did not note its images; convert it again'
