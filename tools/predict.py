@@ -87,7 +87,7 @@ def open_results(path: Path | None) -> Iterator[TextIO]:
         yield sys.stdout
         return
     with output_file(path) as file:
-        text = io.TextIOWrapper(file, 'utf-8', 'surrogateescape', newline='')
+        text = io.TextIOWrapper(file, 'utf-8', newline='')
         yield text
         text.flush()
         text.detach()

@@ -8,6 +8,6 @@ _base_ = [
     '../_base_/finetune_runtime.py',
 ]
 
-model = dict(
-    se=dict(layer=dict(type='SELayer', ratio=16)), head=dict(num_classes='auto', topk='auto')
-)
+class_weight = None  # 'balanced': mistakes on small classes cost more
+head = dict(num_classes='auto', topk='auto', class_weight=class_weight)
+model = dict(se=dict(layer=dict(type='SELayer', ratio=16)), head=head)

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from senet_mm.utils.files import atomic_file
+from senet_mm.utils.names import printable
 
 from .excitation import Excitation
 
@@ -85,7 +86,7 @@ def _style(excitation: Excitation, label: int | None, index: int) -> dict:
     """Style of the curve of a class, with its name without synonyms."""
     if label is None:
         return ALL
-    name = excitation.names[label].partition(',')[0]
+    name = printable(excitation.names[label].partition(',')[0])
     return dict(color=colormaps['tab10'](index % 10), linewidth=1.1, label=name)
 
 
@@ -107,9 +108,13 @@ def _panels(blocks: Sequence[str], draw: Callable[[Axes, str], None], ylabel: st
     for axes in grid[:, 0]:
         axes.set_ylabel(ylabel)
     _limit(list(grid.flat))
-    handles, names = grid[0, 0].get_legend_handles_labels()
+    # Those that it finds by itself have no name that begins with an underscore.
+    handles = grid[0, 0].get_lines()
+    names = [str(handle.get_label()) for handle in handles]
     ncols = min(len(names), 2 * columns + 1)
-    figure.legend(handles, names, loc='outside upper center', ncols=ncols, title='class')
+    legend = figure.legend(handles, names, loc='outside upper center', ncols=ncols, title='class')
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # a name may have dollars
     return figure
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from senet_mm.utils.files import atomic_file
+from senet_mm.utils.names import printable
 from senet_mm.utils.tables import markdown_table
 
 from .excitation import Excitation
@@ -37,7 +38,7 @@ def _rows(excitation: Excitation, block: str) -> Iterator[tuple]:
     labels = [label for label, count in excitation.counts.items() if count]
     for label in [*labels, None]:
         moments = excitation.moments(block, label)
-        name = ('all', '') if label is None else (excitation.names[label], label)
+        name = ('all', '') if label is None else (printable(excitation.names[label]), label)
         pairs = zip(moments.mean.tolist(), moments.std.tolist(), strict=True)
         for channel, (mean, std) in enumerate(pairs):
             yield (block, *name, channel, f'{mean:.9g}', f'{std:.9g}', int(moments.count))

@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 from mmengine.config import Config, ConfigDict
 
+ABSENT = object()
+
 
 class Change(NamedTuple):
     """The final value of a variable without and with the options that count in its lists."""
@@ -118,7 +120,7 @@ def get_child(container: object, key: str) -> object:
 
 
 def apply_option(cfg: Config, key: str, value: object) -> None:
-    """Set a value by its dotted key; dicts are merged.
+    """Set a value by its dotted key; dicts are merged, and take the place of other values.
 
     Raises:
         KeyError: A list has no such index.
@@ -128,7 +130,7 @@ def apply_option(cfg: Config, key: str, value: object) -> None:
     siblings: object = cfg
     for part in parent.split('.') if parent else ():
         siblings = get_child(siblings, part)
-    before = siblings.get(last) if isinstance(siblings, dict | Config) else None
+    before = siblings.get(last, ABSENT) if isinstance(siblings, dict | Config) else ABSENT
     if isinstance(before, list) and isinstance(value, dict) and not all(map(is_index, value)):
         raise TypeError(f'{key} is a list, the option a dict; allowed: a list, or {key}.0=...')
     if isinstance(siblings, list) and is_index(last) and not isinstance(value, dict):
@@ -139,7 +141,10 @@ def apply_option(cfg: Config, key: str, value: object) -> None:
         siblings[int(last)] = value
         apply_option(cfg, parent, siblings)
     else:
-        cfg.merge_from_dict({key: copy.deepcopy(value)})
+        value = copy.deepcopy(value)
+        if isinstance(value, dict) and not (before is ABSENT or isinstance(before, dict | list)):
+            value = {**value, '_delete_': True}  # else mmengine refuses it
+        cfg.merge_from_dict({key: value})
 
 
 def root(key: str) -> str:

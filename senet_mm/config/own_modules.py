@@ -9,6 +9,8 @@ from pathlib import Path
 
 from mmengine.dist import master_only
 
+from senet_mm.utils.errors import name_error
+
 # Folders of modules beside configs, in the order in which they were added.
 MODULE_FOLDERS: list[str] = []
 
@@ -53,7 +55,7 @@ def _with_place(error: Exception, folders: list[Path]) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [frame for frame in frames if _is_in(Path(frame.filename), folders)]
     frame = (theirs or frames)[-1]
-    return f'{frame.filename}, line {frame.lineno}: {type(error).__name__}: {error}'
+    return f'{frame.filename}, line {frame.lineno}: {name_error(error)}'
 
 
 def _is_in(path: Path, folders: list[Path]) -> bool:

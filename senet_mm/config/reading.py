@@ -14,7 +14,7 @@ from unittest import mock
 from mmengine.config import Config
 from mmengine.config import config as mmengine_config
 
-from senet_mm.utils.errors import InputError, UserError
+from senet_mm.utils.errors import InputError, UserError, name_error
 from senet_mm.utils.files import name_kind
 
 from .files import Chain, check_config_file
@@ -141,6 +141,8 @@ def _with_place(error: BaseException, file: str) -> str:
     file = os.path.abspath(file)
     lines = [line for frame, line in frames if os.path.abspath(frame.f_code.co_filename) == file]
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
-    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    text = name_error(error)
+    if isinstance(error, SyntaxError):
+        text = f'{type(error).__name__}: {error.msg}'
     place = f'{file}, line {line}' if line else file
-    return f'config {place}: {type(error).__name__}: {text}'
+    return f'config {place}: {text}'

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmengine.logging import print_log
 from torch import Tensor
 
 from senet_mm.engine.weights.checkpoint import load_from_local
+from senet_mm.engine.weights.notes import note
 from senet_mm.engine.weights.origin import read_origin
 from senet_mm.registry import FUNCTIONS
 from senet_mm.utils.errors import InputError, MissingFileError
@@ -85,7 +85,7 @@ def _read_timm(config: HubConfig, weights: Path) -> dict[str, Any]:
     if config.section is None:
         checkpoint, done = read_as_ours('timm', weights, target)
         for line in f'{weights.parent}: {done.describe(name, "from", "sorted")}'.splitlines():
-            print_log(line, logger='current')
+            note(line)
         return checkpoint
     state = _read_ours(config, weights, target)
     if config.section.get(REVERSED) is True:

@@ -9,6 +9,7 @@ import yaml
 from senet_mm.config.text import read_config_text
 from senet_mm.engine.weights.preprocessing import get_network
 from senet_mm.utils.errors import one_line
+from senet_mm.utils.names import printable
 from senet_mm.utils.tables import markdown_table
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ MOST_ROWS, MOST_CLASSES = 20, 100
 TIMM_USE = """```python
 import timm
 
-model = timm.create_model('local-dir:{folder}', pretrained=True)
+model = timm.create_model({address}, pretrained=True)
 transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model))
 ```
 
@@ -36,7 +37,7 @@ transform = timm.data.create_transform(**timm.data.resolve_model_data_config(mod
 USE = """```python
 from senet_mm import get_model
 
-model = get_model('{folder}')
+model = get_model({folder})
 ```
 """
 
@@ -144,8 +145,9 @@ def _introduce(meta: Mapping) -> str:
 
 def _describe_use(shared: 'Shared', folder: str) -> str:
     if shared.is_timm:
-        return (TIMM_USE + USE).format(folder=folder)
-    return USE.format(folder=folder) + ''.join(f'\n{line}.\n' for line in shared.lines)
+        address = repr(f'local-dir:{folder}')
+        return (TIMM_USE + USE).format(folder=repr(folder), address=address)
+    return USE.format(folder=repr(folder)) + ''.join(f'\n{line}.\n' for line in shared.lines)
 
 
 def _describe_images(meta: Mapping, shared: 'Shared') -> list[str]:
@@ -158,7 +160,7 @@ def _describe_classes(meta: Mapping) -> str:
     if not names:
         return 'The names of the classes are not known.\n'
     more = f', ... {len(names)} in all, see config.json' if len(names) > MOST_CLASSES else ''
-    return ', '.join(one_line(name) for name in names[:MOST_CLASSES]) + more + '\n'
+    return ', '.join(map(printable, names[:MOST_CLASSES])) + more + '\n'
 
 
 def _describe_training(meta: Mapping, run: 'TrainingRun | None') -> str:
@@ -172,7 +174,7 @@ def _describe_training(meta: Mapping, run: 'TrainingRun | None') -> str:
         for name in ('processes', 'device', 'senet_mm', 'torch')
         if name in start
     ]
-    commands = '\n'.join(run.commands)
+    commands = '\n'.join(map(printable, run.commands))
     return f'{_list(lines)}\n```\n{commands}\n```\n'
 
 

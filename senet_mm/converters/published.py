@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmengine.logging import print_log
-
 from senet_mm.engine.weights.download import fetch
+from senet_mm.engine.weights.notes import note
 from senet_mm.registry import FUNCTIONS
 from senet_mm.utils.errors import InputError, MissingModuleError
 from senet_mm.utils.options import check_option
@@ -108,5 +107,5 @@ def read_published(project: str, name: str) -> dict[str, Any]:
     )
     checkpoint['meta']['license'] = found.license
     for line in f'{project}://{name}: {done.describe(config, "from", "sorted")}'.splitlines():
-        print_log(line, logger='current')
+        note(line)
     return checkpoint

@@ -1,6 +1,5 @@
 """Writes a folder in the layout of timm's hub: ``config.json``, weights, model card."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,6 +8,7 @@ import safetensors.torch
 from torch import Tensor
 
 from senet_mm.utils.files import atomic_file, check_empty
+from senet_mm.utils.names import to_json
 
 from .hub import OURS, REVERSED, WEIGHTS, reverse_channels
 from .hub_config import CONFIG, SECTION
@@ -110,7 +110,7 @@ def write_shared(folder: Path, shared: Shared, card: str) -> None:
     files = {
         WEIGHTS[0]: safetensors.torch.save(shared.tensors, metadata={'format': 'pt'}),
         CARD: card.encode(),
-        CONFIG: (json.dumps(shared.config, indent=2, ensure_ascii=False) + '\n').encode(),
+        CONFIG: (to_json(shared.config, indent=2) + '\n').encode(),
     }
     for name, content in files.items():
         with atomic_file(folder / name) as file:

@@ -11,7 +11,7 @@ from typing import TypeGuard
 
 from mmengine.logging import print_log
 
-from senet_mm.utils.names import normalise
+from senet_mm.utils.names import normalise, printable
 
 KEYS = ('class_folders', 'classes')
 
@@ -65,7 +65,7 @@ def match(
         more = f' and {len(missing) - 3} more' if len(missing) > 3 else ''
         raise ValueError(
             f'{where} has classes that {where_reference} do not have: {given}{more}; allowed: '
-            f'{list_names(list(map(repr, reference)))}'
+            f'{list_names(reference)}'
         )
     twice = [name for name in names if len(places[normalise(name)]) > 1]
     if twice:
@@ -75,7 +75,7 @@ def match(
 
 def list_names(names: Sequence[str]) -> str:
     """The first three names, for messages."""
-    return ', '.join(names[:3]) + (', ...' if len(names) > 3 else '')
+    return ', '.join(map(printable, names[:3])) + (', ...' if len(names) > 3 else '')
 
 
 def _fold(name: object) -> str:

@@ -13,6 +13,7 @@ from mmpretrain.datasets import CustomDataset as _CustomDataset
 from mmpretrain.datasets import ImageNet21k as _ImageNet21k
 
 from senet_mm.registry import DATASETS
+from senet_mm.utils.names import printable
 
 from .classes import list_names, number_folders
 from .labels import check_below, read_annotations
@@ -80,7 +81,10 @@ class NamedClasses(_CustomDataset):
             return
         self._metainfo['class_folders'] = names
         if self.has_own_classes or not all(map(WORDNET_ID.fullmatch, names)):
-            pairs = [f'{folder} = {name}' for folder, name in zip(names, self.CLASSES, strict=True)]
+            pairs = [
+                f'{printable(folder)} = {printable(name)}'
+                for folder, name in zip(names, self.CLASSES, strict=True)
+            ]
             more = ', ...' if len(pairs) > 3 else ''
             print_log(
                 f'{self.img_prefix}: the classes name the sorted folders: '
@@ -96,7 +100,7 @@ class NamedClasses(_CustomDataset):
         """Say that class folders have no image."""
         print_log(
             f'{len(empty)} class folders of {self.img_prefix} have no image '
-            f'({", ".join(empty[:3])}); allowed: {", ".join(sorted(self.extensions))}',
+            f'({list_names(empty)}); allowed: {", ".join(sorted(self.extensions))}',
             logger='current',
             level=logging.INFO if self.test_mode else logging.WARNING,
         )

@@ -18,7 +18,7 @@ from .custom import CustomDataset
 from .layout import Layout, check_classes, class_of, read_layout
 from .sides import check_split, describe_names, describe_sides
 from .split import Split, digest_of, read_split
-from .whole import check_whole, split_whole
+from .whole import check_evaluated, check_whole, split_whole
 
 # What is done with the pictures of a side, for messages.
 WORDS = {'train': 'train', 'val': 'validate', 'test': 'test'}
@@ -151,6 +151,8 @@ class FolderDataset(CustomDataset):
         if self.side == 'train':
             others = [path for path, side in self.pictures.items() if side != 'train']
             check_whole(self.root, paths)
+            if self.pool is None:  # else they were looked at when they were chosen
+                check_evaluated(self.root, images['val'])
             self._say(describe_sides(self.root, paths, others))
         return paths
 

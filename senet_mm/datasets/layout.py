@@ -106,7 +106,7 @@ def _find_splits(root: str, pictures: Iterable[str]) -> dict[str, str]:
         return {'': ''}
     if others:
         raise InputError(
-            f'{root} has pictures in {list_names(list(map(printable, others)))}, beside '
+            f'{root} has pictures in {list_names(others)}, beside '
             f'{", ".join(splits)}; allowed: {", ".join(names)}, and folders without pictures'
         )
     found: dict[str, str] = {}

@@ -7,6 +7,7 @@ the epoch), which the sampler sends along with the index.
 
 import contextlib
 import copy
+import functools
 import itertools
 import math
 import random
@@ -127,8 +128,9 @@ class SeededDataset(Dataset):
     dataset inside a wrapper.
 
     A damaged image is replaced by one that is drawn from the sample's own generator, and reported
-    beside the batch, see :class:`.Served`. It is an error where ``replaces`` is False, as the
-    runner sets it for evaluations, and in a data set that is in ``test_mode``.
+    beside the batch, see :class:`.Served`: by another one of its class, or of any class where the
+    data set tells no labels or all of the class have been tried. It is an error where ``replaces``
+    is False, as the runner sets it for evaluations, and in a data set that is in ``test_mode``.
 
     Args:
         dataset: Serves samples by index.
@@ -180,10 +182,12 @@ class SeededDataset(Dataset):
             DamagedImageError: Images are not replaced here, or several in a row are damaged.
         """
         index, key = draw
+        tried: list[int] = []
         for attempt in range(MAX_DRAWS):
             seed_generators((*key, attempt) if attempt else key)
             if attempt:
-                index = np.random.randint(len(self))
+                index = self.draw_another(tried)
+            tried.append(index)
             place = self.locate(index)
             try:
                 sample = self.dataset[place]
@@ -197,6 +201,25 @@ class SeededDataset(Dataset):
         raise DamagedImageError(
             f'{MAX_DRAWS} images in a row are damaged, the last of them {damaged[-1]}'
         )
+
+    def draw_another(self, tried: list[int]) -> int:
+        """An index in place of one that is damaged, drawn from NumPy's generator.
+
+        Args:
+            tried: The one, and others that were drawn in its place.
+        """
+        own = np.arange(len(self))
+        if self._labels is not None:
+            own = np.flatnonzero(self._labels == self._labels[tried[0]])
+        left = np.setdiff1d(own, tried)
+        return int(np.random.choice(left)) if len(left) else np.random.randint(len(self))
+
+    @functools.cached_property
+    def _labels(self) -> np.ndarray | None:
+        """The label of every sample, (N,); None where they are not known."""
+        from .label_counts import read_labels  # it imports this module
+
+        return read_labels(self)
 
     def locate(self, index: int) -> int:
         """Where a sample is in the data set, of which ``length`` may use a part."""

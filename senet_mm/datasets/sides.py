@@ -23,8 +23,7 @@ TAIL = 4096
 
 def describe_names(root: str, what: str, names: Sequence[str]) -> str:
     """``ROOT: 12 pictures are gone (a/1.jpg, a/2.jpg, b/1.jpg, ...)``."""
-    named = list_names(list(map(printable, names)))
-    return f'{printable(root)}: {len(names)} {what} ({named})'
+    return f'{printable(root)}: {len(names)} {what} ({list_names(names)})'
 
 
 def check_split(
@@ -51,8 +50,7 @@ def check_split(
     if is_trained and left and (gone := sorted(trained - left)):
         raise InputError(
             f'{root} has no picture left to train on of {len(gone)} classes in {file} '
-            f'({list_names(list(map(printable, gone)))}); allowed: the class folders as they '
-            'were, or a new training'
+            f'({list_names(gone)}); allowed: the class folders as they were, or a new training'
         )
     if len(present) * 2 < len(split):
         raise InputError(

@@ -53,6 +53,28 @@ def check_whole(root: str, paths: Iterable[str]) -> None:
             )
 
 
+def check_evaluated(root: str, paths: Iterable[str]) -> None:
+    """Raise an InputError for pictures of an own ``val`` that cannot be read; all are looked at.
+
+    In a validation nothing takes their place, and the first one comes after epochs of work.
+
+    Args:
+        root: The folder.
+        paths: Paths from it of the pictures to validate on.
+    """
+    if damaged := find_all_damaged(root, tuple(paths)):
+        raise InputError(
+            f'{root}: {len(damaged)} of the {len(list(paths))} pictures to validate on cannot be '
+            f'read ({damaged[0]}); allowed: whole pictures in the folder of the validation'
+        )
+
+
+@lru_cache(maxsize=4)
+def find_all_damaged(root: str, paths: tuple[str, ...]) -> list[str]:
+    """Which pictures cannot be read, and why; the data sets of a run ask for the same ones."""
+    return [reason for path in paths if (reason := find_damage(root, path))]
+
+
 def find_damage(root: str, path: str) -> str | None:
     """Why a picture cannot be read; None for a whole one."""
     try:

@@ -10,8 +10,8 @@ from mmengine.config import Config
 from torch import Tensor
 
 from senet_mm.config.text import read_config_text
+from senet_mm.engine.weights.contradictions import check_contradictions
 from senet_mm.engine.weights.origin import Origin
-from senet_mm.engine.weights.preprocessing import describe_preprocessing
 from senet_mm.engine.weights.stored_config import read_stored_config
 from senet_mm.utils.errors import InputError
 from senet_mm.utils.files import check_regular_file
@@ -60,13 +60,6 @@ def open_exported(path: str | os.PathLike) -> Exported:
             'tools/deploy.py writes, or the checkpoint'
         )
     cfg = _read_cfg(path, record)
-    given = describe_preprocessing(cfg)
-    for name, value in record['preprocessing'].items():
-        if name in given and given[name] != value:
-            raise InputError(
-                f'exported file {path} contradicts itself: its preprocessing has {name}={value}, '
-                f'its config {name}={given[name]}; allowed: one of both'
-            )
     run, takes_images = STARTS[Path(path).suffix.lower()](Path(path))
     return Exported(torch.no_grad()(run), record, cfg, takes_images)
 
@@ -76,7 +69,10 @@ def _read_cfg(path: str | os.PathLike, record: Mapping[str, Any]) -> Config:
         config = read_config_text(record['config'])
     except ValueError as error:
         raise InputError(f'exported file {path}: its config cannot be read ({error})') from error
-    origin = Origin(str(path), config, record['preprocessing'])
+    classes = record.get('classes')
+    names = tuple(classes) if classes else None
+    origin = Origin(str(path), config, record['preprocessing'], names)
+    check_contradictions(origin, f'exported file {path}')
     return read_stored_config(origin, f'exported file {path}')
 
 

@@ -12,6 +12,7 @@ from onnxscript import GraphBuilder, OpBuilder
 
 from senet_mm.datasets.images.resizing import LONGEST
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.names import encodable
 from senet_mm.utils.options import check_option
 
 from .resampling import FLOAT, INT64, RESIZERS, Axis, build_resize, divide, to_planes
@@ -99,7 +100,7 @@ def build_prediction(classes: Sequence[str] | None, opset: int = OPSET) -> onnx.
     """From ``logits``, float32 (N, classes), to mmpretrain's keys.
 
     ``pred_scores`` (N, classes), ``pred_label`` (N,), int64, and ``pred_class`` (N,), strings, if
-    the classes have names.
+    the classes have names. ONNX has strings of UTF-8: see :func:`.encodable`.
     """
     with building(opset) as builder:
         op = builder.op
@@ -108,7 +109,7 @@ def build_prediction(classes: Sequence[str] | None, opset: int = OPSET) -> onnx.
         builder.add_output(op.Softmax(logits, axis=1), 'pred_scores')
         builder.add_output(label, 'pred_label')
         if classes:
-            names = builder.initializer(onnx_ir.tensor(list(classes)), 'classes')
+            names = builder.initializer(onnx_ir.tensor(list(map(encodable, classes))), 'classes')
             builder.add_output(op.Gather(names, label), 'pred_class')
     return to_model(builder)
 

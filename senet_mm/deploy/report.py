@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from senet_mm.utils.measure import interleave, peak_memory
+from senet_mm.utils.names import printable
 
 # Images (N, C, H, W) to logits (N, classes).
 Predict = Callable[[Tensor], Tensor]
@@ -113,7 +114,7 @@ def compare_by_class(
         old, new = before[labels == label], after[labels == label]
         known = classes is not None and label < len(classes)
         rows.append({
-            'class': classes[label] if classes is not None and known else label,
+            'class': printable(classes[label]) if classes is not None and known else label,
             'images': len(old),
             'accuracy before (%)': round(100 * (get_top1(old) == label).double().mean().item(), 2),
             'accuracy after (%)': round(100 * (get_top1(new) == label).double().mean().item(), 2),

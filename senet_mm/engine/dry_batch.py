@@ -1,6 +1,5 @@
 """A batch read before a run starts: whether a pipeline works, and what its samples lack."""
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from senet_mm.datasets.batch import Batch
 from senet_mm.datasets.damage import DamagedImageError
 from senet_mm.datasets.seeding import SeededDataset, own_random_numbers
 from senet_mm.datasets.subset import length_of
+from senet_mm.utils.errors import name_error
 
 from .data_loader import ReportingLoader
 
@@ -57,16 +57,6 @@ def draw_batch(loader: DataLoader, name: str, limit: int | None = None) -> tuple
         raise ValueError(
             f'{name}_dataloader: no batch can be made of its samples: {name_error(error)}'
         ) from error
-
-
-def name_error(error: Exception) -> str:
-    """``CLASS: MESSAGE`` on one line, also of an error from a worker."""
-    text = str(error.args[0]) if error.args else ''
-    from_worker = re.match(
-        r'(?s)Caught \w+ in DataLoader worker process .*\n([\w.]+(: .*)?)$', text
-    )
-    text = from_worker.group(1) if from_worker else f'{type(error).__name__}: {error}'
-    return ' '.join(text.split()).strip(': ')
 
 
 def check_training_samples(runner: 'Runner') -> None:

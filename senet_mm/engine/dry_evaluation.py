@@ -11,6 +11,7 @@ from torch import nn
 
 from senet_mm.datasets.batch import Batch
 from senet_mm.datasets.seeding import own_random_numbers
+from senet_mm.utils.errors import name_error
 from senet_mm.utils.meta import evaluating, unchanged
 
 from .dry_batch import check_statistics, draw_batch, explain_missing
@@ -147,9 +148,8 @@ def _score(evaluator: Evaluator, dry: Dry, outputs: list, metric: str) -> dict[s
             f'{where} asks for {error}, which no sample of {dry.name}_dataloader has{hint}'
         ) from error
     except Exception as error:  # a metric of the user's may raise anything
-        reason = f'{type(error).__name__}: {error}'.strip(': ')
         raise ValueError(
-            f'{where} fails on {dry.images} images, spread over the data set: {reason} '
+            f'{where} fails on {dry.images} images, spread over the data set: {name_error(error)} '
             '(dry_evaluation=False in the config leaves this check out)'
         ) from error
 

@@ -2,12 +2,11 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterable
 
 import numpy as np
 
-from senet_mm.utils.names import printable
+from senet_mm.utils.names import printable, to_json
 from senet_mm.utils.tables import text_table
 
 from .class_report import ClassScores, Report
@@ -65,12 +64,12 @@ def report_to_json(report: Report, **more: object) -> str:
     """The report, with what else is given, as JSON; the matrix is in a file of its own."""
     fields = dict(images=report.images, accuracy=report.accuracy, macro=report.macro)
     classes = [scores._asdict() for scores in report.classes]
-    return json.dumps({**more, **fields, 'classes': classes}, indent=2, ensure_ascii=False) + '\n'
+    return to_json({**more, **fields, 'classes': classes}, indent=2) + '\n'
 
 
 def confusion_to_csv(names: Iterable[str], confusion: np.ndarray) -> str:
     """The confusion matrix (C, C) with the names of the classes; columns are predictions."""
-    names = list(names)
+    names = list(map(printable, names))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator='\n')
     writer.writerow(['label \\ prediction', *names])

@@ -11,7 +11,14 @@ from mmengine.hooks import Hook
 from mmengine.registry import Registry
 
 from .arguments import check_arguments
-from .errors import REFUSALS, ArgumentError, InputError, UnknownTypeError, UserError
+from .errors import (
+    REFUSALS,
+    ArgumentError,
+    InputError,
+    UnknownTypeError,
+    UserError,
+    name_error,
+)
 from .options import suggest
 
 UNKNOWN_ARGUMENT = re.compile(r"got an unexpected keyword argument '(\w+)'")
@@ -119,8 +126,9 @@ def explain_failure(error: Exception, cfg: Any, registry: Registry) -> Exception
         return error
     if function is None or not _is_of_library(function):
         return error
-    reason = f'{type(error).__name__}: {error}'.strip(': ')
-    return InputError(f'{type_name(cfg["type"])} cannot be built of its arguments: {reason}')
+    return InputError(
+        f'{type_name(cfg["type"])} cannot be built of its arguments: {name_error(error)}'
+    )
 
 
 def _is_of_library(function: Callable) -> bool:

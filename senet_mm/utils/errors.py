@@ -13,6 +13,11 @@ T = TypeVar('T')
 REFUSALS = (ValueError, TypeError, KeyError, OSError, AssertionError, ImportError)
 
 
+# How the message of an error begins that a process which reads data has raised, and that a data
+# loader raises anew: with its traceback, after whose last place come class and message.
+FROM_WORKER = re.compile(
+    r'(?s)\s*Caught \w+ in [^\n]+\nOriginal Traceback .*\n  [^\n]*\n([\w.]+)(?:: |\s*$)'
+)
 # PyTorch's class is not imported here; cuDNN and cuBLAS raise a RuntimeError, as its CPU allocator.
 OUT_OF_MEMORY = re.compile(r'out of memory|_ALLOC_FAILED|can\'t allocate memory')
 
@@ -30,7 +35,7 @@ class UserError(Exception):
     exit_code = 1
 
     def __str__(self) -> str:
-        return one_line(' '.join(map(str, self.args)))
+        return one_line(_as_raised(' '.join(map(str, self.args))))
 
 
 class InputError(UserError, ValueError):
@@ -195,9 +200,23 @@ def describe(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename and error.strerror:
         return one_line(f'{error.filename}: {error.strerror}')
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    # A data loader raises a worker's error anew, with the traceback as its message.
-    text = re.sub(r'(?s)^Caught \w+ in DataLoader worker process .*\n[\w.]+: ', '', text.strip())
-    return one_line(text).strip('"') or type(error).__name__
+    return one_line(_as_raised(text)).strip('"') or type(error).__name__
+
+
+def _as_raised(text: str) -> str:
+    """The message with which a worker raised an error; that of another process as it is."""
+    match = FROM_WORKER.match(text)
+    return text[match.end() :] if match else text
+
+
+def name_error(error: BaseException) -> str:
+    """``CLASS: MESSAGE`` on one line; a UserError, whose message is complete, without its class."""
+    if isinstance(error, UserError):
+        return str(error)
+    text = str(error.args[0]) if error.args else ''
+    match = FROM_WORKER.match(text)
+    text = text[match.start(1) :] if match else f'{type(error).__name__}: {error}'
+    return one_line(text).strip(': ')
 
 
 def one_line(text: str) -> str:

@@ -1,9 +1,20 @@
-"""Names of files and classes in lines of text, whatever characters or bytes they hold."""
+"""Names of files and classes in text, whatever characters or bytes they hold.
+
+In lines, tables and CSV a name is :func:`printable`, and :func:`parse_name` reads it back. In JSON,
+which escapes by itself, it is exact: :func:`to_json`.
+"""
 
 import json
 import os
+import re
 import unicodedata
 from pathlib import Path
+
+# What a terminal acts on or turns around, all ends of lines but the line feed, and bytes that are
+# not UTF-8.
+ACTING = re.compile(
+    '[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]'
+)  # fmt: skip
 
 
 def normalise(name: object) -> str:
@@ -20,7 +31,12 @@ def printable(name: str | os.PathLike) -> str:
     name = os.fspath(name)
     if name.isprintable() and not name.startswith('"'):
         return name
-    return json.dumps(name)
+    return _quote(name)
+
+
+def _quote(text: str) -> str:
+    """A JSON string of printable ASCII; JSON itself leaves DEL as it is."""
+    return json.dumps(text).replace('\x7f', '\\u007f')
 
 
 def parse_name(text: str) -> str:
@@ -31,6 +47,21 @@ def parse_name(text: str) -> str:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def encodable(name: str) -> str:
+    """A name as UTF-8 holds it: itself, or :func:`printable` where it has other bytes."""
+    return printable(name) if re.search('[\ud800-\udfff]', name) else name
+
+
+def to_json(value: object, indent: int | None = None) -> str:
+    """JSON that a terminal and a UTF-8 file take, and that reads back exactly; letters stay."""
+    return escape_acting(json.dumps(value, indent=indent, ensure_ascii=False))
+
+
+def escape_acting(text: str) -> str:
+    """A text, of several lines perhaps, with JSON's escapes in place of what acts."""
+    return ACTING.sub(lambda found: _quote(found[0])[1:-1], text)
 
 
 def lines_of(path: str | os.PathLike) -> list[str]:

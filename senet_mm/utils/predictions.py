@@ -1,11 +1,15 @@
-"""Predictions as a table, CSV or JSON; see :class:`senet_mm.apis.Classifier`."""
+"""Predictions as a table, CSV or JSON; see :class:`senet_mm.apis.Classifier`.
+
+Names are written as :mod:`senet_mm.utils.names` says.
+"""
 
 import codecs
 import csv
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TextIO
+
+from .names import printable, to_json
 
 # Suffix of a file -> format.
 SUFFIXES = {'.csv': 'csv', '.json': 'json', '.txt': 'table'}
@@ -31,7 +35,12 @@ def write_csv_rows(results: Iterable[Mapping[str, Any]], file: TextIO) -> None:
         if writer is None:
             writer = csv.DictWriter(file, row, lineterminator='\n')
             writer.writeheader()
-        writer.writerow(row)
+        writer.writerow(
+            {
+                key: printable(value) if isinstance(value, str) else value
+                for key, value in row.items()
+            }
+        )
 
 
 def write_json_list(results: Iterable[Mapping[str, Any]], file: TextIO) -> None:
@@ -45,11 +54,9 @@ def write_json_list(results: Iterable[Mapping[str, Any]], file: TextIO) -> None:
 
 
 def _to_json(value: Mapping[str, Any], encoding: str | None) -> str:
-    """A value as JSON; letters stay where the file is UTF-8, bytes that are not are escaped."""
-    if codecs.lookup(encoding or 'utf-8').name != 'utf-8':
-        return json.dumps(value)
-    text = json.dumps(value, ensure_ascii=False)
-    return re.sub('[\ud800-\udfff]', lambda found: json.dumps(found[0])[1:-1], text)
+    """A value as JSON; letters stay where the file is UTF-8."""
+    is_utf8 = codecs.lookup(encoding or 'utf-8').name == 'utf-8'
+    return to_json(value) if is_utf8 else json.dumps(value)
 
 
 def write_table(results: Iterable[Mapping[str, Any]], file: TextIO) -> None:
@@ -72,13 +79,10 @@ def _cells(result: Mapping[str, Any]) -> list[str]:
     names = names if len(names) == len(labels) else labels
     scores = result.get('top_scores', [result['pred_score']])
     pairs = zip(names, scores, strict=True)
-    cells = [_plain(result['img_path'])]
-    return cells + [text for name, score in pairs for text in (_plain(str(name)), f'{score:.4f}')]
-
-
-def _plain(text: str) -> str:
-    """A text on its line: what is not printable is escaped."""
-    return text if text.isprintable() else json.dumps(text)
+    cells = [printable(result['img_path'])]
+    return cells + [
+        text for name, score in pairs for text in (printable(str(name)), f'{score:.4f}')
+    ]
 
 
 WRITERS: dict[str, Callable[[Iterable[Mapping[str, Any]], TextIO], None]] = {

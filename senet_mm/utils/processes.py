@@ -51,7 +51,8 @@ def is_first_to_say(text: str) -> bool:
     if not path:
         return True
     # Its folder is the process's own; the one above is that of all, and a new one after a restart.
-    said = Path(path).parents[1] / f'said-{hashlib.sha256(text.encode()).hexdigest()}'
+    digest = hashlib.sha256(text.encode('utf-8', 'backslashreplace')).hexdigest()
+    said = Path(path).parents[1] / f'said-{digest}'
     try:
         said.touch(exist_ok=False)
     except OSError as error:  # of another kind where the folder cannot be written

@@ -147,6 +147,7 @@ RECIPE = 'seresnet18_1xb32_folder'
 WORDS = [
     ('layer_decay', [-1, 7, 0, True, 'fast'], [None, 0.7, 1], 'a number above 0, up to 1'),
     ('ema', [0.99, 1, 'fast'], [True, False, None], 'True or False'),
+    ('balanced_sampler', [1, 'fast'], [True, False, None], 'True or False'),
 ]
 
 
@@ -157,6 +158,17 @@ def test_words_of_the_recipes(word, wrong, right, allowed):
     for value in wrong:
         with pytest.raises(ValueError, match=f'={value!r}; allowed: {allowed}$'):
             get_config(RECIPE, {word: value})
+
+
+@pytest.mark.parametrize('recipe', list_models('*_folder'))
+@pytest.mark.parametrize('weight', ['balanced', dict(effective=0.9), [1, 2, 3], None])
+def test_class_weight_and_sampler_by_a_word(recipe, weight):
+    cfg = get_config(recipe, dict(class_weight=weight, balanced_sampler=True))
+    assert cfg.model.head.class_weight == weight
+    assert cfg.train_dataloader.sampler == dict(type='BalancedSampler', shuffle=True)
+    cfg = get_config(recipe, {'model.head.class_weight': weight})
+    assert cfg.model.head.class_weight == weight
+    assert cfg.train_dataloader.sampler.type == 'DefaultSampler'
 
 
 @pytest.mark.parametrize('patience', [-3, 2.5, True, 0])

@@ -10,6 +10,7 @@ from senet_mm.apis import get_model
 from senet_mm.converters.networks import get_network_config
 from senet_mm.detection import torchvision_backbone
 from senet_mm.engine import load_from_anywhere
+from senet_mm.engine.weights.origin import load_origin
 from senet_mm.registry import MODELS
 from senet_mm.utils.errors import UserError
 
@@ -48,6 +49,15 @@ def test_a_folder_of_timm(theirs, logged):
     assert any(
         line.startswith('images: input_size=[3, 224, 224], mean') for line in logged.messages
     )
+
+
+def test_its_lines_come_once(theirs, logged):
+    """A run reads it for its record before it loads it; only then is the log in its place."""
+    _, folder = theirs
+    load_origin(str(folder))
+    assert not any('class order' in line for line in logged.messages)
+    load_from_anywhere(str(folder))
+    assert sum('class order' in line for line in logged.messages) == 1
 
 
 def test_a_pickle_in_the_place_of_safetensors(theirs, tmp_path):

@@ -282,11 +282,12 @@ def test_the_tools_take_a_folder(trained, tmp_path, monkeypatch):
 
 def test_the_config_must_be_of_the_architecture(shared, tmp_path):
     """Pooling, which shapes do not show: the text of our part against timm's name."""
-    _, _, _, folder = shared
+    architecture, _, _, folder = shared
     shutil.copytree(folder, tmp_path / 'net')
     file = tmp_path / 'net/config.json'
     content = json.loads(file.read_text())
-    content['senet_mm']['cfg'] = get_network_config('resnet50').pretty_text
+    channels = 1 if architecture == 'resnet18' else 3
+    content['senet_mm']['cfg'] = get_network_config('resnet50', 3, channels).pretty_text
     file.write_text(json.dumps(content))
     with pytest.raises(UserError, match=r'has the architecture .*, and the config of another netw'):
         get_model(DIGITS, tmp_path / 'net')

@@ -322,7 +322,9 @@ def test_checkpoints_without_names_are_not_compared(tmp_path):
     make_folders(tmp_path / 'train', NAMES)
     cfg = by_folders('CustomDataset', tmp_path, 'train')
     weights = dict(weight=torch.zeros(()))
-    for i, meta in enumerate([{}, dict(meta=None), dict(meta=dict(dataset_meta=dict(classes=3)))]):
+    for i, meta in enumerate(
+        [{}, dict(meta=None), dict(meta=dict(dataset_meta=dict(classes=None)))]
+    ):
         torch.save(dict(state_dict=weights, **meta), tmp_path / f'{i}.pth')
         tester = make_runner(tmp_path / 'test', cfg, cfg, load_from=str(tmp_path / f'{i}.pth'))
         assert tester.test()['accuracy/top1'] == 100

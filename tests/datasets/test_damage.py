@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 from mmengine import Config
+from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.hooks import Hook
 
 from senet_mm.datasets import DamagedImageError, ImageNet
+from senet_mm.datasets.seeding import SeededDataset
 from senet_mm.engine import DamagedImagesHook, Runner
 
 from ..conftest import ROOT
@@ -69,7 +71,69 @@ def test_damaged_images_are_replaced_and_named(tmp_path):
         assert torch.equal(same[0], inputs)
         assert np.array_equal(same[1], labels)
         assert same[2] == damaged
-    assert not np.array_equal(load(loader_cfg(tmp_path), seed=1)[1], labels)
+    # The classes are drawn as if no image were damaged.
+    assert sorted(labels.flatten()) == sorted(list(range(10)) * 10)
+    other = load(loader_cfg(tmp_path), seed=1)[0]
+    assert not torch.equal(other, inputs)
+
+
+class Labelled(BaseDataset):
+    """Samples that are their index; those of some indices are damaged."""
+
+    def __init__(self, labels, damaged):
+        self.labels, self.broken = labels, damaged
+        super().__init__(ann_file='', pipeline=[self.read])
+
+    def load_data_list(self):
+        return [dict(index=i, **self.name(label)) for i, label in enumerate(self.labels)]
+
+    def name(self, label):
+        return dict(gt_label=label)
+
+    def read(self, results):
+        if results['index'] in self.broken:
+            raise DamagedImageError(f'{results["index"]}: damaged')
+        return results['index']
+
+
+class Unlabelled(Labelled):
+    def name(self, label):
+        return {}
+
+
+def replace(dataset, index, number=40):
+    """What takes the place of an index in several draws."""
+    served = SeededDataset(dataset, collate=list)
+    draws = [(index, (0, epoch, 3)) for epoch in range(number)]
+    batches = [served.__getitems__([draw]).batch for draw in draws]
+    assert batches == [served.__getitems__([draw]).batch for draw in draws]  # as in a resumed run
+    return {sample for batch in batches for sample in batch}
+
+
+LABELS = [0, 1, 0, 1, 0, 2, 0, 1]
+
+
+def test_a_damaged_image_is_replaced_by_one_of_its_class():
+    dataset = Labelled(LABELS, {0, 4, 5})
+    assert replace(dataset, 0) == {2, 6}
+    assert replace(dataset, 4) == {2, 6}
+    # The only one of its class: any takes its place.
+    assert replace(dataset, 5) == {1, 2, 3, 6, 7}
+    assert replace(dataset, 1) == {1}
+    assert replace(Unlabelled(LABELS, {0, 4, 5}), 0) == {1, 2, 3, 6, 7}
+    assert replace(ConcatDataset([dataset, Labelled([1, 0], {0})]), 8) == {1, 3, 7}
+
+
+def test_all_of_a_class_are_tried_before_any_other():
+    """One whole image among many damaged ones is found as long as draws are left."""
+    assert replace(Labelled([0] * 9 + [1], set(range(8))), 0) == {8}
+    with pytest.raises(DamagedImageError, match='10 images in a row are damaged'):
+        replace(Labelled([0] * 12, set(range(12))), 0)
+
+
+def test_a_part_of_a_data_set_has_the_classes_of_its_images():
+    served = SeededDataset(Labelled([0] * 4 + [1] * 4, {0}), collate=list, length=4)
+    assert {served.__getitems__([(0, (0, i, 0))]).batch[0] for i in range(20)} == {2}
 
 
 @pytest.mark.parametrize('workers', [0, 2])

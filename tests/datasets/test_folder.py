@@ -70,6 +70,22 @@ def test_folders_of_a_split(tmp_path, names_):
     assert len(build(tmp_path, 'all')) == 3 * len(names_)
 
 
+def test_a_damaged_picture_of_an_own_validation_is_an_error_at_the_start(tmp_path):
+    """One of a test is not looked at: the training does not need it."""
+    for name in ('train', 'val', 'test'):
+        draw_folder(tmp_path / name, {'b': 3, 'a': 3})
+    (tmp_path / 'test/a/broken.jpg').write_bytes(b'no picture')
+    build(tmp_path)
+    (tmp_path / 'val/a/broken.jpg').write_bytes(DAMAGED['half a jpeg'])
+    (tmp_path / 'val/b/broken.png').write_bytes(b'no picture')
+    message = (
+        rf'^{tmp_path}: 2 of the 8 pictures to validate on cannot be read \(val/a/broken.jpg: .*'
+        r'\); allowed: whole pictures'
+    )
+    with pytest.raises(ValueError, match=message):
+        build(tmp_path)
+
+
 def test_a_folder_for_training_alone_is_split(tmp_path):
     draw_folder(tmp_path / 'train', {'a': 5, 'b': 5})
     draw_folder(tmp_path / 'test', {'a': 1, 'b': 1})
@@ -371,10 +387,10 @@ def test_pictures_of_equal_bytes(tmp_path, logged):
     picture = (tmp_path / 'train/a/bild 0.png').read_bytes()
     (tmp_path / 'val/b/copy.png').write_bytes(picture)
     for name in ('x', 'y'):  # both of one class, and both validated
-        (tmp_path / f'val/a/{name}.png').write_bytes(b'the same')
-    large = bytearray(20_000)
+        (tmp_path / f'val/a/{name}.png').write_bytes(picture + b'the same')
+    large = bytearray(picture + bytes(20_000))
     for i, folder in enumerate(('train/a', 'val/a')):
-        large[10] = i
+        large[len(picture)] = i
         (tmp_path / folder / 'large.png').write_bytes(large)
     build(tmp_path)
     lines = [record.message.removeprefix(f'{tmp_path}: ') for record in logged.records]

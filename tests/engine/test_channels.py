@@ -78,11 +78,16 @@ def test_the_folder_recipe(tmp_path, channels):
 
 
 @pytest.mark.slow
-def test_files_of_other_channels_end_the_run_at_the_start(tmp_path):
+@pytest.mark.parametrize('workers', [0, 1])
+def test_files_of_other_channels_end_the_run_at_the_start(tmp_path, workers):
     write_pictures(tmp_path / 'set', 3)
-    message = r'png has 3 channel\(s\) and the network takes 4; allowed: files with as many chann'
+    message = (
+        rf'^train_dataloader: no batch can be made of its samples: {tmp_path}/set/\w+/\d.png has 3 '
+        r'channel\(s\) and the network takes 4; allowed: files with as many channels, or in_chan'
+    )
+    options = {'in_channels': 4, 'train_dataloader.num_workers': workers}
     with pytest.raises(ValueError, match=message) as error:
-        train(tmp_path / 'set', tmp_path / 'run', in_channels=4)
+        train(tmp_path / 'set', tmp_path / 'run', **options)
     assert '\n' not in str(error.value)
 
 

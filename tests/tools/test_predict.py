@@ -17,6 +17,7 @@ from PIL import Image
 from senet_mm.apis import Classifier, get_model
 from senet_mm.engine.weights.record import record_of, to_meta
 from senet_mm.utils.errors import UserError
+from senet_mm.utils.names import parse_name
 from senet_mm.utils.predictions import WRITERS
 
 from ..conftest import load_tool
@@ -288,4 +289,5 @@ def test_results_of_a_file_with_odd_names():
     assert json.loads(texts['json'])[0]['img_path'] == odd
     assert 'b\\udce4.png' in texts['json']
     [row] = csv.DictReader(io.StringIO(texts['csv']))
-    assert (row['img_path'], row['pred_class']) == (odd, 'x,"\n')
+    assert [parse_name(row[key]) for key in ('img_path', 'pred_class')] == [odd, 'x,"\n']
+    assert len(texts['csv'].splitlines()) == 2

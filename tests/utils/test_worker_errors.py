@@ -1,28 +1,44 @@
-"""An error in a loader's worker is one line, as the same error without workers."""
+"""An error in a loader's worker is one line, as the same error without workers.
+
+No line of ours has the name of a class of ours in its midst.
+"""
 
 import pytest
 from torch.utils.data import DataLoader
 
-from senet_mm.utils.errors import describe
+from senet_mm.datasets import DamagedImageError
+from senet_mm.utils.errors import InputError, MissingFileError, describe, name_error
+
+
+class EmptyError(Exception):
+    """Has no message."""
+
+
+# With its line, and with its name before it where that says something.
+ERRORS = [
+    (ValueError('a: b\nc'), 'a: b c', 'ValueError: a: b c'),
+    (KeyError('gt_label'), 'gt_label', "KeyError: 'gt_label'"),
+    (InputError('x.png has 1 channel(s): no'), 'x.png has 1 channel(s): no', None),
+    (MissingFileError('x.png: gone'), 'x.png: gone', None),
+    (DamagedImageError('x: InputError: y'), 'x: InputError: y', None),
+    (InputError('a ' * 2100), 'a ' * 2000 + '...', None),
+    (EmptyError(), 'EmptyError', 'EmptyError'),
+]
 
 
 class Broken:
-    def __init__(self, error):
-        self.error = error
-
     def __len__(self):
-        return 1
+        return len(ERRORS)
 
     def __getitem__(self, index):
-        raise self.error
+        raise ERRORS[index][0]
 
 
 @pytest.mark.parametrize('num_workers', [0, 1])
-@pytest.mark.parametrize(
-    ('error', 'line'),
-    [(ValueError('a: b\nc'), 'a: b c'), (KeyError('gt_label'), 'gt_label')],
-)
-def test_one_line(num_workers, error, line):
-    with pytest.raises(type(error)) as caught:
-        next(iter(DataLoader(Broken(error), num_workers=num_workers)))
-    assert describe(caught.value).strip("'") == line
+def test_one_line(num_workers):
+    samples = iter(DataLoader(Broken(), num_workers=num_workers))
+    for error, line, name in ERRORS:
+        with pytest.raises(type(error)) as caught:
+            next(samples)
+        assert describe(caught.value).strip("'") == line
+        assert name_error(caught.value).replace(f'{__name__}.', '') == (name or line)

@@ -164,7 +164,12 @@ def load(args: argparse.Namespace) -> 'tuple[nn.Module, str]':
     if args.cfg_options:
         raise ValueError('--cfg-options changes a config; allowed: with --name')
     model = get_model(checkpoint=args.src)
-    return model, model.origin.recipe or Path(args.src).stem
+    recipe = model.origin.recipe
+    if recipe and Path(recipe).name != recipe:
+        raise ValueError(
+            f'checkpoint {args.src} has recipe={recipe!r}, which names no file; allowed: --name'
+        )
+    return model, recipe or Path(args.src).stem
 
 
 def main(args: argparse.Namespace) -> None:
@@ -175,6 +180,7 @@ def main(args: argparse.Namespace) -> None:
     from mmengine.runner import CheckpointLoader
 
     from senet_mm.utils.files import check_regular_file
+    from senet_mm.utils.names import printable
 
     model, name = load(args)
     checkpoint = CheckpointLoader.load_checkpoint(args.src, 'cpu', logger='silent')
@@ -190,7 +196,8 @@ def main(args: argparse.Namespace) -> None:
         share(args.hub, Path(args.src), model, meta, known)
         print(args.hub)
         return
-    print(write_pair(args.out_dir, f'{name}_{date}', make_content(model, meta), meta))
+    file = write_pair(args.out_dir, f'{name}_{date}', make_content(model, meta), meta)
+    print(printable(file))
 
 
 if __name__ == '__main__':

@@ -37,11 +37,12 @@ pictures = dict(
     split_file=split_file,
 )
 
+balanced_sampler = False  # True: all classes are drawn equally often
 train_dataloader = dict(
     batch_size='auto',
     num_workers='auto',
     drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    sampler=dict(type='BalancedSampler' if balanced_sampler else 'DefaultSampler', shuffle=True),
     dataset=dict(**pictures, split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(

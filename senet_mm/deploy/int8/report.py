@@ -50,7 +50,7 @@ def print_report(
     by_class = compare_by_class(quantised.logits, chosen, labels, classes)
     path = folder / 'int8_classes.csv'
     os.makedirs(folder, exist_ok=True)
-    path.write_text(csv_table(by_class))
+    path.write_text(csv_table(by_class), encoding='utf-8')
     by_class.sort(key=lambda row: row['accuracy after (%)'] - row['accuracy before (%)'])
     cells = [[str(cell) for cell in row.values()] for row in by_class[:PRINTED]]
     if len(by_class) > PRINTED:

@@ -21,7 +21,7 @@ FOREIGN = 'has no '
 def point_to(work_dir: str | os.PathLike, path: str) -> None:
     """Write into ``last_checkpoint`` where the last checkpoint is, relative to the folder."""
     with atomic_file(Path(work_dir) / POINTER) as file:
-        file.write(os.path.relpath(path, work_dir).encode())
+        file.write(os.fsencode(os.path.relpath(path, work_dir)))
 
 
 def find_last(work_dir: str | os.PathLike, folder: Path | None = None) -> str | None:

@@ -9,6 +9,7 @@ from .freeze_norm_hook import FreezeNormHook
 from .non_finite_hook import NonFiniteHook
 from .position_hook import PositionHook
 from .result_hook import ResultHook
+from .runtime_info_hook import RuntimeInfoHook
 from .stall_hook import StallHook
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     'NonFiniteHook',
     'PositionHook',
     'ResultHook',
+    'RuntimeInfoHook',
     'StallHook',
 ]

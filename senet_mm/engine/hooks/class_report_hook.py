@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 # In the message hub, which is saved in checkpoints: the lines on the last validation.
 CLASS_REPORT = 'class_report'
-# Names of class folders may hold bytes that are not UTF-8; JSON reads the escapes back.
-ENCODING = dict(encoding='utf-8', errors='backslashreplace')
 
 
 @HOOKS.register_module()
@@ -75,8 +73,8 @@ def write_report(runner: 'Runner', report: Report, split: str) -> None:
     folder = Path(runner.log_dir)
     place = dict(epoch=runner.epoch, iter=runner.iter) if runner.is_training else {}
     with atomic_file(folder / f'{split}_classes.json') as file:
-        file.write(report_to_json(report, **place).encode(**ENCODING))
+        file.write(report_to_json(report, **place).encode())
     if report.confusion is not None:
         names = [scores.name for scores in report.classes]
         with atomic_file(folder / f'{split}_confusion.csv') as file:
-            file.write(confusion_to_csv(names, report.confusion).encode(**ENCODING))
+            file.write(confusion_to_csv(names, report.confusion).encode())

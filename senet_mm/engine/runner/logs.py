@@ -9,6 +9,7 @@ import torch
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner as _Runner
 
+from senet_mm.utils.names import escape_acting
 from senet_mm.version import __version__
 
 from ..text_logs import LogFile
@@ -46,6 +47,7 @@ class LoggingRunner(_Runner):
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
             handler.addFilter(is_useful)
+            handler.addFilter(make_plain)
             if type(handler) is logging.FileHandler:
                 handler.__class__ = LogFile  # mmengine makes those of Python alone
         return logger
@@ -71,3 +73,12 @@ class LoggingRunner(_Runner):
 def is_useful(record: logging.LogRecord) -> bool:
     """Whether a log record tells the user something."""
     return NOISE.search(record.getMessage()) is None
+
+
+def make_plain(record: logging.LogRecord) -> bool:
+    """Escape what a terminal would act on in a record, whose names may be a stranger's."""
+    message = record.getMessage()
+    plain = escape_acting(message)
+    if plain != message:
+        record.msg, record.args = plain, None
+    return True

@@ -12,15 +12,13 @@ from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 
 from senet_mm.config.text import read_config_text
+from senet_mm.utils.errors import InputError
+from senet_mm.utils.options import shorten
 
+from .contradictions import check_contradictions, describe_preparation
 from .foreign import describe_conversion
-from .preprocessing import (
-    GEOMETRY,
-    check_preprocessing,
-    describe_preprocessing,
-    get_network,
-    get_preprocessor,
-)
+from .notes import reading_record
+from .preprocessing import check_preprocessing, get_network
 from .same_network import ABSENT, Difference, compare_networks
 
 TEXTS = ('recipe', 'license', 'source')
@@ -55,22 +53,33 @@ def read_origin(checkpoint: object, filename: str) -> Origin:
     """What a checkpoint says of its origin.
 
     Raises:
-        ValueError: ``preprocessing`` is none, or a text is of another type.
+        ValueError: ``preprocessing`` is none, a text or the classes are of another type, or parts
+            contradict each other.
     """
     meta = checkpoint.get('meta') if isinstance(checkpoint, Mapping) else None
     meta = meta if isinstance(meta, Mapping) else {}
     config, remark = _read_config(meta)
-    preprocessing = meta.get('preprocessing', _describe(config) if 'cfg' in meta else {})
+    preprocessing = meta.get('preprocessing', describe_preparation(config) if 'cfg' in meta else {})
     preprocessing = check_preprocessing(preprocessing, f'checkpoint {filename}')
     if 'source_format' in meta and not preprocessing:
         remark = 'an older version converted it, which did not note its images; convert it again'
     texts = {name: _read_text(meta, name, filename) for name in TEXTS}
-    return Origin(filename, config, preprocessing, _read_classes(meta), remark, **texts)
+    classes = _read_classes(meta, filename)
+    origin = Origin(filename, config, preprocessing, classes, remark, **texts)
+    tensors = checkpoint.get('state_dict') if isinstance(checkpoint, Mapping) else None
+    # A config by its name has the images of today's, and the file those of its own.
+    stated = origin if 'cfg' in meta else origin._replace(config={})
+    known = tensors if isinstance(tensors, Mapping) else None
+    # Other fields of the images are taken from `preprocessing`, whatever the config has.
+    check_contradictions(stated, f'checkpoint {filename}', known, fields=('bits',))
+    return origin
 
 
 def load_origin(filename: str) -> Origin:
     """What the checkpoint in a file, or at a URL, says of its origin."""
-    return read_origin(CheckpointLoader.load_checkpoint(filename, 'cpu', logger='silent'), filename)
+    with reading_record():
+        checkpoint = CheckpointLoader.load_checkpoint(filename, 'cpu', logger='silent')
+    return read_origin(checkpoint, filename)
 
 
 def find_pretrained(cfg: Mapping) -> str | None:
@@ -100,11 +109,18 @@ def _read_config(meta: Mapping) -> tuple[Mapping, str]:
     return (get_config(meta['config']) if meta.get('config') in list_models() else {}), ''
 
 
-def _read_classes(meta: Mapping) -> tuple[str, ...] | None:
+def _read_classes(meta: Mapping, filename: str) -> tuple[str, ...] | None:
     dataset_meta = meta.get('dataset_meta')
     dataset_meta = dataset_meta if isinstance(dataset_meta, Mapping) else {}
     classes = dataset_meta.get('classes', meta.get('CLASSES'))  # the latter is mmcls's
-    return tuple(map(str, classes)) if isinstance(classes, (list, tuple)) else None
+    if classes is None:
+        return None
+    is_list = isinstance(classes, (list, tuple))
+    if not is_list or not all(isinstance(name, str | int) for name in classes):
+        raise InputError(
+            f'checkpoint {filename}: classes={shorten(repr(classes))}; allowed: a list of names'
+        )
+    return tuple(map(str, classes)) or None
 
 
 def _read_text(meta: Mapping, name: str, filename: str) -> str | None:
@@ -115,17 +131,6 @@ def _read_text(meta: Mapping, name: str, filename: str) -> str | None:
             f'{LONGEST_TEXT} characters, None'
         )
     return text
-
-
-def _describe(config: Mapping) -> dict[str, Any]:
-    """How a config in a file, which may have anything anywhere, prepares images."""
-    try:
-        described = describe_preprocessing(config, 'val_dataloader')
-        known = get_preprocessor(config)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return {}
-    # Without a preprocessor its data set may have normalised.
-    return {name: value for name, value in described.items() if known or name in GEOMETRY}
 
 
 # Where a config has the number of channels of its images.

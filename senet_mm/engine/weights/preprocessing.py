@@ -132,7 +132,7 @@ def describe_preprocessing(cfg: Mapping, loader: str = 'test_dataloader') -> dic
     parts = [_describe_normalisation(cfg), read_geometry(get_pipeline(cfg, loader)) or {}]
     if cfg.get('input_shape'):
         parts.append({'input_size': list(cfg['input_shape'])})
-    if any(step.get('bits') == 16 for step in _find_loading(cfg, loader)):
+    if any(step.get('bits') == 16 for step in find_loading(cfg, loader)):
         parts.append({'bits': 16})
     fitting = (part for part in parts if all(FIELDS[name][1](part[name]) for name in part))
     return {name: value for part in fitting for name, value in part.items()}
@@ -215,7 +215,7 @@ def count_channels(cfg: Mapping) -> int:
     return int(own or (shape and shape[0]) or len(mean or []) or 3)
 
 
-def _find_loading(cfg: Mapping, loader: str) -> list[Any]:
+def find_loading(cfg: Mapping, loader: str) -> list[Any]:
     """The steps of ours that decode the images of a loader."""
     return [step for step in get_pipeline(cfg, loader) or [] if name_of(step) == 'LoadImage']
 
@@ -232,7 +232,7 @@ def set_normalisation(cfg: MutableMapping, described: Mapping) -> None:
     owner['data_preprocessor'] = preprocessor
     if described.get('bits') == 16:
         for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-            for step in _find_loading(cfg, loader):
+            for step in find_loading(cfg, loader):
                 step['bits'] = 16
 
 

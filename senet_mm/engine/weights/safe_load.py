@@ -6,7 +6,6 @@ from typing import BinaryIO
 
 import safetensors.torch
 import torch
-from mmengine.logging import print_log
 
 from senet_mm.utils.errors import InputError
 from senet_mm.utils.files import check_memory, check_regular_file
@@ -14,6 +13,7 @@ from senet_mm.utils.files import check_memory, check_regular_file
 from .archive import is_archive, read_archive
 from .digest import check_hash
 from .foreign import with_conversion
+from .notes import note
 from .pickle_outline import RefusedError, read_outline
 from .stand_ins import only_stand_ins, to_plain
 
@@ -61,10 +61,9 @@ def _load(filename: str, map_location: str | None) -> object:
             check_archive(file)
         else:
             _check_legacy(file)
-            print_log(
+            note(
                 f'checkpoint {filename} has the format of torch before 1.6, without checksums; '
-                'compare its SHA-256 with that of its source',
-                logger='current',
+                'compare its SHA-256 with that of its source'
             )
         file.seek(0)
         with only_stand_ins():

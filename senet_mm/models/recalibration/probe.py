@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeGuard
 
 from torch import Tensor, nn
 
+from senet_mm.utils.errors import name_error
 from senet_mm.utils.meta import run_on_meta
 
 from .ports import stage_by_name
@@ -149,7 +150,7 @@ def prove_used_once(backbone: nn.Module, layers: dict[str, nn.Module], input_siz
         except Exception as error:
             raise ValueError(
                 f'{type(backbone).__name__} does not run with the layers in it '
-                f'({type(error).__name__}: {error}); allowed: other blocks or another port'
+                f'({name_error(error)}); allowed: other blocks or another port'
             ) from error
     for path, counter in counters.items():
         if counter.calls != 1:
