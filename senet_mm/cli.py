@@ -20,7 +20,13 @@ from senet_mm.utils.errors import (
     is_answer,
     missing_key,
 )
-from senet_mm.utils.processes import end_with_launcher, is_first_to_say, note_answer
+from senet_mm.utils.processes import (
+    end_with_launcher,
+    is_first_to_say,
+    leave_folder,
+    note_answer,
+    share_folder,
+)
 from senet_mm.utils.slurm import use_slurm
 from senet_mm.utils.storage import StorageError, answering_storage
 from senet_mm.utils.usage import RankParser
@@ -51,6 +57,7 @@ def _end_quietly(
 
 sys.excepthook = _end_quietly
 end_with_launcher()
+share_folder()
 
 
 def make_parser(description: str, needs_config: bool = True) -> argparse.ArgumentParser:
@@ -262,6 +269,7 @@ def _leave(code: object) -> NoReturn:
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
+    leave_folder()
     os._exit(code if isinstance(code, int) else 0)
 
 

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -197,3 +198,32 @@ def test_a_killed_process_ends_the_job(whole, job):
     job.submit(resume=True)
     job.wait_for('COMPLETED')
     assert differences(story(whole[0]), story(job.work_dir)) == []
+
+
+def say(finished):
+    """What the processes have printed as errors, without what Slurm adds."""
+    return [line for line in finished.stderr.splitlines() if not line.startswith('srun: ')]
+
+
+def test_an_error_of_all_processes_is_said_once(run_tool):
+    command = ['tools/slurm_train.sh', PARTITION, 'job', 'nowhere.py']
+    finished = run_tool(*command, PYTHONPATH=str(ROOT), GPUS='0', TASKS='2')
+    assert finished.returncode == 1
+    (line,) = say(finished)
+    assert re.fullmatch(r'error \(rank [01]\): config nowhere.py does not exist', line)
+    assert list(Path(tempfile.gettempdir()).glob(f'senet_mm-{os.getuid()}-slurm-*')) == []
+
+
+def test_an_import_that_never_returns(run_tool, tmp_path):
+    """The process is named, and the job ends."""
+    text = "import os, time\nif os.environ['RANK'] == '1':\n    time.sleep(600)\n"
+    (tmp_path / 'never.py').write_text(text)
+    config = tmp_path / 'config.py'
+    config.write_text(f'_base_ = {str(CONFIG)!r}\ncustom_imports = dict(imports=["never"])\n')
+    command = ['tools/slurm_train.sh', PARTITION, 'job', config, '--work-dir', tmp_path / 'run']
+    limits = dict(START_TIMEOUT='3', SLURM_WAIT='2')
+    finished = run_tool(*command, PYTHONPATH=str(ROOT), GPUS='0', TASKS='2', **limits)
+    assert finished.returncode == 124
+    (line,) = say(finished)
+    assert line.startswith('error (rank 1): no progress for 3 s before the first iteration')
+    assert 'rank 1 is in <module> of never.py:3' in line

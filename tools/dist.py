@@ -18,6 +18,7 @@ environment:
   NODE_RANK         0 there, 1, 2, ... on the others
   PORT              a free port there (29500)
   JOIN_TIMEOUT      seconds that machines wait for each other (50)
+  START_TIMEOUT     seconds without progress before the first iteration that end a run (900)
   MAX_RESTARTS      restarts after a crash; the run resumes by itself (3)
   SHUTDOWN_TIMEOUT  seconds that processes have to save after a signal (60)
 """

@@ -47,6 +47,9 @@ def main(args: argparse.Namespace) -> None:
         raise ValueError(f'--out {args.out}: predictions are written as .pkl or .pickle')
     if args.out and not args.out.endswith(('.pkl', '.pickle', '.json', '.yml', '.yaml')):
         raise ValueError(f'--out {args.out}: metrics are written as .json, .yml or .pkl')
+    from senet_mm.utils.start import watch_start
+
+    watch_start(args.launcher)
     cfg = load_config(args, unused=TRAINING)
     if args.amp:
         cfg.test_cfg.fp16 = True

@@ -32,6 +32,9 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
+    from senet_mm.utils.start import watch_start
+
+    watch_start(args.launcher)
     cfg = load_config(args)
     if args.no_validate or args.synthetic:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None

@@ -41,7 +41,7 @@ LOADER = parameters(DataLoader) | {'num_batch_per_epoch', 'disable_subprocess_wa
 # Default hooks of mmengine and of our configs; any other name adds a hook.
 HOOK_NAMES = {
     'checkpoint', 'class_num_check', 'complexity', 'damaged_images', 'logger', 'non_finite',
-    'param_scheduler', 'result', 'runtime_info', 'sampler_seed', 'sync_buffers', 'timer',
+    'param_scheduler', 'result', 'runtime_info', 'sampler_seed', 'stall', 'sync_buffers', 'timer',
     'visualization',
 }  # fmt: skip
 

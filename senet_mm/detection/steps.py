@@ -1,12 +1,13 @@
 """Optimizer steps in the training of a detector."""
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
+from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
-from senet_mm.engine.finite import Buffers
+from senet_mm.engine.batch_report import describe_batches
+from senet_mm.engine.finite import Guard
 from senet_mm.utils.errors import NonFiniteError
 
 MAX_NORM = 10
@@ -15,15 +16,13 @@ PATIENCE = 10
 
 
 class Steps:
-    """Takes steps by a clipped gradient; leaves out those whose loss or gradient is not finite.
-
-    What is left out changes neither weights nor optimizer nor running statistics, and is printed.
+    """Takes steps by a clipped gradient; leaves out those that are not finite: :class:`.Guard`.
 
     Args:
         detector: The detector.
         optimizer: Its optimizer.
         lr: Highest learning rate, for messages.
-        name: Names the images of a batch by its targets.
+        get_path: The path of the image with a number.
     """
 
     def __init__(
@@ -31,35 +30,30 @@ class Steps:
         detector: nn.Module,
         optimizer: torch.optim.Optimizer,
         lr: float,
-        name: Callable[[Sequence[dict]], str],
+        get_path: Callable[[int], str],
     ) -> None:
-        self._optimizer, self._lr, self._name = optimizer, lr, name
-        self._buffers = Buffers(detector)
+        self._wrapper = OptimWrapper(optimizer, clip_grad=dict(max_norm=MAX_NORM))
+        self._guard = Guard(detector, [self._wrapper], bool)
+        self._lr, self._get_path = lr, get_path
         self._in_row = 0
 
-    def begin(self) -> None:
+    def begin(self, targets: Sequence[dict]) -> None:
         """Before the forward pass of a batch."""
-        self._buffers.take()
+        self._guard.begin([target['image_id'] for target in targets])
 
-    def take(self, losses: dict[str, Tensor], targets: Sequence[dict]) -> float | None:
+    def take(self, losses: dict[str, Tensor]) -> float | None:
         """Take the step of a batch; returns the sum of its losses, None where it is left out.
 
         Raises:
             NonFiniteError: Too many in a row are left out.
         """
         loss = sum(losses.values(), torch.tensor(0.0))
-        self._optimizer.zero_grad()
-        loss.backward()
-        parameters = [p for group in self._optimizer.param_groups for p in group['params']]
-        norm = float(torch.nn.utils.clip_grad_norm_(parameters, MAX_NORM))
-        value = loss.item()
-        if math.isfinite(value) and math.isfinite(norm):
-            self._optimizer.step()
+        self._wrapper.update_params(loss)
+        if not self._guard.skipped:
             self._in_row = 0
-            return value
-        self._buffers.put_back()
+            return loss.item()
         self._in_row += 1
-        what = f'loss {value:g}, norm of the gradient {norm:g}, images {self._name(targets)}'
+        what = describe_batches(self._guard.batches, self._get_path)
         if self._in_row == PATIENCE:
             raise NonFiniteError(
                 f'{PATIENCE} steps in a row were left out at lr={self._lr}, the last with {what}; '

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -134,13 +133,13 @@ def train(
     optimizer = torch.optim.SGD(parameters, lr, momentum=0.9, weight_decay=weight_decay)
     schedule = _warm_up_and_cosine(optimizer, lr, len(loader), epochs)
 
-    steps = Steps(detector, optimizer, lr, partial(_name, data))
+    steps = Steps(detector, optimizer, lr, lambda number: str(data.get_path(number)))
     memory = f'batch size {batch_size}; allowed: a smaller one, or smaller images'
 
     @answering_memory(lambda: memory)
     def step(images: Sequence[Tensor], targets: Sequence[dict]) -> float | None:
-        steps.begin()
-        loss = steps.take(_losses(detector, images, targets, device), targets)
+        steps.begin(targets)
+        loss = steps.take(_losses(detector, images, targets, device))
         schedule.step()
         return loss
 
@@ -154,10 +153,6 @@ def train(
             seconds = time.perf_counter() - start
             print(f'epoch {epoch}/{epochs}: loss {means[-1]:.4f}, {seconds:.1f} s', flush=True)
     return means
-
-
-def _name(data: CocoData, targets: Sequence[dict]) -> str:
-    return ', '.join(str(data.get_path(target['image_id'])) for target in targets)
 
 
 def _warm_up_and_cosine(

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mmengine.dist import all_gather_object, get_world_size
 from torch.utils.data import Dataset
@@ -13,19 +13,22 @@ from .finite import Batch
 MOST = 16
 
 
-def describe_batches(batches: Sequence[Batch], dataset: Dataset) -> str:
+GetPath = Callable[[int], str | None]
+
+
+def describe_batches(batches: Sequence[Batch], get_path: GetPath) -> str:
     """Names the batches of all processes whose loss is not finite; all, if all losses are finite.
 
     All processes must call it.
 
     Args:
         batches: Of one optimizer step.
-        dataset: Where their images are from.
+        get_path: The path of an image by its index; None where it has none.
     """
     own = []
     for batch in batches:
         losses = [loss for loss in map(float, batch.losses) if not math.isfinite(loss)]
-        own.append((losses, name_images(batch, dataset)))
+        own.append((losses, name_images(batch, get_path)))
     ranks = all_gather_object(own)
     found = [(rank, *batch) for rank, batches in enumerate(ranks) for batch in batches]
     bad = [
@@ -39,17 +42,17 @@ def _prefix(rank: int) -> str:
     return f'rank {rank}, ' if get_world_size() > 1 else ''
 
 
-def name_images(batch: Batch, dataset: Dataset) -> str:
+def name_images(batch: Batch, get_path: GetPath) -> str:
     """``images FOLDER: FILE, FILE and 3 more``; the indices of images without a path."""
     if batch.indices is None:
         return 'images that its loader does not tell'
     indices = batch.indices[:MOST]
     left = len(batch.indices) - len(indices)
-    return _name_images(indices, dataset) + (f' and {left} more' if left else '')
+    return _name_images(indices, get_path) + (f' and {left} more' if left else '')
 
 
-def _name_images(indices: Sequence[int], dataset: Dataset) -> str:
-    found = [get_path(dataset, index) for index in indices]
+def _name_images(indices: Sequence[int], get_path: GetPath) -> str:
+    found = [get_path(index) for index in indices]
     paths = [path for path in found if path is not None]
     if len(paths) < len(found):
         return f'images with indices {", ".join(map(str, indices))}'
@@ -61,7 +64,7 @@ def _name_images(indices: Sequence[int], dataset: Dataset) -> str:
     return f'images {folder}: {", ".join(path[len(folder) + 1 :] for path in paths)}'
 
 
-def get_path(dataset: Dataset, index: int) -> str | None:
+def find_path(dataset: Dataset, index: int) -> str | None:
     """The path of an image of a data set, or of one inside a wrapper; None where it has none."""
     if not hasattr(dataset, 'get_data_info'):
         return None

@@ -21,7 +21,7 @@ class Batch(NamedTuple):
     """A batch of the step that is under way.
 
     Attributes:
-        indices: Indices in the data set; None where the loader does not tell them.
+        indices: Indices or numbers of its images; None where the loader does not tell them.
         losses: Its losses.
     """
 

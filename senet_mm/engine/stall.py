@@ -2,21 +2,18 @@
 
 import contextlib
 import json
-import multiprocessing
 import os
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
-from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from mmengine.dist import get_rank, get_world_size
-from torch.distributed import TCPStore  # type: ignore[attr-defined]  # torch does not list it
 
 from senet_mm.utils.processes import STALLED
+from senet_mm.utils.store import open_store
+from senet_mm.utils.threads import describe_halt
 
 NAME = 'default_hooks.stall.timeout'
 
@@ -114,31 +111,6 @@ def describe_standstill(ranks: Mapping[int, Standstill | None]) -> str:
     return ', '.join(f'rank {rank} is {found.place}' for rank, found in late.items())
 
 
-def describe_halt(thread: int) -> str:
-    """What a thread of this process does, and which loader workers are stopped."""
-    place = 'gone'
-    if frame := sys._current_frames().get(thread):
-        last = traceback.extract_stack(frame)[-1]
-        place = f'in {last.name} of {Path(last.filename).name}:{last.lineno}'
-    for child in multiprocessing.active_children():
-        with contextlib.suppress(OSError):
-            # The state follows the name, which is in brackets.
-            if Path(f'/proc/{child.pid}/stat').read_text().rpartition(') ')[2][0] in 'Tt':
-                place += f', its loader worker {child.pid} is stopped'
-    return place
-
-
-def _connect(patience: float) -> TCPStore:
-    """The store of the group, by a connection of its own."""
-    return TCPStore(
-        os.environ['MASTER_ADDR'],
-        int(os.environ['MASTER_PORT']),
-        is_master=False,
-        wait_for_workers=False,
-        timeout=timedelta(seconds=patience),
-    )
-
-
 def _exchange(own: Standstill, patience: float) -> dict[int, Standstill | None]:
     """Where each process stands; None for those that do not answer."""
     ranks: dict[int, Standstill | None] = dict.fromkeys(range(get_world_size()))
@@ -156,7 +128,7 @@ def _ask(ranks: dict[int, Standstill | None], patience: float) -> None:
     key = 'standstill/{}'.format
     end = time.monotonic() + patience
     with contextlib.suppress(RuntimeError):  # the store is gone
-        store = _connect(patience)
+        store = open_store(patience)
         store.set(key(get_rank()), json.dumps(ranks[get_rank()]))
         while None in ranks.values() and time.monotonic() < end:
             for rank, found in list(ranks.items()):

@@ -9,6 +9,7 @@ import signal
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,6 +24,7 @@ from torch.distributed.launcher import api
 from .agent import Agent, EndedElsewhereError, check_others, describe_failure, find_cause, note_end
 from .machines import Group
 from .processes import LAUNCH_NAME, LAUNCHER, SIGNALS
+from .shared_folder import SharedFolder
 
 
 def launch(script: Path, processes: str, arguments: Sequence[str]) -> int:
@@ -53,10 +55,11 @@ def launch(script: Path, processes: str, arguments: Sequence[str]) -> int:
         signal.signal(number, _end)
     if 'LOGLEVEL' not in os.environ:
         logging.disable(logging.ERROR)  # the processes and this function say what happens
-    with group.joined() as launched:
+    # torchrun's own folder would stay.
+    with group.joined() as launched, closing(SharedFolder(launched.name)) as folder:
         os.environ[LAUNCH_NAME] = launched.name
         command = [str(script), *arguments, '--launcher', 'pytorch']
-        options = torchrun.parse_args([*group.options(launched.name), *command])
+        options = torchrun.parse_args([*group.options(launched.name, folder.path), *command])
         try:
             code = _run(options, launched.store)
         except RendezvousError as error:

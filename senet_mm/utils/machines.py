@@ -1,14 +1,14 @@
 """The machines and processes of a run, from the environment, as options of torchrun."""
 
 import contextlib
-import re
 import socket
 import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch.distributed import (  # type: ignore[attr-defined]  # torch does not list them
@@ -17,8 +17,9 @@ from torch.distributed import (  # type: ignore[attr-defined]  # torch does not 
 )
 from torch.distributed import run as torchrun
 
-from .options import check_integer
+from .options import read_integer
 from .processes import SIGNALS
+from .store import wait_for_port
 
 
 class Launch(NamedTuple):
@@ -64,7 +65,7 @@ class Group(NamedTuple):
             ValueError: One of them is not allowed, or ``MASTER_ADDR`` is missing.
         """
         gpus = torch.cuda.device_count()
-        count = _integer('N', processes, 1)
+        count = read_integer('N', processes, 1)
         if 0 < gpus < count:
             raise ValueError(
                 f'N={count}, and this machine has {gpus} GPU(s); allowed: 1 to {gpus}, or '
@@ -73,13 +74,13 @@ class Group(NamedTuple):
         given = environment.get
         group = cls(
             count,
-            nodes := _integer('NNODES', given('NNODES', '1'), 1),
-            _integer('NODE_RANK', given('NODE_RANK', '0'), 0),
+            nodes := read_integer('NNODES', given('NNODES', '1'), 1),
+            read_integer('NODE_RANK', given('NODE_RANK', '0'), 0),
             given('MASTER_ADDR', ''),
-            _integer('PORT', given('PORT', '29500'), 1),
-            _integer('MAX_RESTARTS', given('MAX_RESTARTS', '3'), 0),
-            _integer('SHUTDOWN_TIMEOUT', given('SHUTDOWN_TIMEOUT', '60'), 1),
-            _integer('JOIN_TIMEOUT', given('JOIN_TIMEOUT', '50'), 1),
+            read_integer('PORT', given('PORT', '29500'), 1),
+            read_integer('MAX_RESTARTS', given('MAX_RESTARTS', '3'), 0),
+            read_integer('SHUTDOWN_TIMEOUT', given('SHUTDOWN_TIMEOUT', '60'), 1),
+            read_integer('JOIN_TIMEOUT', given('JOIN_TIMEOUT', '50'), 1),
         )
         if group.node >= nodes:
             raise ValueError(f'NODE_RANK={group.node}, NNODES={nodes}; allowed: 0 to {nodes - 1}')
@@ -93,11 +94,12 @@ class Group(NamedTuple):
                 )
         return group
 
-    def options(self, name: str) -> list[str]:
+    def options(self, name: str, folder: Path) -> list[str]:
         """Options of torchrun; those that an old one does not know are left out.
 
         Args:
             name: The same on all machines, and another one for each launch.
+            folder: For files of the processes.
         """
         rendezvous = ['--standalone']
         if self.nodes > 1:
@@ -107,6 +109,7 @@ class Group(NamedTuple):
         options = [
             f'--nnodes={self.nodes}',
             f'--nproc-per-node={self.processes}',
+            f'--log-dir={folder}',
             f'--max-restarts={self.restarts}',
             f'--shutdown-timeout={self.grace}',
             '--signals-to-handle=' + ','.join(number.name for number in SIGNALS),
@@ -142,8 +145,7 @@ class Group(NamedTuple):
     def _meet(self) -> Launch | None:
         """The store, and the name in it; None if machine 0 does not answer in time."""
         end = time.monotonic() + self.patience
-        # TCPStore prints its stack when nobody listens.
-        if self.node and not _wait_for_port(self.address, self.port, end):
+        if self.node and not wait_for_port(self.address, self.port, end):
             return None
         found: list[Launch] = []
         # It waits for ever when something else listens.
@@ -170,20 +172,3 @@ def _check_port(where: str, port: int) -> None:
         socket.create_server(('', port)).close()
     except OSError as error:
         raise OSError(f'{where}: the port is taken; allowed: another PORT') from error
-
-
-def _wait_for_port(address: str, port: int, end: float) -> bool:
-    """Whether something listens there before a time of the monotonic clock."""
-    while (left := end - time.monotonic()) > 0:
-        try:
-            socket.create_connection((address, port), timeout=left).close()
-            return True
-        except OSError:
-            time.sleep(min(0.5, left))
-    return False
-
-
-def _integer(name: str, given: str, least: int) -> int:
-    value: Any = int(given) if re.fullmatch(r'-?[0-9]+', given) else given
-    check_integer(name, value, least)
-    return int(value)

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping
 from numbers import Integral, Real
 from typing import TypeGuard
@@ -36,6 +37,13 @@ def check_integer(name: str, given: object, least: int = 1) -> None:
     """Raise an InputError unless a value is a whole number from the least one that is allowed."""
     if not is_integer(given) or given < least:
         raise InputError(f'{name}={given!r}; allowed: whole numbers from {least}')
+
+
+def read_integer(name: str, given: str, least: int = 1) -> int:
+    """A whole number from its text; raises an InputError unless it is one that is allowed."""
+    value = int(given) if re.fullmatch(r'-?[0-9]+', given) else given
+    check_integer(name, value, least)
+    return int(value)
 
 
 def check_integers(name: str, given: object, least: int = 1) -> None:

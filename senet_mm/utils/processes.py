@@ -1,5 +1,6 @@
 """How processes of a run end: with their parent, and by which signals."""
 
+import contextlib
 import ctypes
 import hashlib
 import json
@@ -8,6 +9,8 @@ import signal
 import sys
 import time
 from pathlib import Path
+
+from .shared_folder import SharedFolder
 
 # Signals that end a run in good order.
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
@@ -45,14 +48,40 @@ def end_with_launcher() -> None:
         end_with_parent(None if launcher is None else int(launcher))
 
 
+_of_step: SharedFolder | None = None
+
+
+def share_folder() -> None:
+    """Open a folder for what the processes of a step of Slurm say here, as torchrun's have one.
+
+    It must be open in all of them before one of them says something and ends.
+    """
+    global _of_step
+    given = os.environ.get
+    # A step of one task may be a shell, in which tools run one after the other.
+    if int(given('SLURM_STEP_NUM_TASKS', 1)) > 1 and 'TORCHELASTIC_RUN_ID' not in os.environ:
+        parts = (given(f'SLURM_{part}', '0') for part in ('JOB_ID', 'STEP_ID', 'RESTART_COUNT'))
+        with contextlib.suppress(OSError):
+            _of_step = SharedFolder(f'slurm-{".".join(parts)}')
+
+
+def leave_folder() -> None:
+    """This process ends, and says no more."""
+    if _of_step:
+        _of_step.close()
+
+
 def is_first_to_say(text: str) -> bool:
-    """Whether no other process that torchrun started here has said the same since their start."""
-    path = os.environ.get('TORCHELASTIC_ERROR_FILE')
-    if not path:
+    """Whether no other process of this launch has said the same on this machine."""
+    if path := os.environ.get('TORCHELASTIC_ERROR_FILE'):
+        # Its folder is the process's own; the one above is that of all, and new after a restart.
+        folder = Path(path).parents[1]
+    elif _of_step:
+        folder = _of_step.path
+    else:
         return True
-    # Its folder is the process's own; the one above is that of all, and a new one after a restart.
     digest = hashlib.sha256(text.encode('utf-8', 'backslashreplace')).hexdigest()
-    said = Path(path).parents[1] / f'said-{digest}'
+    said = folder / f'said-{digest}'
     try:
         said.touch(exist_ok=False)
     except OSError as error:  # of another kind where the folder cannot be written

@@ -30,8 +30,7 @@ class Toy(torch.nn.Module):
 @pytest.mark.parametrize('images', [2, 3, 5])
 @pytest.mark.parametrize('epochs', [1, 2, 3])
 def test_any_number_of_steps_trains(epochs, images):
-    data = [(torch.zeros(3, 8, 8), {})] * images
-    losses = train(Toy(), data, epochs, batch_size=2, lr=0.1)
+    losses = train(Toy(), ToyData(*[0.0] * images), epochs, batch_size=2, lr=0.1)
     assert len(losses) == epochs
     assert losses == sorted(losses, reverse=True)
 
@@ -77,7 +76,7 @@ class Normed(torch.nn.Module):
 
 
 def test_a_huge_learning_rate_ends_the_training():
-    message = r'10 steps in a row were left out at lr=1e\+30, the last with loss (inf|nan), norm'
+    message = r'10 steps in a row were left out at lr=1e\+30, the last with loss (inf|nan), images'
     with pytest.raises(NonFiniteError, match=message):
         train(Toy(), ToyData(*[0.0] * 8), 9, batch_size=1, lr=1e30)
 
@@ -91,10 +90,7 @@ def test_a_bad_batch_is_left_out(capsys):
     assert all(torch.isfinite(value).all() for value in bad.state_dict().values())
     assert not torch.equal(bad.norm.bias, other.norm.bias)
     lines = [line for line in capsys.readouterr().out.splitlines() if 'left out' in line]
-    assert sorted(lines) == [
-        f'step left out: loss nan, norm of the gradient nan, images {number}.png'
-        for number in (1, 3)
-    ]
+    assert sorted(lines) == [f'step left out: loss nan, images {number}.png' for number in (1, 3)]
 
 
 def test_a_full_device_gets_advice():

@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import partial
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from mmengine.optim.optimizer import amp_optimizer_wrapper
 
 from senet_mm.apis import get_config, get_model
 from senet_mm.engine import Runner, memory
-from senet_mm.engine.batch_report import name_images
+from senet_mm.engine.batch_report import find_path, name_images
 from senet_mm.engine.finite import Batch, Buffers, has_finite_norm
 from senet_mm.engine.hooks import NonFiniteHook
 from senet_mm.registry import OPTIM_WRAPPERS
@@ -120,7 +121,7 @@ class Listed:
     ],
 )
 def test_names_of_images(dataset, indices, expected):
-    assert name_images(Batch(indices, []), dataset) == expected
+    assert name_images(Batch(indices, []), partial(find_path, dataset)) == expected
 
 
 def test_too_many_in_a_row_end_the_run(run_tool, tmp_path):

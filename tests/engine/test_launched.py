@@ -162,6 +162,21 @@ def test_a_launcher_that_is_killed_at_the_start(tmp_path):
     assert not (tmp_path / 'run').exists()
 
 
+def test_an_import_that_never_returns(tmp_path):
+    """The launcher ends with the code of a run without progress."""
+    text = "import os, time\nif os.environ['RANK'] == '1':\n    time.sleep(600)\n"
+    (tmp_path / 'never.py').write_text(text)
+    arguments = command(tmp_path)
+    config = tmp_path / 'config.py'
+    config.write_text(config.read_text().replace("['tests.tools.per_rank']", "['never']"))
+    limits = dict(START_TIMEOUT='3', MAX_RESTARTS='0', SHUTDOWN_TIMEOUT='1')
+    assert start(tmp_path, *arguments, **limits).wait() == 124
+    assert (tmp_path / 'err').read_text() == (
+        'error (rank 1): no progress for 3 s before the first iteration (START_TIMEOUT): rank 1 is '
+        'in <module> of never.py:3: what it waits for does not come\n'
+    )
+
+
 def test_wrong_arguments(tmp_path):
     """One process says so, and nothing is restarted."""
     assert start(tmp_path, *command(tmp_path), '--nosuch').wait() == 2

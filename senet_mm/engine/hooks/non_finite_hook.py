@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,7 +11,7 @@ from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import EMAHook, Hook, RuntimeInfoHook
 from torch import Tensor
 
-from senet_mm.engine.batch_report import describe_batches
+from senet_mm.engine.batch_report import describe_batches, find_path
 from senet_mm.engine.finite import Guard
 from senet_mm.engine.recomputation import optim_wrappers
 from senet_mm.engine.rollback import roll_back
@@ -101,9 +102,10 @@ class NonFiniteHook(Hook):
         self.in_row += 1
         self.count += 1
         runner.message_hub.update_scalar('train/skipped', self.count)
+        find = partial(find_path, runner.train_dataloader.dataset)
         runner.logger.warning(
             f'iteration {runner.iter + 1} left out, {self.in_row} in a row, {self.count} in all: '
-            + describe_batches(self._guard.batches, runner.train_dataloader.dataset)
+            + describe_batches(self._guard.batches, find)
         )
         if self.check_state(runner) and self.in_row >= self.patience:
             self._stop_or_roll_back(runner, f'{self.in_row} steps in a row were left out')

@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader
 from senet_mm.engine.weights.adopt import adopt_geometry
 from senet_mm.engine.weights.origin import Origin
 from senet_mm.utils.errors import answering_memory, working
+from senet_mm.utils.start import end_start
 
 from ..classes import align_with_training
 from ..data_loader import build_data_loader, check_has_batch, refuse_damage
@@ -78,6 +79,7 @@ def as_work(loop: BaseLoop, loader: str) -> BaseLoop:
     run = answering_memory(lambda: advise(loop, loader))(loop.run)
 
     def work() -> object:
+        end_start()
         with working(), contextlib.ExitStack() as stack:
             for hook in loop.runner.hooks:
                 if isinstance(hook, StallHook):

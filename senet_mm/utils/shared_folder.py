@@ -1,0 +1,74 @@
+"""A temporary folder that processes of this machine share, and that does not outlive them."""
+
+import atexit
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+
+class SharedFolder:
+    """A folder for all processes of this user that give the same name, removed after the last.
+
+    If the last one is killed, the next one of this user that makes any such folder removes it.
+
+    Args:
+        name: The name.
+
+    Attributes:
+        path: The folder.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+
+    def __init__(self, name: str) -> None:
+        prefix = f'senet_mm-{os.getuid()}-'
+        folder = Path(tempfile.gettempdir())
+        self.path = folder / f'{prefix}{name}'
+        for other in folder.glob(f'{prefix}*'):
+            remove_unused(other)
+        self._lock: int | None = None
+        while self._lock is None:  # another process may remove it just then
+            self.path.mkdir(mode=0o700, exist_ok=True)
+            self._lock = lock(self.path, fcntl.LOCK_SH)
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """This process needs the folder no more."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+            remove_unused(self.path)
+
+
+def remove_unused(path: Path) -> None:
+    """Remove a folder that no process holds."""
+    with contextlib.suppress(OSError):
+        held = lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if held is not None:
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(held)
+
+
+def lock(path: Path, operation: int) -> int | None:
+    """Lock a folder; returns the descriptor to close, None where the folder is held or gone.
+
+    Args:
+        path: The folder.
+        operation: Of ``flock``.
+    """
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, operation)
+        if os.path.samestat(os.fstat(file), os.stat(path)):
+            return file
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(file)
+    return None

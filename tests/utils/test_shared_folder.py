@@ -1,0 +1,109 @@
+"""Folders that processes share are there as long as one of them is."""
+
+import os
+import signal
+import tempfile
+
+import pytest
+
+from senet_mm.utils import processes
+from senet_mm.utils.shared_folder import SharedFolder
+
+
+@pytest.fixture(autouse=True)
+def _temporary(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
+
+
+def run(work):
+    """Run a function in a process of its own; returns how that ends."""
+    pid = os.fork()
+    if not pid:
+        try:
+            work()
+        finally:
+            os._exit(7)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_the_last_one_removes_it(tmp_path):
+    first, second = SharedFolder('a'), SharedFolder('a')
+    assert first.path == second.path
+    (first.path / 'file').touch()
+    first.close()
+    first.close()
+    assert (second.path / 'file').exists()
+    second.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_process_s_is_removed_by_the_next():
+    def die():
+        (SharedFolder('a').path / 'file').touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    held = SharedFolder('b')
+    assert run(die) == -signal.SIGKILL
+    left = held.path.with_name(held.path.name.replace('-b', '-a'))
+    assert (left / 'file').exists()
+    SharedFolder('c').close()
+    assert not left.exists()
+    assert held.path.exists()
+    held.close()
+
+
+def test_others_files_stay(tmp_path):
+    """Of other users, and what is no folder."""
+    mine = f'senet_mm-{os.getuid()}-'
+    (tmp_path / f'senet_mm-{os.getuid() + 1}-a').mkdir()
+    (tmp_path / f'{mine}file').touch()
+    (tmp_path / f'{mine}link').symlink_to(tmp_path)
+    SharedFolder('a').close()
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+STEP = dict(SLURM_JOB_ID='7', SLURM_STEP_ID='0', SLURM_STEP_NUM_TASKS='2')
+
+
+@pytest.fixture
+def step(monkeypatch):
+    """A step of Slurm; calls are processes of it."""
+    monkeypatch.delenv('TORCHELASTIC_ERROR_FILE', raising=False)
+    monkeypatch.delenv('TORCHELASTIC_RUN_ID', raising=False)
+
+    def say(text, **env):
+        """Whether a process of the step is the first to say something."""
+
+        def work():
+            os.environ.update(STEP | env)
+            processes.share_folder()
+            os._exit(processes.is_first_to_say(text))
+
+        return bool(run(work))
+
+    return say
+
+
+def test_an_error_in_all_processes_of_a_step_of_slurm(step, monkeypatch):
+    """One of them says so; each text, and each start, once."""
+    for name, value in STEP.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(processes, '_of_step', None)
+    processes.share_folder()  # one that still runs
+    assert [step('a'), step('a'), step('b')] == [True, False, True]
+    assert [step('a', SLURM_RESTART_COUNT='1'), step('a', SLURM_STEP_ID='1')] == [True, True]
+    processes.leave_folder()
+
+
+def test_a_step_of_one_process_may_be_a_shell(step, tmp_path):
+    """In which the same is said by one command after the other."""
+    for _ in range(2):
+        assert step('a', SLURM_STEP_NUM_TASKS='1')
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_folder_can_be_made(step, tmp_path):
+    monkeypatch = pytest.MonkeyPatch()
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, 'tempdir', str(tmp_path / 'nowhere'))
+        assert [step('a'), step('a')] == [True, True]
