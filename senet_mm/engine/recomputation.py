@@ -1,6 +1,6 @@
 """Modules that are computed again in the backward pass, to store fewer activations."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from mmengine.config import Config
@@ -60,12 +60,7 @@ def set_up_recomputation(runner: 'Runner') -> None:
     Args:
         runner: About to train; mmengine has wrapped the modules of ``activation_checkpointing``.
     """
-    for path in get_paths(runner.cfg, 'activation_checkpointing'):
-        module = runner.bare_model.get_submodule(path)
-        forward = getattr(module.forward, '__wrapped__', module.forward)
-        if not isinstance(forward, Checkpointed):
-            forward = Checkpointed(module, forward)
-        module.forward = forward
+    checkpoint_modules(runner.bare_model, get_paths(runner.cfg, 'activation_checkpointing'))
     # Our blocks see to their own buffers.
     others = [
         module
@@ -75,6 +70,16 @@ def set_up_recomputation(runner: 'Runner') -> None:
     for wrapper in optim_wrappers(runner.optim_wrapper) if others else ():
         if not isinstance(wrapper.backward, Backward):
             wrapper.backward = Backward(others, wrapper.backward)
+
+
+def checkpoint_modules(model: nn.Module, paths: Iterable[str]) -> None:
+    """Compute the modules at some paths of a model again in the backward pass."""
+    for path in paths:
+        module = model.get_submodule(path)
+        forward = getattr(module.forward, '__wrapped__', module.forward)
+        if not isinstance(forward, Checkpointed):
+            forward = Checkpointed(module, forward)
+        module.forward = forward
 
 
 def get_paths(cfg: Config, key: str) -> list[str]:
