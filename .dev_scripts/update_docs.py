@@ -95,7 +95,7 @@ def folders(results: list['Result']) -> str:
     names = dict.fromkeys(
         folder_of(result) for result in results if result.config or result.detector
     )
-    return ', '.join(f'[{name}](../configs/{name}/)' for name in names)
+    return ', '.join(f'[{name}](../configs/{name}/)' for name in names) or '-'
 
 
 def results_page(tables: dict, results: dict[str, list['Result']]) -> str:

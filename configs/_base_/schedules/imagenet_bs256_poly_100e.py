@@ -1,6 +1,6 @@
-# shicai/SENet-Caffe (solver in its issue 1): batch 256, lr 0.1 that falls linearly to 0 (Caffe's poly
-# of power 1) in 500,000 iterations, which are 99.9 epochs. As in his prototxt, biases of fully
-# connected layers learn twice as fast and do not decay; batch norms have Caffe's defaults: they do.
+# shicai/SENet-Caffe (solver in its issue 1): batch 256, lr 0.1 that falls linearly to 0 (Caffe's
+# poly of power 1) in 500,000 iterations, which are 99.9 epochs. In his prototxt the biases of fully
+# connected layers learn twice as fast and do not decay; batch norms do, Caffe's default.
 optim_wrapper = dict(
     type='Bf16OptimWrapper',
     when='fast',

@@ -2,6 +2,7 @@ from .antialiased_crop import AntialiasedResizedCrop
 from .check_decoded import CheckDecoded
 from .load_image import LoadImage
 from .pack_tensors import PackTensors
+from .pca_lighting import PcaLighting
 from .pixel_jitter import PixelJitter
 from .random_augment import RandomAugment
 from .resize_edge import ResizeEdge
@@ -12,6 +13,7 @@ __all__ = [
     'CheckDecoded',
     'LoadImage',
     'PackTensors',
+    'PcaLighting',
     'PixelJitter',
     'RandomAugment',
     'ResizeEdge',

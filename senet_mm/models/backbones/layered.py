@@ -24,6 +24,7 @@ class BackboneOptions(StageOptions, total=False):
     """Arguments of :class:`LayeredBackbone` that its subclasses hand on."""
 
     init_cfg: dict | Sequence[dict] | None
+    input_norm: dict | None
 
 
 def conv_bn(
@@ -73,6 +74,8 @@ class LayeredBackbone(StagedBackbone):
         frozen_stages: -1 freezes nothing, 0 the stem, k the stem and k stages.
         norm_eval: Keep the batch norms on their running statistics in training.
         init_cfg: Initialisation; the default is He's with fan-in.
+        input_norm: Normalisation layer of the images, before the stem. ``dict(type='GN',
+            num_groups=1, affine=False)`` standardises each image by itself.
 
     Raises:
         ValueError: A stage does not exist.
@@ -87,8 +90,13 @@ class LayeredBackbone(StagedBackbone):
         frozen_stages: int = -1,
         norm_eval: bool = False,
         init_cfg: dict | Sequence[dict] | None = HE_FAN_IN,
+        input_norm: dict | None = None,
     ) -> None:
         super().__init__(len(layers), out_indices, frozen_stages, norm_eval, init_cfg)
+        self.input_norm = None
+        if input_norm is not None:
+            first = next(layer for layer in stem.modules() if isinstance(layer, nn.Conv2d))
+            self.input_norm = build_norm(input_norm, first.in_channels)
         self.stem = stem
         self.num_stages = len(layers)
         for i, blocks in enumerate(layers):
@@ -98,8 +106,8 @@ class LayeredBackbone(StagedBackbone):
 
     @property
     def stem_modules(self) -> list[nn.Module]:
-        """The stem."""
-        return [self.stem]
+        """The stem, with the norm of the images."""
+        return [self.stem] if self.input_norm is None else [self.input_norm, self.stem]
 
     @property
     def stages(self) -> Sequence[Sequence[nn.Module]]:
@@ -111,4 +119,4 @@ class LayeredBackbone(StagedBackbone):
 
     def forward_stem(self, x: Tensor) -> Tensor:
         """The input of ``layer1`` for an image (N, C, H, W)."""
-        return self.stem(x)
+        return self.stem(x if self.input_norm is None else self.input_norm(x))
