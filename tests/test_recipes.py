@@ -57,16 +57,16 @@ RECIPES |= {
         1024, 100, {0: 0.6, 30: 0.06, 99: 6e-4}, 2e-4, False,
     ),
     # What others trained with, see `configs/results.yml`.
-    'cifar/sepreresnet164_1xb64-250e_cifar10.py': (
+    'cifar/sepreresnet164-nutszebra_1xb64_cifar10.py': (
         64, 250, {0: 0.01, 1: 0.1, 149: 0.1, 150: 0.01, 199: 0.01, 200: 1e-3}, 1e-4, False,
     ),
-    'seresnet/seresnet50-ceil_8xb32-100e_in1k.py': (
+    'seresnet/seresnet50-shicai_8xb32_in1k.py': (
         256, 100, {0: 0.1, 33: 0.2 / 3, 66: 0.1 / 3, 99: 0}, 1e-4, False,
     ),
-    'seresnet/seresnet50_8xb32-105e_in1k.py': (
+    'seresnet/seresnet50-tensorpack_8xb32_in1k.py': (
         256, 105, {29: 0.1, 30: 0.01, 60: 1e-3, 90: 1e-4, 99: 1e-4, 100: 1e-5}, 1e-4, True,
     ),
-    'seresnet/seresnext50-32x4d_8xb32-125e_in1k.py': (
+    'seresnet/seresnext50-32x4d-bruinxiong_8xb32_in1k.py': (
         256, 125, {29: 0.1, 30: 0.01, 90: 1e-4, 95: 1e-5, 110: 1e-6, 124: 1e-7}, 1e-4, True,
     ),
     'ablations/seresnet50_8xb32-300e_in1k.py': (256, 300, {0: 0.1}, 1e-4, False),
@@ -219,7 +219,7 @@ CIFAR = {
 
 
 # The network standardises each image by itself.
-LOCAL = 'cifar10_bs64_local.py'
+LOCAL = 'cifar10_bs64_nutszebra.py'
 GLOBAL = [p for p in sorted(ROOT.glob('configs/_base_/datasets/cifar*.py')) if p.name != LOCAL]
 
 

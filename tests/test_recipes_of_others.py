@@ -11,7 +11,7 @@ from senet_mm.registry import MODELS, TRANSFORMS
 
 # Of shicai's prototxt, the sum of lr_mult and decay_mult of each kind of parameter times 0.1, 1e-4.
 RULES = {
-    'seresnet50-ceil_8xb32-100e_in1k': {
+    'seresnet50-shicai_8xb32_in1k': {
         'conv1.weight': (0.1, 1e-4),
         'bn1.weight': (0.1, 1e-4),
         'bn1.bias': (0.1, 1e-4),
@@ -19,7 +19,7 @@ RULES = {
         'se.fc1.bias': (0.2, 0),
     },
     # tensorpack: `weight_decay_pattern = '.*/W'`.
-    'seresnet50_8xb32-105e_in1k': {
+    'seresnet50-tensorpack_8xb32_in1k': {
         'conv1.weight': (0.1, 1e-4),
         'bn1.weight': (0.1, 0),
         'bn1.bias': (0.1, 0),
@@ -27,7 +27,7 @@ RULES = {
         'se.fc1.bias': (0.1, 0),
     },
     # MXNet: weights and gammas decay.
-    'seresnext50-32x4d_8xb32-125e_in1k': {
+    'seresnext50-32x4d-bruinxiong_8xb32_in1k': {
         'conv1.weight': (0.1, 1e-4),
         'bn1.weight': (0.1, 1e-4),
         'bn1.bias': (0.1, 0),
@@ -58,7 +58,7 @@ def test_rate_and_decay_of_each_kind_of_parameter(name):
 
 def test_network_and_images_of_shicai():
     """His prototxt: eps, stride in the 3x3, pooling by Caffe's rule, mean and scale."""
-    cfg = get_config('seresnet50-ceil_8xb32-100e_in1k')
+    cfg = get_config('seresnet50-shicai_8xb32_in1k')
     with torch.device('meta'):
         network = MODELS.build(cfg.model).backbone
     assert {m.eps for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)} == {1e-4}
@@ -73,7 +73,7 @@ def test_network_and_images_of_shicai():
 
 
 def test_last_gains_of_tensorpack_are_zero():
-    block = get_model('seresnet50_8xb32-105e_in1k').backbone.layer4[0]
+    block = get_model('seresnet50-tensorpack_8xb32_in1k').backbone.layer4[0]
     assert not block.bn3.weight.any()
     assert (block.downsample[1].weight == 1).all()
 
@@ -98,7 +98,7 @@ def run_pipeline(pipeline, img, path):
 def test_one_word_is_the_level(level, tmp_path):
     """It exchanges the middle of the training pipeline, everywhere."""
     options = {'augmentation': level}
-    cfg = get_config('seresnext50-32x4d_8xb32-125e_in1k', options)
+    cfg = get_config('seresnext50-32x4d-bruinxiong_8xb32_in1k', options)
     pipeline = cfg.train_dataloader.dataset.pipeline
     assert [step.type for step in pipeline] == [
         'LoadImage', *LEVELS[level], 'RandomAugment', 'PackTensors'
@@ -116,12 +116,12 @@ def test_one_word_is_the_level(level, tmp_path):
 
 def test_another_level_is_an_error():
     with pytest.raises(ValueError, match=r'augmentation=4 is not known; allowed: 1, 2, 3'):
-        get_config('seresnext50-32x4d_8xb32-125e_in1k', {'augmentation': 4})
+        get_config('seresnext50-32x4d-bruinxiong_8xb32_in1k', {'augmentation': 4})
 
 
 def test_nutszebra_standardises_each_image_by_itself():
     """(x - mean) / sqrt(variance + 10) over all pixels and channels; the test does no more."""
-    cfg = get_config('sepreresnet164_1xb64-250e_cifar10')
+    cfg = get_config('sepreresnet164-nutszebra_1xb64_cifar10')
     backbone = MODELS.build(cfg.model.backbone)
     preprocessor = MODELS.build({'type': 'ClsDataPreprocessor', **cfg.data_preprocessor})
     seen = []
@@ -138,7 +138,7 @@ def test_nutszebra_standardises_each_image_by_itself():
 
 def test_nutszebra_cuts_a_whole_square_out_of_every_second_image():
     """Black, 16 x 16, anywhere; before the crop, images have 32 to 36 pixels."""
-    cfg = get_config('sepreresnet164_1xb64-250e_cifar10')
+    cfg = get_config('sepreresnet164-nutszebra_1xb64_cifar10')
     pipeline = [TRANSFORMS.build(step) for step in cfg.train_dataloader.dataset.pipeline]
     holes, places = [], set()
     for _ in range(200):

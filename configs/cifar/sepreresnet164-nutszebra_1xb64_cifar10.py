@@ -1,9 +1,9 @@
-# python tools/train.py configs/cifar/sepreresnet164_1xb64-250e_cifar10.py
+# python tools/train.py configs/cifar/sepreresnet164-nutszebra_1xb64_cifar10.py
 # Hardware: one GPU of 8 GB or more
 # Published: 95.91 % top-1 accuracy (README of nutszebra/SENets)
 _base_ = [
     '../_base_/models/preresnet164_cifar.py',
-    '../_base_/datasets/cifar10_bs64_local.py',
+    '../_base_/datasets/cifar10_bs64_nutszebra.py',
     '../_base_/schedules/cifar_bs64_250e.py',
     '../_base_/default_runtime.py',
 ]
