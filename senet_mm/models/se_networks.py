@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Unpack
 
 from senet_mm.models.backbones import BNInception, ResNet, ResNeXt, StagedBackbone
-from senet_mm.models.backbones.layered import BackboneOptions, StageOptions
+from senet_mm.models.backbones.layered import StageOptions
 from senet_mm.models.backbones.resnet import BLOCK_FIELDS, Stem
 from senet_mm.models.recalibration import check_se, insert_se
 from senet_mm.registry import MODELS
@@ -56,9 +56,10 @@ class SENetOptions(SEResNetOptions, total=False):
     block: dict
 
 
-class BNInceptionOptions(BackboneOptions, total=False):
+class BNInceptionOptions(StageOptions, total=False):
     """Arguments of :class:`BNInception` that :class:`SEBNInception` hands on."""
 
+    init_cfg: dict | Sequence[dict] | None
     in_channels: int
     norm_cfg: dict
     with_cp: bool
