@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # In the message hub, which is saved in checkpoints: what was given, and the weights, by loss.
 CLASS_WEIGHTS = 'class_weights'
+GIVEN = (str, Mapping, list, tuple, bool, int, float)
 # Of effective numbers, where it is not given.
 BETA = 0.999
 ALLOWED = (
@@ -25,7 +26,8 @@ ALLOWED = (
 def find_losses(model: nn.Module) -> Iterator[tuple[str, Any]]:
     """The losses of a model that weight classes by what a config gives, with their names."""
     for name, module in model.named_modules():
-        if isinstance(getattr(module, 'class_weight', None), str | Mapping | list | tuple):
+        # A number is no weight per class, and refused; a tensor is the user's own.
+        if isinstance(getattr(module, 'class_weight', None), GIVEN):
             yield name, module
 
 
@@ -151,14 +153,14 @@ def _keep(
     return saved
 
 
-def _as_plain(given: str | Mapping | Sequence) -> str | dict | list:
+def _as_plain(given: str | float | Mapping | Sequence) -> str | float | dict | list:
     """What is given, of types that a checkpoint holds."""
-    if isinstance(given, str):
+    if isinstance(given, str | int | float):
         return given
     return dict(given) if isinstance(given, Mapping) else list(given)
 
 
-def _say(given: str | dict | list) -> str:
+def _say(given: str | float | dict | list) -> str:
     """What is given, in a word or two."""
     return (
         ' '.join(map(str, *given.items()))

@@ -124,6 +124,8 @@ def fake_runner(head, resume=False):
         ([1, 'a', 3], r"^class_weight=\[1, 'a', 3\]; allowed: .* a list of a number per class"),
         ([1, float('nan'), 3], r'^class_weight=\[1, nan, 3\]; allowed: '),
         ([], r'^class_weight=\[\]; allowed: '),
+        (True, r"^class_weight=True; allowed: 'balanced'"),
+        (0.5, r"^class_weight=0.5; allowed: 'balanced'"),
     ],
 )
 def test_refused(given, message):

@@ -51,15 +51,15 @@ def check_contradictions(
         tensors: Its tensors by name, where they are known.
         fields: Those of ``preprocessing`` that the config must have, too.
     """
-    found = {name: each for name, each in (tensors or {}).items() if isinstance(each, Tensor)}
+    known = {name: each for name, each in (tensors or {}).items() if isinstance(each, Tensor)}
     _check_images(origin, where, fields)
-    number = _count_classes(origin.config, found)
+    number = _count_classes(origin.config, known)
     if origin.classes and number not in (None, len(origin.classes)):
         raise InputError(
             f'{where} contradicts itself: it has the names of {len(origin.classes)} classes '
             f'({list_names(origin.classes)}), its network has {number}; allowed: as many'
         )
-    channels = _count_channels(origin.config, found)
+    channels = _count_channels(origin.config, known)
     for name in ('mean', 'std'):
         numbers = origin.preprocessing.get(name) or ()
         if channels is not None and len(numbers) not in (0, 1, channels):
