@@ -4,6 +4,6 @@
 _base_ = [
     '../_base_/models/preresnet50.py',
     '../_base_/datasets/imagenet_bs32.py',
-    '../_base_/schedules/imagenet_bs256_100e.py',
+    '../_base_/schedules/imagenet_bs256_105e.py',
     '../_base_/default_runtime.py',
 ]

@@ -4,7 +4,7 @@
 _base_ = [
     '../_base_/models/resnext34.py',
     '../_base_/datasets/imagenet_bs32.py',
-    '../_base_/schedules/imagenet_bs256_100e.py',
+    '../_base_/schedules/imagenet_bs256_125e.py',
     '../_base_/default_runtime.py',
 ]
 
