@@ -221,7 +221,8 @@ def random_blobs(layers: list[Layer], image: Tensor, factor: float = 999.98) -> 
 def draw_linear(layer: Layer, x: Tensor, rng: torch.Generator) -> list[Tensor]:
     """Weight, and a bias where there is one, of a Convolution or an InnerProduct."""
     shape, *bias_shapes = layer.blob_shapes
-    std = 1 / (x.square().mean() * math.prod(shape[1:])).sqrt()
+    power = x.square().mean().item() or 1  # a ReLU may leave nothing of a few channels
+    std = 1 / math.sqrt(power * math.prod(shape[1:]))
     weight = torch.randn(shape, generator=rng) * std
     return [weight, *(torch.randn(shape, generator=rng) / 2 for shape in bias_shapes)]
 
