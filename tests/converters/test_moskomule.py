@@ -17,6 +17,7 @@ from .parity import convert, difference, image, randomise
 
 NO_BIAS = 'model.se.layer.bias=False'
 SMALL = ('--cfg-options', NO_BIAS, 'model.backbone.block.downsample=conv1x1')
+OWN = 'seresnet20-moskomule_1xb64_cifar10'
 
 
 class Gated(nn.Module):
@@ -80,7 +81,7 @@ class SmallNetwork(nn.Module):
 
 
 NETWORKS = {
-    'se_resnet20': (lambda: SmallNetwork(3), 32, 'seresnet20_8xb16_cifar10', SMALL),
+    'se_resnet20': (lambda: SmallNetwork(3), 32, OWN, ()),
     'se_resnet18': (
         lambda: ResNet(GatedBasicBlock, [2, 2, 2, 2]),
         64,
