@@ -94,7 +94,7 @@ def add_plain_se(net: Definition, name: str, bottom: str, hidden: int) -> str:
 
 
 def plain_small_cnn(ratio: int = 16, stride: int = 2, with_se: bool = True) -> list[Layer]:
-    """A stem and six convolutions of 64, 128 and 256 channels, each with the plain module; 10 classes."""
+    """Six convolutions after a stem, each with the plain module; 10 classes."""
     net = Definition()
     x = net.relu('relu0', net.conv('first', 'data', 64, 3))
     for stage, width in enumerate((64, 128, 256), start=1):
