@@ -18,7 +18,7 @@ from .caffe import FIELDS, LayerMap, fill, read_blobs
 from .caffe_graph import read_graph
 from .formats import CAFFE, Format
 from .network_graph import Graph, match
-from .prototxt import Fields, read_prototxt
+from .prototxt import Fields, list_layers, read_prototxt
 from .recognition import find_by_marks
 from .se_modules import find_se
 from .state_dicts import COUNTER
@@ -121,8 +121,11 @@ def _find_images(net: Message, target: 'Target', src: Path, digest: str) -> dict
     Caffe reads colours in the order BGR. The released networks subtract 104, 117, 123.
     """
     images = describe_preprocessing(target.cfg)
-    layers = net.messages('layer')
-    transforms = [t for layer in layers for t in layer.messages('transform_param')]
+    transforms = [
+        transform
+        for layer in list_layers(net)
+        for transform in layer.message.messages('transform_param')
+    ]
     transform = Fields(transforms[-1] if transforms else Message())
     mean, scale = transform.numbers('mean_value'), transform.number('scale', 1)
     if count_channels(target.cfg) == len(CAFFE.images['mean']):

@@ -29,7 +29,10 @@ def read_graph(net: Message) -> Graph:
             elif layer.type not in HEADS and not layer.type.endswith('Loss'):
                 _read_layer(graph, layer)
         except InputError as error:
-            raise InputError(f'layer {shorten(layer.name)} ({layer.type}): {error}') from error
+            name = f'{shorten(layer.name)} ({shorten(layer.type)})'
+            raise InputError(f'layer {name}: {error}') from error
+    if not graph.nodes:
+        raise InputError('it has no layers')
     read = {index for node in graph.nodes for index in node.inputs}
     results = [i for i in range(len(graph.nodes)) if i not in read]
     if len(results) != 1:

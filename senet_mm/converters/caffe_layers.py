@@ -9,7 +9,7 @@ from collections.abc import Callable
 from senet_mm.utils.errors import InputError
 
 from .network_graph import Node
-from .prototxt import Fields, Layer
+from .prototxt import LARGEST, Fields, Layer
 
 
 class GraphBuilder:
@@ -28,8 +28,8 @@ class GraphBuilder:
         self, layer: Layer, op: str, inputs: list[int], shape: tuple[int, ...], **form: object
     ) -> int:
         """Append an operation of a layer, and return its index."""
-        if min(shape) < 1:
-            raise InputError(f'its output would be {shape}; allowed: a larger image')
+        if min(shape) < 1 or max(shape) > LARGEST:
+            raise InputError(f'its output would be {shape}; allowed: sides from 1 to {LARGEST}')
         top = layer.tops[0] if layer.tops else layer.name
         node = Node(
             layer.name, layer.type, op, tuple(form.items()), tuple(inputs), shape, output=top

@@ -14,10 +14,10 @@ from senet_mm.utils.options import shorten
 MAX_LEVELS = 16
 
 TOKEN = re.compile(
-    r"""(?P<skip>[\s,;]+|\#[^\n]*)
+    r"""(?P<skip>\s+|\#[^\n]*)
     |(?P<text>"[^"\\\n]*(?:\\.[^"\\\n]*)*"|'[^'\\\n]*(?:\\.[^'\\\n]*)*')
     |(?P<word>[\w.+-]+)
-    |(?P<mark>[{}<>\[\]:])""",
+    |(?P<mark>[{}<>\[\]:,;])""",
     re.VERBOSE,
 )
 BRACKETS = {'{': '}', '<': '>'}
@@ -124,6 +124,8 @@ def _read_fields(tokens: Tokens) -> Message:
         if closing and tokens.is_mark(closing):
             tokens.take()
             levels.pop()
+        elif tokens.is_mark(',;'):
+            tokens.take()
         elif child := _read_field(message, tokens):
             levels.append(child)
         if len(levels) > MAX_LEVELS:
@@ -161,6 +163,8 @@ def _read_list(tokens: Tokens) -> list[str]:
     values = []
     while not tokens.is_mark(']'):
         values.append(_read_scalar(tokens))
+        if tokens.is_mark(','):
+            tokens.take()
     tokens.take()
     return values
 
