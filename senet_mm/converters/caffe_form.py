@@ -17,7 +17,7 @@ from senet_mm.utils.errors import InputError
 from .caffe import FIELDS, LayerMap, fill, read_blobs
 from .caffe_graph import read_graph
 from .formats import CAFFE, Format
-from .network_graph import Graph, match
+from .network_graph import Graph, match_graphs
 from .prototxt import Fields, list_layers, read_prototxt
 from .recognition import find_by_marks
 from .se_modules import find_se
@@ -56,7 +56,7 @@ def read_by_form(src: str | os.PathLike, target: 'Target', prototxt: str | os.Pa
     try:
         theirs = read_graph(net)
         ours = _read_ours(theirs, target)
-        pairs = match(theirs, ours)
+        pairs = match_graphs(theirs, ours)
         maps = _layer_maps(theirs, ours, pairs, target)
     except InputError as error:
         raise InputError(f'prototxt {prototxt} for config {target.config}: {error}') from error

@@ -5,7 +5,7 @@ from senet_mm.utils.options import shorten
 
 from .caffe_layers import LAYERS, GraphBuilder
 from .network_graph import Graph
-from .prototxt import Fields, Layer, list_layers, read_integer
+from .prototxt import Fields, Layer, list_layers, parse_integer
 from .text_format import Message
 
 # They read the logits and are no part of the network.
@@ -87,4 +87,4 @@ def _shape_of_image(layer: Layer) -> tuple[int, ...]:
 def _to_shape(dims: list[str]) -> tuple[int, ...]:
     if len(dims) != 4:
         raise InputError(f'an image of {len(dims)} axes; allowed: N, C, H, W')
-    return tuple(read_integer('dim', dim, 1) for dim in dims[1:])
+    return tuple(parse_integer('dim', dim, 1) for dim in dims[1:])

@@ -52,17 +52,17 @@ class Fields:
         self.ignore(name)
         if name not in self.message and default is None:
             raise InputError(f'{name} is missing')
-        return read_integer(name, self.message.text(name, str(default)), least)
+        return parse_integer(name, self.message.text(name, str(default)), least)
 
     def number(self, name: str, default: float) -> float:
         """A number."""
         self.ignore(name)
-        return read_number(name, self.message.text(name, str(default)))
+        return parse_number(name, self.message.text(name, str(default)))
 
     def numbers(self, name: str) -> list[float]:
         """The numbers of a repeated field."""
         self.ignore(name)
-        return [read_number(name, text) for text in self.message.texts(name)]
+        return [parse_number(name, text) for text in self.message.texts(name)]
 
     def flag(self, name: str, default: bool) -> bool:
         """True or false."""
@@ -91,7 +91,7 @@ class Fields:
             height, width = (self.integer(f'{stem}_{side}', None, least) for side in 'hw')
             return height, width
         self.ignore(name)
-        given = [read_integer(name, text, least) for text in self.message.texts(name)]
+        given = [parse_integer(name, text, least) for text in self.message.texts(name)]
         given = given or ([] if default is None else [default])
         if len(given) not in (1, 2):
             raise InputError(f'{name} has {len(given)} values; allowed: one, or height and width')
@@ -164,14 +164,14 @@ def _is_for_test(layer: Message) -> bool:
     return included and 'TEST' not in phases['exclude']
 
 
-def read_integer(name: str, text: str, least: int = 0) -> int:
+def parse_integer(name: str, text: str, least: int = 0) -> int:
     """A whole number from a least one to the largest of 32 bits; else an InputError."""
     if re.fullmatch(r'[+-]?\d{1,10}', text, re.ASCII) and least <= int(text) <= LARGEST:
         return int(text)
     raise InputError(f'{name}: {shorten(text)}; allowed: whole numbers from {least} to {LARGEST}')
 
 
-def read_number(name: str, text: str) -> float:
+def parse_number(name: str, text: str) -> float:
     """A finite number; else an InputError."""
     if re.fullmatch(NUMBER, text, re.ASCII):
         return float(text.rstrip('fF'))

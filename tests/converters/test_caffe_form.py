@@ -18,11 +18,7 @@ from .parity import NETS, caffe_model, convert, image, resize
 
 SMALL = 'sesmallcnn_1xb128_cifar10'
 RELEASED = 'seresnet50-caffe_8xb32_in1k'
-SHICAI = (
-    '--cfg-options',
-    'model.backbone.block.style=pytorch',
-    "model.backbone.norm_cfg={'type':'BN','eps':1e-4}",
-)
+SHICAI = 'seresnet50-shicai_8xb32_in1k'
 
 
 def write(layers, side, top, folder, edit=lambda text: text):
@@ -56,7 +52,7 @@ CASES = {
         'se6_2/ip2 -> backbone.layer5.1.se',
     ),
     "shicai's": (
-        shicai_seresnet50, 64, 'fc6', RELEASED, SHICAI,
+        shicai_seresnet50, 64, 'fc6', SHICAI, (),
         'SE on conv2_1/x3 (256 channels, 16 hidden; InnerProduct and Scale): fc2_1/sqz, fc2_1/exc '
         '-> backbone.layer1.0.se',
         'fc5_3/exc -> backbone.layer4.2.se',
