@@ -11,7 +11,7 @@ from torch import Tensor
 
 from senet_mm.engine.weights.checkpoint import describe_misfit
 
-from .caffe_names import caffe_names
+from .caffe_names import CaffeNames, caffe_names, layer_type
 from .caffemodel import CaffeLayer, CaffeModel, read_caffemodel
 from .state_dicts import COUNTER
 
@@ -27,7 +27,8 @@ FIELDS = {
     'InnerProduct': ('weight', 'bias'),
     'Scale': ('weight', 'bias'),
 }
-TYPES_BY_END = {'/bn': 'BatchNorm', '/bn/scale': 'Scale', 'classifier': 'InnerProduct'}
+# Axes of the weight of a layer; ours has two or four.
+AXES = {'Convolution': 4, 'InnerProduct': 2}
 
 
 class LayerMap(NamedTuple):
@@ -38,16 +39,19 @@ class LayerMap(NamedTuple):
     ours: list[str]
 
 
-def layer_maps(target: 'Target') -> list[LayerMap]:
+def layer_maps(target: 'Target', names: CaffeNames) -> list[LayerMap]:
     """All layers with weights of the Caffe network that is ``target``.
+
+    Args:
+        target: The network of ours.
+        names: Whose names the layers have.
 
     Raises:
         ValueError: ``target`` is none of the Caffe networks: it has other blocks.
     """
     maps = []
-    for name, prefix in caffe_names(target.model.backbone).items():
-        ends = (kind for end, kind in TYPES_BY_END.items() if name.endswith(end))
-        kind = next(ends, 'Convolution')
+    for name, prefix in caffe_names(target.model.backbone, names).items():
+        kind = layer_type(name, names)
         ours = [f'{prefix}.{field}' for field in FIELDS[kind]]
         maps.append(LayerMap(name, kind, [key for key in ours if key in target.tensors]))
     placed = {key for layer in maps for key in layer.ours}
@@ -75,11 +79,9 @@ def from_caffe(
 ) -> tuple[dict[str, Tensor], list[str]]:
     """Our state dict with the blobs of a Caffe network; the weights are copied.
 
-    Shapes are compared without their axes of length 1, of which legacy files have more.
-
     Args:
         blobs: Weights (out, in, kernel, kernel) or (out, in), biases and norms (channels,).
-        form: Not used: the names are those of the layers.
+        form: Their format.
         target: The network of ours.
 
     Returns:
@@ -88,7 +90,22 @@ def from_caffe(
     Raises:
         ValueError: A blob is missing, has no place or another shape.
     """
-    maps = layer_maps(target)
+    return fill(blobs, layer_maps(target, form.layers), target), []
+
+
+def fill(blobs: dict[str, np.ndarray], maps: list[LayerMap], target: 'Target') -> dict[str, Tensor]:
+    """Our state dict with the blobs of layers.
+
+    Shapes are compared without their axes of length 1, of which legacy files have more.
+
+    Args:
+        blobs: Weights (out, in, kernel, kernel) or (out, in), biases and norms (channels,).
+        maps: The layers.
+        target: The network of ours.
+
+    Raises:
+        ValueError: A blob is missing, has no place or another shape.
+    """
     wanted: dict[str, Tensor | np.generic] = {}
     for layer in maps:
         for i, key in enumerate(layer.ours):
@@ -106,11 +123,10 @@ def from_caffe(
             if layer.type == 'BatchNorm':
                 blob = _divided(blob, blobs[f'{layer.name}[2]'].item())
             weights[key] = torch.tensor(blob)
-    state = {
+    return {
         key: weights[key] if key in weights else torch.zeros_like(own, device='cpu')
         for key, own in target.tensors.items()
     }
-    return state, []
 
 
 def to_caffe(state: dict[str, Tensor], form: 'Format', target: 'Target') -> CaffeModel:
@@ -120,15 +136,18 @@ def to_caffe(state: dict[str, Tensor], form: 'Format', target: 'Target') -> Caff
 
     Args:
         state: Our state dict: weights (out, in, kernel, kernel) or (out, in), others (channels,).
-        form: Not used: the names are those of the layers.
+        form: Their format.
         target: The network of ours.
 
     Raises:
         ValueError: ``target`` is none of the Caffe networks.
     """
     layers = []
-    for layer in layer_maps(target):
+    for layer in layer_maps(target, form.layers):
         blobs = [state[name].numpy() for name in layer.ours]
+        if axes := AXES.get(layer.type):
+            shape = (*blobs[0].shape, 1, 1)[:axes]
+            blobs[0] = blobs[0].reshape(shape)
         factor = [np.ones(1, np.float32)] if layer.type == 'BatchNorm' else []
         layers.append(CaffeLayer(layer.name, layer.type, blobs + factor))
     return CaffeModel(target.config, layers)

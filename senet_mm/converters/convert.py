@@ -1,7 +1,7 @@
 """Conversion of a file of weights into a checkpoint of ours, and back."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from senet_mm.utils.options import check_option
 from senet_mm.version import __version__
 
 from .caffe import reorder_classes
+from .caffe_form import read_by_form
 from .formats import Format
 from .images import find_hub_classes, find_license, find_preprocessing
 from .recognition import files_of, find_kinds, fitting, list_kinds, recognise
@@ -42,12 +43,14 @@ class Conversion(NamedTuple):
         initialised: Those of our tensors that it did not give.
         preprocessing: How images are prepared for the weights.
         adapted: What was done for images of another number of channels; empty where nothing was.
+        modules: The modules of SE that a prototxt has, a line each.
     """
 
     form: Format
     initialised: list[str]
     preprocessing: Mapping = {}
     adapted: str = ''
+    modules: Sequence[str] = ()
 
     def describe(self, config: str, way: str, class_order: str) -> str:
         """The network, whose weights they are, and in a second line how images are prepared."""
@@ -66,6 +69,8 @@ def convert(
     force: bool = False,
     preprocessing: Mapping | None = None,
     in_channels: int | None = None,
+    options: Mapping | None = None,
+    prototxt: str | os.PathLike | None = None,
 ) -> Conversion:
     """Write the checkpoint of ours with the weights of a file of another project.
 
@@ -85,6 +90,9 @@ def convert(
             the project says: fields of :mod:`senet_mm.engine.weights.preprocessing`.
         in_channels: Channels of the images of the checkpoint; the file's and the config's are
             three. See :mod:`senet_mm.engine.weights.stem`. None is the config's.
+        options: Options of the config, by dotted key.
+        prototxt: Definition of the network of a ``.caffemodel``, by whose form instead of by names
+            the weights find their places; see :mod:`.caffe_form`.
 
     Raises:
         FileNotFoundError: There is no such file, config, or folder for ``dst``.
@@ -95,7 +103,7 @@ def convert(
     check_option('class_order', class_order, CLASS_ORDERS)
     _check_destination(dst, CHECKPOINT_SUFFIXES, force)
     checkpoint, done = read_as_ours(
-        kind, src, Target(model), class_order, preprocessing, in_channels
+        kind, src, Target(model, options=options), class_order, preprocessing, in_channels, prototxt
     )
     with atomic_file(dst) as file:
         torch.save(checkpoint, file)
@@ -109,6 +117,7 @@ def read_as_ours(
     class_order: str = 'sorted',
     preprocessing: Mapping | None = None,
     in_channels: int | None = None,
+    prototxt: str | os.PathLike | None = None,
 ) -> tuple[dict[str, Any], Conversion]:
     """The checkpoint of ours with the weights of a file; see :func:`convert` for the arguments.
 
@@ -119,6 +128,7 @@ def read_as_ours(
         class_order: The order of the classes.
         preprocessing: What is not as the file says.
         in_channels: Channels of the images, if they are not three.
+        prototxt: Definition of the network of a ``.caffemodel``.
 
     Returns:
         ``{'state_dict': ..., 'meta': ...}`` and what was done.
@@ -126,7 +136,7 @@ def read_as_ours(
     Raises:
         ValueError: The file is damaged, or it does not fit the target.
     """
-    state, done = _read_theirs(kind, src, target, class_order)
+    state, done = _read_theirs(kind, src, target, class_order, prototxt)
     report_not_finite(state, str(src))
     digest = sha256(src)
     channels = count_channels(target.cfg)
@@ -161,6 +171,7 @@ def convert_back(
     model: str,
     class_order: str = 'sorted',
     force: bool = False,
+    options: Mapping | None = None,
 ) -> Conversion:
     """Write the file of another project with the weights of a checkpoint of ours.
 
@@ -174,6 +185,7 @@ def convert_back(
         class_order: Order of the classes in the checkpoint: ``sorted`` by WordNet id, which a
             ``.caffemodel`` is to have in Caffe's order; ``source`` leaves them as they are.
         force: Overwrite ``dst``.
+        options: Options of the config, by dotted key.
 
     Raises:
         FileNotFoundError: There is no such checkpoint, config, or folder for ``dst``.
@@ -185,8 +197,9 @@ def convert_back(
     check_option('class_order', class_order, CLASS_ORDERS)
     files = files_of(kind)
     _check_destination(dst, files.suffixes, force)
-    target = Target(model)
-    form = fitting(kind, target.geometry.pool)
+    target = Target(model, options=options)
+    target.check_backbone()
+    form = fitting(kind, target)
     state, origin = _read_ours(src, target, class_order)
     report_not_finite(state, str(src))
     target.check_pairing(form)
@@ -236,9 +249,16 @@ def _their_order(form: Format, class_order: str) -> Tensor | None:
 
 
 def _read_theirs(
-    kind: str, src: str | os.PathLike, target: Target, class_order: str
+    kind: str,
+    src: str | os.PathLike,
+    target: Target,
+    class_order: str,
+    prototxt: str | os.PathLike | None,
 ) -> tuple[dict[str, Tensor], Conversion]:
     """Our state dict of a file of another project."""
+    if prototxt is not None:
+        return _read_by_form(kind, src, target, class_order, prototxt)
+    target.check_backbone()
     files = files_of(kind)
     theirs = files.read(src)
     form = recognise(kind, theirs)
@@ -247,14 +267,37 @@ def _read_theirs(
     target.check_pairing(form)
     try:
         state, initialised = files.to_ours(theirs, form, target)
-        if (order := _their_order(form, class_order)) is not None:
-            state = reorder_classes(state, order)
+        state = _in_our_order(state, form, class_order)
     except ValueError as error:
         message = f'{src}: {error}'
         if kind not in find_kinds(str(src), theirs):
             message = with_conversion(message, str(src), theirs)
         raise ValueError(message) from error
     return state, Conversion(form, initialised)
+
+
+def _read_by_form(
+    kind: str,
+    src: str | os.PathLike,
+    target: Target,
+    class_order: str,
+    prototxt: str | os.PathLike,
+) -> tuple[dict[str, Tensor], Conversion]:
+    """Our state dict of a ``.caffemodel`` whose network a prototxt defines."""
+    if kind != 'caffe':
+        raise ValueError(f'--prototxt defines networks of Caffe, not of {kind}; allowed: caffe')
+    found = read_by_form(src, target, prototxt)
+    try:
+        state = _in_our_order(found.state, found.form, class_order)
+    except ValueError as error:
+        raise ValueError(f'{src}: {error}') from error
+    return state, Conversion(found.form, [], modules=found.modules)
+
+
+def _in_our_order(state: dict[str, Tensor], form: Format, class_order: str) -> dict[str, Tensor]:
+    """The state dict with the classes as asked for."""
+    order = _their_order(form, class_order)
+    return state if order is None else reorder_classes(state, order)
 
 
 def _read_ours(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from senet_mm.models.backbones import BNInception, ResNet
 
 from .caffe import from_caffe, read_blobs, sorted_to_caffe, to_caffe
+from .caffe_names import RELEASED, SHICAI_NAMES, CaffeNames
 from .caffemodel import write_caffemodel
 from .images import (
     IMAGENET,
@@ -25,6 +26,8 @@ __all__ = [
     'CAFFE',
     'FORMATS',
     'MMPRETRAIN',
+    'MOSKOMULE',
+    'SHICAI',
     'TIMM',
     'TIMM_LEGACY',
     'TORCHVISION',
@@ -34,17 +37,22 @@ __all__ = [
     'their_name',
 ]
 
+# PyTorch's, Caffe's and TensorFlow's ResNets have it.
+DEFAULT_EPS = 1e-5
+
 
 class Geometry(NamedTuple):
-    """Pooling and stride placement, which tensor names and shapes do not reveal.
+    """What tensor names and shapes do not reveal: pooling, stride placement, eps of the norms.
 
     Attributes:
         pool: Pooling of the stem, see ``ResNet``.
         style: ``style`` of the bottlenecks; None where there are none, or where either will do.
+        eps: What the norms add to the variance; None without batch norms, or where theirs differ.
     """
 
     pool: str | None
     style: str | None
+    eps: float | None
 
 
 class Files(NamedTuple):
@@ -95,13 +103,16 @@ class Format(NamedTuple):
         pool: Pooling of the stem.
         style: ``style`` of bottlenecks, None for either.
         grouped_style: ``style`` of bottlenecks with groups, None for either.
+        eps: What their norms add to the variance.
+        small: Whether they have networks for small images as well, without a pooling in the stem.
         images: How images are prepared where neither the file nor what lies beside it says more:
             fields of :mod:`senet_mm.engine.weights.preprocessing`.
         marks: Patterns -> whether a file has a tensor with such a name. A file with other marks is
             of another format.
         names: Our names -> theirs, as patterns and replacements, each applied in turn to every
-            name. The empty name says that they have no such tensor. Unused for Caffe, whose
-            networks are named by layer, see ``caffe_names``.
+            name. The empty name says that they have no such tensor. Unused for Caffe.
+        matrices: Names, theirs, of weights (out, in) that are 1x1 kernels in ours, as a pattern.
+        layers: Names of the layers of a Caffe network.
         files: Their files.
         scopes: Default scopes of the configs in their files.
         backbones: Those of our backbones that they have.
@@ -121,7 +132,11 @@ class Format(NamedTuple):
     images: dict[str, Any]
     marks: dict[str, bool]
     names: dict[str, str] = {}
+    matrices: str | None = None
+    layers: CaffeNames = RELEASED
     files: Files = TENSORS
+    eps: float = DEFAULT_EPS
+    small: bool = False
     scopes: tuple[str, ...] = ()
     backbones: tuple[type[nn.Module], ...] = (ResNet,)
     basic_blocks: bool = True
@@ -143,6 +158,17 @@ CAFFE = Format(
     class_order=sorted_to_caffe,
     # README of hujie-frank/SENet: mean subtracted, the centre of a short side of 256.
     images=IMAGENET | dict(mean=[104, 117, 123], std=[1, 1, 1], channel_order='BGR', backend='cv2'),
+)
+# shicai/SENet-Caffe: SE-ResNet-50, whose README has the images and the classes, sorted.
+SHICAI = CAFFE._replace(
+    title="shicai's SENet-Caffe",
+    layers=SHICAI_NAMES,
+    marks={r'^conv\d_\d+/x1\[0\]$': True, r'^fc\d_\d+/sqz\[0\]$': True},
+    backbones=(ResNet,),
+    style='pytorch',
+    eps=1e-4,
+    class_order=None,
+    images=CAFFE.images | dict(mean=[103.94, 116.78, 123.68], std=[1 / 0.017] * 3),
 )
 TIMM_LEGACY = Format(
     kind='timm',
@@ -167,7 +193,7 @@ TIMM_LEGACY = Format(
 TIMM = Format(
     kind='timm',
     title="today's timm",
-    marks={r'^layer1\.': True, r'^fc\.': True},
+    marks={r'^layer1\.': True, r'^fc\.': True, r'\.se\.fc\.': False},
     names={
         r'^backbone\.stem\.0\.conv\.': 'conv1.0.',
         r'^backbone\.stem\.0\.bn\.': 'conv1.1.',
@@ -210,6 +236,27 @@ TORCHVISION = Format(
     images=IMAGENET,
     find_images=images_of_torchvision,
 )
+# His data sets are those of moskomule/homura: torchvision's steps, and these numbers for CIFAR-10.
+CIFAR_IMAGES = dict(
+    mean=[125.307, 122.961, 113.8575], std=[51.5865, 50.847, 51.255], resize=None, crop=None,
+)  # fmt: skip
+MOSKOMULE = Format(
+    kind='moskomule',
+    title="moskomule's senet.pytorch",
+    marks={r'\.se\.fc\.[02]\.': True},
+    names={
+        r'\.se\.fc1\.': '.se.fc.0.',
+        r'\.se\.fc2\.': '.se.fc.2.',
+        r'^(backbone|head)\.': '',
+    },
+    matrices=r'\.se\.fc\.[02]\.weight$',
+    pool='pad1',
+    style='pytorch',
+    grouped_style='pytorch',
+    small=True,
+    images=IMAGENET,
+    images_of={f'seresnet{depth}': CIFAR_IMAGES for depth in (20, 32, 56)},
+)
 
 # Of several of a kind the last is the one whose marks need not be there.
-FORMATS = (CAFFE, TIMM_LEGACY, TIMM, MMPRETRAIN, TORCHVISION)
+FORMATS = (SHICAI, CAFFE, TIMM_LEGACY, TIMM, MMPRETRAIN, TORCHVISION, MOSKOMULE)

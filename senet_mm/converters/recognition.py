@@ -3,10 +3,14 @@
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from senet_mm.registry import FUNCTIONS
 
 from .formats import FORMATS, Files, Format
+
+if TYPE_CHECKING:
+    from .target import Target
 
 
 def list_kinds() -> list[str]:
@@ -19,16 +23,27 @@ def files_of(kind: str) -> Files:
     return _formats(kind)[0].files
 
 
-def fitting(kind: str, pool: str | None) -> Format:
-    """The format of a kind for networks with a pooling, or else the last."""
+def fitting(kind: str, target: 'Target') -> Format:
+    """The format of a kind whose networks do what a target does, or else the last."""
     formats = _formats(kind)
-    return next((form for form in formats if form.pool == pool), formats[-1])
+    fits = (
+        form
+        for form in formats
+        if isinstance(target.model.backbone, form.backbones)
+        and target.does(target.geometry_in(form))
+    )
+    return next(fits, formats[-1])
 
 
 def recognise(kind: str, names: Iterable[str]) -> Format:
     """The format of a kind for a file with tensors of these names, or else the last."""
-    formats, names = _formats(kind), list(names)
-    return next((form for form in formats if has_marks(form, names)), formats[-1])
+    return find_by_marks(kind, names) or _formats(kind)[-1]
+
+
+def find_by_marks(kind: str, names: Iterable[str]) -> Format | None:
+    """The format of a kind whose files have tensors of such names; None for other names."""
+    names = list(names)
+    return next((form for form in _formats(kind) if has_marks(form, names)), None)
 
 
 def has_marks(form: Format, names: Sequence[str]) -> bool:

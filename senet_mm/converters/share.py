@@ -56,7 +56,7 @@ def make_shared(model: 'ImageClassifier', meta: Mapping[str, Any]) -> Shared:
     section, tensors = dict(meta), state
     if architecture := find_architecture(model.cfg):
         target = Target(meta['name'], model.cfg)
-        form = fitting('timm', target.geometry.pool)
+        form = fitting('timm', target)
         if described.get('channel_order') == 'BGR':
             state, section[REVERSED] = reverse_channels(state), True
         tensors = to_state_dict(state, form, target)

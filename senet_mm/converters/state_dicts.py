@@ -29,8 +29,8 @@ def from_state_dict(
     """Our state dict with the tensors of another project, in the types of ours.
 
     Args:
-        theirs: Their tensors, shaped as ours: weights (out, in, kernel, kernel) or (out, in),
-            biases and norms (channels,), counters ().
+        theirs: Their tensors: weights (out, in, kernel, kernel) or (out, in), biases and norms
+            (channels,), counters ().
         form: Their format.
         target: The network of ours.
 
@@ -45,7 +45,7 @@ def from_state_dict(
     initialised = [key for key, name in names.items() if not name]
     zeros = {key for key, name in names.items() if key.endswith(COUNTER) and name not in theirs}
     taken = {key: name for key, name in names.items() if name and key not in zeros}
-    wanted = {name: target.tensors[key] for key, name in taken.items()}
+    wanted = {name: _as_theirs(target.tensors[key], name, form) for key, name in taken.items()}
     if misfit := describe_misfit(theirs, wanted):
         raise ValueError(
             f'it does not fit config {target.config} as a network of {form.title}: {misfit}'
@@ -53,7 +53,7 @@ def from_state_dict(
     state = target.initialise() if initialised else {}
     for key, own in target.tensors.items():
         if key in taken:
-            state[key] = theirs[taken[key]].to(own.dtype).contiguous()
+            state[key] = theirs[taken[key]].to(own.dtype).reshape(own.shape).contiguous()
         elif key in zeros:
             state[key] = torch.zeros_like(own, device='cpu')
     return state, initialised
@@ -72,4 +72,10 @@ def to_state_dict(state: dict[str, Tensor], form: 'Format', target: 'Target') ->
             f'config {target.config}: {form.title} has no place for {len(unnamed)} tensors '
             f'({unnamed[0]}, ...); allowed: a config without SE'
         )
-    return {names[key]: tensor for key, tensor in state.items()}
+    return {names[key]: _as_theirs(state[key], names[key], form) for key in state}
+
+
+def _as_theirs(tensor: Tensor, name: str, form: 'Format') -> Tensor:
+    """A tensor of ours with the axes that it has under its name there."""
+    is_matrix = form.matrices is not None and re.search(form.matrices, name)
+    return tensor.flatten(1) if is_matrix else tensor

@@ -1,12 +1,14 @@
 """The network of ours that weights are for, and whether its geometry is that of theirs."""
 
 import copy
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 from mmengine.config import Config
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from senet_mm.config import get_config, list_models
 from senet_mm.config.channels import COLOURS, apply_in_channels
@@ -16,7 +18,7 @@ from senet_mm.engine.weights.stem import adapt_kernels, describe_adapted
 from senet_mm.models.backbones import BNInception, Bottleneck, ResNet
 from senet_mm.models.in_channels import find_stem
 
-from .formats import FORMATS, Format, Geometry
+from .formats import DEFAULT_EPS, FORMATS, Format, Geometry
 
 if TYPE_CHECKING:
     from senet_mm.models import ImageClassifier
@@ -28,19 +30,25 @@ class Target:
     Args:
         config: Name or path of the config.
         cfg: The config, where it is not as the file has it.
+        options: Options of the config in the file, by dotted key.
 
     Raises:
         FileNotFoundError: There is no such config.
-        ValueError: Its backbone is none that others have weights for.
+        ValueError: An option has no effect.
     """
 
-    def __init__(self, config: str, cfg: Config | None = None) -> None:
+    def __init__(
+        self, config: str, cfg: Config | None = None, options: Mapping | None = None
+    ) -> None:
         self.config = config
-        self.cfg = get_config(config) if cfg is None else cfg
+        self.cfg = get_config(config, dict(options or {})) if cfg is None else cfg
+
+    def check_backbone(self) -> None:
+        """Raise a ValueError for a backbone whose tensors nobody else's names are known for."""
         kind = type(self.model.backbone)
         if not issubclass(kind, tuple(b for form in FORMATS for b in form.backbones)):
             raise ValueError(
-                f'config {config} has the backbone {kind.__name__}; '
+                f'config {self.config} has the backbone {kind.__name__}; '
                 'allowed: ResNet, ResNeXt, BNInception and their forms with SE'
             )
 
@@ -96,26 +104,29 @@ class Target:
     def geometry(self) -> Geometry:
         """What the network does."""
         backbone = self.model.backbone
+        found = {norm.eps for norm in backbone.modules() if isinstance(norm, _BatchNorm)}
+        eps = found.pop() if len(found) == 1 else None
         if isinstance(backbone, BNInception):
-            return Geometry('ceil', None)
+            return Geometry('ceil', None, eps)
         ceil_mode = getattr(backbone.maxpool, 'ceil_mode', None)
         pool = None if ceil_mode is None else 'ceil' if ceil_mode else 'pad1'
         block = backbone.layer2[0]
         if not isinstance(block, Bottleneck):
-            return Geometry(pool, None)
-        return Geometry(pool, 'pytorch' if max(block.conv1.stride) == 1 else 'caffe')
+            return Geometry(pool, None, eps)
+        return Geometry(pool, 'pytorch' if max(block.conv1.stride) == 1 else 'caffe', eps)
 
     def geometry_in(self, form: Format) -> Geometry:
         """What a network of these shapes does in another project."""
+        pool = None if form.small and self.geometry.pool is None else form.pool
         if self.geometry.style is None:
-            return Geometry(form.pool, None)
+            return Geometry(pool, None, form.eps)
         grouped = self.model.backbone.layer2[0].conv2.groups > 1
-        return Geometry(form.pool, form.grouped_style if grouped else form.style)
+        return Geometry(pool, form.grouped_style if grouped else form.style, form.eps)
 
     def does(self, geometry: Geometry) -> bool:
-        """Whether pooling and stride placement match."""
-        same_style = geometry.style in (None, self.geometry.style)
-        return self.geometry.pool == geometry.pool and same_style
+        """Whether pooling, stride placement and norms match."""
+        own = self.geometry
+        return own._replace(style=geometry.style and own.style) == geometry
 
     def check_pairing(self, form: Format) -> None:
         """Raise a ValueError unless weights of another project give their results here, too."""
@@ -162,4 +173,5 @@ class Target:
 def _describe(geometry: Geometry) -> str:
     """A geometry in the words of a config."""
     style = f" and style='{geometry.style}'" if geometry.style else ''
-    return f'stem.pool={geometry.pool!r}{style}'
+    eps = f' and norm_cfg.eps={geometry.eps}' if geometry.eps != DEFAULT_EPS else ''
+    return f'stem.pool={geometry.pool!r}{style}{eps}'

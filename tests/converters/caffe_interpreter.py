@@ -35,6 +35,7 @@ class Layer(NamedTuple):
     pool: str | None
     axis: int
     dims: list[int]
+    eps: float = 1e-5
 
 
 class Net(NamedTuple):
@@ -117,7 +118,7 @@ def batch_norm(layer: Layer, blobs: list[Tensor], x: Tensor) -> Tensor:
     """Mean and variance are stored times a factor; a factor of 0 stands for 0 statistics."""
     factor = blobs[2].item()
     mean, var = (channelwise(blob / factor if factor else blob * 0) for blob in blobs[:2])
-    return (x - mean) / torch.sqrt(var + 1e-5)
+    return (x - mean) / torch.sqrt(var + layer.eps)
 
 
 def scale(layer: Layer, blobs: list[Tensor], x: Tensor, gate: Tensor | None = None) -> Tensor:
@@ -150,6 +151,7 @@ OPS: dict[str, Callable[..., Tensor]] = {
     'BatchNorm': batch_norm,
     'Concat': lambda layer, blobs, *xs: torch.cat(xs, 1),
     'Convolution': convolution,
+    'Eltwise': lambda layer, blobs, x, y: x + y,
     'Dropout': lambda layer, blobs, x: x,
     'InnerProduct': inner_product,
     'Pooling': pooling,
@@ -192,7 +194,9 @@ def walk(
     return [values[name] for name in tops]
 
 
-def random_blobs(layers: list[Layer], image: Tensor, factor: float = 999.98) -> Blobs:
+def random_blobs(
+    layers: list[Layer], image: Tensor, factor: float = 999.98, top: str = 'classifier'
+) -> Blobs:
     """Blobs for which a mistake in any of them shows: nothing is 0, 1 or a power of 2.
 
     Each layer is drawn while the image passes through: weights that give outputs of order 1, and
@@ -202,6 +206,7 @@ def random_blobs(layers: list[Layer], image: Tensor, factor: float = 999.98) -> 
         layers: Layers of the network.
         image: Image of shape (N, C, H, W), float32.
         factor: Third blob of each BatchNorm.
+        top: The logits.
     """
     rng = torch.Generator().manual_seed(0)
     drawn = {}
@@ -214,14 +219,15 @@ def random_blobs(layers: list[Layer], image: Tensor, factor: float = 999.98) -> 
             drawn[layer.name] = [blob * factor for blob in drawn[layer.name]]
         return drawn[layer.name]
 
-    walk(layers, draw, image, tops=('classifier',))
+    walk(layers, draw, image, tops=(top,))
     return {name: [blob.numpy() for blob in blobs] for name, blobs in drawn.items()}
 
 
 def draw_linear(layer: Layer, x: Tensor, rng: torch.Generator) -> list[Tensor]:
     """Weight, and a bias where there is one, of a Convolution or an InnerProduct."""
     shape, *bias_shapes = layer.blob_shapes
-    std = 1 / (x.square().mean() * math.prod(shape[1:])).sqrt()
+    power = x.square().mean().item() or 1  # a ReLU may leave nothing of a few channels
+    std = 1 / math.sqrt(power * math.prod(shape[1:]))
     weight = torch.randn(shape, generator=rng) * std
     return [weight, *(torch.randn(shape, generator=rng) / 2 for shape in bias_shapes)]
 

@@ -28,7 +28,7 @@ LARGE = ('legacy_senet154', 'legacy_seresnet152', 'resnet152', 'senet154', 'sere
 @pytest.mark.parametrize('architecture', [name for name in TIMM_NETWORKS if name not in LARGE])
 def test_names_and_shapes_are_those_of_timm(architecture):
     target = Target(TIMM_NETWORKS[architecture].config, get_network_config(architecture, 7))
-    form = fitting('timm', target.geometry.pool)
+    form = fitting('timm', target)
     target.check_pairing(form)
     with torch.device('meta'):
         theirs = timm.create_model(architecture, num_classes=7).state_dict()
@@ -103,7 +103,7 @@ def test_parity_of_small_networks(architecture):
     target = Target(TIMM_NETWORKS[architecture].config, get_network_config(architecture))
     theirs = randomise(timm.create_model(architecture), image(64))
     model = get_model(target.cfg)
-    state, _ = from_state_dict(theirs.state_dict(), fitting('timm', 'pad1'), target)
+    state, _ = from_state_dict(theirs.state_dict(), fitting('timm', target), target)
     model.load_state_dict(state)
     assert difference(model, theirs, image(64)) == 0
 

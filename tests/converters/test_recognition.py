@@ -9,12 +9,16 @@ from senet_mm.converters.formats import (
     CAFFE,
     FORMATS,
     MMPRETRAIN,
+    MOSKOMULE,
+    SHICAI,
+    TENSORS,
     TIMM,
     TIMM_LEGACY,
     TORCHVISION,
     their_name,
 )
 from senet_mm.converters.recognition import find_kinds, fitting, list_kinds, recognise
+from senet_mm.converters.target import Target
 from senet_mm.detection import torchvision_backbone
 from senet_mm.engine import Runner
 from senet_mm.registry import MODELS
@@ -24,11 +28,12 @@ from ..engine.test_runner import digits
 
 NAME = 'seresnet8_1xb64_digits'
 RGB = 'seresnet20_8xb16_cifar10'
-TENSOR_FORMATS = [form for form in FORMATS if form is not CAFFE]
+TENSOR_FORMATS = [form for form in FORMATS if form.files is TENSORS]
 KINDS = {
     "timm's legacy networks": ['timm'],
     "today's timm": ['timm'],
     'mmpretrain': ['mmpretrain'],
+    "moskomule's senet.pytorch": ['moskomule'],
     'torchvision': ['timm', 'torchvision'],  # their plain ResNets have the same names
 }
 
@@ -57,7 +62,19 @@ def test_names_tell_the_format(form):
     names = theirs(form)
     assert find_kinds('x.pth', names) == KINDS[form.title]
     assert recognise(form.kind, names) is form
-    assert fitting(form.kind, form.pool) is form
+
+
+BOTTLENECKS = [form for form in FORMATS if form is not MMPRETRAIN]
+
+
+@pytest.mark.parametrize('form', BOTTLENECKS, ids=lambda form: form.title)
+def test_what_a_network_does_tells_the_format(form):
+    options = {
+        'model.backbone.stem.pool': form.pool,
+        'model.backbone.block.style': form.style,
+        'model.backbone.norm_cfg': dict(type='BN', eps=form.eps),
+    }
+    assert fitting(form.kind, Target('seresnet50_8xb32_in1k', options=options)) is form
 
 
 @pytest.mark.parametrize('part', ['', 'backbone.', 'head.'])
@@ -72,6 +89,7 @@ def test_suffix_scope_and_layers():
     for scope in ('mmpretrain', 'mmcls'):
         assert find_kinds('net.pth', scope=scope) == ['mmpretrain']
     assert find_kinds('net.bin', ['conv1/7x7_s2[0]', 'conv2_1_1x1_reduce[0]']) == ['caffe']
+    assert find_kinds('net.bin', ['conv2_1/x1[0]', 'fc2_1/sqz[0]']) == ['caffe']
 
 
 def test_marks_within_a_kind():
@@ -81,6 +99,9 @@ def test_marks_within_a_kind():
     assert recognise('mmpretrain', ['x']) is MMPRETRAIN
     assert recognise('torchvision', ['x']) is TORCHVISION
     assert recognise('caffe', ['x']) is CAFFE
+    assert recognise('caffe', ['conv3_4/x1[0]', 'fc3_4/sqz[0]']) is SHICAI
+    assert recognise('caffe', ['conv3_4/x1[0]']) is CAFFE
+    assert recognise('moskomule', ['x']) is MOSKOMULE
 
 
 def init_cfg(file, tmp_path):

@@ -265,6 +265,40 @@ CAFFEMODELS = {
     'name that moves the cursor': written(chunk(100, chunk(1, b'a\n\x1b[2J') + blob((2,)))),
     'sparse file': lambda whole, file: sparse_file(whole, file, chunk(1, b'net')),
 }
+IN_PLACE = b'layer{name:"a"type:"ReLU"bottom:"x"top:"x"}'
+TWICE = b'layer{name:"a"type:"Concat"bottom:"x"bottom:"x"top:"x"}'
+
+
+def prototxt(*layers, side=b'32', name=b'net'):
+    """A definition of Caffe; its image is ``x``."""
+    dims = b'dim: 1 dim: 3 dim: %s dim: %s' % (side, side)
+    shape = b'name: "%s" input: "x" input_shape { %s }\n' % (name, dims)
+    return written(shape + b'\n'.join(layers))
+
+
+PROTOTXTS = {
+    'empty': written(b''),
+    'zeros': written(bytes(4096)),
+    'no text': written(b'\xff\xfe\x00\xd8' * 100),
+    'an image alone': prototxt(),
+    'levels': written(b'layer {' * 100_000),
+    'levels of lists': written(b'layer: ' + b'[' * 100_000),
+    'a text without end': written(b'name: "' + b'a' * 900_000),
+    'texts without end': written(b'name: ' + b'"\n' * 100_000),
+    'escapes': written(b'name: "' + b'\\\\' * 400_000 + b'\\x"'),
+    'many fields': written(b'a:b ' * 250_000),
+    'many values': written(b'a: [' + b'b,' * 500_000 + b']'),
+    'many layers': prototxt(*[IN_PLACE] * 20_000),
+    'channels doubled 10,000 times': prototxt(*[TWICE] * 10_000),
+    'too many bytes': written(b'# ' + b'a' * (2 << 20)),
+    'a sparse file': lambda whole, file: sparse_file(whole, file, b'# '),
+    'an image of 2^62 values': prototxt(IN_PLACE, side=b'2147483647'),
+    'a long number': prototxt(IN_PLACE, side=b'9' * 400_000),
+    'a number that is none': prototxt(IN_PLACE, side=b'nan'),
+    'a name that moves the cursor': prototxt(
+        b'layer{name:"a\\n\x1b[2J"type:"a\x1b[2J"bottom:"x"top:"x"}'
+    ),
+}
 LEVELS = b'[' * 100_000
 IMAGE = b'{"id": 1, "file_name": %s}'
 

@@ -9,9 +9,9 @@ import pytest
 from senet_mm.engine import Runner
 
 from .confined import PEAK, run_confined
-from .corpus import CAFFEMODELS, DAMAGED, FILES, HUB_CONFIGS, SAFETENSORS, TEXTS
+from .corpus import CAFFEMODELS, DAMAGED, FILES, HUB_CONFIGS, PROTOTXTS, SAFETENSORS, TEXTS
 from .test_runner import digits
-from .ways import CAFFE_WAYS, DATA_WAYS, HUB_WAYS, WAYS
+from .ways import CAFFE_WAYS, DATA_WAYS, HUB_WAYS, PROTOTXT_WAYS, WAYS
 
 PTH = FILES | DAMAGED
 ODD = ('fifo', 'folder', 'device')
@@ -37,6 +37,7 @@ OTHERS = {
         {k: v for k, v in CAFFEMODELS.items() if k != 'many layers'},
         'caffemodel',
     ),
+    **dict.fromkeys(PROTOTXT_WAYS, (PROTOTXTS, 'prototxt')),
     **dict.fromkeys(DATA_WAYS, (TEXTS, 'json')),
     **dict.fromkeys(HUB_WAYS, (HUB_CONFIGS, 'json')),
 }

@@ -152,11 +152,17 @@ FUNCTIONS = {
 }
 WAYS = {**FUNCTIONS, **TOOLS}
 
-CAFFE = 'seresnet50-caffe_8xb32_in1k'
+CAFFE, SMALL = 'seresnet50-caffe_8xb32_in1k', 'sesmallcnn_1xb128_cifar10'
 CAFFE_WAYS = {
     'convert caffe': lambda file, folder: convert('caffe', file, folder / 'o.pth', CAFFE),
     'convert.py caffe': run(
         *('tools/model_converters/convert.py', 'caffe', '{file}', '{out}.pth', '--model', CAFFE)
+    ),
+}
+PROTOTXT_WAYS = {
+    'convert.py --prototxt': run(
+        *('tools/model_converters/convert.py', 'caffe', '{file}', '{out}.pth', '--model', SMALL),
+        *('--prototxt', '{file}'),
     ),
 }
 
@@ -186,4 +192,4 @@ DATA_WAYS = {
     ),
 }
 HUB_WAYS = {'config of a hub': hub_config}
-ALL_WAYS = WAYS | CAFFE_WAYS | DATA_WAYS | HUB_WAYS
+ALL_WAYS = WAYS | CAFFE_WAYS | PROTOTXT_WAYS | DATA_WAYS | HUB_WAYS

@@ -7,7 +7,7 @@ python tools/model_converters/convert.py caffe SE-ResNet-50.caffemodel seresnet5
 
 import argparse
 
-from senet_mm.cli import OptionsAction, reported_errors
+from senet_mm.cli import OptionsAction, add_cfg_options, reported_errors
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
@@ -16,8 +16,9 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         'kind',
-        choices=['caffe', 'timm', 'mmpretrain', 'torchvision'],
-        help='the other project; timm has two kinds of networks, which the file tells apart',
+        choices=['caffe', 'timm', 'mmpretrain', 'torchvision', 'moskomule'],
+        help='the other project; caffe and timm have two kinds of networks, which the file tells '
+        'apart',
     )
     parser.add_argument('src', help='.caffemodel, .pth or .safetensors; ours with --reverse')
     parser.add_argument('dst', help='checkpoint to write; theirs with --reverse')
@@ -47,28 +48,46 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         help='channels of the images, for weights of three: the kernels of the first convolution '
         'are summed (1) or repeated and scaled, as by timm',
     )
+    add_cfg_options(parser)
+    parser.add_argument(
+        '--prototxt',
+        metavar='FILE',
+        help='definition of a network of Caffe with other names: its layers, SE modules among '
+        'them, are found by their form',
+    )
     parser.add_argument('--reverse', action='store_true', help='from ours to theirs')
     parser.add_argument('--force', action='store_true', help='overwrite DST')
     parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
     return parser.parse_args(args)
 
 
-def main(args: argparse.Namespace) -> None:
-    from senet_mm.converters import convert, convert_back
-
-    options = (args.kind, args.src, args.dst, args.model, args.class_order, args.force)
-    if args.reverse and args.preprocessing:
+def check_reverse(args: argparse.Namespace) -> None:
+    """Refuse options that act on the weights of others."""
+    if args.preprocessing:
         raise ValueError('--preprocessing is recorded in a checkpoint; allowed: without --reverse')
-    if args.reverse and args.in_channels is not None:
+    if args.in_channels is not None:
         raise ValueError(
             '--in-channels adapts weights of three channels; allowed: without --reverse'
         )
+    if args.prototxt is not None:
+        raise ValueError('--prototxt describes weights of Caffe; allowed: without --reverse')
+
+
+def main(args: argparse.Namespace) -> None:
+    from senet_mm.converters import convert, convert_back
+
+    files = (args.kind, args.src, args.dst, args.model, args.class_order, args.force)
     if args.reverse:
-        done = convert_back(*options)
+        check_reverse(args)
+        done = convert_back(*files, options=args.cfg_options)
     else:
-        done = convert(*options, args.preprocessing, args.in_channels)
+        done = convert(
+            *files, args.preprocessing, args.in_channels, args.cfg_options, args.prototxt
+        )
     way = 'to' if args.reverse else 'from'
     print(f'{args.dst}: {done.describe(args.model, way, args.class_order)}')
+    for line in done.modules:
+        print(line)
     if done.adapted:
         print(f'{args.src} {done.adapted}')
     if done.initialised:
