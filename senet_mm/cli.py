@@ -50,7 +50,7 @@ def _end_quietly(
 ) -> None:
     """For a Ctrl-C while a tool imports or reads its arguments."""
     if issubclass(kind, KeyboardInterrupt):
-        print('interrupted', file=sys.stderr)
+        _say_interrupted()
     else:
         sys.__excepthook__(kind, error, trace)
 
@@ -236,8 +236,13 @@ def _as_exits(show_traceback: bool) -> Iterator[None]:
         sys.exit(code)
 
 
+def _say_interrupted() -> None:
+    if is_first_to_say('interrupted'):
+        print('interrupted', file=sys.stderr)
+
+
 def _exit_interrupted() -> NoReturn:
-    print('interrupted', file=sys.stderr)
+    _say_interrupted()
     sys.exit(130)  # 128 + SIGINT, as of shells
 
 

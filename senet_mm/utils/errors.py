@@ -135,6 +135,8 @@ def describe_lost_connection(error: BaseException) -> str | None:
 
     The cause is another process, which says more or is gone.
     """
+    if isinstance(error, UserError):
+        return None
     while error.__cause__ is not None:  # raised where a part of a run was being built
         error = error.__cause__
     text = ' '.join(str(error).split())
@@ -142,6 +144,8 @@ def describe_lost_connection(error: BaseException) -> str | None:
     # gloo raises a plain RuntimeError, with its source file.
     if 'DistError' not in classes and not ('RuntimeError' in classes and '/gloo/' in text):
         return None
+    if taken := re.search(r'port: (\d+),.*EADDRINUSE', text):
+        return f'MASTER_PORT={taken[1]}: the port is taken; allowed: another MASTER_PORT'
     text = re.sub(r'\[/[^]]*/gloo/[^]]*\] ', '', text)
     return f'the connection to another process is lost: {text.partition(". This is")[0]}'
 
