@@ -185,7 +185,7 @@ def reported_errors(show_traceback: bool = False) -> Iterator[None]:
             yield
             sys.stdout.flush()
     except SystemExit as end:
-        if _stop_unread() and not isinstance(end.code, str):
+        if _stop_unread() and not end.code:
             end = SystemExit(UNREAD)
         if not _is_rank():
             raise end

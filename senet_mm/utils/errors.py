@@ -135,8 +135,6 @@ def describe_lost_connection(error: BaseException) -> str | None:
 
     The cause is another process, which says more or is gone.
     """
-    if isinstance(error, UserError):
-        return None
     while error.__cause__ is not None:  # raised where a part of a run was being built
         error = error.__cause__
     text = ' '.join(str(error).split())

@@ -24,7 +24,7 @@ from torch.distributed.launcher import api
 from .agent import Agent, EndedElsewhereError, check_others, describe_failure, find_cause, note_end
 from .errors import UnreachableError
 from .machines import Group
-from .processes import LAUNCH_NAME, LAUNCHER, SIGNALS
+from .processes import LAUNCH_NAME, LAUNCHER, taken_signals
 from .shared_folder import SharedFolder
 
 
@@ -52,7 +52,7 @@ def launch(script: Path, processes: str, arguments: Sequence[str]) -> int:
     # A store that outlives a restart has the addresses of processes that are gone.
     os.environ['TORCH_DISABLE_SHARE_RDZV_TCP_STORE'] = '1'
     os.environ[LAUNCHER] = str(os.getpid())
-    for number in SIGNALS:  # until torchrun handles them itself
+    for number in taken_signals():  # until torchrun handles them itself
         signal.signal(number, _end)
     if 'LOGLEVEL' not in os.environ:
         logging.disable(logging.ERROR)  # the processes and this function say what happens
@@ -63,11 +63,12 @@ def launch(script: Path, processes: str, arguments: Sequence[str]) -> int:
         options = torchrun.parse_args([*group.options(launched.name, folder.path), *command])
         try:
             code = _run(options, launched.store)
-        except (RendezvousConnectionError, DistError) as error:
+        except (RendezvousConnectionError, DistError):
+            # None: not a lost connection of processes, which have their own line.
             raise UnreachableError(
                 f'machine 0 does not answer any more at {group.where}: its launcher was killed, or '
                 'it cannot be reached'
-            ) from error
+            ) from None
         except RendezvousError as error:
             why = f': {error}' if str(error) else ''
             raise OSError(

@@ -18,7 +18,7 @@ from torch.distributed import (  # type: ignore[attr-defined]  # torch does not 
 from torch.distributed import run as torchrun
 
 from .options import read_integer
-from .processes import SIGNALS
+from .processes import taken_signals
 from .store import wait_for_port
 
 
@@ -118,7 +118,7 @@ class Group(NamedTuple):
             f'--log-dir={folder}',
             f'--max-restarts={self.restarts}',
             f'--shutdown-timeout={self.grace}',
-            '--signals-to-handle=' + ','.join(number.name for number in SIGNALS),
+            '--signals-to-handle=' + ','.join(number.name for number in taken_signals()),
         ]
         known = torchrun.get_args_parser()._option_string_actions
         return [*rendezvous, *(o for o in options if o.partition('=')[0] in known)]
