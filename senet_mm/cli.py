@@ -50,7 +50,7 @@ def _end_quietly(
 ) -> None:
     """For a Ctrl-C while a tool imports or reads its arguments."""
     if issubclass(kind, KeyboardInterrupt):
-        print('interrupted', file=sys.stderr)
+        _say_interrupted()
     else:
         sys.__excepthook__(kind, error, trace)
 
@@ -185,7 +185,7 @@ def reported_errors(show_traceback: bool = False) -> Iterator[None]:
             yield
             sys.stdout.flush()
     except SystemExit as end:
-        if _stop_unread() and not isinstance(end.code, str):
+        if _stop_unread() and not end.code:
             end = SystemExit(UNREAD)
         if not _is_rank():
             raise end
@@ -236,8 +236,13 @@ def _as_exits(show_traceback: bool) -> Iterator[None]:
         sys.exit(code)
 
 
+def _say_interrupted() -> None:
+    if is_first_to_say('interrupted'):
+        print('interrupted', file=sys.stderr)
+
+
 def _exit_interrupted() -> NoReturn:
-    print('interrupted', file=sys.stderr)
+    _say_interrupted()
     sys.exit(130)  # 128 + SIGINT, as of shells
 
 

@@ -30,9 +30,9 @@ def parse_args() -> argparse.Namespace:
         epilog=ENVIRONMENT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('tool', choices=['train', 'test'])
+    parser.add_argument('tool', choices=['train', 'test'], help='tools/train.py or tools/test.py')
     parser.add_argument('processes', metavar='N', help='number of processes on this machine')
-    parser.add_argument('arguments', nargs=argparse.REMAINDER, help='of the tool')
+    parser.add_argument('arguments', nargs=argparse.REMAINDER, help='of the tool; see its --help')
     return parser.parse_args()
 
 

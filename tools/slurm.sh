@@ -3,7 +3,7 @@
 #   [GPUS=8] [GPUS_PER_NODE=8] [CPUS_PER_TASK=5] [TASKS=1, with GPUS=0] [SRUN_ARGS=...] \
 #   tools/slurm.sh TOOL PARTITION JOB_NAME [arguments of the tool]
 set -euo pipefail
-[ $# -ge 3 ] || { sed -n 2,4p "$0" >&2; exit 2; }
+[ $# -ge 3 ] || { sed -n '2,4s/^# //p' "$0" >&2; exit 2; }
 fail() { echo "error: $1" >&2; exit 2; }
 
 command -v srun >/dev/null \

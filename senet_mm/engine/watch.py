@@ -11,7 +11,7 @@ from types import FrameType
 import torch
 import torch.distributed as dist
 
-from senet_mm.utils.processes import SIGNALS
+from senet_mm.utils.processes import taken_signals
 
 # Beyond all numbers of signals.
 WRITING_FAILED = 1000
@@ -57,7 +57,7 @@ class Watch:
         if threading.current_thread() is not threading.main_thread():
             yield  # signals go to the main thread
             return
-        former = {number: signal.signal(number, self._receive) for number in SIGNALS}
+        former = {number: signal.signal(number, self._receive) for number in taken_signals()}
         try:
             yield
         finally:

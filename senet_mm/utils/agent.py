@@ -33,7 +33,11 @@ class EndedElsewhereError(Exception):
     """
 
     def __init__(self, node: int, code: int) -> None:
-        super().__init__(f'machine {node} has ended with code {code}, and says why')
+        if code in SIGNALLED:
+            how = f'was ended by {signal.Signals(code - 128).name}'
+        else:
+            how = f'has ended with code {code}, and says why'
+        super().__init__(f'machine {node} {how}')
         self.code = code
 
 

@@ -142,6 +142,8 @@ def describe_lost_connection(error: BaseException) -> str | None:
     # gloo raises a plain RuntimeError, with its source file.
     if 'DistError' not in classes and not ('RuntimeError' in classes and '/gloo/' in text):
         return None
+    if taken := re.search(r'port: (\d+),.*EADDRINUSE', text):
+        return f'MASTER_PORT={taken[1]}: the port is taken; allowed: another MASTER_PORT'
     text = re.sub(r'\[/[^]]*/gloo/[^]]*\] ', '', text)
     return f'the connection to another process is lost: {text.partition(". This is")[0]}'
 

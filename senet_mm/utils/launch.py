@@ -14,16 +14,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from torch.distributed import TCPStore  # type: ignore[attr-defined]  # torch does not list it
+from torch.distributed import DistError, TCPStore  # type: ignore[attr-defined]  # not listed
 from torch.distributed import run as torchrun
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-from torch.distributed.elastic.rendezvous import RendezvousError
+from torch.distributed.elastic.rendezvous import RendezvousConnectionError, RendezvousError
 from torch.distributed.launcher import api
 
 from .agent import Agent, EndedElsewhereError, check_others, describe_failure, find_cause, note_end
+from .errors import UnreachableError
 from .machines import Group
-from .processes import LAUNCH_NAME, LAUNCHER, SIGNALS
+from .processes import LAUNCH_NAME, LAUNCHER, taken_signals
 from .shared_folder import SharedFolder
 
 
@@ -51,7 +52,7 @@ def launch(script: Path, processes: str, arguments: Sequence[str]) -> int:
     # A store that outlives a restart has the addresses of processes that are gone.
     os.environ['TORCH_DISABLE_SHARE_RDZV_TCP_STORE'] = '1'
     os.environ[LAUNCHER] = str(os.getpid())
-    for number in SIGNALS:  # until torchrun handles them itself
+    for number in taken_signals():  # until torchrun handles them itself
         signal.signal(number, _end)
     if 'LOGLEVEL' not in os.environ:
         logging.disable(logging.ERROR)  # the processes and this function say what happens
@@ -62,10 +63,17 @@ def launch(script: Path, processes: str, arguments: Sequence[str]) -> int:
         options = torchrun.parse_args([*group.options(launched.name, folder.path), *command])
         try:
             code = _run(options, launched.store)
+        except (RendezvousConnectionError, DistError):
+            # None: not a lost connection of processes, which have their own line.
+            raise UnreachableError(
+                f'machine 0 does not answer any more at {group.where}: its launcher was killed, or '
+                'it cannot be reached'
+            ) from None
         except RendezvousError as error:
+            why = f': {error}' if str(error) else ''
             raise OSError(
-                f'the {group.nodes} machines do not meet, or no longer, at '
-                f'{group.address}:{group.port} within JOIN_TIMEOUT={group.patience} s: {error}'
+                f'the {group.nodes} machines do not meet, or no longer, at {group.where} within '
+                f'JOIN_TIMEOUT={group.patience} s{why}; allowed: the same line on each of them'
             ) from error
         if code:
             note_end(launched.store, group.node, code)

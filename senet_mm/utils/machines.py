@@ -18,7 +18,7 @@ from torch.distributed import (  # type: ignore[attr-defined]  # torch does not 
 from torch.distributed import run as torchrun
 
 from .options import read_integer
-from .processes import SIGNALS
+from .processes import taken_signals
 from .store import wait_for_port
 
 
@@ -83,7 +83,8 @@ class Group(NamedTuple):
             read_integer('JOIN_TIMEOUT', given('JOIN_TIMEOUT', '50'), 1),
         )
         if group.node >= nodes:
-            raise ValueError(f'NODE_RANK={group.node}, NNODES={nodes}; allowed: 0 to {nodes - 1}')
+            highest = f'0 to {nodes - 1}' if nodes > 1 else '0, or more than one machine'
+            raise ValueError(f'NODE_RANK={group.node}, NNODES={nodes}; allowed: {highest}')
         if group.port > 65535:
             raise ValueError(f'PORT={group.port}; allowed: 1 to 65535')
         for name in ('MASTER_ADDR', 'NODE_RANK') if nodes > 1 else ():
@@ -93,6 +94,11 @@ class Group(NamedTuple):
                     'NODE_RANK, from 0, and the address of machine 0 as MASTER_ADDR'
                 )
         return group
+
+    @property
+    def where(self) -> str:
+        """Where the machines meet, in the user's words."""
+        return f'MASTER_ADDR={self.address} PORT={self.port}'
 
     def options(self, name: str, folder: Path) -> list[str]:
         """Options of torchrun; those that an old one does not know are left out.
@@ -112,7 +118,7 @@ class Group(NamedTuple):
             f'--log-dir={folder}',
             f'--max-restarts={self.restarts}',
             f'--shutdown-timeout={self.grace}',
-            '--signals-to-handle=' + ','.join(number.name for number in SIGNALS),
+            '--signals-to-handle=' + ','.join(number.name for number in taken_signals()),
         ]
         known = torchrun.get_args_parser()._option_string_actions
         return [*rendezvous, *(o for o in options if o.partition('=')[0] in known)]
@@ -127,20 +133,33 @@ class Group(NamedTuple):
         if self.nodes == 1:
             yield Launch(uuid.uuid4().hex, None)
             return
-        where = f'MASTER_ADDR={self.address} PORT={self.port}'
         try:
             socket.getaddrinfo(self.address, self.port)
         except OSError as error:
-            raise OSError(f'{where}: there is no such address ({error.strerror})') from error
+            raise OSError(f'{self.where}: there is no such address ({error.strerror})') from error
         if self.node == 0:
-            _check_port(where, self.port)
+            self._check_port()
         found = self._meet()
         if found is None:
             raise OSError(
-                f'{where}: machine 0 does not answer within JOIN_TIMEOUT={self.patience} s; '
+                f'{self.where}: machine 0 does not answer within JOIN_TIMEOUT={self.patience} s; '
                 'allowed: its address, and the same line there with NODE_RANK=0'
             )
         yield found
+
+    def _check_port(self) -> None:
+        """Raise an OSError if the port is taken, or is not that of this machine."""
+        try:
+            server = open_port(self.port)
+        except OSError as error:
+            raise OSError(f'{self.where}: the port is taken; allowed: another PORT') from error
+        # Where TCPStore does not reach itself it prints its stack, and aborts.
+        with server:
+            if not wait_for_port(self.address, self.port, time.monotonic() + self.patience):
+                raise OSError(
+                    f'{self.where}: machine 0 does not reach itself there; allowed: an address of '
+                    'the machine with NODE_RANK=0'
+                )
 
     def _meet(self) -> Launch | None:
         """The store, and the name in it; None if machine 0 does not answer in time."""
@@ -167,8 +186,8 @@ class Group(NamedTuple):
             found.append(Launch(store.get('senet_mm').decode(), store))
 
 
-def _check_port(where: str, port: int) -> None:
-    try:
-        socket.create_server(('', port)).close()
-    except OSError as error:
-        raise OSError(f'{where}: the port is taken; allowed: another PORT') from error
+def open_port(port: int) -> socket.socket:
+    """Listen on all addresses of this machine, those of IPv6 too, where there are any."""
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(('', port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(('', port))

@@ -13,7 +13,7 @@ from pathlib import Path
 from .shared_folder import SharedFolder
 
 # Signals that end a run in good order.
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 # Exit code of a run without progress, as of `timeout`.
 STALLED = 124
 # Exit code for wrong arguments, of argparse and Python.
@@ -25,6 +25,12 @@ FINAL = 'final'
 LAUNCH_NAME = 'SENET_MM_LAUNCH'
 LAUNCHER = 'SENET_MM_LAUNCHER'
 PR_SET_PDEATHSIG = 1
+
+
+def taken_signals() -> list[signal.Signals]:
+    """Of these signals, those that a process is to take: nohup lets a lost terminal be ignored."""
+    is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [number for number in SIGNALS if not (is_ignored and number == signal.SIGHUP)]
 
 
 def end_with_parent(parent: int | None = None) -> None:

@@ -89,6 +89,21 @@ class Numbers:
         return os.getpid()
 
 
+@pytest.mark.parametrize('former', [signal.SIG_DFL, signal.SIG_IGN])
+def test_a_lost_terminal(former):
+    """It ends a run, unless nohup has started that."""
+    before = signal.signal(signal.SIGHUP, former)
+    try:
+        own = Watch()
+        with own.listening():
+            own.has_work = True
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert own.signum == (0 if former == signal.SIG_IGN else signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == former
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_workers_survive_signals_to_all_processes():
     """They end when their parent tells them, as torch does."""
     loader = build_data_loader(

@@ -1,8 +1,10 @@
 """Which errors are the user's, so that only their message is shown."""
 
 import pickle
+import socket
 
 import pytest
+from torch.distributed import DistNetworkError, TCPStore
 from torch.utils.data import DataLoader
 
 from senet_mm.datasets.bucket_cache import BucketError
@@ -16,6 +18,7 @@ from senet_mm.utils.errors import (
     UserError,
     answering,
     describe,
+    describe_lost_connection,
     is_answer,
     working,
 )
@@ -110,3 +113,12 @@ def test_names_of_a_strangers_file_stay_on_one_line(kind):
     assert str(error) == r'checkpoint: 1 unexpected (a b\x1b[2J\u202e\udc80 é)'
     assert describe(error) == str(error)
     assert len(str(kind('x' * 10**6))) < 20_000
+
+
+def test_a_port_that_is_taken_is_no_lost_connection():
+    with socket.create_server(('', 0)) as server, pytest.raises(DistNetworkError) as raised:
+        TCPStore('127.0.0.1', port := server.getsockname()[1], is_master=True)
+    line = f'MASTER_PORT={port}: the port is taken; allowed: another MASTER_PORT'
+    assert describe_lost_connection(raised.value) == line
+    assert describe_lost_connection(DistNetworkError('gone. This is')) is not None
+    assert describe_lost_connection(InputError('an answer')) is None

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
-from senet_mm.utils.agent import describe_failure, find_cause, is_final
+from senet_mm.utils.agent import EndedElsewhereError, describe_failure, find_cause, is_final
 from senet_mm.utils.machines import Group
 from senet_mm.utils.processes import note_answer
 
@@ -24,6 +24,7 @@ WRONG = [
     ('1', {'NNODES': '2', 'NODE_RANK': '0'}, 'NNODES=2 without MASTER_ADDR; allowed: .*'),
     ('1', {'NNODES': '2', 'MASTER_ADDR': 'here'}, 'NNODES=2 without NODE_RANK; allowed: .*'),
     ('1', {'NNODES': '2', 'NODE_RANK': '2'}, 'NODE_RANK=2, NNODES=2; allowed: 0 to 1'),
+    ('1', {'NODE_RANK': '1'}, 'NODE_RANK=1, NNODES=1; allowed: 0, or more than one machine'),
     ('1', {'PORT': 'any'}, "PORT='any'; allowed: whole numbers from 1"),
     ('1', {'PORT': '65536'}, 'PORT=65536; allowed: 1 to 65535'),
     ('1', {'MAX_RESTARTS': '-1'}, 'MAX_RESTARTS=-1; allowed: whole numbers from 0'),
@@ -60,6 +61,14 @@ def test_a_port_in_use():
         port = server.getsockname()[1]
         with pytest.raises(OSError, match=f'PORT={port}: the port is taken; allowed'):
             join(0, '127.0.0.1', port).__enter__()
+
+
+def test_an_address_of_another_machine(free_port, capfd):
+    """Given to machine 0, which would wait for itself there."""
+    refused = pytest.raises(OSError, match='machine 0 does not reach itself there; allowed: an ad')
+    with refused:
+        join(0, '192.0.2.1', free_port).__enter__()  # which RFC 5737 gives to nobody
+    assert capfd.readouterr().err == ''
 
 
 def test_nobody_at_the_address(free_port):
@@ -109,6 +118,11 @@ def failures(tmp_path, monkeypatch):
     return make
 
 
+def test_what_ends_another_machine():
+    assert str(EndedElsewhereError(1, 143)) == 'machine 1 was ended by SIGTERM'
+    assert str(EndedElsewhereError(1, 1)) == 'machine 1 has ended with code 1, and says why'
+
+
 CASES = [
     # exit codes, the rank because of which the others failed, whether it is final
     ((1, -signal.SIGKILL), 1, False),
@@ -134,8 +148,10 @@ def test_which_failure_counts(failures, codes, rank, final):
 LAUNCH = """
 import sys
 from pathlib import Path
+from senet_mm.cli import reported_errors
 from senet_mm.utils.launch import launch
-sys.exit(launch(Path(sys.argv[1]), sys.argv[2], []))
+with reported_errors():
+    sys.exit(launch(Path(sys.argv[1]), sys.argv[2], []))
 """
 # Rank 1 ends after SIGTERM as one that has saved, or not.
 SAVES = """
@@ -165,7 +181,8 @@ def launched(tmp_path):
         path = tmp_path / 'script.py'
         path.write_text(script)
         command = [sys.executable, '-c', LAUNCH, path, processes]
-        env = {**os.environ, 'PYTHONPATH': str(ROOT), **env}
+        quiet = dict(TORCH_CPP_LOG_LEVEL='ERROR')  # as of tools/dist.py
+        env = {**os.environ, 'PYTHONPATH': str(ROOT), **quiet, **env}
         pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         started.append(subprocess.Popen(command, env=env, text=True, **pipes))
         return started[-1]
@@ -202,3 +219,30 @@ def test_a_machine_that_ends_for_good_ends_the_others(launched, free_port, rank)
     errors = [launcher.communicate(timeout=60)[1] for launcher in launchers]
     assert [launcher.returncode for launcher in launchers] == [2, 2]
     assert errors[1 - rank] == f'error: machine {rank} has ended with code 2, and says why\n'
+
+
+@pytest.mark.slow
+def test_a_launcher_of_machine_0_that_is_killed(launched, free_port):
+    """The other machine, which has lost the store, says so in one line."""
+    env = dict(NNODES='2', MASTER_ADDR='127.0.0.1', PORT=str(free_port), SHUTDOWN_TIMEOUT='1')
+    launchers = [launched(SAVES.format(ends=True), '1', NODE_RANK=str(n), **env) for n in range(2)]
+    assert [launcher.stdout.readline() for launcher in launchers] == ['here\n'] * 2
+    launchers[0].kill()
+    _, errors = launchers[1].communicate(timeout=60)
+    assert launchers[1].returncode == 1
+    assert errors == (
+        f'error: machine 0 does not answer any more at MASTER_ADDR=127.0.0.1 PORT={free_port}: its '
+        'launcher was killed, or it cannot be reached\n'
+    )
+
+
+@pytest.mark.slow
+def test_a_launcher_leaves_no_folder(launched, tmp_path):
+    """One that is killed does; the next launcher removes it."""
+    launcher = launched(SAVES.format(ends=True), '1', TMPDIR=str(tmp_path))
+    assert launcher.stdout.readline() == 'here\n'
+    launcher.kill()
+    launcher.wait()
+    assert len(list(tmp_path.glob('senet_mm-*'))) == 1
+    assert launched(FAILS.format(rank=0), '1', TMPDIR=str(tmp_path)).wait() == 2
+    assert [path.name for path in tmp_path.iterdir()] == ['script.py']
