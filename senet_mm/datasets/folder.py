@@ -152,7 +152,7 @@ class FolderDataset(CustomDataset):
             others = [path for path, side in self.pictures.items() if side != 'train']
             check_whole(self.root, paths)
             if self.pool is None:  # else they were looked at when they were chosen
-                check_evaluated(self.root, images['val'])
+                check_evaluated(self.root, tuple(images['val']))
             self._say(describe_sides(self.root, paths, others))
         return paths
 

@@ -53,26 +53,23 @@ def check_whole(root: str, paths: Iterable[str]) -> None:
             )
 
 
-def check_evaluated(root: str, paths: Iterable[str]) -> None:
+@lru_cache(maxsize=4)
+def check_evaluated(root: str, paths: tuple[str, ...]) -> None:
     """Raise an InputError for pictures of an own ``val`` that cannot be read; all are looked at.
 
-    In a validation nothing takes their place, and the first one comes after epochs of work.
+    In a validation nothing takes their place, and the first one comes after epochs of work. The
+    data sets of a run ask for the same ones; after an error they are looked at again.
 
     Args:
         root: The folder.
         paths: Paths from it of the pictures to validate on.
     """
-    if damaged := find_all_damaged(root, tuple(paths)):
+    damaged = [reason for path in paths if (reason := find_damage(root, path))]
+    if damaged:
         raise InputError(
-            f'{root}: {len(damaged)} of the {len(list(paths))} pictures to validate on cannot be '
+            f'{root}: {len(damaged)} of the {len(paths)} pictures to validate on cannot be '
             f'read ({damaged[0]}); allowed: whole pictures in the folder of the validation'
         )
-
-
-@lru_cache(maxsize=4)
-def find_all_damaged(root: str, paths: tuple[str, ...]) -> list[str]:
-    """Which pictures cannot be read, and why; the data sets of a run ask for the same ones."""
-    return [reason for path in paths if (reason := find_damage(root, path))]
 
 
 def find_damage(root: str, path: str) -> str | None:

@@ -31,12 +31,7 @@ def printable(name: str | os.PathLike) -> str:
     name = os.fspath(name)
     if name.isprintable() and not name.startswith('"'):
         return name
-    return _quote(name)
-
-
-def _quote(text: str) -> str:
-    """A JSON string of printable ASCII; JSON itself leaves DEL as it is."""
-    return json.dumps(text).replace('\x7f', '\\u007f')
+    return json.dumps(name)
 
 
 def parse_name(text: str) -> str:
@@ -61,7 +56,7 @@ def to_json(value: object, indent: int | None = None) -> str:
 
 def escape_acting(text: str) -> str:
     """A text, of several lines perhaps, with JSON's escapes in place of what acts."""
-    return ACTING.sub(lambda found: _quote(found[0])[1:-1], text)
+    return ACTING.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def lines_of(path: str | os.PathLike) -> list[str]:

@@ -84,6 +84,9 @@ def test_a_damaged_picture_of_an_own_validation_is_an_error_at_the_start(tmp_pat
     )
     with pytest.raises(ValueError, match=message):
         build(tmp_path)
+    for name in ('a/broken.jpg', 'b/broken.png'):  # mended, as in a notebook
+        (tmp_path / 'val' / name).write_bytes(GOOD['jpeg'])
+    build(tmp_path)
 
 
 def test_a_folder_for_training_alone_is_split(tmp_path):

@@ -145,6 +145,17 @@ def test_existing_file_is_left_alone(trained, tmp_path, run_publish):
     assert not file.exists()
 
 
+@pytest.mark.parametrize('recipe', ['../../up', '/abs/olute', 'a/b'])
+def test_a_recipe_that_names_another_folder(trained, tmp_path, run_publish, recipe):
+    """A stranger's checkpoint does not choose where a file is written."""
+    checkpoint = torch.load(trained[0], weights_only=False)
+    checkpoint['meta']['recipe'] = recipe
+    torch.save(checkpoint, tmp_path / 'net.pth')
+    with pytest.raises(ValueError, match=f'recipe={recipe!r}, which names no file; allowed: --na'):
+        run_publish(tmp_path / 'net.pth', tmp_path / 'out' / 'deep')
+    assert run_publish(tmp_path / 'net.pth', tmp_path / 'out', '--name', NAME).is_file()
+
+
 @pytest.mark.parametrize('date', ['2026-01-02', '20261302', 'today', '262'])
 def test_date(trained, tmp_path, run_publish, date):
     with pytest.raises(ValueError, match=f'--date {date}: allowed: YYYYMMDD'):

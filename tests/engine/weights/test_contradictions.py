@@ -10,7 +10,7 @@ from senet_mm import Classifier
 from senet_mm.apis import get_config, get_model
 from senet_mm.converters import convert_back
 from senet_mm.engine import Runner
-from senet_mm.engine.weights.origin import load_origin
+from senet_mm.engine.weights.origin import load_origin, read_origin
 from senet_mm.engine.weights.record import record_of, to_meta
 
 from ...conftest import load_tool
@@ -70,6 +70,14 @@ CASES = {
     ),
     'three means for one channel': (
         lambda whole: with_images(whole, mean=[1, 2, 3], std=[1, 2, 3], input_size=[3, 8, 8]),
+        r'contradicts itself: its mean has 3 numbers, its network takes images of 1 channel\(s\)',
+    ),
+    'three means for one channel of the config': (
+        lambda whole: {
+            'meta': with_images(
+                whole, mean=[1, 2, 3], std=[1, 2, 3], input_size=[3, 8, 8]
+            )['meta']
+        },
         r'contradicts itself: its mean has 3 numbers, its network takes images of 1 channel\(s\)',
     ),
     'three means for one channel, no config': (
@@ -140,3 +148,11 @@ def test_every_tool(case, whole, tmp_path, monkeypatch):
             way()
             raise AssertionError(f'{name} takes it')
         assert str(caught.value).startswith(f'checkpoint {file}'), name
+
+
+def test_a_config_by_its_name_may_be_another_one_today():
+    """As an older version converted: the file has the images of its own time."""
+    described = dict(mean=[1, 2, 3], std=[1, 2, 3], channel_order='RGB', bits=16)
+    origin = read_origin(dict(meta=dict(config=NAME, preprocessing=described)), 'old.pth')
+    assert origin.preprocessing == described
+    assert origin.config['model']['backbone']['in_channels'] == 1
