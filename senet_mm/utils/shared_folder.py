@@ -39,6 +39,7 @@ class SharedFolder:
     def close(self) -> None:
         """This process needs the folder no more."""
         if self._lock is not None:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)  # forked processes have the lock, too
             os.close(self._lock)
             self._lock = None
             remove_unused(self.path)

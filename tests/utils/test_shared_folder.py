@@ -37,6 +37,19 @@ def test_the_last_one_removes_it(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_forked_processes_do_not_keep_it(tmp_path):
+    """As those that load data, which may end later."""
+    folder = SharedFolder('a')
+    pid = os.fork()
+    if not pid:
+        signal.pause()
+    folder.close()
+    left = list(tmp_path.iterdir())
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    assert left == []
+
+
 def test_a_killed_process_s_is_removed_by_the_next():
     def die():
         (SharedFolder('a').path / 'file').touch()
