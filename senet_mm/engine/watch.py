@@ -11,12 +11,10 @@ from types import FrameType
 import torch
 import torch.distributed as dist
 
-from senet_mm.utils.processes import taken_signals
+from senet_mm.utils.processes import SAME, taken_signals
 
 # Beyond all numbers of signals.
 WRITING_FAILED = 1000
-# Seconds in which a signal that comes again is the same one.
-SAME = 1.0
 
 
 class Interrupted(SystemExit):

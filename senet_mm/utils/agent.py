@@ -8,13 +8,14 @@ import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
 from subprocess import Popen
+from types import FrameType
 
 from torch.distributed import DistError, TCPStore  # type: ignore[attr-defined]  # not listed
 from torch.distributed.elastic.agent.server.api import RunResult, WorkerGroup
 from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
-from .processes import FINAL, SIGNALS, STALLED, USAGE
+from .processes import FINAL, SAME, SIGNALS, STALLED, USAGE, taken_signals
 
 # Exit codes of processes that a signal has ended in good order.
 SIGNALLED = {128 + number for number in SIGNALS}
@@ -87,12 +88,31 @@ class Agent(LocalElasticAgent):
         for _, process in self._processes():
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGCONT)  # a stopped one gets no other signal
-        super()._shutdown(*args, **kwargs)  # type: ignore[arg-type]
+        # Only after a signal has its number.
+        with self._second_signal_kills() if args else contextlib.nullcontext():
+            super()._shutdown(*args, **kwargs)  # type: ignore[arg-type]
         self.killed = tuple(
             f'rank {rank} (process {process.pid} on {socket.gethostname()})'
             for rank, process in self._processes()
             if process.returncode == -signal.SIGKILL
         )
+
+    @contextlib.contextmanager
+    def _second_signal_kills(self) -> Iterator[None]:
+        """Another signal kills the processes; torchrun would send SIGTERM, and wait anew."""
+        begun = time.monotonic()
+
+        def kill(signum: int, frame: FrameType | None) -> None:
+            if time.monotonic() - begun > SAME:
+                for _, process in self._processes():
+                    process.kill()
+
+        former = {number: signal.signal(number, kill) for number in taken_signals()}
+        try:
+            yield
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
 
     def _processes(self) -> Iterator[tuple[int, Popen]]:
         """The processes of this machine by rank."""

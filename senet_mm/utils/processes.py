@@ -14,6 +14,9 @@ from .shared_folder import SharedFolder
 
 # Signals that end a run in good order.
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+# Seconds in which a signal that comes again is the same one: schedulers signal all processes, which
+# pass it on, and a terminal that is lost is told by the kernel and by the shell.
+SAME = 1.0
 # Exit code of a run without progress, as of `timeout`.
 STALLED = 124
 # Exit code for wrong arguments, of argparse and Python.

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -161,7 +162,7 @@ end_with_launcher()
 ends = os.environ['RANK'] == '0' or {ends}
 signal.signal(signal.SIGTERM, lambda *_: os._exit(143) if ends else None)
 time.sleep(3)  # before it has noted the processes, the launcher has none to send signals to
-print('here', flush=True)
+os.write(1, b'here\\n')
 while True:
     time.sleep(1)
 """
@@ -207,6 +208,37 @@ def test_processes_that_are_stopped_when_a_signal_comes(launched, ends, code):
     assert launcher.returncode == code
     assert ('rank 1' in errors) == (not ends)
     assert 'rank 0' not in errors
+
+
+SLOW = """
+import os, signal, time
+from senet_mm.utils.processes import end_with_launcher
+end_with_launcher()
+got = []
+signal.signal(signal.SIGINT, lambda *_: got.append('SIGINT'))
+signal.signal(signal.SIGTERM, lambda *_: got.append('SIGTERM'))
+time.sleep(3)
+os.write(1, b'here\\n')
+while not got:
+    time.sleep(0.1)
+time.sleep({seconds})  # it saves
+print(*got, flush=True)
+os._exit(130)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(('pause', 'seconds', 'code'), [(0.2, 3, 130), (1.5, 600, 137)])
+def test_a_second_signal(launched, pause, seconds, code):
+    """At once it is the same one; later it kills what still saves."""
+    launcher = launched(SLOW.format(seconds=seconds), '1', SHUTDOWN_TIMEOUT='300')
+    assert launcher.stdout.readline() == 'here\n'
+    launcher.send_signal(signal.SIGINT)
+    time.sleep(pause)
+    launcher.send_signal(signal.SIGINT)
+    printed, errors = launcher.communicate(timeout=60)
+    assert launcher.returncode == code, errors
+    assert printed == ('SIGINT\n' if code == 130 else '')
 
 
 @pytest.mark.slow
