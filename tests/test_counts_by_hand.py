@@ -49,15 +49,15 @@ WIDTHS = (256, 512, 1024, 2048)
 def test_pre_activation():
     """The shortcuts of the post-activation network have norms, of 256 to 2048 channels."""
     plain = RESNET[50] - 2 * sum(WIDTHS)
-    assert count('preresnet50') == plain
-    assert count('sepreresnet50') == plain + se_of(50, WIDTHS)
+    assert count('preresnet50-tensorpack') == plain
+    assert count('sepreresnet50-tensorpack') == plain + se_of(50, WIDTHS)
 
 
 def test_scse_without_biases():
     added = sum(
         n * (se(width, bias=False) + width) for n, width in zip(BLOCKS[50], WIDTHS, strict=True)
     )
-    assert count('scseresnet50-r16') == RESNET[50] + added
+    assert count('scseresnet50-titu1994') == RESNET[50] + added
 
 
 @pytest.mark.parametrize('depth', [18, 34])
@@ -65,7 +65,7 @@ def test_bruinxiongs_basic_blocks(depth):
     """A projection of 64 to 64 channels with its norm more than in torchvision's network."""
     projection = 64 * 64 + 2 * 64
     added = projection + se_of(depth, (64, 128, 256, 512))
-    assert count(f'seresnext{depth}') == RESNET[depth] + added
+    assert count(f'seresnext{depth}-bruinxiong') == RESNET[depth] + added
 
 
 @pytest.mark.parametrize('depth', [200, 269])
@@ -79,7 +79,7 @@ def test_bruinxiongs_bottlenecks(depth):
             total += channels * width + 2 * width if i == 0 else 0
             channels = width
     head = 1000 * 2048 + 1000
-    assert count(f'seresnext{depth}-32x4d') == total + se_of(depth, WIDTHS) + head
+    assert count(f'seresnext{depth}-32x4d-bruinxiong') == total + se_of(depth, WIDTHS) + head
 
 
 def test_taki0112s_resnext():
@@ -133,16 +133,16 @@ def test_densenets_with_se_after_blocks_and_transitions(depth):
     assert total == TORCHVISION.get(depth, total)
     assert count(f'densenet{depth}') == total
     added = sum(se(width, bias=False) for width in widths)
-    assert count(f'sedensenet{depth}-stage') == total + added
+    assert count(f'sedensenet{depth}-titu1994') == total + added
 
 
 def test_densenets_for_cifar_with_se():
     widths = widths_of(12, (16, 16, 16), 24)
     added = sum(se(width, bias=False) for width in widths)
-    assert count('sedensenet-bc100-k12-stage') == count('densenet-bc100-k12') + added
+    assert count('sedensenet-bc100-k12-titu1994') == count('densenet-bc100-k12') + added
     # 24 channels in the stem, which every layer, transition and norm sees, in the place of 16.
     layers = 8 * 36 * (2 + 12 * 9)
     transitions = sum(2 * 8 + (16 + width + 8) ** 2 - (16 + width) ** 2 for width in (144, 288))
     stem = 8 * (3 * 9 + 2 + 10) + layers + transitions
     added = sum(se(width, bias=False) for width in widths_of(12, (12, 12, 12), 24, 1))
-    assert count('sedensenet40-k12-stage') == count('densenet40-k12') + stem + added
+    assert count('sedensenet40-k12-titu1994') == count('densenet40-k12') + stem + added

@@ -7,6 +7,7 @@ model = dict(
         type='ResNeXt',
         depth=29,
         block=dict(constant_width=True, expansion=1, downsample='avg_pool_pad'),
+        norm_cfg=dict(type='BN', eps=1e-3),
     ),
     neck=dict(type='GlobalAveragePooling'),
     head=dict(type='LinearClsHead', num_classes=10, in_channels=256, topk=(1, 5)),

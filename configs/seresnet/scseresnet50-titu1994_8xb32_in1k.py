@@ -1,4 +1,4 @@
-# tools/dist_train.sh configs/seresnet/scseresnet50-r16_8xb32_in1k.py 8
+# tools/dist_train.sh configs/seresnet/scseresnet50-titu1994_8xb32_in1k.py 8
 # Hardware: 8 GPUs of 12 GB or more
 # Expected: no score was published
 _base_ = [

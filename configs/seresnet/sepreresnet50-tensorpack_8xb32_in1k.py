@@ -1,9 +1,9 @@
-# tools/dist_train.sh configs/seresnet/sepreresnet50_8xb32_in1k.py 8
+# tools/dist_train.sh configs/seresnet/sepreresnet50-tensorpack_8xb32_in1k.py 8
 # Hardware: 8 GPUs of 12 GB or more
 # Expected: no score was published
 _base_ = [
     '../_base_/models/preresnet50.py',
-    '../_base_/datasets/imagenet_bs32.py',
+    '../_base_/datasets/imagenet_bs32_tensorpack.py',
     '../_base_/schedules/imagenet_bs256_105e.py',
     '../_base_/default_runtime.py',
 ]

@@ -1,4 +1,4 @@
-# tools/dist_train.sh configs/densenet/sedensenet121-stage_8xb128-100e_in1k.py 8
+# tools/dist_train.sh configs/densenet/sedensenet121-titu1994_8xb128-100e_in1k.py 8
 # Hardware: 8 GPUs of 40 GB or more
 # Expected: no score was published
 _base_ = [

@@ -1,9 +1,9 @@
-# tools/dist_train.sh configs/seresnet/seresnext18_8xb32_in1k.py 8
+# tools/dist_train.sh configs/seresnet/seresnext18-bruinxiong_8xb32_in1k.py 8
 # Hardware: 8 GPUs of 12 GB or more
 # Expected: no score was published
 _base_ = [
-    '../_base_/models/resnext18.py',
-    '../_base_/datasets/imagenet_bs32.py',
+    '../_base_/models/resnext18_bruinxiong.py',
+    '../_base_/datasets/imagenet_bs32_bruinxiong.py',
     '../_base_/schedules/imagenet_bs256_125e.py',
     '../_base_/default_runtime.py',
 ]
