@@ -49,7 +49,8 @@ class Target:
         if not issubclass(kind, tuple(b for form in FORMATS for b in form.backbones)):
             raise ValueError(
                 f'config {self.config} has the backbone {kind.__name__}; '
-                'allowed: ResNet, ResNeXt, BNInception and their forms with SE'
+                'allowed: ResNet, ResNeXt, BNInception and their forms with SE; '
+                'any backbone for weights of Caffe with --prototxt'
             )
 
     @cached_property

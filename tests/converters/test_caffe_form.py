@@ -206,6 +206,13 @@ def test_blobs_of_another_network(small, tmp_path):
         by_form(tmp_path, SMALL)
 
 
+@pytest.mark.parametrize('config', [SMALL, RELEASED])
+def test_names_that_nobody_knows(config, small, tmp_path):
+    """The line says what to do."""
+    with pytest.raises(ValueError, match='--prototxt'):
+        convert('caffe', small / 'net.caffemodel', tmp_path / 'o.pth', config)
+
+
 def test_without_se(tmp_path, capsys):
     """A plain network, whose modules are none."""
     write(plain_small_cnn(with_se=False), 32, 'score', tmp_path)
