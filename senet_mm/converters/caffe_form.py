@@ -16,7 +16,8 @@ from senet_mm.utils.errors import InputError
 
 from .caffe import FIELDS, LayerMap, fill, read_blobs
 from .caffe_graph import read_graph
-from .formats import CAFFE, Format
+from .format import Format
+from .formats import CAFFE
 from .network_graph import Graph, match_graphs
 from .prototxt import Fields, list_layers, read_prototxt
 from .recognition import find_by_marks

@@ -25,7 +25,8 @@ from senet_mm.version import __version__
 
 from .caffe import reorder_classes
 from .caffe_form import read_by_form
-from .formats import CAFFE, Format
+from .format import Format
+from .formats import CAFFE
 from .images import find_hub_classes, find_license, find_preprocessing
 from .recognition import files_of, find_by_marks, find_kinds, fitting, list_kinds, recognise
 from .target import Target
