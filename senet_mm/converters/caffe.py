@@ -16,7 +16,7 @@ from .caffemodel import CaffeLayer, CaffeModel, read_caffemodel
 from .state_dicts import COUNTER
 
 if TYPE_CHECKING:
-    from .formats import Format
+    from .format import Format
     from .target import Target
 
 # What the blobs of a layer are in our state dict. Those of a BatchNorm are stored times its last

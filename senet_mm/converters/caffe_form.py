@@ -13,10 +13,12 @@ from torch import Tensor
 
 from senet_mm.engine.weights.preprocessing import count_channels, describe_preprocessing
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.options import shorten
 
 from .caffe import FIELDS, LayerMap, fill, read_blobs
 from .caffe_graph import read_graph
-from .formats import CAFFE, Format
+from .format import Format
+from .formats import CAFFE
 from .network_graph import Graph, match_graphs
 from .prototxt import Fields, list_layers, read_prototxt
 from .recognition import find_by_marks
@@ -70,7 +72,7 @@ def read_by_form(src: str | os.PathLike, target: 'Target', prototxt: str | os.Pa
         images={},
         find_images=partial(_find_images, net, target),
     )
-    return ByForm(state, form, list(_describe_modules(theirs, ours, pairs)))
+    return ByForm(state, form, [*_describe_modules(theirs, ours, pairs), *_note_mean_file(net)])
 
 
 def _read_ours(theirs: Graph, target: 'Target') -> Graph:
@@ -121,12 +123,7 @@ def _find_images(net: Message, target: 'Target', src: Path, digest: str) -> dict
     Caffe reads colours in the order BGR. The released networks subtract 104, 117, 123.
     """
     images = describe_preprocessing(target.cfg)
-    transforms = [
-        transform
-        for layer in list_layers(net)
-        for transform in layer.message.messages('transform_param')
-    ]
-    transform = Fields(transforms[-1] if transforms else Message())
+    transform = Fields(_transform_of(net))
     mean, scale = transform.numbers('mean_value'), transform.number('scale', 1)
     if count_channels(target.cfg) == len(CAFFE.images['mean']):
         own = dict(mean=mean or CAFFE.images['mean'], std=[1 / scale] * 3, channel_order='BGR')
@@ -135,3 +132,16 @@ def _find_images(net: Message, target: 'Target', src: Path, digest: str) -> dict
         channels = count_channels(target.cfg)
         return images | dict(mean=mean or [0] * channels, std=[1 / scale] * channels)
     return images
+
+
+def _transform_of(net: Message) -> Message:
+    """What the layer that reads files does to images at test time; empty without one."""
+    found = (layer.message.messages('transform_param') for layer in list_layers(net))
+    return next((transforms[0] for transforms in found if transforms), Message())
+
+
+def _note_mean_file(net: Message) -> list[str]:
+    """A line for a mean that stands in another file."""
+    if name := _transform_of(net).text('mean_file'):
+        return [f'mean_file {shorten(name)} of the prototxt is not read: --preprocessing mean=...']
+    return []

@@ -126,6 +126,9 @@ def _scale(graph: GraphBuilder, layer: Layer, fields: Fields, inputs: list[int])
 def _axpy(graph: GraphBuilder, layer: Layer, fields: Fields, inputs: list[int]) -> int:
     """The sum of a map times a gate and another map."""
     gate, scaled, other = inputs
+    shape = graph.shape(scaled)
+    if graph.shape(gate) != (shape[0], 1, 1) or graph.shape(other) != shape:
+        raise InputError(f'its bottoms are {", ".join(str(graph.shape(i)) for i in inputs)}')
     product = graph.keep(layer, 'multiply', [scaled, gate])
     return graph.keep(layer, 'add', [product, other])
 

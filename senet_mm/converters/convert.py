@@ -25,9 +25,10 @@ from senet_mm.version import __version__
 
 from .caffe import reorder_classes
 from .caffe_form import read_by_form
-from .formats import Format
+from .format import Format
+from .formats import CAFFE
 from .images import find_hub_classes, find_license, find_preprocessing
-from .recognition import files_of, find_kinds, fitting, list_kinds, recognise
+from .recognition import files_of, find_by_marks, find_kinds, fitting, list_kinds, recognise
 from .target import Target
 from .tensor_files import tensors_in
 
@@ -272,6 +273,8 @@ def _read_theirs(
         message = f'{src}: {error}'
         if kind not in find_kinds(str(src), theirs):
             message = with_conversion(message, str(src), theirs)
+        if kind == CAFFE.kind and find_by_marks(kind, theirs) is None:
+            message += '; allowed: names of a known network, or --prototxt FILE, its definition'
         raise ValueError(message) from error
     return state, Conversion(form, initialised)
 

@@ -1,16 +1,11 @@
-"""The networks of other projects, a row each: files, names, geometry, classes and images."""
-
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple
-
-from torch import Tensor, nn
+"""The networks of other projects, a row each."""
 
 from senet_mm.models.backbones import BNInception, ResNet
 
 from .caffe import from_caffe, read_blobs, sorted_to_caffe, to_caffe
-from .caffe_names import RELEASED, SHICAI_NAMES, CaffeNames
+from .caffe_names import SHICAI_NAMES
 from .caffemodel import write_caffemodel
+from .format import Files, Format
 from .images import (
     IMAGENET,
     find_classes,
@@ -31,50 +26,8 @@ __all__ = [
     'TIMM',
     'TIMM_LEGACY',
     'TORCHVISION',
-    'Files',
-    'Format',
-    'Geometry',
     'their_name',
 ]
-
-# PyTorch's, Caffe's and TensorFlow's ResNets have it.
-DEFAULT_EPS = 1e-5
-
-
-class Geometry(NamedTuple):
-    """What tensor names and shapes do not reveal: pooling, stride placement, eps of the norms.
-
-    Attributes:
-        pool: Pooling of the stem, see ``ResNet``.
-        style: ``style`` of the bottlenecks; None where there are none, or where either will do.
-        eps: What the norms add to the variance; None without batch norms, or where theirs differ.
-    """
-
-    pool: str | None
-    style: str | None
-    eps: float | None
-
-
-class Files(NamedTuple):
-    """A kind of files.
-
-    Attributes:
-        suffixes: File names that are written.
-        read: Path -> weights by name.
-        to_ours: Weights by name, format, target -> our state dict, and the names of those of our
-            tensors that were initialised.
-        to_theirs: Our state dict, format, target -> what ``write`` takes.
-        write: Writes it to a path, completely or not at all.
-        find_classes: Path -> names of the classes, None where the file has none.
-    """
-
-    suffixes: tuple[str, ...]
-    read: Callable
-    to_ours: Callable
-    to_theirs: Callable
-    write: Callable
-    find_classes: Callable[[Path], tuple[str, ...] | None]
-
 
 TENSORS = Files(
     suffixes=('.pth', '.safetensors'),
@@ -92,58 +45,6 @@ CAFFEMODEL = Files(
     write=write_caffemodel,
     find_classes=lambda path: None,
 )
-
-
-class Format(NamedTuple):
-    """A project's networks.
-
-    Attributes:
-        kind: Name on the command line. A kind may have several formats.
-        title: Who they are, for messages.
-        pool: Pooling of the stem.
-        style: ``style`` of bottlenecks, None for either.
-        grouped_style: ``style`` of bottlenecks with groups, None for either.
-        eps: What their norms add to the variance.
-        small: Whether they have networks for small images as well, without a pooling in the stem.
-        images: How images are prepared where neither the file nor what lies beside it says more:
-            fields of :mod:`senet_mm.engine.weights.preprocessing`.
-        marks: Patterns -> whether a file has a tensor with such a name. A file with other marks is
-            of another format.
-        names: Our names -> theirs, as patterns and replacements, each applied in turn to every
-            name. The empty name says that they have no such tensor. Unused for Caffe.
-        matrices: Names, theirs, of weights (out, in) that are 1x1 kernels in ours, as a pattern.
-        layers: Names of the layers of a Caffe network.
-        files: Their files.
-        scopes: Default scopes of the configs in their files.
-        backbones: Those of our backbones that they have.
-        basic_blocks: Whether their blocks of two convolutions are ours.
-        class_order: Returns the index in theirs of every class of ImageNet in sorted order,
-            (1000,); None where theirs are sorted.
-        images_of: First part of our config's name -> what differs from ``images``.
-        find_images: Path, SHA-256 -> what the file, or what lies beside it, says of its images.
-        find_style: Path -> ``style`` of all bottlenecks where the file says it.
-    """
-
-    kind: str
-    title: str
-    pool: str
-    style: str | None
-    grouped_style: str | None
-    images: dict[str, Any]
-    marks: dict[str, bool]
-    names: dict[str, str] = {}
-    matrices: str | None = None
-    layers: CaffeNames = RELEASED
-    files: Files = TENSORS
-    eps: float = DEFAULT_EPS
-    small: bool = False
-    scopes: tuple[str, ...] = ()
-    backbones: tuple[type[nn.Module], ...] = (ResNet,)
-    basic_blocks: bool = True
-    class_order: Callable[[], Tensor] | None = None
-    images_of: dict[str, dict[str, Any]] = {}
-    find_images: Callable[[Path, str], dict[str, Any]] = lambda path, digest: {}
-    find_style: Callable[[Path], str | None] = lambda path: None
 
 
 CAFFE = Format(
@@ -173,6 +74,7 @@ SHICAI = CAFFE._replace(
 TIMM_LEGACY = Format(
     kind='timm',
     title="timm's legacy networks",
+    files=TENSORS,
     marks={r'^layer0\.|\.se_module\.|^last_linear\.': True},
     names={
         r'^backbone\.stem\.0\.(conv|bn)\.': r'layer0.\g<1>1.',
@@ -193,6 +95,7 @@ TIMM_LEGACY = Format(
 TIMM = Format(
     kind='timm',
     title="today's timm",
+    files=TENSORS,
     marks={r'^layer1\.': True, r'^fc\.': True, r'\.se\.fc\.': False},
     names={
         r'^backbone\.stem\.0\.conv\.': 'conv1.0.',
@@ -213,6 +116,7 @@ TIMM = Format(
 MMPRETRAIN = Format(
     kind='mmpretrain',
     title='mmpretrain',
+    files=TENSORS,
     marks={r'\.se_layer\.conv[12]\.': True},
     scopes=('mmpretrain', 'mmcls'),
     names={r'\.se\.fc([12])\.': r'.se_layer.conv\1.conv.'},
@@ -228,6 +132,7 @@ MMPRETRAIN = Format(
 TORCHVISION = Format(
     kind='torchvision',
     title='torchvision',
+    files=TENSORS,
     marks={r'^layer1\.': True, r'^fc\.': True, r'\.se\.': False},
     names={r'^.*\.se\..*$': '', r'^(backbone|head)\.': ''},
     pool='pad1',
@@ -243,6 +148,7 @@ CIFAR_IMAGES = dict(
 MOSKOMULE = Format(
     kind='moskomule',
     title="moskomule's senet.pytorch",
+    files=TENSORS,
     marks={r'\.se\.fc\.[02]\.': True},
     names={
         r'\.se\.fc1\.': '.se.fc.0.',

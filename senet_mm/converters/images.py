@@ -15,7 +15,7 @@ from senet_mm.engine.weights.stem import adapt_preprocessing
 from .hub_config import describe_images, find_hub_config
 
 if TYPE_CHECKING:
-    from .formats import Format
+    from .format import Format
 
 # timm's, torchvision's and mmpretrain's.
 IMAGENET = dict(

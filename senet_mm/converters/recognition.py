@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from senet_mm.registry import FUNCTIONS
 
-from .formats import FORMATS, Files, Format
+from .format import Files, Format
+from .formats import FORMATS
 
 if TYPE_CHECKING:
     from .target import Target

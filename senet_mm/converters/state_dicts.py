@@ -9,7 +9,7 @@ from torch import Tensor
 from senet_mm.engine.weights.checkpoint import describe_misfit
 
 if TYPE_CHECKING:
-    from .formats import Format
+    from .format import Format
     from .target import Target
 
 # Counters of batches, which averaging with a momentum does not need: a file may lack them.

@@ -18,7 +18,8 @@ from senet_mm.engine.weights.stem import adapt_kernels, describe_adapted
 from senet_mm.models.backbones import BNInception, Bottleneck, ResNet
 from senet_mm.models.in_channels import find_stem
 
-from .formats import DEFAULT_EPS, FORMATS, Format, Geometry
+from .format import DEFAULT_EPS, Format, Geometry
+from .formats import FORMATS
 
 if TYPE_CHECKING:
     from senet_mm.models import ImageClassifier
@@ -49,7 +50,8 @@ class Target:
         if not issubclass(kind, tuple(b for form in FORMATS for b in form.backbones)):
             raise ValueError(
                 f'config {self.config} has the backbone {kind.__name__}; '
-                'allowed: ResNet, ResNeXt, BNInception and their forms with SE'
+                'allowed: ResNet, ResNeXt, BNInception and their forms with SE; '
+                'any backbone for weights of Caffe with --prototxt'
             )
 
     @cached_property

@@ -96,14 +96,15 @@ def test_logits(case, tmp_path, capsys):
     assert lines[-1].endswith(last)
 
 
-def test_images_are_those_of_the_prototxt(tmp_path):
+def test_images_are_those_of_the_prototxt(tmp_path, capsys):
     """Caffe's colours are BGR; mean and scale stand in the prototxt, or are those of Caffe."""
     write(plain_small_cnn(), 32, 'score', tmp_path)
     found = by_form(tmp_path, SMALL).origin.preprocessing
     assert (found['mean'], found['std']) == ([104, 117, 123], [1, 1, 1])
     assert (found['channel_order'], found['input_size']) == ('BGR', [3, 32, 32])
 
-    transform = 'transform_param { mean_value: [103.94,116.78,123.68] scale: 0.017 crop_size: 32 }'
+    transform = 'transform_param { mean_value: [103.94,116.78,123.68] scale: 0.017 crop_size: 32 '
+    transform += 'mean_file: "m.binaryproto" }'
     layer = f'layer {{ name: "d" type: "Data" top: "data" top: "label" {transform} }}\n'
     loss = 'layer { name: "l" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "l" }\n'
     other = layer.replace('{', '{ include { phase: TRAIN }', 1).replace('103.94', '1')
@@ -113,6 +114,7 @@ def test_images_are_those_of_the_prototxt(tmp_path):
     found = by_form(tmp_path, SMALL).origin.preprocessing
     assert found['mean'] == [103.94, 116.78, 123.68]
     assert found['std'] == pytest.approx([1 / 0.017] * 3)
+    assert 'mean_file m.binaryproto of the prototxt is not read' in capsys.readouterr().out
     assert found['channel_order'] == 'BGR'
 
 
@@ -170,6 +172,11 @@ EDITS = {
     'no stride': ('stride: 1', 'stride: 0', 'stride: 0; allowed: whole numbers from 1'),
     'a huge kernel': ('kernel_size: 3', 'kernel_size: 2000000000', 'its output would be'),
     'a huge number': ('num_output: 64', f'num_output: {"9" * 10**5}', r'num_output: 99.*\.\.\. '),
+    'a gate of a map': (
+        'bottom: "se1_1/ip2"\ntop: "se1_1/s',
+        'bottom: "first"\ntop: "se1_1/s',
+        'scales s',
+    ),
     'two results': ('bottom: "last"', 'bottom: "part3_2"', r'has 2 results \(last, score\)'),
     'grey images': ('dim: 3', 'dim: 1', 'for images of 1 channels, the network for 3'),
     'layers of 2014': ('layer {', 'layers {', "it has 'layers' of 2014"),
@@ -204,6 +211,13 @@ def test_blobs_of_another_network(small, tmp_path):
     (tmp_path / 'net.prototxt').symlink_to(small / 'net.prototxt')
     with pytest.raises(ValueError, match=r'of another shape \(se1_1/ip1\[0\] '):
         by_form(tmp_path, SMALL)
+
+
+@pytest.mark.parametrize('config', [SMALL, RELEASED])
+def test_names_that_nobody_knows(config, small, tmp_path):
+    """The line says what to do."""
+    with pytest.raises(ValueError, match='--prototxt'):
+        convert('caffe', small / 'net.caffemodel', tmp_path / 'o.pth', config)
 
 
 def test_without_se(tmp_path, capsys):
