@@ -144,7 +144,19 @@ def family_page(folder: str, rows: list['Result']) -> str:
             parts.append(
                 '\n' + results_to_markdown(results, root='../../', measured=False, config=True)
             )
-    return ''.join(parts)
+    return ''.join([*parts, *pictures(folder)])
+
+
+def pictures(folder: str) -> list[str]:
+    """The pictures of docs/networks that are of configs in a folder."""
+    from senet_mm.config.names import find_config
+
+    names = [path.stem for path in sorted((ROOT / 'docs/networks').glob('*.svg'))]
+    return [
+        f'\n![Structure of {name}](../../docs/networks/{name}.svg)\n'
+        for name in names
+        if Path(find_config(name)).parent.name == folder
+    ]
 
 
 def metafile(folder: str, results: list['Result']) -> str:

@@ -23,7 +23,7 @@ ROWS = [
 SYSTEMS = (
     'mmclassification', 'mmpretrain', 'timm', 'torchvision', 'hujie-frank', 'shicai', 'tensorpack',
     'mcnSENets', 'bruinxiong', 'nutszebra', 'titu1994', 'SENet_Keras', 'taki0112', 'moskomule',
-    'farmingyard',
+    'farmingyard', 'weslynn',
 )  # fmt: skip
 # One step on two random images of 64 pixels.
 SMALL = (

@@ -85,14 +85,14 @@ def get_complexity(model: nn.Module, shape: tuple[int, int, int]) -> Complexity:
         macs = count_macs(model, shape)
         flops_openmmlab = count_flops_openmmlab(model, shape)
     stages = [
-        StageComplexity(name, count_params(part), _macs_of(name, part, macs))
+        StageComplexity(name, count_params(part), macs_of(name, part, macs))
         for name, part in _parts(model)
         if count_params(part)
     ]
     return Complexity(shape, count_params(model), macs[''], flops_openmmlab, stages)
 
 
-def _macs_of(path: str, module: nn.Module, macs: dict[str, int]) -> int:
+def macs_of(path: str, module: nn.Module, macs: dict[str, int]) -> int:
     """Multiply-adds below a path.
 
     A container that is not called has the sum of its children. A layer that a forward hook calls at
@@ -100,7 +100,7 @@ def _macs_of(path: str, module: nn.Module, macs: dict[str, int]) -> int:
     """
     if path not in macs:
         return sum(
-            _macs_of(f'{path}.{name}', child, macs) for name, child in module.named_children()
+            macs_of(f'{path}.{name}', child, macs) for name, child in module.named_children()
         )
     hooked = [getattr(hook, 'layer', None) for hook in module._forward_hooks.values()]
     return macs[path] + sum(

@@ -12,6 +12,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 CONVOLUTION = torch.ops.aten.convolution.default
 BACKWARD = torch.ops.aten.convolution_backward.default
+MEAN = torch.ops.aten.mean.dim
 
 
 class MemoryMeter(TorchDispatchMode):
@@ -59,11 +60,13 @@ def total_bytes(tensors: Iterable[Tensor]) -> int:
 
 
 def workspace(func: torch._ops.OpOverload, args: tuple) -> int:
-    """Bytes that torch's allocator gives to a convolution on a CPU while it runs; else 0.
+    """Bytes that an operation takes on a CPU while it runs, besides its output.
 
-    With oneDNN it is a copy of the weights in another layout; without, as for single small images,
-    the patches of the images (im2col).
+    The mean of a map of 16 bits is taken from a copy in float32. A convolution of oneDNN copies its
+    weights to another layout; any other one, as for a small image, makes patches (im2col).
     """
+    if func is MEAN and args[0].element_size() == 2:
+        return 4 * args[0].numel()
     if func is CONVOLUTION:
         x, weight, geometry, bias_sizes = args[0], args[1], args[3:9], None
     elif func is BACKWARD:

@@ -79,7 +79,7 @@ def unchanged(model: nn.Module) -> Iterator[None]:
                 vars(module)[name].update(table)
 
 
-def run_on_meta(model: nn.Module, shape: tuple[int, int, int], training: bool = False) -> Any:
+def run_on_meta(model: nn.Module, shape: tuple[int, ...], training: bool = False) -> Any:
     """The output of a model for one image, on the meta device: shapes, no numbers.
 
     Weights, statistics and modes are left as they are.

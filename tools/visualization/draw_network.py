@@ -1,0 +1,57 @@
+#!/usr/bin/env python
+"""Draw the structure of the network of a config, as SVG or PNG.
+
+python tools/visualization/draw_network.py configs/seresnet/seresnet50_8xb32_in1k.py --out net.svg
+
+Stages with shapes, parameters and multiply-adds; below them one block of each kind, and the layer
+that recalibrates.
+"""
+
+import argparse
+from pathlib import Path
+
+from senet_mm.cli import LOOPS, load_config, make_parser, reported_errors
+
+
+def parse_args() -> argparse.Namespace:
+    parser = make_parser('Draw the structure of the network of a config')
+    parser.epilog = 'example: draw_network.py seresnet50_8xb32_in1k --out seresnet50.svg'
+    parser.add_argument(
+        '--out',
+        type=Path,
+        help='.svg or .png to write (default: network.svg in the work directory)',
+    )
+    parser.add_argument(
+        '--shape',
+        type=int,
+        nargs='+',
+        metavar='SIZE',
+        help='SIZE or HEIGHT WIDTH of the image (default: the size of the config)',
+    )
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    if args.out and (args.out.suffix not in ('.svg', '.png') or not args.out.parent.is_dir()):
+        raise ValueError(f'--out {args.out}: allowed: a .svg or .png in a folder that exists')
+    if args.shape and (len(args.shape) > 2 or min(args.shape) < 1):
+        given = ' '.join(map(str, args.shape))
+        raise ValueError(f'--shape {given}: allowed: SIZE or HEIGHT WIDTH')
+    cfg = load_config(args, unused=LOOPS)
+
+    from senet_mm.analysis.structure import draw_structure, get_structure, save_picture
+    from senet_mm.engine.classifier import build_classifier
+
+    channels, *size = cfg.input_shape
+    size = args.shape or size
+    structure = get_structure(build_classifier(cfg), (channels, size[0], size[-1]))
+    out = args.out or Path(cfg.work_dir, 'network.svg')
+    out.parent.mkdir(parents=True, exist_ok=True)
+    save_picture(draw_structure(structure, Path(args.config).stem), out)
+    print(f'{out}: {len(structure.stages)} stages, {len(structure.kinds)} kinds of blocks')
+
+
+if __name__ == '__main__':
+    args = parse_args()
+    with reported_errors(args.traceback):
+        main(args)
