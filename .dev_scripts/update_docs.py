@@ -56,6 +56,7 @@ COLLECTIONS = {
     'places365': ('ResNet-152 and SE-ResNet-152 for Places365', HU),
     'resnet': ('ResNet and ResNeXt, plain', HE),
     'se-bn-inception': ('BN-Inception and SE-BN-Inception', HU),
+    'scenes': ('Networks for crops of photographs', HU),
     'senet': ('SENet', HU),
     'seresnet': ('SE-ResNet and SE-ResNeXt', HU),
     'shufflenet': ('ShuffleNet and SE-ShuffleNet', ZHANG),
@@ -67,14 +68,6 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--check', action='store_true', help='write nothing, fail on a difference')
     return parser.parse_args()
-
-
-def fill(page: str, name: str, table: str) -> str:
-    """Put a table between its markers ``<!-- table: NAME -->`` and ``<!-- end -->``."""
-    pattern = rf'(<!-- table: {name} -->\n).*?(<!-- end -->)'
-    filled, count = re.subn(pattern, lambda m: m[1] + table + m[2], page, flags=re.S)
-    assert count == 1, f'{name} has {count} places'
-    return filled
 
 
 def anchor(name: str, table: dict) -> str:
@@ -212,13 +205,14 @@ def configs() -> dict[Path, str]:
 def make_files() -> dict[Path, str]:
     """Every made file and its text."""
     from senet_mm.study.results import MEASURED, get_results, load_tables, results_to_markdown
+    from senet_mm.utils.tables import fill_in
 
     tables = load_tables()
     results = {name: get_results(name) for name in tables}
     readme = ROOT / 'README.md'
     table = results_to_markdown(results['released'], measured=False)
     files = {
-        readme: fill(readme.read_text(), 'released', table),
+        readme: fill_in(readme.read_text(), 'released', table),
         ROOT / 'docs/results.md': results_page(tables, results),
         **configs(),
     }

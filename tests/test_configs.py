@@ -28,6 +28,8 @@ GOLDEN = ROOT / 'tests/golden/complexity.json'
 SCORES = score_lines()
 
 
+# Their epochs are few, or follow from the data.
+WARM_UP_BY_ITERATION = ('finetune/', 'scenes/')
 # Tested at another size than trained at.
 TRAINED_AT = {'senet/senet154_64xb32-100e-test320_in1k.py': dict(train=224)}
 
@@ -136,7 +138,7 @@ def test_builds_feeds_itself_and_learns(name, tmp_path):
     for scheduler in schedulers:
         converts = scheduler.pop('convert_to_iter_based', False)
         built = PARAM_SCHEDULERS.get(scheduler.pop('type'))(optim_wrapper, **scheduler)
-        assert built.by_epoch or converts or 'finetune/' in name  # whose warm-up is in iterations
+        assert built.by_epoch or converts or name.startswith(WARM_UP_BY_ITERATION)
 
     # 64 of 224 pixels, or 85 of 299, are enough for a step of an ImageNet network; VGG classifies
     # a map of one size.

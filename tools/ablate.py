@@ -1,7 +1,8 @@
 #!/usr/bin/env python
-"""Train configs over seeds and compare them with the first one.
+"""Train configs over seeds and compare them with the first one, or as the file of a study says.
 
 python tools/ablate.py resnet8_1xb64_digits seresnet8_1xb64_digits --seeds 5
+python tools/ablate.py configs/scenes/study.yml --seeds 5 --jobs 2
 
 Each run has its own process and its own folder, WORK_DIR/CONFIG/seed-K. Repeat the command to
 continue: finished runs are kept, an interrupted one is resumed. Configs and seeds may be added. A
@@ -9,8 +10,10 @@ config that has changed needs another folder.
 """
 
 import argparse
+import contextlib
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +21,24 @@ from senet_mm.cli import add_cfg_options, reported_errors
 
 if TYPE_CHECKING:
     from senet_mm.study.ablation import Run
+    from senet_mm.study.contrasts import Contrast
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        'configs', nargs='+', help='config files or names; the first is the baseline'
+        'configs',
+        nargs='+',
+        help='config files or names, the first is the baseline; or one file.yml of a study',
     )
     parser.add_argument('--seeds', type=int, required=True, metavar='N', help='seeds 0 to N-1')
+    parser.add_argument(
+        '--jobs',
+        type=int,
+        default=1,
+        metavar='N',
+        help='train N runs side by side, by default 1; threads of a run: env_cfg.num_threads',
+    )
     parser.add_argument(
         '--work-dir', type=Path, default=Path('work_dirs/ablate'), help='folder of all runs'
     )
@@ -46,31 +59,68 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def train_all(runs: list['Run'], lock: int) -> list[str]:
-    """Train what is not finished; a line for every run that failed."""
-    failures = []
+def announce_unfinished(runs: list['Run']) -> Iterator['Run']:
+    """Print the state of every run, before it is trained; returns those to train."""
     for number, run in enumerate(runs, 1):
-        title = f'{run.config} seed {run.seed}'
         state = run.get_state()
-        print(f'[{number}/{len(runs)}] {title}: {state}', flush=True)
-        if state == 'finished':
-            continue
-        code = run.train(lock)
-        if code or run.get_result() is None:
-            failures.append(f'{title}: exit code {code}, {run.log}: {run.get_last_words()}')
-            print(f'failed: {failures[-1]}', flush=True)
+        print(f'[{number}/{len(runs)}] {run}: {state}', flush=True)
+        if state != 'finished':
+            yield run
+
+
+def train_all(runs: list['Run'], jobs: int, lock: int) -> list[str]:
+    """Train what is not finished; a line for every run that failed."""
+    from senet_mm.study.ablation import train_side_by_side
+
+    failures = []
+    with contextlib.closing(train_side_by_side(announce_unfinished(runs), jobs, lock)) as ended:
+        for run, code in ended:
+            if code or run.get_result() is None:
+                failures.append(f'{run}: exit code {code}, {run.log}: {run.get_last_words()}')
+                print(f'failed: {failures[-1]}', flush=True)
     return failures
+
+
+def tell_results(args: argparse.Namespace, runs: list['Run'], contrasts: list['Contrast']) -> None:
+    """Print the table, and write it into files."""
+    from senet_mm.study.comparison import compare_configs, comparison_to_markdown, get_machines
+    from senet_mm.study.contrasts import compare_pairs, keep_score
+    from senet_mm.study.study_page import study_summary, study_tables
+    from senet_mm.utils.tables import csv_table, json_table
+
+    finished = [(run, result) for run in runs if (result := run.get_result())]
+    if contrasts:
+        scores = [keep_score(run.config, result) for run, result in finished]
+        findings = compare_pairs(contrasts, scores, args.confidence)
+        flat = [finding.to_dict() for finding in findings]
+        table = f'{study_tables(findings)}\n{study_summary(findings, scores)}'
+    else:
+        results: dict[str, dict] = {run.config: {} for run in runs}
+        for run, result in finished:
+            results[run.config][run.seed] = result
+        rows = compare_configs(results, args.confidence)
+        flat = [row.to_dict() for row in rows]
+        table = comparison_to_markdown(rows, args.confidence, get_machines(results))
+    print(f'\n{table}', end='')
+    texts = {'.md': table, '.json': json_table(flat), '.csv': csv_table(flat)}
+    for file in args.out:
+        file.write_text(texts[file.suffix])
 
 
 def main(args: argparse.Namespace) -> None:
     from senet_mm.study import ablation
-    from senet_mm.study.comparison import compare_configs, comparison_to_markdown, get_machines
+    from senet_mm.study.contrasts import configs_of, load_contrasts
     from senet_mm.study.statistics import check_confidence
-    from senet_mm.utils.tables import check_outputs, csv_table, json_table
+    from senet_mm.utils.options import check_integer
+    from senet_mm.utils.tables import check_outputs
 
     check_outputs(args.out)
     check_confidence(args.confidence)
-    configs = ablation.resolve(args.configs, args.cfg_options)
+    check_integer('--jobs', args.jobs)
+    is_study = len(args.configs) == 1 and args.configs[0].endswith('.yml')
+    contrasts = load_contrasts(Path(args.configs[0])) if is_study else []
+    names = configs_of(contrasts) if is_study else args.configs
+    configs = ablation.resolve(names, args.cfg_options)
     runs = ablation.plan(configs, args.seeds, args.work_dir)
     if args.dry_run:
         for run in runs:
@@ -78,19 +128,8 @@ def main(args: argparse.Namespace) -> None:
         return
     with ablation.locked_for_children(args.work_dir) as lock:
         ablation.write_configs(configs, args.work_dir)
-        failures = train_all(runs, lock)
-
-    results = {name: {} for name in configs}
-    for run in runs:
-        if result := run.get_result():
-            results[run.config][run.seed] = result
-    rows = compare_configs(results, args.confidence)
-    flat = [row.to_dict() for row in rows]
-    table = comparison_to_markdown(rows, args.confidence, get_machines(results))
-    print(f'\n{table}', end='')
-    texts = {'.md': table, '.json': json_table(flat), '.csv': csv_table(flat)}
-    for file in args.out:
-        file.write_text(texts[file.suffix])
+        failures = train_all(runs, args.jobs, lock)
+    tell_results(args, runs, contrasts)
     if failures:
         sys.exit(f'error: {len(failures)} of {len(runs)} runs failed\n' + '\n'.join(failures))
 

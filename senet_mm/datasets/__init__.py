@@ -9,6 +9,7 @@ from .digits import Digits
 from .folder import FolderDataset
 from .imagenet import ImageNet
 from .places365 import Places365
+from .scenes import Scenes
 from .seeding import SeededDataset, SeededSampler
 from .shards import ShardedImageNet
 from .streaming import StreamedImageNet
@@ -42,6 +43,7 @@ __all__ = [
     'Places365',
     'RandomAugment',
     'ResizeEdge',
+    'Scenes',
     'SeededDataset',
     'SeededSampler',
     'ShardedImageNet',

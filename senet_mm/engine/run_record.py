@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from mmengine.dist import is_main_process
 
+from senet_mm.utils.device import name_device
 from senet_mm.utils.files import atomic_file
 from senet_mm.utils.project import PROJECT
 from senet_mm.version import __version__
@@ -44,7 +45,6 @@ def save_run(folder: Path, record: dict) -> None:
 
 def describe_run(runner: 'Runner') -> dict:
     """Command, code, versions, seeds and place of a start."""
-    cuda = torch.cuda.is_available()
     return {
         'command': shlex.join(sys.orig_argv),
         'folder': os.getcwd(),
@@ -59,7 +59,7 @@ def describe_run(runner: 'Runner') -> dict:
         'host': socket.gethostname(),
         'process': os.getpid(),
         'processes': runner.world_size,
-        'device': torch.cuda.get_device_name() if cuda else platform.processor() or 'CPU',
+        'device': name_device(),
         'git': {str(folder): read_git(folder) for folder in {PROJECT, Path.cwd()}},
         'senet_mm': __version__,
         'torch': torch.__version__,

@@ -2,10 +2,13 @@
 
 import contextlib
 import hashlib
+import itertools
 import json
+import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +39,9 @@ class Run:
     seed: int
     folder: Path
     config_hash: str
+
+    def __str__(self) -> str:
+        return f'{self.config} seed {self.seed}'
 
     @property
     def log(self) -> Path:
@@ -72,17 +78,17 @@ class Run:
             f'default_hooks.result.config_hash={self.config_hash}',
         ]  # fmt: skip
 
-    def train(self, lock: int) -> int:
-        """Train in a process that holds the lock while it lives; returns its exit code."""
+    def start(self, lock: int) -> subprocess.Popen:
+        """Train in a process that holds the lock while it lives."""
         self.folder.mkdir(exist_ok=True)
         with self.log.open('a') as log:
-            return subprocess.run(
+            return subprocess.Popen(
                 self.get_command(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 pass_fds=[lock],
-            ).returncode
+            )
 
     def get_last_words(self) -> str:
         """The last line that the process printed."""
@@ -165,6 +171,51 @@ def _flatten(value: object, prefix: str = '') -> dict[str, str]:
     for key, item in items:
         leaves |= _flatten(item, f'{prefix}.{key}' if prefix else str(key))
     return leaves or {prefix: repr(value)}
+
+
+def train_side_by_side(runs: Iterable[Run], jobs: int, lock: int) -> Iterator[tuple[Run, int]]:
+    """Train runs in their order, at most ``jobs`` at a time; those at work end with the caller.
+
+    Args:
+        runs: The runs.
+        jobs: Number of processes.
+        lock: Descriptor of :func:`locked_for_children`.
+
+    Yields:
+        A run that has ended, and its exit code.
+    """
+    waiting = iter(runs)
+    working = {run: run.start(lock) for run in itertools.islice(waiting, jobs)}
+    try:
+        while working:
+            ended = [run for run, process in working.items() if process.poll() is not None]
+            for run in ended:
+                yield run, working.pop(run).returncode
+                working |= {run: run.start(lock) for run in itertools.islice(waiting, 1)}
+            time.sleep(0 if ended else 0.1)
+    finally:
+        end_all(working.values())
+
+
+def end_all(processes: Collection[subprocess.Popen], patience: float = 20) -> None:
+    """Interrupt processes, which save what they have; kill those that take too long.
+
+    The signal is that of Ctrl-C, which a terminal sends to all of them: a run takes a second signal
+    of the same kind for the first one.
+
+    Args:
+        processes: The processes.
+        patience: Seconds to wait for all of them.
+    """
+    for process in processes:
+        process.send_signal(signal.SIGINT)
+    end = time.monotonic() + patience
+    for process in processes:
+        try:
+            process.wait(max(0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def write_configs(configs: dict[str, 'Config'], work_dir: Path) -> None:

@@ -135,23 +135,25 @@ def comparison_to_markdown(
     for config, metrics in by_config.items():
         row = next(iter(metrics.values()))
         cells = [config, format_count(row.params, 1e6), format_count(row.macs, 1e9)]
-        cells += [str(row.final.n), _format(row.seconds, 1)]
+        cells += [str(row.final.n), format_summary(row.seconds, 1)]
         for metric, _, decimals in columns:
-            cells += [_format(metrics[metric].final, decimals)]
-            cells += [_format_difference(metrics[metric].difference, decimals)]
+            cells += [format_summary(metrics[metric].final, decimals)]
+            cells += [format_difference(metrics[metric].difference, decimals)]
         lines.append(cells)
     made = f'Made with {machines}.\n' if machines else ''
     return f'{markdown_table(header, lines)}\n{_legend(rows[0].config, confidence)}{made}'
 
 
-def _format(summary: Summary, decimals: int) -> str:
+def format_summary(summary: Summary, decimals: int) -> str:
+    """Mean and spread, as ``99.30 ± 0.24``."""
     if summary.mean is None:
         return '-'
     spread = '-' if summary.std is None else f'{summary.std:.{decimals}f}'
     return f'{summary.mean:.{decimals}f} ± {spread}'
 
 
-def _format_difference(difference: PairedDifference | None, decimals: int) -> str:
+def format_difference(difference: PairedDifference | None, decimals: int) -> str:
+    """Mean, interval and p-value, as ``-0.13 [-0.38, +0.12], p = 0.27``."""
     if difference is None or difference.mean is None:
         return '-'
     text = f'{difference.mean:+.{decimals}f}'

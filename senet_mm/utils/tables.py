@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -44,6 +45,14 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         '  '.join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
         for line in lines
     )
+
+
+def fill_in(page: str, name: str, text: str) -> str:
+    """Put a text between its markers ``<!-- table: NAME -->`` and ``<!-- end -->`` of a page."""
+    pattern = rf'(<!-- table: {name} -->\n).*?(<!-- end -->)'
+    filled, count = re.subn(pattern, lambda m: m[1] + text + m[2], page, flags=re.DOTALL)
+    assert count == 1, f'{name} has {count} places'
+    return filled
 
 
 def format_count(value: int | None, unit: float) -> str:

@@ -1,6 +1,9 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn.functional as F
+from mmpretrain.engine import ClassNumCheckHook
 from mmpretrain.structures import DataSample
 
 from senet_mm.models import LinearClsHead
@@ -24,6 +27,18 @@ def test_label_smoothing_of_mixed_labels():
     feats, scores = (torch.randn(6, 8),), torch.rand(6, 5).softmax(1)
     expected = F.cross_entropy(head(feats), scores, label_smoothing=0.1)
     torch.testing.assert_close(head.loss(feats, samples(scores=scores))['loss'], expected)
+
+
+@pytest.mark.parametrize(
+    'options',
+    [dict(label_smooth=0.1), dict(loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1)), {}],
+)
+def test_classes_of_the_loss_are_compared_with_those_of_the_data(options):
+    """Before the first batch, from which the loss would take them."""
+    runner = SimpleNamespace(model=LinearClsHead(5, 8, **options), logger=None)
+    ClassNumCheckHook()._check_head(runner, SimpleNamespace(CLASSES=tuple('abcde')))
+    with pytest.raises(AssertionError, match='does not match'):
+        ClassNumCheckHook()._check_head(runner, SimpleNamespace(CLASSES=tuple('abcd')))
 
 
 def test_dropout_acts_in_training_alone():

@@ -1,11 +1,21 @@
 """What is checked before a run begins; the runs themselves are in tests/tools/test_ablate.py."""
 
 import json
+import signal
+import sys
 from pathlib import Path
 
 import pytest
 
-from senet_mm.study.ablation import locked_for_children, plan, resolve, write_configs
+from senet_mm.study.ablation import (
+    Run,
+    end_all,
+    locked_for_children,
+    plan,
+    resolve,
+    train_side_by_side,
+    write_configs,
+)
 
 DIGITS = 'seresnet8_1xb64_digits'
 NAMES = [
@@ -81,3 +91,78 @@ def test_one_process_at_a_time(tmp_path):
     with locked_for_children(tmp_path / 'new') as descriptor:
         assert descriptor > 2
     assert [path.name for path in Path(tmp_path / 'new').iterdir()] == ['.lock']
+
+
+# Waits for the file `go` in its folder, or for ever; ends with its number of letters.
+WAITING = """
+import pathlib, signal, sys, time
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell in the background ignores it
+folder = pathlib.Path(sys.argv[1])
+(folder / 'started').touch()
+while not (folder / 'go').exists():
+    time.sleep(0.01)
+sys.exit(len((folder / 'go').read_text()))
+"""
+
+
+@pytest.fixture
+def waiting_runs(tmp_path, monkeypatch):
+    """Four runs that end when they are told to; a descriptor for them to hold."""
+    monkeypatch.setattr(
+        Run, 'get_command', lambda run: [sys.executable, '-c', WAITING, str(run.folder)]
+    )
+    runs = [Run(name, 0, tmp_path / name, '') for name in 'abcd']
+    with locked_for_children(tmp_path) as lock:
+        yield runs, lock
+
+
+def wait_for_start(run):
+    while not (run.folder / 'started').exists():
+        pass
+
+
+def test_runs_side_by_side(waiting_runs):
+    """Two at a time, in their order; whoever ends first makes room."""
+    runs, lock = waiting_runs
+    a, b, c, d = runs
+    ended = train_side_by_side(runs, 2, lock)
+    for run in (a, b):
+        run.folder.mkdir()
+    (b.folder / 'go').write_text('123')
+    assert next(ended) == (b, 3)
+    wait_for_start(a)
+    assert not c.folder.exists()
+    c.folder.mkdir()
+    (c.folder / 'go').touch()
+    assert next(ended) == (c, 0)
+    assert not d.folder.exists()
+    for run in (a, d):
+        run.folder.mkdir(exist_ok=True)
+        (run.folder / 'go').touch()
+    assert {run.config for run, _ in ended} == {'a', 'd'}
+
+
+def test_runs_end_with_the_caller(waiting_runs, monkeypatch):
+    runs, lock = waiting_runs
+    runs[0].folder.mkdir()
+    (runs[0].folder / 'go').touch()
+    started, start = [], Run.start
+    monkeypatch.setattr(Run, 'start', lambda *args: started.append(start(*args)) or started[-1])
+    ended = train_side_by_side(runs, 3, lock)
+    assert next(ended) == (runs[0], 0)
+    for run in runs[1:3]:
+        wait_for_start(run)
+    ended.close()
+    assert [process.returncode for process in started] == [0, -signal.SIGINT, -signal.SIGINT]
+
+
+def test_a_process_that_does_not_end_is_killed(tmp_path, monkeypatch):
+    deaf = WAITING.replace('SIG_DFL', 'SIG_IGN')
+    monkeypatch.setattr(Run, 'get_command', lambda run: [sys.executable, '-c', deaf, str(tmp_path)])
+    with locked_for_children(tmp_path) as lock:
+        run = Run('a', 0, tmp_path / 'a', '')
+        process = run.start(lock)
+        while not (tmp_path / 'started').exists():
+            pass
+        end_all([process], patience=0.1)
+    assert process.returncode == -signal.SIGKILL

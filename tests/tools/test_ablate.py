@@ -40,8 +40,8 @@ def finished(tmp_path_factory, run_tool):
 def read_results(work_dir):
     """All results without their times, which no two runs share."""
     results = {file: json.loads(file.read_text()) for file in work_dir.rglob('result.json')}
-    seconds = [result.pop('seconds') for result in results.values()]
-    assert all(0 < value < 100 for value in seconds)
+    times = [(result.pop('seconds'), result.pop('cpu_seconds')) for result in results.values()]
+    assert all(0 < value < 100 for pair in times for value in pair)
     return {file.relative_to(work_dir).as_posix(): result for file, result in results.items()}
 
 
@@ -87,6 +87,31 @@ def test_result_is_what_the_log_says(finished):
         assert logged['step'] == validation['epoch']
         for metric in ('accuracy/top1', 'accuracy/top5', 'loss/cross_entropy'):
             assert logged[metric] == validation[metric]
+
+
+def test_a_study_of_the_same_runs(finished, run_tool, tmp_path):
+    """Nothing is trained again; the table is that of the file."""
+    work_dir, _ = finished
+    study, out = tmp_path / 'study.yml', tmp_path / 'study.json'
+    plain, se = CONFIGS
+    rows = f'rows: [{{name: SE, config: {se}}}]'
+    study.write_text(f'tables: [{{title: digits, against: {plain}, {rows}}}]')
+    run = run_tool(*command(work_dir, '--out', out, configs=[study]))
+    assert run.returncode == 0, run.stderr
+    progress, heading, table, summary = run.stdout.split('\n\n')
+    assert [line.rpartition(' ')[2] for line in progress.splitlines()] == ['finished'] * 4
+    assert heading == '### digits'
+    assert f'(`{plain}`) | ' in table
+    (row,) = json.loads(out.read_text())
+    expected = next(
+        row
+        for row in json.loads((work_dir / 'table.json').read_text())
+        if (row['config'], row['metric']) == (se, 'accuracy/top1')
+    )
+    for key in ('n', 'mean', 'std', 'difference_mean', 'difference_low', 'params'):
+        assert row[key] == pytest.approx(expected[key], abs=1e-3)
+    assert f'{row["difference_mean"]:+.2f}' in table
+    assert summary.startswith('4 runs, 0.0 hours of one core in all; ')
 
 
 def wait_for(text, file, process):
@@ -144,7 +169,9 @@ def test_run_that_was_killed_in_its_last_validation(finished, run_tool):
     run = run_tool(*command(work_dir, configs=CONFIGS[:1], seeds=1))
     assert run.returncode == 0, run.stderr
     assert '[1/1] resnet8_1xb64_digits seed 0: interrupted' in run.stdout
-    assert json.loads(file.read_text()) == expected  # the time too: it trained no further
+    result = json.loads(file.read_text())
+    assert result.pop('cpu_seconds') > expected.pop('cpu_seconds')  # another process has started
+    assert result == expected  # the time of training too: it trained no further
 
 
 def test_terminated_with_its_run(run_tool, tmp_path):
@@ -198,6 +225,7 @@ def test_a_failure_stops_no_other_run(run_tool, tmp_path):
     ('arguments', 'message'),
     [
         (['--seeds', '0'], '--seeds 0: allowed: 1 or more'),
+        (['--jobs', '0'], '--jobs=0; allowed: whole numbers from 1'),
         (['--out', 'table.xls'], '--out table.xls: allowed: .md, .json, .csv'),
         (['--confidence', '95'], 'confidence=95.0 is no level; allowed: between 0 and 1'),
     ],

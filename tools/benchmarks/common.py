@@ -1,10 +1,8 @@
 """Shared by the benchmarks: networks of this and other projects, a table, the machine's name."""
 
 import argparse
-import platform
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
 from mmengine.device import get_device
@@ -13,6 +11,7 @@ from torch import nn
 
 from senet_mm.models import ImageClassifier
 from senet_mm.ops import fuse_tails
+from senet_mm.utils.device import name_device
 from senet_mm.utils.options import check_option
 from senet_mm.utils.tables import markdown_table
 
@@ -81,18 +80,8 @@ def start(args: argparse.Namespace) -> str:
     torch.manual_seed(0)
     init_default_scope('senet_mm')
     device = get_device()
-    name = torch.cuda.get_device_name() if device == 'cuda' else processor()
-    print(f'{name}, {args.threads} thread(s), torch {torch.__version__}, {vars(args)}')
+    print(f'{name_device()}, {args.threads} thread(s), torch {torch.__version__}, {vars(args)}')
     return device
-
-
-def processor() -> str:
-    """Name of the CPU."""
-    cpuinfo = Path('/proc/cpuinfo')
-    for line in cpuinfo.read_text().splitlines() if cpuinfo.exists() else ():
-        if line.startswith('model name'):
-            return line.partition(': ')[2]
-    return platform.processor()
 
 
 def select(variants: dict, only: list[str] | None) -> dict:

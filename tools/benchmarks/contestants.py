@@ -10,7 +10,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from common import processor
 from mmengine import Config
 from mmengine.dataset import default_collate
 from mmengine.registry import init_default_scope
@@ -21,6 +20,7 @@ from senet_mm.datasets.images.colours import swap_red_and_blue
 from senet_mm.datasets.images.jpeg import encode_jpeg
 from senet_mm.engine import Runner
 from senet_mm.registry import DATASETS, MODELS, TRANSFORMS
+from senet_mm.utils.device import name_processor
 
 ROOT = Path(__file__).parents[2]
 SIZE, BYTES_PER_PIXEL = (375, 500), 0.6
@@ -272,4 +272,4 @@ def describe_machine() -> str:
         )},
     }  # fmt: skip
     text = ', '.join(f'{name} {version}' for name, version in versions.items())
-    return f'{processor()}, {os.cpu_count()} cores; {text}'
+    return f'{name_processor()}, {os.cpu_count()} cores; {text}'

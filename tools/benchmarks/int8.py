@@ -19,13 +19,14 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from common import SE, classifier, print_table, processor
+from common import SE, classifier, print_table
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from senet_mm.deploy.export import start_openvino
 from senet_mm.deploy.int8 import ENGINES
 from senet_mm.deploy.int8.candidates import run_in_parts
+from senet_mm.utils.device import name_processor
 from senet_mm.utils.measure import interleave
 from senet_mm.utils.options import check_option
 
@@ -176,7 +177,7 @@ def main() -> None:
     if args.one:
         args.out.write_text(json.dumps(done + measure(args.one, args), indent=1))
         return
-    print(f'{processor()}, 1 thread, torch {torch.__version__}, {args.size} x {args.size}')
+    print(f'{name_processor()}, 1 thread, torch {torch.__version__}, {args.size} x {args.size}')
     for name in args.networks:
         if not any(row['network'] == name for row in done):
             # Of a killed process the others are left.

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 
 from senet_mm.registry import HOOKS
 from senet_mm.utils.complexity import count_macs, count_params
+from senet_mm.utils.device import name_device
 from senet_mm.utils.errors import InputError
 from senet_mm.utils.files import atomic_file
 from senet_mm.version import __version__
@@ -26,8 +27,8 @@ class ResultHook(Hook):
     """Write ``result.json`` into the work directory at the end of training.
 
     It has all validations, the training time (validation, checkpoints and start-up not counted),
-    the complexity, and versions. An interrupted run that is resumed ends with the same
-    validations, and counts the time of the iterations it kept.
+    the processor's time (all of it counted), the complexity, and versions. An interrupted run that
+    is resumed ends with the same validations, and counts the time of the iterations it kept.
 
     Args:
         config_hash: Hash of the config that was asked for, to be written with the rest.
@@ -39,6 +40,7 @@ class ResultHook(Hook):
     def __init__(self, config_hash: str | None = None) -> None:
         self.config_hash = config_hash
         self._mark = 0.0
+        self._cpu_before = 0.0  # of the processes that this one resumes
 
     def before_train(self, runner: Runner) -> None:
         """Start from nothing, or from what the checkpoint holds."""
@@ -46,7 +48,9 @@ class ResultHook(Hook):
             raise InputError('ResultHook needs a validation; allowed: a config with val_dataloader')
         if runner.iter == 0:
             runner.message_hub.update_info('seconds', 0.0)
+            runner.message_hub.update_info('cpu_seconds', 0.0)
             runner.message_hub.update_info(VALIDATIONS, [])
+        self._cpu_before = runner.message_hub.get_info('cpu_seconds', 0.0)
 
     def before_train_epoch(self, runner: Runner) -> None:
         self._mark = time.perf_counter()
@@ -55,6 +59,7 @@ class ResultHook(Hook):
         now = time.perf_counter()
         seconds = runner.message_hub.get_info('seconds') + now - self._mark
         runner.message_hub.update_info('seconds', seconds)
+        runner.message_hub.update_info('cpu_seconds', self._cpu_seconds)
         self._mark = now
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
@@ -73,19 +78,24 @@ class ResultHook(Hook):
         with atomic_file(os.path.join(runner.work_dir, RESULT)) as file:
             file.write(json.dumps(self._get_result(runner), indent=2).encode())
 
+    @property
+    def _cpu_seconds(self) -> float:
+        """Time of all cores in this process and in those that it resumes."""
+        return self._cpu_before + time.process_time()
+
     def _get_result(self, runner: Runner) -> dict:
         model = runner.model
         while is_model_wrapper(model) or not hasattr(model, 'backbone'):
             model = model.module
         model.eval()
-        cuda = torch.cuda.is_available()
         return {
             'config_hash': self.config_hash,
             'seed': runner.seed,
             'params': count_params(model),
             'macs': count_macs(model, runner.cfg.input_shape)[''],
             'seconds': runner.message_hub.get_info('seconds'),
-            'device': torch.cuda.get_device_name() if cuda else 'CPU',
+            'cpu_seconds': self._cpu_seconds,
+            'device': name_device(),
             'torch': torch.__version__,
             'senet_mm': __version__,
             'validations': runner.message_hub.get_info(VALIDATIONS),

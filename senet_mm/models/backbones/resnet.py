@@ -351,6 +351,12 @@ def small_arch(depth: int) -> Arch:
     return Arch(BasicBlock, ((depth - 2) // 6,) * 3, 16, stem, dict(downsample='pad'))
 
 
+def small_bottleneck_arch(depth: int) -> Arch:
+    """A CIFAR ResNet of bottlenecks, of depth 9n + 2 (He et al., arXiv:1603.05027, section 4)."""
+    stem = SMALL_STEM._replace(channels=(16,))
+    return Arch(Bottleneck, ((depth - 2) // 9,) * 3, 16, stem)
+
+
 def per_stage(name: str, given: Sequence[int] | None, default: Sequence[int]) -> tuple[int, ...]:
     """One value per stage; another number of values is a ValueError."""
     check_integers(name, default if given is None else given)
@@ -372,8 +378,9 @@ def make_spec(arch: Arch, given: dict, norm_cfg: dict) -> BlockSpec:
 class ResNet(StagedBackbone):
     """ResNet (He et al., arXiv:1512.03385), with a place for SE in every block.
 
-    Depths 18 to 152 are the ImageNet networks, 8 to 110 (6n + 2) those for small images. The
-    state dict has torchvision's names; a deep stem has ``stem.k.conv/bn``.
+    Depths 18 to 152 are the ImageNet networks, 8 to 110 (6n + 2) those for small images; 29 and 164
+    (9n + 2) have bottlenecks and are for small images, too. The state dict has torchvision's names;
+    a deep stem has ``stem.k.conv/bn``.
 
     Args:
         depth: Depth of the network, a key of ``arch_settings``, or another :class:`Arch`.
@@ -404,6 +411,7 @@ class ResNet(StagedBackbone):
         101: Arch(Bottleneck, (3, 4, 23, 3)),
         152: Arch(Bottleneck, (3, 8, 36, 3)),
         **{depth: small_arch(depth) for depth in (8, 20, 32, 44, 56, 110)},
+        **{depth: small_bottleneck_arch(depth) for depth in (29, 164)},
     }
     elsewhere = {
         **StagedBackbone.elsewhere,

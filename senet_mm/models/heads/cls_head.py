@@ -35,6 +35,9 @@ class TensorTargets(_ClsHead):
         if class_weight is not None:
             kwargs['loss'] = add_class_weight(kwargs.get('loss'), class_weight)
         super().__init__(*args, **kwargs)
+        # LabelSmoothLoss takes it from its first batch; ClassNumCheckHook compares it before that.
+        if getattr(self.loss_module, 'num_classes', 0) is None:
+            self.loss_module.num_classes = getattr(self, 'num_classes', None)
 
     def _get_loss(
         self, cls_score: Tensor, data_samples: Tensor | Sequence[DataSample], **kwargs: object

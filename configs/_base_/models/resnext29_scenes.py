@@ -1,0 +1,19 @@
+# A stem of stride 2: a quarter of the time.
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(
+        type='ResNet',
+        depth=29,
+        in_channels=1,
+        stem=dict(stride=2),
+        block=dict(groups=8, width_per_group=4),
+    ),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(
+        type='LinearClsHead',
+        num_classes=21,
+        in_channels=256,
+        topk=(1, 5),
+        label_smooth=0.1,
+    ),
+)
