@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from senet_mm.utils.errors import InputError
 
-from .network_graph import Operation
+from .network_graph import GraphNode
 from .prototxt import LARGEST, Fields, Layer
 
 
@@ -21,7 +21,7 @@ class GraphBuilder:
     """
 
     def __init__(self) -> None:
-        self.nodes: list[Operation] = []
+        self.nodes: list[GraphNode] = []
         self.values: dict[str, int] = {}
 
     def add(
@@ -31,7 +31,7 @@ class GraphBuilder:
         if min(shape) < 1 or max(shape) > LARGEST:
             raise InputError(f'its output would be {shape}; allowed: sides from 1 to {LARGEST}')
         top = layer.tops[0] if layer.tops else layer.name
-        node = Operation(
+        node = GraphNode(
             layer.name, layer.type, op, tuple(form.items()), tuple(inputs), shape, output=top
         )
         self.nodes.append(node)

@@ -14,7 +14,7 @@ from senet_mm.utils.options import shorten
 COMMUTATIVE = ('add', 'multiply')
 
 
-class Operation(NamedTuple):
+class GraphNode(NamedTuple):
     """An operation.
 
     Attributes:
@@ -46,7 +46,7 @@ class Operation(NamedTuple):
 class Graph(NamedTuple):
     """The operations of a network, each after those that it reads, and which is the result."""
 
-    nodes: list[Operation]
+    nodes: list[GraphNode]
     result: int
 
 
@@ -76,7 +76,7 @@ def match_graphs(theirs: Graph, ours: Graph) -> dict[int, int]:
     return pairs
 
 
-def _number_forms(nodes: Sequence[Operation], known: dict[tuple, int]) -> list[int]:
+def _number_forms(nodes: Sequence[GraphNode], known: dict[tuple, int]) -> list[int]:
     """A number for the form of every operation and all before it, the same in all networks.
 
     Args:
@@ -91,7 +91,7 @@ def _number_forms(nodes: Sequence[Operation], known: dict[tuple, int]) -> list[i
     return numbers
 
 
-def _in_order(node: Operation, forms: Sequence[int]) -> list[int]:
+def _in_order(node: GraphNode, forms: Sequence[int]) -> list[int]:
     """The inputs of an operation, in an order that its counterpart has too."""
     by_form = node.op in COMMUTATIVE
     return sorted(node.inputs, key=lambda i: forms[i]) if by_form else list(node.inputs)
@@ -123,7 +123,7 @@ def _describe_first(
     return f'layer {shorten(node.name)} has no counterpart: {_compare(node, own)}'
 
 
-def _compare(node: Operation, own: Operation) -> str:
+def _compare(node: GraphNode, own: GraphNode) -> str:
     """What differs between two operations of one kind, which one could take for each other."""
     others = dict(own.form)
     differences = [

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from senet_mm.utils.options import shorten
 
-from .network_graph import Graph, Operation
+from .network_graph import Graph, GraphNode
 
 # From the gate back to the map.
 EXCITATION = ('sigmoid', 'convolution', 'relu', 'convolution', 'average of the map')
@@ -19,12 +19,12 @@ EXCITATION = ('sigmoid', 'convolution', 'relu', 'convolution', 'average of the m
 class SEModule(NamedTuple):
     """A module of SE: the map, the first and the second layer, and the multiplication."""
 
-    map: Operation
+    map: GraphNode
     fc1: int
     fc2: int
-    scale: Operation
+    scale: GraphNode
 
-    def describe(self, nodes: Sequence[Operation], place: str) -> str:
+    def describe(self, nodes: Sequence[GraphNode], place: str) -> str:
         """A line: where it stands, its width and form, its layers, and where its weights go."""
         fc1, fc2 = nodes[self.fc1], nodes[self.fc2]
         channels, hidden = self.map.shape[0], fc1.shape[0]
@@ -43,7 +43,7 @@ def find_se(graph: Graph) -> Iterator[SEModule]:
                 yield SEModule(graph.nodes[steps[-1]], steps[3], steps[1], node)
 
 
-def _steps_back(nodes: Sequence[Operation], index: int) -> list[int]:
+def _steps_back(nodes: Sequence[GraphNode], index: int) -> list[int]:
     """The operations from a gate back to the map; empty where it is none of SE."""
     steps = []
     for op in EXCITATION:

@@ -8,7 +8,7 @@ from torch import Tensor, fx, nn
 
 from senet_mm.utils.meta import computing_once, evaluating
 
-from .network_graph import Graph, Operation
+from .network_graph import Graph, GraphNode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ class _Reader:
 
     def __init__(self, weights: dict[str, str]) -> None:
         self.weights = weights
-        self.nodes: list[Operation] = []
+        self.nodes: list[GraphNode] = []
         self.values: dict[fx.Node, int] = {}
         self.result: int | None = None
 
@@ -89,7 +89,7 @@ class _Reader:
         path, kind = modules[-1] if modules else ('', 'operation')
         kind = kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
         self.nodes.append(
-            Operation(
+            GraphNode(
                 path or op, kind, op, tuple(form.items()), tuple(inputs), shape, tuple(weights)
             )
         )

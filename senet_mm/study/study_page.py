@@ -45,7 +45,7 @@ def study_summary(findings: Sequence[Finding], runs: Sequence[SeedScore]) -> str
     known = [row for row in distinct.values() if row.difference.low is not None]
     clear = [row for row in known if row.excludes_zero]
     compared = [row for row in clear if row.published]
-    agreeing = [row for row in compared if row.published * (row.difference.mean or 0) > 0]
+    agreeing = [row for row in compared if (row.published or 0) * (row.difference.mean or 0) > 0]
     hours = sum(run.cpu_seconds for run in runs) / 3600
     machines = sorted({run.made_with for run in runs})
     return (
