@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import runpy
 import subprocess
 import sys
 
@@ -22,6 +21,7 @@ TOOLS = [
     'deploy.py',
     'analysis_tools/get_flops.py',
     'analysis_tools/excitation.py',
+    'visualization/draw_network.py',
     'model_converters/convert.py',
 ]
 
@@ -229,9 +229,3 @@ def test_imagenet_recipe_on_real_photographs(run_tool, tmp_path):
         line[line.index('accuracy') : line.index('data_time')] for line in (validated, tested)
     ]
     assert scores[0] == scores[1]
-
-
-def test_options_of_two_kinds_of_shape():
-    image_shape = runpy.run_path(str(ROOT / 'tools/analysis_tools/get_flops.py'))['image_shape']
-    assert image_shape(3, [224]) == (3, 224, 224)
-    assert image_shape(1, [8, 16]) == (1, 8, 16)

@@ -59,13 +59,6 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def image_shape(channels: int, shape: list[int]) -> tuple[int, int, int]:
-    """(C, H, W) of ``--shape``."""
-    if len(shape) > 2 or min(shape) < 1:
-        raise ValueError(f'--shape {" ".join(map(str, shape))}: allowed: SIZE or HEIGHT WIDTH')
-    return (channels, shape[0], shape[-1])
-
-
 def check(args: argparse.Namespace) -> None:
     """Raise a ValueError for options that need ``--memory``, and for batches without images."""
     for name in ('batch_size', 'amp', 'measure'):
@@ -145,11 +138,11 @@ def main(args: argparse.Namespace) -> None:
     unused = (LOOPS - {OPTIMIZER}) | SPEED if args.memory else LOOPS
     cfg = load_config(args, unused=unused)
 
+    from senet_mm.config.image_shape import find_image_shape
     from senet_mm.engine.classifier import build_classifier
     from senet_mm.utils.complexity import get_complexity
 
-    channels, *size = cfg.input_shape
-    shapes = [image_shape(channels, shape) for shape in args.shape or [size]]
+    shapes = [find_image_shape(cfg, size) for size in args.shape or [None]]
     model = build_classifier(cfg)
     if args.memory:
         from senet_mm.engine.memory_use import compute_memory

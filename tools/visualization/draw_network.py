@@ -34,17 +34,13 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     if args.out and (args.out.suffix not in ('.svg', '.png') or not args.out.parent.is_dir()):
         raise ValueError(f'--out {args.out}: allowed: a .svg or .png in a folder that exists')
-    if args.shape and (len(args.shape) > 2 or min(args.shape) < 1):
-        given = ' '.join(map(str, args.shape))
-        raise ValueError(f'--shape {given}: allowed: SIZE or HEIGHT WIDTH')
     cfg = load_config(args, unused=LOOPS)
 
     from senet_mm.analysis.structure import draw_structure, get_structure, save_picture
+    from senet_mm.config.image_shape import find_image_shape
     from senet_mm.engine.classifier import build_classifier
 
-    channels, *size = cfg.input_shape
-    size = args.shape or size
-    structure = get_structure(build_classifier(cfg), (channels, size[0], size[-1]))
+    structure = get_structure(build_classifier(cfg), find_image_shape(cfg, args.shape))
     out = args.out or Path(cfg.work_dir, 'network.svg')
     out.parent.mkdir(parents=True, exist_ok=True)
     save_picture(draw_structure(structure, Path(args.config).stem), out)

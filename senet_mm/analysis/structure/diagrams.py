@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
-from .tracing import Call, Operation
+from .tracing import Call, TracedOperation
 
 WEIGHTED = ('conv', 'linear')
 LIGHT = ('norm', 'act')
@@ -19,11 +19,11 @@ class Box:
         inputs: The boxes whose outputs it reads; None is the input of the block.
     """
 
-    nodes: list[Operation]
+    nodes: list[TracedOperation]
     inputs: list['Box | None'] = field(default_factory=list)
 
     @property
-    def main(self) -> Operation:
+    def main(self) -> TracedOperation:
         """The operation by which it is named."""
         return next((node for node in self.nodes if node.kind not in LIGHT), self.nodes[0])
 
@@ -94,12 +94,12 @@ def make_diagram(call: Call) -> Diagram:
     return Diagram(type(call.module).__name__, call, make_boxes(call.nodes))
 
 
-def make_boxes(nodes: Iterable[Operation]) -> list[Box]:
+def make_boxes(nodes: Iterable[TracedOperation]) -> list[Box]:
     """Boxes of some operations, in order."""
     nodes = list(nodes)
     readers = Counter(source for node in nodes for source in node.inputs)
     boxes: list[Box] = []
-    owners: dict[Operation, Box] = {}
+    owners: dict[TracedOperation, Box] = {}
     for node in nodes:
         box = owners.get(node.inputs[0]) if len(node.inputs) == 1 else None
         if box and readers[node.inputs[0]] == 1 and shares_box(box, node):
@@ -112,7 +112,7 @@ def make_boxes(nodes: Iterable[Operation]) -> list[Box]:
     return boxes
 
 
-def shares_box(box: Box, node: Operation) -> bool:
+def shares_box(box: Box, node: TracedOperation) -> bool:
     """Whether an operation is drawn in the box of the one before.
 
     Norms and activations are, behind a convolution or in front of it.

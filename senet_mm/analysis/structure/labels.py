@@ -21,7 +21,7 @@ SHORT = {
 ACTIVATIONS = {'torch.nn.modules.activation'} | {
     f'mmcv.cnn.bricks.{name}' for name in ('activation', 'hsigmoid', 'hswish', 'swish')
 }
-# Operation of ATen -> what is written for it, for operations outside of modules.
+# TracedOperation of ATen -> what is written for it, for operations outside of modules.
 FUNCTIONS = {
     'add': '+', 'sub': '-', 'mul': TIMES, 'cat': 'concat', 'stack': 'stack', 'relu': 'ReLU',
     'hardtanh': 'ReLU6', 'silu': 'SiLU', 'gelu': 'GELU', 'sigmoid': 'sigmoid',

@@ -20,7 +20,7 @@ COPIES = {'_to_copy', '_unsafe_view', 'clone', 'contiguous', 'copy', 'dropout', 
 
 
 @dataclass(eq=False)
-class Operation:
+class TracedOperation:
     """A call of a part without parts, or an operation outside of such parts.
 
     Attributes:
@@ -34,7 +34,7 @@ class Operation:
     kind: str
     label: Label
     shape: tuple[int, ...] = ()
-    inputs: list['Operation'] = field(default_factory=list)
+    inputs: list['TracedOperation'] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -55,7 +55,7 @@ class Call:
     module: nn.Module
     in_shape: tuple[int, ...] = ()
     out_shape: tuple[int, ...] = ()
-    nodes: list[Operation] = field(default_factory=list)
+    nodes: list[TracedOperation] = field(default_factory=list)
 
 
 class Tracer(TorchDispatchMode):
@@ -78,8 +78,8 @@ class Tracer(TorchDispatchMode):
         self.layers = {*(find_attention(model) if layers is None else layers)}
         self._units = units
         self._unit: Call | None = None
-        self._parts: list[tuple[nn.Module, list[Operation]]] = []
-        self._sources: dict[int, Operation] = {}
+        self._parts: list[tuple[nn.Module, list[TracedOperation]]] = []
+        self._sources: dict[int, TracedOperation] = {}
         self._alive: list[Tensor] = []  # an id is given again to another tensor otherwise
 
     def run(self, shape: tuple[int, ...]) -> 'Tracer':
@@ -111,7 +111,9 @@ class Tracer(TorchDispatchMode):
     def _see_image(self, module: nn.Module, args: tuple) -> None:
         if not self._sources:
             for image in filter(is_tensor, args):
-                self._set_source(image, Operation('image', Label('image'), tuple(image.shape[1:])))
+                self._set_source(
+                    image, TracedOperation('image', Label('image'), tuple(image.shape[1:]))
+                )
 
     def _see_shape(self, path: str) -> Callable:
         def see(module: nn.Module, args: tuple, output: object) -> None:
@@ -170,12 +172,14 @@ class Tracer(TorchDispatchMode):
                 node.shape = tuple(made[0].shape[1:])
         return out
 
-    def _set_source(self, tensor: Tensor, node: Operation) -> None:
+    def _set_source(self, tensor: Tensor, node: TracedOperation) -> None:
         """Note which node made a tensor (N, ...)."""
         self._sources[id(tensor)] = node
         self._alive.append(tensor)
 
-    def _node(self, func: torch._ops.OpOverload, inputs: list[Operation], args: tuple) -> Operation:
+    def _node(
+        self, func: torch._ops.OpOverload, inputs: list[TracedOperation], args: tuple
+    ) -> TracedOperation:
         """The node of an operation: that of the part it runs in, a new one, or its only input."""
         if self._parts:
             return self._part_node(inputs)
@@ -189,9 +193,9 @@ class Tracer(TorchDispatchMode):
             number = next((x for x in args if isinstance(x, int | float)), None)
             label = label if number is None else f'{label} {number:.3g}'
         kind = 'join' if len(inputs) > 1 or name in ('cat', 'stack') else 'other'
-        return self._add(Operation(kind, Label(label), inputs=inputs))
+        return self._add(TracedOperation(kind, Label(label), inputs=inputs))
 
-    def _part_node(self, inputs: list[Operation]) -> Operation:
+    def _part_node(self, inputs: list[TracedOperation]) -> TracedOperation:
         """The node of the part that is running; its own outputs are not its inputs."""
         module, made = self._parts[-1]
         if not made:
@@ -199,12 +203,12 @@ class Tracer(TorchDispatchMode):
                 kind, label = 'se', describe_attention_layer(module)
             else:
                 kind, label = describe_part(module)
-            made.append(self._add(Operation(kind, label)))
+            made.append(self._add(TracedOperation(kind, label)))
         node = made[0]
         node.inputs += [x for x in inputs if x is not node and x not in node.inputs]
         return node
 
-    def _add(self, node: Operation) -> Operation:
+    def _add(self, node: TracedOperation) -> TracedOperation:
         if self._unit:
             self._unit.nodes.append(node)
         return node
