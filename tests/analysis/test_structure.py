@@ -28,7 +28,7 @@ NETWORKS = [
     'seshufflenetv1-1x-g3_8xb32_in1k',
     'sevgg16_8xb128-100e_in1k',
     'se-bn-inception_8xb128-100e_in1k',
-    'sedensenet40-k12-stage_1xb64_cifar10',
+    'sedensenet40-k12-titu1994_1xb64_cifar10',
     'seshakeshake26-2x96d_2xb64_cifar10',
 ]
 UPSTREAM = {
@@ -154,7 +154,7 @@ def test_what_flows_in_a_block(structures):
 
 
 def test_a_layer_after_a_dense_block_is_a_row_of_its_own(structures):
-    _, structure = structures('sedensenet40-k12-stage_1xb64_cifar10')
+    _, structure = structures('sedensenet40-k12-titu1994_1xb64_cifar10')
     stage = structure.stages[1]
     assert (stage.name, [len(row.calls) for row in stage.rows]) == ('layer1.0', [12, 1])
     assert [row.diagram.boxes[0].kind for row in stage.rows] == ['conv', 'se']

@@ -41,8 +41,7 @@ CASES = {
 }  # fmt: skip
 DEEP = {
     'SE-ResNet-50': ('seresnet50_8xb32_in1k', (3, 64, 64), 2, {}, False),
-    'SE-ResNet-50, bfloat16': ('seresnet50_8xb32_in1k', (3, 64, 64), 1, {}, True),
-    'SE-MobileNet': ('semobilenetv1_8xb32_in1k', (3, 96, 64), 2, {}, False),
+    'SE-MobileNet, bfloat16': ('semobilenetv1_8xb32_in1k', (3, 96, 64), 2, {}, True),
 }
 
 
