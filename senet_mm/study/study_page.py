@@ -51,9 +51,11 @@ def study_summary(findings: Sequence[Finding], runs: Sequence[SeedScore]) -> str
     ]
     hours = sum(run.cpu_seconds for run in runs) / 3600
     machines = sorted({run.made_with for run in runs})
-    text = (
-        f'{len(runs)} runs, {hours:.1f} hours of one core in all; {"; ".join(machines)}. Of '
-        f'{len(known)} different intervals,\n{len(clear)} exclude zero; by chance alone, one in '
+    text = f'{len(runs)} runs, {hours:.1f} hours of one core in all; {"; ".join(machines)}.\n'
+    if not known:
+        return f'{text}No difference has an interval: that takes two seeds.\n'
+    text += (
+        f'Of {len(known)} different intervals, {len(clear)} exclude zero; by chance alone, one in '
         'twenty does.'
     )
     if signs:
