@@ -44,16 +44,24 @@ def study_summary(findings: Sequence[Finding], runs: Sequence[SeedScore]) -> str
     distinct = {(row.contrast.config, row.contrast.against): row for row in findings}
     known = [row for row in distinct.values() if row.difference.low is not None]
     clear = [row for row in known if row.excludes_zero]
-    compared = [row for row in clear if row.published]
-    agreeing = [row for row in compared if (row.published or 0) * (row.difference.mean or 0) > 0]
+    signs = [
+        row.published * row.difference.mean > 0
+        for row in clear
+        if row.published and row.difference.mean
+    ]
     hours = sum(run.cpu_seconds for run in runs) / 3600
     machines = sorted({run.made_with for run in runs})
-    return (
-        f'{len(runs)} runs, {hours:.1f} hours of one core in all; {"; ".join(machines)}. Of '
-        f'{len(known)} different intervals,\n{len(clear)} exclude zero; by chance alone, one in '
-        f'twenty does. The paper has a difference for {len(compared)} of these {len(clear)}:\n'
-        f'{len(agreeing)} have its sign.\n'
+    text = f'{len(runs)} runs, {hours:.1f} hours of one core in all; {"; ".join(machines)}.\n'
+    if not known:
+        return f'{text}No difference has an interval: that takes two seeds.\n'
+    text += (
+        f'Of {len(known)} different intervals, {len(clear)} exclude zero; by chance alone, one in '
+        'twenty does.'
     )
+    if signs:
+        text += f'\nOf these, {len(signs)} have a published difference; '
+        text += f'its sign agrees in {sum(signs)}.'
+    return f'{text}\n'
 
 
 def draw_study(findings: Sequence[Finding]) -> Figure:

@@ -90,12 +90,17 @@ def test_page():
     )
     assert row.endswith(' | +1.02 |')
     summary = study_summary(findings, scores)
-    assert summary.startswith('9 runs, 0.1 hours of one core in all; a processor. Of 3 different')
-    assert '1 exclude zero;' in summary
-    assert 'The paper has a difference for 1 of these 1:\n1 have its sign.' in summary
+    assert summary.startswith(
+        '9 runs, 0.1 hours of one core in all; a processor.\n'
+        'Of 3 different intervals, 1 exclude zero;'
+    )
+    assert summary.endswith('\nOf these, 1 have a published difference; its sign agrees in 1.\n')
     worse = runs(plain=[75, 77, 76.1], se=[70, 72, 71], max=[70, 75, 71])
     summary = study_summary(compare_pairs(CONTRASTS, worse), worse)
-    assert 'for 1 of these 1:\n0 have its sign.' in summary
+    assert summary.endswith('its sign agrees in 0.\n')
+    few = worse[:1]
+    text = study_summary(compare_pairs(CONTRASTS, few), few)
+    assert text.endswith('No difference has an interval: that takes two seeds.\n')
 
 
 def test_page_is_made_from_the_scores():

@@ -109,7 +109,7 @@ def test_a_study_of_the_same_runs(finished, run_tool, tmp_path):
         if (row['config'], row['metric']) == (se, 'accuracy/top1')
     )
     for key in ('n', 'mean', 'std', 'difference_mean', 'difference_low', 'params'):
-        assert row[key] == pytest.approx(expected[key], abs=1e-3)
+        assert row[key] == pytest.approx(expected[key], abs=1e-2)  # scores are rounded
     assert f'{row["difference_mean"]:+.2f}' in table
     assert summary.startswith('4 runs, 0.0 hours of one core in all; ')
 
