@@ -6,11 +6,14 @@ import os
 import sys
 import sysconfig
 import threading
+import time
 import traceback
 from collections.abc import Collection
 from pathlib import Path
 
 STANDARD = os.path.join(sysconfig.get_path('stdlib'), '')
+# What Linux tells of processes.
+PROCESSES = Path('/proc')
 # Code in which a process waits for the others of its group.
 WAITING = os.path.join('torch', 'distributed', '')
 
@@ -30,7 +33,7 @@ def describe_halt(thread: int) -> str:
     for child in multiprocessing.active_children():
         with contextlib.suppress(OSError):
             # The state follows the name, which is in brackets.
-            if Path(f'/proc/{child.pid}/stat').read_text().rpartition(') ')[2][0] in 'Tt':
+            if (PROCESSES / f'{child.pid}/stat').read_text().rpartition(') ')[2][0] in 'Tt':
                 place += f', its loader worker {child.pid} is stopped'
     return place
 
@@ -59,18 +62,22 @@ def waits_for_others(thread: int) -> bool:
 def get_used(without: Collection[threading.Thread]) -> float:
     """Processor time of Python's threads in this process, and of child processes, in seconds.
 
-    Threads of libraries do not count: those of gloo and NCCL always use some.
+    Threads of libraries do not count: those of gloo and NCCL always use some. If the kernel tells
+    no time or no children of a thread, they count, and the process never seems idle.
 
     Args:
         without: Threads that do not count.
     """
+    own = PROCESSES / 'thread-self'
+    if not ((own / 'schedstat').exists() and (own / 'children').exists()):
+        return time.process_time()
     nanoseconds = 0
     for thread in set(threading.enumerate()) - set(without):
-        task = Path(f'/proc/self/task/{thread.native_id}')
-        with contextlib.suppress(OSError):  # it has ended, or the kernel lists no children
+        task = PROCESSES / f'self/task/{thread.native_id}'
+        with contextlib.suppress(OSError):  # it has ended
             nanoseconds += _read_used(task)
             children = (task / 'children').read_text().split()
-            nanoseconds += sum(_read_used(Path('/proc', child)) for child in children)
+            nanoseconds += sum(_read_used(PROCESSES / child) for child in children)
     return nanoseconds / 1e9
 
 

@@ -177,3 +177,9 @@ def test_python_s_own_code_is_not_where_a_process_is():
     assert threads.is_standard('<frozen importlib._bootstrap>')
     assert not threads.is_standard(pytest.__file__)
     assert not threads.is_standard(__file__)
+
+
+def test_without_linux_no_process_seems_idle(monkeypatch, tmp_path):
+    """What the kernel does not tell is no reason to end a run."""
+    monkeypatch.setattr(threads, 'PROCESSES', tmp_path)
+    assert threads.get_used([]) > 0
