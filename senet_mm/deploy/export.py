@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch._dynamo import config as dynamo_config
 from torch._inductor import config as inductor_config
 
 from senet_mm.engine.speed import has_fast_bf16
@@ -116,6 +117,10 @@ def to_fold(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
     return Deployed(torch.no_grad()(folded), path, how)
 
 
+# Shapes of images for which a network is compiled; torch allows 256 in all.
+SHAPES = 256
+
+
 def compile_frozen(network: nn.Module, device: str) -> Callable[[Tensor], Tensor]:
     """A network compiled for inference with frozen weights, again for every shape of the images.
 
@@ -128,8 +133,9 @@ def compile_frozen(network: nn.Module, device: str) -> Callable[[Tensor], Tensor
 
     @torch.no_grad()
     def run(images: Tensor) -> Tensor:
-        # As an option of `torch.compile` it acts too late: weights are inputs by then.
-        with inductor_config.patch(freezing=True):
+        # As an option of `torch.compile` it acts too late: weights are inputs by then. Beyond the
+        # limit, 8 by default, the network would run uncompiled.
+        with inductor_config.patch(freezing=True), dynamo_config.patch(recompile_limit=SHAPES):
             return compiled(images)
 
     return run

@@ -13,6 +13,7 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 from torch import nn
+from torch._dynamo.utils import counters
 from torch._inductor.utils import run_and_get_code
 
 from senet_mm.apis import Classifier, get_model
@@ -141,13 +142,17 @@ def test_any_batch_from_the_file(digits, tmp_path, to):
 
 
 @pytest.mark.slow
-def test_compiled_weights_are_frozen(digits, tmp_path):
-    """Convolutions take weights that were laid out when they were compiled."""
+def test_compiled_weights_are_frozen(digits, tmp_path, monkeypatch):
+    """Convolutions take weights that were laid out when they were compiled, for every shape."""
+    monkeypatch.setattr(torch._dynamo.config, 'recompile_limit', 1)
     deployed = deploy(digits, 'compile', torch.randn(2, 1, 8, 8), tmp_path)
     x = torch.randn(3, 1, 8, 8)
     _, [code] = run_and_get_code(deployed.run, x)
     assert 'mkldnn__convolution_pointwise' in code
     assert 'aten_convolution' not in code
+    compiled = counters['frames']['ok']
+    deployed.run(x[:1])
+    assert counters['frames']['ok'] == compiled + 1
 
 
 def test_a_missing_package_is_named(digits, tmp_path, monkeypatch):
