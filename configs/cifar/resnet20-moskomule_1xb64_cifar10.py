@@ -3,7 +3,7 @@
 # Published: 92.00 % top-1 accuracy (README of moskomule/senet.pytorch)
 _base_ = [
     '../_base_/models/resnet20_moskomule.py',
-    '../_base_/datasets/cifar10_bs64.py',
+    '../_base_/datasets/cifar10_bs64_moskomule.py',
     '../_base_/schedules/cifar_bs64_200e.py',
     '../_base_/default_runtime.py',
 ]

@@ -3,7 +3,7 @@
 # Expected: 93 % top-1 accuracy with r = 4 or 8 (his README), none is given for r = 16
 _base_ = [
     '../_base_/models/resnet20_moskomule.py',
-    '../_base_/datasets/cifar10_bs64.py',
+    '../_base_/datasets/cifar10_bs64_moskomule.py',
     '../_base_/schedules/cifar_bs64_200e.py',
     '../_base_/default_runtime.py',
 ]

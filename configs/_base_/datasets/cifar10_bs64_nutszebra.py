@@ -11,7 +11,7 @@ data_preprocessor = dict(
 
 data_root = 'data/cifar10'
 train_pipeline = [
-    dict(type='RandomResize', scale=[(32, 32), (36, 36)], keep_ratio=True),
+    dict(type='RandomChoiceResize', scales=[(32, 32), (33, 33), (34, 34), (35, 35), (36, 36)]),
     dict(type='RandomCrop', crop_size=32),
     dict(
         type='RandomErasing',

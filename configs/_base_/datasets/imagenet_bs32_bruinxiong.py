@@ -2,7 +2,8 @@
 #     1: a crop of 224 pixels of an image whose short side is 256; mirror
 #     2: the short side is 256 to 480 (16 to 57 % of an image of 4:3), the aspect changes by up to
 #        25 %; hue, lightness and saturation by up to 0.4 of half their range; mirror
-#     3: before that a shear of up to 0.1 and a rotation of up to 10 degrees
+#     3: before that a shear of up to 0.1 and a rotation of up to 10 degrees (the shear is that of
+#        train_se_resnet.py; train_se_resnext_w_d.py sets it to 0)
 # MXNet adds to the channels of HLS, here brightness and saturation are scaled. There the network
 # begins with a batch norm, here mean and std are ImageNet's.
 augmentation = 2
