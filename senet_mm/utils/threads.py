@@ -14,6 +14,8 @@ from pathlib import Path
 STANDARD = os.path.join(sysconfig.get_path('stdlib'), '')
 # What Linux tells of processes.
 PROCESSES = Path('/proc')
+# Beginnings of the names that torch and gloo give to threads of theirs.
+IDLE = ('pt_', 'gloo')
 # Code in which a process waits for the others of its group.
 WAITING = os.path.join('torch', 'distributed', '')
 
@@ -26,14 +28,17 @@ def describe_halt(thread: int) -> str:
     """
     place = 'gone'
     if frame := sys._current_frames().get(thread):
-        stack = traceback.extract_stack(frame)
         # The standard library's own lines tell little.
-        last = next((line for line in reversed(stack) if not is_standard(line.filename)), stack[-1])
-        place = f'in {last.name} of {Path(last.filename).name}:{last.lineno}'
+        frames = [each for each, _ in traceback.walk_stack(frame)]
+        own = (each for each in frames if not is_standard(each.f_code.co_filename))
+        last = next(own, frames[0])
+        # No source is read: its file server may be what does not answer.
+        file = Path(last.f_code.co_filename).name
+        place = f'in {last.f_code.co_name} of {file}:{last.f_lineno}'
     for child in multiprocessing.active_children():
         with contextlib.suppress(OSError):
             # The state follows the name, which is in brackets.
-            if (PROCESSES / f'{child.pid}/stat').read_text().rpartition(') ')[2][0] in 'Tt':
+            if _read(PROCESSES / str(child.pid), 'stat').rpartition(') ')[2][0] in 'Tt':
                 place += f', its loader worker {child.pid} is stopped'
     return place
 
@@ -60,26 +65,47 @@ def waits_for_others(thread: int) -> bool:
 
 
 def get_used(without: Collection[threading.Thread]) -> float:
-    """Processor time of Python's threads in this process, and of child processes, in seconds.
+    """Processor time of this process and of all that descend from it, in seconds.
 
-    Threads of libraries do not count: those of gloo and NCCL always use some. If the kernel tells
-    no time or no children of a thread, they count, and the process never seems idle.
+    The threads in which gloo, NCCL and the store wait for messages do not count: they always use
+    some. If the kernel does not tell the time of a thread, they count, and the process never seems
+    idle.
 
     Args:
-        without: Threads that do not count.
+        without: Threads of this process that do not count.
     """
-    own = PROCESSES / 'thread-self'
-    if not ((own / 'schedstat').exists() and (own / 'children').exists()):
+    if not (PROCESSES / 'thread-self/schedstat').exists():
         return time.process_time()
-    nanoseconds = 0
-    for thread in set(threading.enumerate()) - set(without):
-        task = PROCESSES / f'self/task/{thread.native_id}'
-        with contextlib.suppress(OSError):  # it has ended
-            nanoseconds += _read_used(task)
-            children = (task / 'children').read_text().split()
-            nanoseconds += sum(_read_used(PROCESSES / child) for child in children)
-    return nanoseconds / 1e9
+    left_out = {str(thread.native_id) for thread in without}
+    own = os.getpid()
+    return sum(
+        _get_time(task)
+        for process in (own, *_find_descendants(own))
+        for task in PROCESSES.glob(f'{process}/task/*')
+        if task.name not in left_out
+    )
 
 
-def _read_used(task: Path) -> int:
-    return int((task / 'schedstat').read_text().split()[0])
+def _get_time(task: Path) -> float:
+    """Processor time of a thread in seconds; 0 if it waits for messages alone, or has ended."""
+    with contextlib.suppress(OSError):
+        if not _read(task, 'comm').startswith(IDLE):
+            return int(_read(task, 'schedstat').split()[0]) / 1e9
+    return 0.0
+
+
+def _find_descendants(ancestor: int) -> set[int]:
+    """The processes that a process has started, and those that these have started."""
+    parents = {}
+    for folder in PROCESSES.glob('[0-9]*'):
+        with contextlib.suppress(OSError):
+            # The parent is the second field after the name, which is in brackets.
+            parents[int(folder.name)] = int(_read(folder, 'stat').rpartition(') ')[2].split()[1])
+    below = {ancestor}
+    while found := {child for child, parent in parents.items() if parent in below} - below:
+        below |= found
+    return below - {ancestor}
+
+
+def _read(folder: Path, name: str) -> str:
+    return (folder / name).read_text()

@@ -1,9 +1,11 @@
 """A run that does not get to its first iteration ends, and names the process that is missing."""
 
+import _thread
 import contextlib
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -183,3 +185,45 @@ def test_without_linux_no_process_seems_idle(monkeypatch, tmp_path):
     """What the kernel does not tell is no reason to end a run."""
     monkeypatch.setattr(threads, 'PROCESSES', tmp_path)
     assert threads.get_used([]) > 0
+
+
+WORK = 'import time\nend = time.time() + 60\nwhile time.time() < end: pass\n'
+PROGRAMS = {
+    'child': WORK,
+    'its thread': f'import threading\nthreading.Thread(target=lambda: exec({WORK!r})).start()',
+    'grandchild': f'import subprocess, sys\nsubprocess.run([sys.executable, "-c", {WORK!r}])',
+}
+
+
+@pytest.mark.parametrize('name', PROGRAMS)
+def test_work_counts_whichever_process_does_it(name):
+    """A process that waits for a program is not idle while anything of that works."""
+    child = subprocess.Popen([sys.executable, '-c', PROGRAMS[name]], start_new_session=True)
+    try:
+        assert_working()
+    finally:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def test_work_counts_whichever_thread_does_it():
+    """Python does not know the threads of a library."""
+    ended = threading.Event()
+
+    def work():
+        while not ended.is_set():
+            pass
+
+    _thread.start_new_thread(work, ())
+    try:
+        assert_working()
+    finally:
+        ended.set()
+
+
+def assert_working():
+    """Wait until a fifth of a second of a processor is used."""
+    before, end = threads.get_used([threading.current_thread()]), time.monotonic() + 60
+    while threads.get_used([threading.current_thread()]) < before + 0.2:
+        assert time.monotonic() < end
+        time.sleep(0.05)
