@@ -102,5 +102,6 @@ def note_answer(message: str) -> None:
     """Tell the launcher, if there is one, that an error answers the user: no restart."""
     path = os.environ.get('TORCHELASTIC_ERROR_FILE')
     if path:
-        with open(path, 'w') as file:
+        # Its folder may be gone, by what cleans /tmp.
+        with contextlib.suppress(OSError), open(path, 'w') as file:
             json.dump({'message': message, 'timestamp': int(time.time()), FINAL: True}, file)

@@ -12,7 +12,8 @@ from pathlib import Path
 class SharedFolder:
     """A folder for all processes of this user that give the same name, removed after the last.
 
-    If the last one is killed, the next one of this user that makes any such folder removes it.
+    If the last one is killed, the next one of this user that makes any such folder removes it. On a
+    file system without locks the folder is left.
 
     Args:
         name: The name.
@@ -21,7 +22,7 @@ class SharedFolder:
         path: The folder.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: It cannot be made, or is another user's.
     """
 
     def __init__(self, name: str) -> None:
@@ -30,15 +31,21 @@ class SharedFolder:
         self.path = folder / f'{prefix}{name}'
         for other in folder.glob(f'{prefix}*'):
             remove_unused(other)
+        self._owner = os.getpid()
         self._lock: int | None = None
         while self._lock is None:  # another process may remove it just then
             self.path.mkdir(mode=0o700, exist_ok=True)
-            self._lock = lock(self.path, fcntl.LOCK_SH)
+            if self.path.lstat().st_uid != os.getuid():
+                raise PermissionError(f"{self.path} is another user's")
+            try:
+                self._lock = lock(self.path, fcntl.LOCK_SH)
+            except OSError:  # as on Lustre without `-o flock`
+                return
         atexit.register(self.close)
 
     def close(self) -> None:
         """This process needs the folder no more."""
-        if self._lock is not None:
+        if self._lock is not None and os.getpid() == self._owner:
             fcntl.flock(self._lock, fcntl.LOCK_UN)  # forked processes have the lock, too
             os.close(self._lock)
             self._lock = None
@@ -60,6 +67,9 @@ def lock(path: Path, operation: int) -> int | None:
     Args:
         path: The folder.
         operation: Of ``flock``.
+
+    Raises:
+        OSError: The file system has no locks.
     """
     try:
         file = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -71,5 +81,8 @@ def lock(path: Path, operation: int) -> int | None:
             return file
     except (BlockingIOError, FileNotFoundError):
         pass
+    except OSError:
+        os.close(file)
+        raise
     os.close(file)
     return None

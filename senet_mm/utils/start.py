@@ -11,6 +11,7 @@ from typing import NoReturn
 from mmengine.dist import barrier
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # torch does not list it
 
+from .errors import InputError
 from .options import read_integer
 from .processes import STALLED, is_first_to_say
 from .slurm import use_slurm
@@ -139,6 +140,9 @@ def watch_start(launcher: str) -> None:
         use_slurm()
     timeout = read_integer(NAME, os.environ.get(NAME, DEFAULT), 1)
     if launcher in ('pytorch', 'slurm') and int(os.environ.get('WORLD_SIZE', 1)) > 1:
+        for name in ('RANK', 'MASTER_ADDR', 'MASTER_PORT'):
+            if name not in os.environ:
+                raise InputError(f'--launcher {launcher}: {name} is not set; allowed: as torchrun')
         _current = Start(timeout)
 
 
@@ -159,8 +163,8 @@ def describe_silence(ranks: Mapping[int, str | None]) -> str:
     """
     missing = [str(rank) for rank, heard in ranks.items() if heard is None]
     lines = [
-        f'rank {rank} does not answer, and was {heard.partition(" ")[2]}: it is stopped, or its '
-        'machine cannot be reached'
+        f'rank {rank} does not answer, and was {heard.partition(" ")[2]}: it is stopped, its '
+        'machine cannot be reached, or it works in code that lets no other thread run'
         for rank, heard in ranks.items()
         if heard is not None
     ]

@@ -101,6 +101,7 @@ def test_a_stopped_rank_is_named(tmp_path, monkeypatch, stopped, early):
         def work():
             os.environ['RANK'] = str(number)
             dist.init_process_group('gloo')
+            dist.barrier()  # rank 0 holds what the other one needs to begin
             if early and number == stopped:
                 (tmp_path / 'pid').symlink_to(str(os.getpid()))
                 os.kill(os.getpid(), signal.SIGSTOP)

@@ -1,5 +1,7 @@
 """Folders that processes share are there as long as one of them is."""
 
+import errno
+import fcntl
 import os
 import signal
 import tempfile
@@ -120,3 +122,32 @@ def test_no_folder_can_be_made(step, tmp_path):
     with monkeypatch.context() as patch:
         patch.setattr(tempfile, 'tempdir', str(tmp_path / 'nowhere'))
         assert [step('a'), step('a')] == [True, True]
+
+
+def test_without_locks_it_is_there(monkeypatch):
+    """As on Lustre without ``-o flock``."""
+
+    def flock(file, operation):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, 'flock', flock)
+    folder = SharedFolder('a')
+    folder.close()
+    assert folder.path.is_dir()
+
+
+def test_a_forked_process_that_ends_does_not_remove_it():
+    folder = SharedFolder('a')
+    assert run(folder.close) == 7
+    (folder.path / 'file').touch()
+    SharedFolder('b').close()
+    assert (folder.path / 'file').exists()
+    folder.close()
+
+
+def test_another_user_s_is_refused(monkeypatch):
+    owner = os.getuid()
+    monkeypatch.setattr(os, 'getuid', lambda: owner + 1)
+    os.mkdir(os.path.join(tempfile.tempdir, f'senet_mm-{owner + 1}-a'))
+    with pytest.raises(PermissionError, match='another user'):
+        SharedFolder('a')

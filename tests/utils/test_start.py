@@ -127,7 +127,8 @@ def test_a_process_that_is_stopped_is_named(ranks, rank):
     ends, said = ranks(*works)
     assert ends == {1 - rank: STALLED}
     assert f'{LINE}rank {rank} does not answer, and was in ' in said[1 - rank]
-    assert said[1 - rank].endswith(': it is stopped, or its machine cannot be reached\n')
+    why = 'it is stopped, its machine cannot be reached, or it works in code that lets no other'
+    assert f': {why} thread run\n' in said[1 - rank]
 
 
 @pytest.mark.slow
@@ -150,8 +151,9 @@ def test_a_process_that_works_may_take_long(ranks):
 
 def test_all_that_are_silent_are_named():
     assert start.describe_silence({1: None, 2: '7 in f of a.py:3', 5: None}) == (
-        'rank 2 does not answer, and was in f of a.py:3: it is stopped, or its machine cannot be '
-        'reached; rank 1, 5 has not started: its machine is missing, or its imports hang'
+        'rank 2 does not answer, and was in f of a.py:3: it is stopped, its machine cannot be '
+        'reached, or it works in code that lets no other thread run; rank 1, 5 has not started: '
+        'its machine is missing, or its imports hang'
     )
 
 
@@ -227,3 +229,12 @@ def assert_working():
     while threads.get_used([threading.current_thread()]) < before + 0.2:
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize('name', ['RANK', 'MASTER_ADDR', 'MASTER_PORT'])
+def test_what_a_launcher_sets_is_needed(name, monkeypatch):
+    for other in ('WORLD_SIZE', 'RANK', 'MASTER_ADDR', 'MASTER_PORT'):
+        monkeypatch.setenv(other, '2')
+    monkeypatch.delenv(name)
+    with pytest.raises(ValueError, match=f'{name} is not set'):
+        start.watch_start('pytorch')
