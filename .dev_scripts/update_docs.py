@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senet_mm.cli import reported_errors
+from senet_mm.utils.usage import ToolParser
 
 if TYPE_CHECKING:
     from senet_mm.study.results import Result
@@ -65,7 +66,7 @@ COLLECTIONS = {
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(description=__doc__.splitlines()[0])
     parser.add_argument('--check', action='store_true', help='write nothing, fail on a difference')
     return parser.parse_args()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senet_mm.cli import reported_errors
+from senet_mm.utils.usage import ToolParser
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +28,7 @@ PLOT = ROOT / 'docs/study.svg'
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(description=__doc__.splitlines()[0])
     parser.add_argument('work_dir', type=Path, nargs='?', help='--work-dir of tools/ablate.py')
     parser.add_argument('--check', action='store_true', help='write nothing, fail on a difference')
     return parser.parse_args()

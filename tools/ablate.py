@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senet_mm.cli import add_cfg_options, reported_errors
+from senet_mm.utils.usage import ToolParser
 
 if TYPE_CHECKING:
     from senet_mm.study.ablation import Run
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         'configs',
         nargs='+',

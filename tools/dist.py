@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from senet_mm.cli import reported_errors
+from senet_mm.utils.usage import ToolParser
 
 ENVIRONMENT = """
 environment:
@@ -25,7 +26,7 @@ environment:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description='Run a tool on several processes',
         epilog=ENVIRONMENT,
         formatter_class=argparse.RawDescriptionHelpFormatter,

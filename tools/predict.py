@@ -17,12 +17,13 @@ from typing import Any, TextIO
 
 from senet_mm.cli import add_cfg_options, log_to_stderr, reported_errors
 from senet_mm.utils.predictions import SUFFIXES, WRITERS
+from senet_mm.utils.usage import ToolParser
 
 SKIPPED = 65  # EX_DATAERR of sysexits.h
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(description=__doc__.splitlines()[0])
     parser.add_argument('checkpoint', help='checkpoint, or exported network: .pt2, .onnx, .xml')
     parser.add_argument(
         'images', nargs='+', help="files, folders, patterns ('a/*.jpg'), - for a list on stdin"

@@ -9,10 +9,11 @@ import argparse
 from pathlib import Path
 
 from senet_mm.cli import TRAINING, add_cfg_options, note_unused, reported_errors
+from senet_mm.utils.usage import ToolParser
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(description=__doc__.splitlines()[0])
     parser.add_argument('table', help='a table of configs/results.yml: released, table2, ...')
     parser.add_argument('--data-root', help='folder of the data set')
     parser.add_argument(

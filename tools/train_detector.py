@@ -14,6 +14,7 @@ from pathlib import Path
 
 from senet_mm.cli import reported_errors
 from senet_mm.utils.files import atomic_file
+from senet_mm.utils.usage import ToolParser
 
 # Allowed values of options, both ends included.
 RANGES = dict(
@@ -26,7 +27,7 @@ RANGES = dict(
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(description=__doc__.splitlines()[0])
     parser.add_argument('data', type=Path, help='folder of the data')
     parser.add_argument(
         '--out', type=Path, default=Path('work_dirs/detector'), help='folder to write to'

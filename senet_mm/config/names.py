@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from senet_mm.utils.errors import answering
 from senet_mm.utils.files import check_regular_file
+from senet_mm.utils.names import printable
 from senet_mm.utils.project import PROJECT
 
 if TYPE_CHECKING:
@@ -68,13 +69,15 @@ def find_config(name: str) -> str:
     if found := find_project_config(name):
         return str(found)
     if Path(name).is_dir():
-        raise FileNotFoundError(f'config {name} is a folder; allowed: a file, or the name of one')
+        raise FileNotFoundError(
+            f'config {printable(name)} is a folder; allowed: a file, or the name of one'
+        )
     if Path(name).exists():
         check_regular_file(name, 'config')
     stem = Path(name).stem if name.endswith('.py') else Path(name).name
     near = difflib.get_close_matches(stem, _paths(), n=1)
     hint = f'; did you mean {near[0]}?' if near else ''
-    raise FileNotFoundError(f'config {name} does not exist{hint}')
+    raise FileNotFoundError(f'config {printable(name)} does not exist{hint}')
 
 
 @answering

@@ -1,10 +1,13 @@
 """Errors that answer the user, and errors of a program that fails in the middle of a run."""
 
 import functools
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
+
+from .names import printable
 
 P = ParamSpec('P')
 T = TypeVar('T')
@@ -199,10 +202,15 @@ def describe(error: Exception) -> str:
     """The message of an error on one line, without the places that it passed through."""
     if key := missing_key(error):
         return f'the config has no key {key!r}'
+    if isinstance(error, UserError):
+        return str(error) or type(error).__name__
     if isinstance(error, OSError) and error.filename and error.strerror:
-        return one_line(f'{error.filename}: {error.strerror}')
+        return one_line(f'{printable(str(error.filename))}: {error.strerror}')
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    return one_line(_as_raised(text)).strip('"') or type(error).__name__
+    line = one_line(_as_raised(text))
+    # mmengine raises a KeyError with the text of another one, which has quotes.
+    whole = re.fullmatch('"([^"]*)"', line) if isinstance(error, KeyError) else None
+    return (whole[1] if whole else line) or type(error).__name__
 
 
 def _as_raised(text: str) -> str:
@@ -225,5 +233,6 @@ def one_line(text: str) -> str:
     """A text on one line: white space is one space, what a terminal would act on is escaped."""
     line = ' '.join(text[: 2 * LONGEST].split())
     if not line.isprintable():
-        line = ''.join(c if c.isprintable() else c.encode('unicode_escape').decode() for c in line)
+        # As `printable` spells them.
+        line = ''.join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
     return line if len(line) <= LONGEST else f'{line[:LONGEST]}...'

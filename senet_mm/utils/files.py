@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .errors import InputError, MissingFileError
+from .names import printable
 
 FILE_KINDS = {
     stat.S_IFBLK: 'a device',
@@ -141,9 +142,9 @@ def check_regular_file(path: str | os.PathLike, what: str = 'file') -> None:
     try:
         mode = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise MissingFileError(f'{what} {path} does not exist') from error
+        raise MissingFileError(f'{what} {printable(path)} does not exist') from error
     if not stat.S_ISREG(mode):
-        raise InputError(f'{what} {path} is {name_kind(path)}; allowed: a regular file')
+        raise InputError(f'{what} {printable(path)} is {name_kind(path)}; allowed: a regular file')
 
 
 def name_kind(path: str | os.PathLike) -> str:

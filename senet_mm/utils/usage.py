@@ -1,12 +1,22 @@
-"""Arguments of tools that run on several processes."""
+"""Arguments of tools."""
 
 import argparse
 import os
 import time
 from typing import Any, NoReturn
 
+from .errors import one_line
 
-class RankParser(argparse.ArgumentParser):
+
+class ToolParser(argparse.ArgumentParser):
+    """A parser whose errors are one line, without what a terminal would act on."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and message, and end with 2."""
+        super().error(one_line(message))
+
+
+class RankParser(ToolParser):
     """A parser of which one process of each machine prints help and errors."""
 
     def _print_message(self, message: str, file: Any = None) -> None:

@@ -2,11 +2,13 @@
 
 import pickle
 import socket
+from pathlib import Path
 
 import pytest
 from torch.distributed import DistNetworkError, TCPStore
 from torch.utils.data import DataLoader
 
+from senet_mm.config.names import get_config
 from senet_mm.datasets.bucket_cache import BucketError
 from senet_mm.datasets.damage import DamagedImageError
 from senet_mm.utils.errors import (
@@ -14,6 +16,7 @@ from senet_mm.utils.errors import (
     REFUSALS,
     ArgumentError,
     InputError,
+    MissingFileError,
     UnknownTypeError,
     UserError,
     answering,
@@ -22,6 +25,8 @@ from senet_mm.utils.errors import (
     is_answer,
     working,
 )
+from senet_mm.utils.files import check_regular_file
+from senet_mm.utils.names import printable
 
 # What a caller in Python expects them to be.
 ANSWERS = {
@@ -110,7 +115,7 @@ def test_the_api_leaves_other_errors_and_its_own():
 @pytest.mark.parametrize('kind', ANSWERS)
 def test_names_of_a_strangers_file_stay_on_one_line(kind):
     error = kind('checkpoint: 1 unexpected (a\nb\x1b[2J\u202e\udc80 é)')
-    assert str(error) == r'checkpoint: 1 unexpected (a b\x1b[2J\u202e\udc80 é)'
+    assert str(error) == r'checkpoint: 1 unexpected (a b\u001b[2J\u202e\udc80 é)'
     assert describe(error) == str(error)
     assert len(str(kind('x' * 10**6))) < 20_000
 
@@ -122,3 +127,32 @@ def test_a_port_that_is_taken_is_no_lost_connection():
     assert describe_lost_connection(raised.value) == line
     assert describe_lost_connection(DistNetworkError('gone. This is')) is not None
     assert describe_lost_connection(InputError('an answer')) is None
+
+
+@pytest.mark.parametrize(
+    'text', ['"no\\u001b.jpg" fits no image', 'there is no "no\\u001b.jpg"', '"a" or "b"']
+)
+@pytest.mark.parametrize('kind', [InputError, ValueError, UnknownTypeError, MissingFileError])
+def test_a_quoted_name_keeps_its_quotes(kind, text):
+    assert describe(kind(text)) == text
+
+
+def test_the_text_of_another_error_in_quotes():
+    assert describe(KeyError('"x is not known"')) == 'x is not known'
+    assert describe(KeyError('"a" or "b"')) == '"a" or "b"'
+
+
+def test_one_spelling_of_a_name(tmp_path):
+    """In the error of a library, in ours, in a list of names."""
+    path = str(tmp_path / 'no\x1b[31m\n.pth')
+    spelled = f'"{tmp_path}/no\\u001b[31m\\n.pth"'
+    assert printable(path) == spelled
+    with pytest.raises(FileNotFoundError) as opened:
+        Path(path).read_bytes()
+    assert describe(opened.value) == f'{spelled}: No such file or directory'
+    with pytest.raises(UserError) as checked:
+        check_regular_file(path, 'checkpoint')
+    assert describe(checked.value) == f'checkpoint {spelled} does not exist'
+    with pytest.raises(UserError) as sought:
+        get_config(path)
+    assert describe(sought.value).startswith(f'config {spelled} does not exist')

@@ -14,6 +14,7 @@ from senet_mm.ops import fuse_tails
 from senet_mm.utils.device import name_device
 from senet_mm.utils.options import check_option
 from senet_mm.utils.tables import markdown_table
+from senet_mm.utils.usage import ToolParser
 
 # Our backbone without SE, mmpretrain's with it, timm's; SE-ResNet-50 is in timm twice.
 PEERS = {
@@ -60,7 +61,7 @@ def peers(network: str) -> dict[str, Callable[[], nn.Module]]:
 
 def make_parser(description: str, **defaults: int) -> argparse.ArgumentParser:
     """A parser with the arguments that all benchmarks have."""
-    parser = argparse.ArgumentParser(description=description)
+    parser = ToolParser(description=description)
     parser.add_argument('--network', choices=PEERS, default='seresnet50')
     parser.add_argument('--batch-size', type=int, default=defaults['batch_size'])
     parser.add_argument('--size', type=int, default=224, help='side of the images')

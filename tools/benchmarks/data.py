@@ -19,12 +19,13 @@ from pathlib import Path
 import contestants
 
 from senet_mm.cli import reported_errors
+from senet_mm.utils.usage import ToolParser
 
 BASELINE = 'mmpretrain, this augmentation'
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(description=__doc__.splitlines()[0])
     parser.add_argument('--images', type=int, default=64, help='number of images')
     parser.add_argument('--rounds', type=int, default=9, help='number of rounds')
     parser.add_argument('--workers', type=int, default=2, help='workers of the loaders')

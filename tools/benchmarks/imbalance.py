@@ -13,6 +13,7 @@ from pathlib import Path
 
 from senet_mm.cli import reported_errors
 from senet_mm.utils.project import PROJECT
+from senet_mm.utils.usage import ToolParser
 
 RECIPE = 'seresnet8_1xb64_digits'
 # 570 and 30 training images of 1,257.
@@ -29,7 +30,7 @@ VARIANTS = {
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(description=__doc__.splitlines()[0])
     parser.add_argument('--seeds', type=int, default=5, metavar='N', help='seeds 0 to N-1')
     parser.add_argument('--epochs', type=int, default=30, help='epochs of each run')
     parser.add_argument(

@@ -29,6 +29,7 @@ from senet_mm.deploy.int8.candidates import run_in_parts
 from senet_mm.utils.device import name_processor
 from senet_mm.utils.measure import interleave
 from senet_mm.utils.options import check_option
+from senet_mm.utils.usage import ToolParser
 
 # Ours, mmpretrain's (ours in eager mode where it has none), channels of the output.
 NETWORKS = {
@@ -43,7 +44,7 @@ HEADER = ['network', 'variant', 'batch 1', 'ratio', 'batch 16', 'ratio', 'MB', '
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out', type=Path, default=Path('int8.json'), help='file of the rows')
     parser.add_argument('--networks', nargs='+', default=[*NETWORKS], metavar='NETWORK')
     parser.add_argument('--rounds', type=int, default=7, help='timed calls with one image')

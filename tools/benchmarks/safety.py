@@ -23,6 +23,7 @@ from senet_mm.engine import Runner
 from senet_mm.engine.hooks import PositionHook
 from senet_mm.utils.measure import synchronize
 from senet_mm.utils.tables import markdown_table
+from senet_mm.utils.usage import ToolParser
 
 UNSAFE = {f'default_hooks.{name}': None for name in ('checkpoint', 'non_finite', 'stall')}
 
@@ -78,7 +79,7 @@ def train(args: argparse.Namespace, safe: bool, turn: int) -> float:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(description=__doc__.splitlines()[0])
     parser.add_argument('--config', default='seresnet18_8xb32_in1k')
     parser.add_argument('--batch-size', type=int, default=16)
     parser.add_argument('--iterations', type=int, default=40, help='of a training')

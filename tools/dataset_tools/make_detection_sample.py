@@ -19,6 +19,7 @@ import numpy as np
 
 from senet_mm.cli import reported_errors
 from senet_mm.utils.files import check_empty
+from senet_mm.utils.usage import ToolParser
 
 PHOTOGRAPHS = {
     'train': ('astronaut', 'chelsea', 'rocket', 'retina', 'flower.jpg'),
@@ -47,7 +48,7 @@ class Shape(NamedTuple):
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(description=__doc__.splitlines()[0])
     parser.add_argument('out', type=Path, help='folder to write, must not exist or be empty')
     parser.add_argument('--train', type=int, default=400, help='training images')
     parser.add_argument('--val', type=int, default=80, help='validation images')

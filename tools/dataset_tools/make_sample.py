@@ -20,6 +20,7 @@ import numpy as np
 
 from senet_mm.cli import reported_errors
 from senet_mm.utils.files import check_empty
+from senet_mm.utils.usage import ToolParser
 
 # Colour photographs inside the wheel of scikit-image: none needs a download.
 PHOTOGRAPHS = (
@@ -36,7 +37,7 @@ UNTIDY = {'rote Blüte': ('flower', 40), 'Katze': ('chelsea', 8), 'Kaffee': ('co
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(description=__doc__.splitlines()[0])
     parser.add_argument('out', type=Path, help='folder to write, must not exist or be empty')
     parser.add_argument('--train', type=int, default=20, help='training images per class')
     parser.add_argument('--val', type=int, default=5, help='validation images per class')

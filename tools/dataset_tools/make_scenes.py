@@ -22,6 +22,7 @@ import numpy as np
 
 from senet_mm.cli import reported_errors
 from senet_mm.utils.files import check_empty
+from senet_mm.utils.usage import ToolParser
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,7 +41,7 @@ LEAST_DEVIATION = 6
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(description=__doc__.splitlines()[0])
     parser.add_argument('out', type=Path, help='folder to write, must not exist or be empty')
     parser.add_argument('--train', type=int, default=2000, help='training images per class')
     parser.add_argument('--test', type=int, default=200, help='test images per class')

@@ -25,10 +25,11 @@ from pathlib import Path
 
 from senet_mm.cli import reported_errors
 from senet_mm.utils.files import check_empty
+from senet_mm.utils.usage import ToolParser
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(description=__doc__.splitlines()[0])
     parser.add_argument('src', type=Path, help='folder that holds train/ and val/')
     parser.add_argument('out', type=Path, help='folder to write, must not exist or be empty')
     parser.add_argument('--splits', nargs='+', default=['train', 'val'], help='what to pack')

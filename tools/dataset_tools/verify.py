@@ -14,13 +14,14 @@ from multiprocessing import Pool
 from pathlib import Path
 
 from senet_mm.cli import reported_errors
+from senet_mm.utils.usage import ToolParser
 
 # A data set's own lists of images, labels, classes: in the folder itself or in meta/.
 LISTS = re.compile(r'(meta/)?[^/]+\.txt')
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         'root', type=Path, help='folder of images or shards; subfolders are included'
     )

@@ -8,10 +8,11 @@ python tools/model_converters/convert.py caffe SE-ResNet-50.caffemodel seresnet5
 import argparse
 
 from senet_mm.cli import OptionsAction, add_cfg_options, reported_errors
+from senet_mm.utils.usage import ToolParser
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = ToolParser(
         description='Convert weights of other projects into checkpoints of ours, and back'
     )
     parser.add_argument(

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senet_mm.cli import add_cfg_options, reported_errors
+from senet_mm.utils.usage import ToolParser
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,7 +30,7 @@ KEPT = ('epoch', 'iter', 'metrics')
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(description=__doc__.splitlines()[0])
     parser.add_argument('src', help='checkpoint')
     parser.add_argument('out_dir', type=Path, nargs='?', help='folder to write to')
     parser.add_argument(
