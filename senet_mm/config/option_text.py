@@ -12,6 +12,9 @@ MAX_KEY, MAX_DEPTH = 1000, 50
 # Keys of files and folders, whose names may have commas or be digits.
 PATHS = ('ann_file', 'checkpoint', 'data_prefix', 'data_root', 'load_from', 'work_dir')
 BRACKETS = {')': '(', ']': '['}
+# What begins a value as in Python.
+STRUCTURES = ('{', 'dict(', '[', '(')
+QUOTED = re.compile(r"'[^'\\]*'|\"[^\"\\]*\"")
 
 
 def parse_options(texts: Iterable[str], known: dict | None = None) -> dict[str, object]:
@@ -41,7 +44,7 @@ def parse_option(text: str) -> tuple[str, object]:
     short = text if len(text) <= 100 else f'{text[:100]}...'
     if not equals or not re.fullmatch(r'[^.\s]+(\.[^.\s]+)*', key) or len(key) > MAX_KEY:
         raise ValueError(f'{short}: allowed: KEY=VALUE, a KEY of names with dots between them')
-    if fault := _find_fault(value):
+    if fault := _find_fault(value, is_path=key.rpartition('.')[2] in PATHS):
         raise ValueError(f'{short}: allowed: KEY=VALUE, {fault}')
     if value.startswith('{') or value.startswith('dict('):
         try:
@@ -62,17 +65,27 @@ def parse_option(text: str) -> tuple[str, object]:
         return key, DictAction._parse_iterable(value)
     except RecursionError:  # a text with a comma in brackets
         return key, value
+    except AssertionError as error:  # mmengine counts brackets in quotes too
+        fault = 'quotes around each text of a list in which one has brackets'
+        raise ValueError(f'{short}: allowed: KEY=VALUE, {fault}') from error
 
 
 def _is_quoted(value: str) -> bool:
     """Whether a value is one text in quotes."""
-    return value[0] in '\'"' and value[0] == value[-1] and value.count(value[0]) == 2
+    return value[:1] in ('"', "'") and value[0] == value[-1] and value.count(value[0]) == 2
 
 
-def _find_fault(value: str) -> str | None:
-    """What is missing in a value: quotes or brackets that are not closed."""
+def _find_fault(value: str, is_path: bool) -> str | None:
+    """What is missing in a value: quotes or brackets that are not closed.
+
+    Brackets in quotes, and in the name of a file or folder, are letters.
+    """
     if (value[:1] != value[-1:] and {value[:1], value[-1:]} & {'"', "'"}) or value in ('"', "'"):
         return 'quotes closed'
+    if value.startswith(STRUCTURES):
+        value = QUOTED.sub('', value)
+    elif is_path or _is_quoted(value):
+        return None
     opened: list[str] = []
     for letter in value:
         if letter in BRACKETS.values():

@@ -7,6 +7,7 @@ import pytest
 
 from senet_mm.apis import get_config, list_models
 from senet_mm.cli import load_config, make_parser
+from senet_mm.config.option_text import parse_option
 from senet_mm.registry import HOOKS
 
 DIGITS = 'seresnet8_1xb64_digits'
@@ -265,3 +266,31 @@ def test_tools_read_options_the_same_way():
     assert cfg.val_dataloader.dataset.data_root == 'there'
     assert cfg.train_dataloader.batch_size == 4
     assert cfg.work_dir == f'work_dirs/{IMAGENET}'
+
+
+@pytest.mark.parametrize(('text', 'value'), [
+    ('data_root=own (1', 'own (1'),
+    ('a.data_prefix=x], y', 'x], y'),
+    ('load_from=")x"', ')x'),
+    ('note="a (1"', 'a (1'),
+    ("note='a, [1'", 'a, [1'),
+    ("note=dict(data_root='own (1')", dict(data_root='own (1')),
+    ("note=['a)', 'b']", ['a)', 'b']),
+    ('note=[(1,2),(3,4)]', [(1, 2), (3, 4)]),
+])  # fmt: skip
+def test_brackets_of_a_name_or_in_quotes(text, value):
+    key = text.partition('=')[0]
+    assert parse_option(text) == (key, value)
+
+
+@pytest.mark.parametrize(('text', 'fault'), [
+    ('note=a (1', 'brackets closed'),
+    ('data_root=[1', 'brackets closed'),
+    ('note=dict(a="(1", b=2', 'brackets closed'),
+    ('note="a" (1 "b"', 'brackets closed'),
+    ("note=['a (1', b]", 'quotes around each text of a list in which one has brackets'),
+    ('data_root="own (1', 'quotes closed'),
+])  # fmt: skip
+def test_what_is_not_closed(text, fault):
+    with pytest.raises(ValueError, match=f'{re.escape(text)}: allowed: KEY=VALUE, {fault}$'):
+        parse_option(text)
