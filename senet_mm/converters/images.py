@@ -49,6 +49,8 @@ def find_preprocessing(
     default = form.images | form.images_of.get(network, {})
     found = form.find_images(Path(src), digest)
     prepared = {**adapt_preprocessing({**default, **found}, channels), **stated}
+    if stated.keys() & {'crop', 'resize'} and 'input_size' not in stated:
+        prepared.pop('input_size', None)  # it follows
     if isinstance(prepared['crop'], int):
         prepared = dict(input_size=[channels, prepared['crop'], prepared['crop']]) | prepared
     return check_preprocessing(prepared, '--preprocessing')

@@ -96,6 +96,17 @@ def get_names(metainfo: object, key: str) -> tuple[str, ...] | None:
     return tuple(map(str, names)) if all(isinstance(name, str | int) for name in names) else None
 
 
+def is_names(value: object) -> bool:
+    """Whether a value of a file is a list of names; numbers are taken as text.
+
+    Equal names are allowed: ImageNet has two cranes.
+    """
+    return isinstance(value, list | tuple) and all(
+        isinstance(name, str | int) and not isinstance(name, bool) and str(name).strip()
+        for name in value
+    )
+
+
 def is_named(metainfo: object) -> TypeGuard[Mapping]:
     """Whether a metainfo names its classes."""
     return any(get_names(metainfo, key) for key in KEYS)

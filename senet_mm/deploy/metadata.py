@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from senet_mm.datasets.classes import is_names
 from senet_mm.engine.weights.preprocessing import check_preprocessing
 from senet_mm.utils.errors import InputError
 from senet_mm.utils.files import check_memory, check_regular_file
@@ -88,7 +89,10 @@ def _check(record: object, path: Path) -> dict[str, Any]:
         raise InputError(str(error)) from error
     classes = record.get('classes')
     if classes is not None and not _is_names(classes):
-        raise InputError(f'exported file {path}: classes={classes!r:.80}; allowed: a list of names')
+        raise InputError(
+            f'exported file {path}: classes={classes!r:.80}; allowed: a list of names, none '
+            'of them empty'
+        )
     for name in ('config', 'recipe', 'license', 'source'):
         if not isinstance(record.get(name), str | None):
             raise InputError(f'exported file {path}: {name}={record[name]!r:.80}; allowed: a text')
@@ -116,5 +120,5 @@ def describe_input(record: Mapping[str, Any], size: Sequence[int], with_images: 
     return f'{shape}, {order}, {values}, resized and cropped as preprocessing says'
 
 
-def _is_names(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+def _is_names(value: Any) -> bool:
+    return is_names(value) and all(isinstance(name, str) for name in value)

@@ -62,7 +62,7 @@ def check_contradictions(
     channels = _count_channels(origin.config, known)
     for name in ('mean', 'std'):
         numbers = origin.preprocessing.get(name) or ()
-        if channels is not None and len(numbers) not in (0, 1, channels):
+        if channels is not None and len(numbers) not in (0, channels):
             raise InputError(
                 f'{where} contradicts itself: its {name} has {len(numbers)} numbers, its network '
                 f'takes images of {channels} channel(s); allowed: one per channel'

@@ -27,6 +27,14 @@ def is_within(crop: int | list[int] | None, resize: int | list[int], edge: str) 
     return dict(width=width, height=height).get(edge, max(height, width)) <= resize
 
 
+def get_sides(described: Mapping) -> list[int] | None:
+    """[height, width] of images after ``resize`` and ``crop``; None where these do not tell."""
+    size = described.get('crop') or described.get('resize')
+    if isinstance(size, list):
+        return size[::-1]
+    return [size, size] if described.get('crop') else None
+
+
 def is_inner(step: Mapping) -> bool:
     """Whether a step comes between loading and packing."""
     return not name_of(step).startswith(('LoadImage', 'Pack', 'TestTimeAug'))

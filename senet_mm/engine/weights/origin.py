@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 
 from senet_mm.config.text import read_config_text
+from senet_mm.datasets.classes import is_names
 from senet_mm.utils.errors import InputError
 from senet_mm.utils.options import shorten
 
@@ -111,14 +112,18 @@ def _read_config(meta: Mapping) -> tuple[Mapping, str]:
 
 def _read_classes(meta: Mapping, filename: str) -> tuple[str, ...] | None:
     dataset_meta = meta.get('dataset_meta')
-    dataset_meta = dataset_meta if isinstance(dataset_meta, Mapping) else {}
-    classes = dataset_meta.get('classes', meta.get('CLASSES'))  # the latter is mmcls's
+    if dataset_meta is not None and not isinstance(dataset_meta, Mapping):
+        given = shorten(repr(dataset_meta))
+        raise InputError(
+            f'checkpoint {filename}: dataset_meta={given}; allowed: dict(classes=[...])'
+        )
+    classes = (dataset_meta or {}).get('classes', meta.get('CLASSES'))  # the latter is mmcls's
     if classes is None:
         return None
-    is_list = isinstance(classes, (list, tuple))
-    if not is_list or not all(isinstance(name, str | int) for name in classes):
+    if not is_names(classes):
         raise InputError(
-            f'checkpoint {filename}: classes={shorten(repr(classes))}; allowed: a list of names'
+            f'checkpoint {filename}: classes={shorten(repr(classes))}; allowed: a list of names, '
+            'none of them empty'
         )
     return tuple(map(str, classes)) or None
 

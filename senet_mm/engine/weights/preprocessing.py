@@ -18,7 +18,7 @@ from senet_mm.config.keys import name_of
 from senet_mm.models.in_channels import get_in_channels
 from senet_mm.utils.options import check_option
 
-from .geometry import is_inner, is_side, is_within, read_geometry, to_steps
+from .geometry import get_sides, is_inner, is_side, is_within, read_geometry, to_steps
 
 NORMALISATION = ('mean', 'std', 'channel_order')
 GEOMETRY = ('resize', 'edge', 'backend', 'interpolation', 'crop')
@@ -106,20 +106,28 @@ def check_preprocessing(given: object, source: str) -> dict[str, Any]:
                 f'{source}: preprocessing crop={checked["crop"]} of images resized to '
                 f'{checked["resize"]}; allowed: a crop within them'
             )
-    size = checked.get('input_size')
-    for name in ('mean', 'std'):
-        # One number holds for all channels.
-        if size and len(checked.get(name) or []) == 1:
-            checked[name] = checked[name] * size[0]
     lengths = {len(checked.get(name) or []) for name in ('mean', 'std')}
-    if len(lengths - {1}) > 1 or (0 in lengths and len(lengths) > 1):
+    if len(lengths) > 1:
         raise ValueError(f'{source}: preprocessing has mean and std of different lengths')
-    if size and (others := lengths - {0, size[0]}):
+    _check_size(checked, lengths.pop(), source)
+    return checked
+
+
+def _check_size(checked: Mapping, numbers: int, source: str) -> None:
+    """Compare ``input_size`` with the numbers of the mean and with the sides of the images."""
+    size = checked.get('input_size')
+    if size and numbers not in (0, size[0]):
         raise ValueError(
-            f'{source}: preprocessing has mean or std of {others.pop()} numbers for input_size='
+            f'{source}: preprocessing has mean or std of {numbers} numbers for input_size='
             f'{size}; allowed: one number per channel'
         )
-    return checked
+    sides = get_sides(checked)
+    if size and sides and size[1:] != sides:
+        name = 'crop' if checked.get('crop') else 'resize'
+        raise ValueError(
+            f'{source}: preprocessing has input_size={size}, {name}={checked[name]}; allowed: '
+            f'input_size={[size[0], *sides]}, or another {name}'
+        )
 
 
 def describe_preprocessing(cfg: Mapping, loader: str = 'test_dataloader') -> dict[str, Any]:
@@ -131,7 +139,9 @@ def describe_preprocessing(cfg: Mapping, loader: str = 'test_dataloader') -> dic
     """
     parts = [_describe_normalisation(cfg), read_geometry(get_pipeline(cfg, loader)) or {}]
     if cfg.get('input_shape'):
-        parts.append({'input_size': list(cfg['input_shape'])})
+        channels, *sides = cfg['input_shape']
+        # The pipeline may have been changed without the shape.
+        parts.append({'input_size': [channels, *(get_sides(parts[1]) or sides)]})
     if any(step.get('bits') == 16 for step in find_loading(cfg, loader)):
         parts.append({'bits': 16})
     fitting = (part for part in parts if all(FIELDS[name][1](part[name]) for name in part))

@@ -11,6 +11,7 @@ from senet_mm.apis import get_config, get_model
 from senet_mm.converters import convert_back
 from senet_mm.engine import Runner
 from senet_mm.engine.weights.origin import load_origin, read_origin
+from senet_mm.engine.weights.preprocessing import check_preprocessing, describe_preprocessing
 from senet_mm.engine.weights.record import record_of, to_meta
 
 from ...conftest import load_tool
@@ -46,6 +47,9 @@ def without_config(whole, **fields):
     return changed
 
 
+EDGE = dict(edge='short', backend='cv2', interpolation='bilinear')
+RGB = dict(channel_order='RGB')
+
 CASES = {
     'names in a text': (
         lambda whole: with_classes(whole, 'abc'), "classes='abc'; allowed: a list of names",
@@ -59,6 +63,56 @@ CASES = {
     ),
     "names as mmcls's": (
         lambda whole: change(whole, dataset_meta={}, CLASSES='abc'), "classes='abc'; allowed: a ",
+    ),
+    'an empty name': (
+        lambda whole: with_classes(whole, ['a', ' ']),
+        r"classes=\['a', ' '\]; allowed: a list of .*empty",
+    ),
+    'truths as names': (
+        lambda whole: with_classes(whole, [True, False]),
+        r'classes=\[True, False\]; allowed: a list of names',
+    ),
+    'names beside their key': (
+        lambda whole: change(whole, dataset_meta=list('abcdefghij')),
+        r"dataset_meta=\['a', 'b', .*; allowed: dict\(classes=\[...\]\)",
+    ),
+    'a text beside the key': (
+        lambda whole: change(whole, dataset_meta=''), r"dataset_meta=''; allowed: dict\(classes=",
+    ),
+    'a larger image than its crop': (
+        lambda whole: with_images(
+            whole, input_size=[1, 320, 320], crop=224, resize=256, **EDGE
+        ),
+        r'preprocessing has input_size=\[1, 320, 320\], crop=224; allowed: '
+        r'input_size=\[1, 224, 224\], or another crop',
+    ),
+    'width and height of a crop': (
+        lambda whole: with_images(
+            whole, input_size=[1, 224, 192], crop=[224, 192], resize=256, **EDGE
+        ),
+        r'.*crop=\[224, 192\]; allowed: input_size=\[1, 192, 224\], or another crop',
+    ),
+    'another size than resized': (
+        lambda whole: with_images(
+            whole, input_size=[1, 8, 8], crop=None, resize=[9, 8], **EDGE
+        ),
+        r'.*input_size=\[1, 8, 8\], resize=\[9, 8\]; allowed: input_size=\[1, 8, 9\], or another',
+    ),
+    'one mean for three channels': (
+        lambda whole: change(
+            whole, preprocessing=dict(RGB, mean=[1], std=[1], input_size=[3, 8, 8])
+        ),
+        r'preprocessing has mean or std of 1 numbers for input_size=\[3, 8, 8\]; allowed: one ',
+    ),
+    'one mean for three channels of the network': (
+        lambda whole: without_config(
+            whole, preprocessing=dict(RGB, mean=[1], std=[1]),
+        ) | dict(state_dict={'conv.weight': torch.zeros(4, 3, 3, 3)}),
+        r'contradicts itself: its mean has 1 numbers, its network takes images of 3 channel\(s\)',
+    ),
+    'one mean, three deviations': (
+        lambda whole: change(whole, preprocessing=dict(RGB, mean=[1], std=[1, 2, 3])),
+        'preprocessing has mean and std of different lengths',
     ),
     'more names': (
         lambda whole: with_classes(whole, list('abcdefghijk')),
@@ -104,7 +158,7 @@ def test_a_contradiction(case, whole, tmp_path):
 ])  # fmt: skip
 def test_bits_of_the_pipeline(given, stated, right, tmp_path):
     cfg = get_config(FOLDER, dict(bits=given))
-    described = dict(mean=[1], std=[1], channel_order='RGB', input_size=[3, 224, 224])
+    described = dict(RGB, mean=[1] * 3, std=[1] * 3, input_size=[3, 224, 224])
     if stated is not None:
         described['bits'] = stated
     torch.save(dict(meta=dict(cfg=cfg.pretty_text, preprocessing=described)), tmp_path / 'n.pth')
@@ -148,6 +202,20 @@ def test_every_tool(case, whole, tmp_path, monkeypatch):
             way()
             raise AssertionError(f'{name} takes it')
         assert str(caught.value).startswith(f'checkpoint {file}'), name
+
+
+def test_equal_names_are_those_of_imagenet(whole, tmp_path):
+    names = [*'abcdefghi', 'a']
+    torch.save(with_classes(whole, names), tmp_path / 'net.pth')
+    assert load_origin(str(tmp_path / 'net.pth')).classes == tuple(names)
+
+
+def test_a_record_of_ours_follows_a_crop_that_was_changed():
+    cfg = get_config(FOLDER)
+    cfg.test_dataloader.dataset.pipeline[2].crop_size = 192
+    described = describe_preprocessing(cfg)
+    assert (described['crop'], described['input_size']) == (192, [3, 192, 192])
+    assert check_preprocessing(described, 'net.pth') == described
 
 
 def test_a_config_by_its_name_may_be_another_one_today():

@@ -115,8 +115,13 @@ def test_one_number_holds_for_all_channels():
     described = describe_preprocessing(cfg)
     assert (described['mean'], described['std']) == ([7, 7, 7], [8, 8, 8])
     assert described['channel_order'] == 'RGB'
-    older = {**described, 'mean': [7], 'std': [8]}
-    assert check_preprocessing(older, 'x.pth') == described
+    assert check_preprocessing(described, 'x.pth') == described
+
+
+def test_a_record_has_one_number_per_channel():
+    described = dict(mean=[7], std=[8], channel_order='RGB', input_size=[3, 8, 8])
+    with pytest.raises(ValueError, match=r'mean or std of 1 numbers for input_size=\[3, 8, 8\]; '):
+        check_preprocessing(described, 'x.pth')
 
 
 def test_another_preprocessor_is_not_understood():
