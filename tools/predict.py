@@ -132,8 +132,10 @@ def main(args: argparse.Namespace) -> int:
 
     from senet_mm.apis import Classifier, get_config
     from senet_mm.apis.checks import check_not_read, check_one_checkpoint, check_options
+    from senet_mm.datasets.custom import read_names
     from senet_mm.datasets.image_paths import find_images
     from senet_mm.utils.errors import working
+    from senet_mm.utils.names import printable
 
     log_to_stderr()
     check_one_checkpoint(args.checkpoint, args.images)
@@ -141,10 +143,11 @@ def main(args: argparse.Namespace) -> int:
     images = find_images(args.images, sys.stdin)
     if args.out:
         check_not_read(args.out, [args.checkpoint, args.config, args.class_map, *images])
+    file = args.class_map
+    names = None if file is None else read_names(file, f'--class-map {printable(file)}')
     config = get_config(args.config, args.cfg_options) if args.config else None
     classifier = Classifier(
-        args.checkpoint, config, args.device, args.batch_size, args.workers, args.amp,
-        args.class_map,
+        args.checkpoint, config, args.device, args.batch_size, args.workers, args.amp, names
     )  # fmt: skip
     classifier.check_topk(args.topk)
     if classifier.classes is None:

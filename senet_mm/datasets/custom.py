@@ -120,23 +120,26 @@ class NamedClasses(_CustomDataset):
         return super()._compat_classes(metainfo, others)
 
 
-def read_names(classes: object) -> tuple[str, ...] | None:
+def read_names(classes: object, given: str = '') -> tuple[str, ...] | None:
     """Given names of classes as text, out of a file if they are its path; None for None.
+
+    Args:
+        classes: The names, or the path.
+        given: How a user gave them, for messages; ``classes=...`` by default.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It is neither a file nor a list.
     """
     allowed = 'allowed: a list of names, or a text file of a name per line'
+    given = given or f'classes={classes!r}'
     if isinstance(classes, str):
         try:
             return tuple(name for _, name in read_lines(os.path.expanduser(classes)))
         except FileNotFoundError as error:
-            raise FileNotFoundError(
-                f'classes={classes!r}: there is no such file; {allowed}'
-            ) from error
+            raise FileNotFoundError(f'{given}: there is no such file; {allowed}') from error
     if classes is not None and not isinstance(classes, (list, tuple)):
-        raise ValueError(f'classes={classes!r}; {allowed}')
+        raise ValueError(f'{given}; {allowed}')
     return None if classes is None else tuple(map(str, classes))
 
 

@@ -152,9 +152,17 @@ class FolderDataset(CustomDataset):
             others = [path for path, side in self.pictures.items() if side != 'train']
             check_whole(self.root, paths)
             if self.pool is None:  # else they were looked at when they were chosen
-                check_evaluated(self.root, tuple(images['val']))
+                self._check_validation(tuple(images['val']))
             self._say(describe_sides(self.root, paths, others))
         return paths
+
+    def _check_validation(self, paths: tuple[str, ...]) -> None:
+        try:
+            check_evaluated(self.root, paths)
+        except InputError as error:
+            # For `config.places`: of the validation, though the training set looks at them.
+            vars(error)['built'] = dict(type=type(self).__name__, split='val')
+            raise
 
     def _choose_from_pool(self, pool: Sequence[str]) -> list[str]:
         split = self.pictures

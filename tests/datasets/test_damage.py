@@ -231,7 +231,11 @@ def test_two_processes_say_what_both_found(tmp_path):
 @pytest.mark.parametrize(
     ('limits', 'message'),
     [
-        (dict(at_least=9), '10 damaged images, .*; allowed: 9 .share=0.001 of 200, at_least=9'),
+        (
+            dict(at_least=9),
+            '10 damaged images, .*; allowed: 9 .share=0.001 of 200, at_least=9, of '
+            r'default_hooks.damaged_images\)',
+        ),
         (dict(share=0.01, at_least=0), '3 damaged images, .*; allowed: 2 '),
     ],
 )

@@ -2,12 +2,16 @@
 
 import re
 from collections import Counter
+from contextvars import copy_context
 
 import pytest
 
+from senet_mm.config.names import get_config
+from senet_mm.config.places import READ, locate_error
 from senet_mm.datasets.folder import FolderDataset
 from senet_mm.datasets.split import digest_of, make_split, read_split, write_split
 from senet_mm.registry import DATASETS
+from senet_mm.utils.errors import InputError
 
 from .files import DAMAGED, GOOD
 from .pictures import UNTIDY, draw, draw_folder, draw_untidy
@@ -87,6 +91,23 @@ def test_a_damaged_picture_of_an_own_validation_is_an_error_at_the_start(tmp_pat
     for name in ('a/broken.jpg', 'b/broken.png'):  # mended, as in a notebook
         (tmp_path / 'val' / name).write_bytes(GOOD['jpeg'])
     build(tmp_path)
+
+
+@pytest.mark.parametrize('damaged', ['train', 'val'])
+def test_the_place_of_damaged_pictures_in_the_config(tmp_path, damaged):
+    for name in ('train', 'val'):
+        draw_folder(tmp_path / name, {'b': 2, 'a': 2})
+    for path in (tmp_path / damaged / 'a').iterdir():
+        path.write_bytes(b'no picture')
+
+    def fail():
+        READ.set({})
+        cfg = get_config('seresnet18_1xb32_folder', {'data_root': f'{tmp_path}/'})
+        with pytest.raises(InputError) as raised:
+            DATASETS.build(cfg.train_dataloader.dataset)
+        return locate_error(raised.value, 'MESSAGE')
+
+    assert f', {damaged}_dataloader.dataset; --cfg-options data_root=' in copy_context().run(fail)
 
 
 def test_a_folder_for_training_alone_is_split(tmp_path):

@@ -136,6 +136,10 @@ def test_network_without_names_of_classes(pictures, tmp_path, predict):
 MISTAKES = {
     'no checkpoint': (['nowhere.pth', 'b.png'], 'checkpoint nowhere.pth does not exist'),
     'no exported file': (['nowhere.onnx', 'b.png'], 'exported file nowhere.onnx does not exist'),
+    'no names': (
+        ['CHECKPOINT', 'b.png', '--class-map', 'nowhere.txt'],
+        '--class-map nowhere.txt: there is no such file; allowed: ',
+    ),
     'no image': (['CHECKPOINT', 'nowhere.png'], 'image nowhere.png does not exist; allowed: files'),
     'pattern': (['CHECKPOINT', '*.gif'], r'\*.gif fits no image; allowed: files'),
     'empty folder': (['CHECKPOINT', 'empty'], r'folder empty has no image \(it is empty\)'),

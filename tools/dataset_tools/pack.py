@@ -118,9 +118,10 @@ def find_classes(args: argparse.Namespace) -> tuple[str, ...] | None:
     from senet_mm.datasets.custom import read_names
     from senet_mm.datasets.listing import find_folders
     from senet_mm.datasets.shards import is_imagenet
+    from senet_mm.utils.names import printable
 
     if args.classes:
-        return read_names(args.classes)
+        return read_names(args.classes, f'--classes {printable(args.classes)}')
     training = args.src / 'train'  # all splits have its labels, by name
     root = training if training.is_dir() else args.src / args.splits[0]
     folders = find_folders(str(root))[0] if root.is_dir() else []

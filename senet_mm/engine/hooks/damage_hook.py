@@ -75,5 +75,6 @@ class DamagedImagesHook(Hook):
             raise DamagedImageError(
                 f'training stopped: {len(self.damaged)} damaged images, the last of them '
                 f'{list(self.damaged)[-1]}; allowed: {allowed} (share={self.share} of {total}, '
-                f'at_least={self.at_least}); tools/dataset_tools/verify.py lists them all'
+                f'at_least={self.at_least}, of default_hooks.damaged_images); '
+                'tools/dataset_tools/verify.py lists them all'
             )
