@@ -352,3 +352,19 @@ def test_a_gate_that_is_not_of_se(small):
         at = text.index('"se1_1/pool"')
         path.write_text(text[:at] + text[at:].replace(old, new, 1))
         assert len(list(find_se(read_graph(read_prototxt(path))))) == count - 1
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'is_named'),
+    [
+        (['caffe', 'a.caffemodel', 'b.pth'], True),
+        (['timm', 'a.pth', 'b.pth'], False),
+        (['caffe', 'a.pth', 'b.caffemodel', '--reverse'], False),
+    ],
+)
+def test_prototxt_is_named_where_it_is_allowed(arguments, is_named, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tool = load_tool('tools/model_converters/convert.py')
+    with pytest.raises(ValueError, match='has the backbone SmallCNN; allowed: ') as raised:
+        tool.main(tool.parse_args([*arguments, '--model', SMALL]))
+    assert ('--prototxt' in str(raised.value)) == is_named
