@@ -63,7 +63,8 @@ def write_plot(figure: 'Figure') -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    from senet_mm.study.contrasts import SeedScore, compare_pairs, configs_of, load_contrasts
+    from senet_mm.study.contrasts import SeedScore, compare_pairs, configs_of
+    from senet_mm.study.study_file import load_contrasts
     from senet_mm.study.study_page import draw_study, study_summary, study_tables
     from senet_mm.utils.tables import fill_in
 

@@ -30,7 +30,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'configs',
         nargs='+',
-        help='config files or names, the first is the baseline; or one file.yml of a study',
+        help='config files or names, the first is the baseline; or one .yml or .yaml of a study',
     )
     parser.add_argument('--seeds', type=int, required=True, metavar='N', help='seeds 0 to N-1')
     parser.add_argument(
@@ -110,23 +110,27 @@ def tell_results(args: argparse.Namespace, runs: list['Run'], contrasts: list['C
 
 def main(args: argparse.Namespace) -> None:
     from senet_mm.study import ablation
-    from senet_mm.study.contrasts import configs_of, load_contrasts
+    from senet_mm.study.contrasts import configs_of
+    from senet_mm.study.data_check import check_data
     from senet_mm.study.statistics import check_confidence
+    from senet_mm.study.study_file import find_study, load_contrasts
     from senet_mm.utils.options import check_integer
     from senet_mm.utils.tables import check_outputs
 
     check_outputs(args.out)
     check_confidence(args.confidence)
     check_integer('--jobs', args.jobs)
-    is_study = len(args.configs) == 1 and args.configs[0].endswith('.yml')
-    contrasts = load_contrasts(Path(args.configs[0])) if is_study else []
-    names = configs_of(contrasts) if is_study else args.configs
+    study = find_study(args.configs)
+    contrasts = load_contrasts(study) if study else []
+    names = configs_of(contrasts) if study else args.configs
     configs = ablation.resolve(names, args.cfg_options)
     runs = ablation.plan(configs, args.seeds, args.work_dir)
     if args.dry_run:
         for run in runs:
             print(f'{run.get_state()}: {" ".join(run.get_command())}')
         return
+    unfinished = {run.config for run in runs if run.get_state() != 'finished'}
+    check_data({name: cfg for name, cfg in configs.items() if name in unfinished})
     with ablation.locked_for_children(args.work_dir) as lock:
         ablation.write_configs(configs, args.work_dir)
         failures = train_all(runs, args.jobs, lock)

@@ -5,26 +5,31 @@ differ. So pooling, strides, padding and eps are compared, too, which names and 
 """
 
 import os
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor
 
-from senet_mm.engine.weights.preprocessing import count_channels, describe_preprocessing
+from senet_mm.config.channels import COLOURS
+from senet_mm.engine.weights.preprocessing import (
+    NORMALISATION,
+    count_channels,
+    describe_preprocessing,
+)
 from senet_mm.utils.errors import InputError
 from senet_mm.utils.options import shorten
 
 from .caffe import FIELDS, LayerMap, fill, read_blobs
 from .caffe_graph import read_graph
+from .caffe_phases import find_training_layers
+from .caffe_transform import Transform, read_transform
 from .format import Format
 from .formats import CAFFE
 from .network_graph import Graph, match_graphs
-from .prototxt import Fields, list_layers, read_prototxt
+from .prototxt import read_prototxt
 from .recognition import find_by_marks
 from .se_modules import find_se
 from .state_dicts import COUNTER
-from .text_format import Message
 from .torch_graph import read_model
 
 if TYPE_CHECKING:
@@ -60,19 +65,22 @@ def read_by_form(src: str | os.PathLike, target: 'Target', prototxt: str | os.Pa
         ours = _read_ours(theirs, target)
         pairs = match_graphs(theirs, ours)
         maps = _layer_maps(theirs, ours, pairs, target)
+        transform = read_transform(net, count_channels(target.cfg))
+        in_training = find_training_layers(net)
     except InputError as error:
         raise InputError(f'prototxt {prototxt} for config {target.config}: {error}') from error
     blobs = read_blobs(src)
+    left_out = {name: name.rpartition('[')[0] for name in blobs}
+    left_out = {name: layer for name, layer in left_out.items() if layer in in_training}
+    blobs = {name: blob for name, blob in blobs.items() if name not in left_out}
     try:
         state = fill(blobs, maps, target)
     except ValueError as error:
         raise InputError(f'{src}: {error}') from error
-    form = find_by_marks(CAFFE.kind, blobs) or CAFFE._replace(
-        class_order=None,
-        images={},
-        find_images=partial(_find_images, net, target),
-    )
-    return ByForm(state, form, [*_describe_modules(theirs, ours, pairs), *_note_mean_file(net)])
+    known = find_by_marks(CAFFE.kind, blobs)
+    notes = [*_note_training(left_out.values()), *_note_transform(known, transform)]
+    form = _with_images(known, transform, target)
+    return ByForm(state, form, [*_describe_modules(theirs, ours, pairs), *notes])
 
 
 def _read_ours(theirs: Graph, target: 'Target') -> Graph:
@@ -117,31 +125,41 @@ def _describe_modules(theirs: Graph, ours: Graph, pairs: dict[int, int]) -> list
     return [f'modules of SE in the prototxt: {len(modules)}', *lines]
 
 
-def _find_images(net: Message, target: 'Target', src: Path, digest: str) -> dict[str, Any]:
-    """How images are prepared: as the config does, with mean and scale of the prototxt.
+def _with_images(known: Format | None, transform: Transform, target: 'Target') -> Format:
+    """The format with the images that a prototxt states; Caffe's colours are BGR.
 
-    Caffe reads colours in the order BGR. The released networks subtract 104, 117, 123.
+    Args:
+        known: The format whose names the layers have. None for others: their images are as the
+            config has them, with the mean of the released networks.
+        transform: What the prototxt states, which comes first.
+        target: The network of ours.
     """
-    images = describe_preprocessing(target.cfg)
-    transform = Fields(_transform_of(net))
-    mean, scale = transform.numbers('mean_value'), transform.number('scale', 1)
-    if count_channels(target.cfg) == len(CAFFE.images['mean']):
-        own = dict(mean=mean or CAFFE.images['mean'], std=[1 / scale] * 3, channel_order='BGR')
-        return images | own
-    if mean or scale != 1:
-        channels = count_channels(target.cfg)
-        return images | dict(mean=mean or [0] * channels, std=[1 / scale] * channels)
-    return images
+    form = known or CAFFE._replace(class_order=None, images=_images_of_config(target))
+    stated = transform.normalise(form.images['mean'])
+    return form._replace(find_images=lambda src, digest: stated)
 
 
-def _transform_of(net: Message) -> Message:
-    """What the layer that reads files does to images at test time; empty without one."""
-    found = (layer.message.messages('transform_param') for layer in list_layers(net))
-    return next((transforms[0] for transforms in found if transforms), Message())
+def _images_of_config(target: 'Target') -> dict[str, Any]:
+    """How a config prepares images, colours as Caffe does."""
+    images, channels = describe_preprocessing(target.cfg), count_channels(target.cfg)
+    if channels == COLOURS:
+        return images | {name: CAFFE.images[name] for name in NORMALISATION}
+    return dict(mean=[0] * channels) | images
 
 
-def _note_mean_file(net: Message) -> list[str]:
-    """A line for a mean that stands in another file."""
-    if name := _transform_of(net).text('mean_file'):
-        return [f'mean_file {shorten(name)} of the prototxt is not read: --preprocessing mean=...']
-    return []
+def _note_training(layers: Iterable[str]) -> list[str]:
+    """A line for layers with weights that the prototxt has for training alone."""
+    names = list(dict.fromkeys(layers))
+    return [f'layers for training alone, left out: {", ".join(names)}'] if names else []
+
+
+def _note_transform(known: Format | None, transform: Transform) -> list[str]:
+    """A line for numbers that are not those of the known names, and for a mean in another file."""
+    lines = []
+    if known and transform.is_given:
+        lines.append(f'mean_value and scale are those of the prototxt, not of {known.title}')
+    if name := transform.mean_file:
+        lines.append(
+            f'mean_file {shorten(name)} of the prototxt is not read: --preprocessing mean=...'
+        )
+    return lines

@@ -4,8 +4,9 @@ from senet_mm.utils.errors import InputError
 from senet_mm.utils.options import shorten
 
 from .caffe_layers import LAYERS, GraphBuilder
+from .caffe_phases import list_layers
 from .network_graph import Graph
-from .prototxt import Fields, Layer, list_layers, parse_integer
+from .prototxt import Fields, Layer, parse_integer
 from .text_format import Message
 
 # They read the logits and are no part of the network.

@@ -11,6 +11,11 @@ from senet_mm.utils.errors import InputError
 from .network_graph import GraphNode
 from .prototxt import LARGEST, Fields, Layer
 
+# Words that fields may have, and their numbers.
+POOLS = {'MAX': 0, 'AVE': 1}
+ROUNDINGS = {'CEIL': 0, 'FLOOR': 1}
+OPERATIONS = {'PROD': 0, 'SUM': 1}
+
 
 class GraphBuilder:
     """A network that is being read, layer by layer.
@@ -86,11 +91,11 @@ def _pooling(graph: GraphBuilder, layer: Layer, fields: Fields, inputs: list[int
     An average counts the padding.
     """
     channels, *size = graph.shape(inputs[0])
-    average = fields.word('pool', 'MAX', ('MAX', 'AVE')) == 'AVE'
+    average = fields.word('pool', 'MAX', POOLS) == 'AVE'
     whole = fields.flag('global_pooling', False)
     kernel = (size[0], size[1]) if whole else fields.sides('kernel_size', None, 1)
     stride, pad = fields.sides('stride', 1, 1), fields.sides('pad', 0)
-    up = fields.word('round_mode', 'CEIL', ('CEIL', 'FLOOR')) == 'CEIL'
+    up = fields.word('round_mode', 'CEIL', ROUNDINGS) == 'CEIL'
     out = []
     for n, k, s, p in zip(size, kernel, stride, pad, strict=True):
         number = (n + 2 * p - k + (s - 1 if up else 0)) // s + 1
@@ -135,7 +140,7 @@ def _axpy(graph: GraphBuilder, layer: Layer, fields: Fields, inputs: list[int]) 
 
 def _eltwise(graph: GraphBuilder, layer: Layer, fields: Fields, inputs: list[int]) -> int:
     fields.ignore('stable_prod_grad')
-    kind = fields.word('operation', 'SUM', ('SUM', 'PROD'))
+    kind = fields.word('operation', 'SUM', OPERATIONS)
     if any(factor != 1 for factor in fields.numbers('coeff')):
         raise InputError('coeff; allowed: 1')
     if len({graph.shape(index) for index in inputs}) > 1:

@@ -259,7 +259,7 @@ def _read_theirs(
     """Our state dict of a file of another project."""
     if prototxt is not None:
         return _read_by_form(kind, src, target, class_order, prototxt)
-    target.check_backbone()
+    target.check_backbone('any backbone with --prototxt' if kind == CAFFE.kind else '')
     files = files_of(kind)
     theirs = files.read(src)
     form = recognise(kind, theirs)

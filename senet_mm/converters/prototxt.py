@@ -6,7 +6,7 @@ none of them is the size of anything that is built.
 
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from senet_mm.utils.errors import InputError
@@ -71,12 +71,14 @@ class Fields:
         check_option(name, shorten(text), FLAGS)
         return FLAGS[text]
 
-    def word(self, name: str, default: str, allowed: Collection[str]) -> str:
-        """One of some words."""
+    def word(self, name: str, default: str, allowed: Mapping[str, int]) -> str:
+        """One of some words, given by itself or by its number."""
         self.ignore(name)
         text = self.message.text(name, default)
-        check_option(name, shorten(text), allowed)
-        return text
+        words = {str(number): word for word, number in allowed.items()}
+        word = words.get(text, text)
+        check_option(name, shorten(word), allowed)
+        return word
 
     def sides(self, name: str, default: int | None, least: int = 0) -> tuple[int, int]:
         """Height and width of a kernel, a stride, a padding: ``pad``, or ``pad_h`` and ``pad_w``.
@@ -127,41 +129,10 @@ def read_prototxt(path: str | os.PathLike) -> Message:
     try:
         if len(content) > MAX_BYTES:
             raise InputError(f'it has more than {MAX_BYTES} bytes')
-        return parse(content.decode())
+        # Comments may be in any encoding; what is not UTF-8 can be no field.
+        return parse(content.decode('utf-8-sig', errors='replace'))
     except ValueError as error:
         raise InputError(f'prototxt {path} is damaged or no prototxt: {error}') from error
-
-
-def list_layers(net: Message) -> Iterator[Layer]:
-    """The layers of a network at test time.
-
-    Raises:
-        InputError: One has no name or type, or the file is of 2014.
-    """
-    if 'layers' in net:
-        raise InputError("it has 'layers' of 2014, which know no Scale; allowed: 'layer'")
-    for message in net.messages('layer'):
-        layer = Layer(
-            message.text('name'),
-            message.text('type'),
-            message.texts('bottom'),
-            message.texts('top'),
-            message,
-        )
-        if not layer.name or not layer.type:
-            raise InputError(f'layer {shorten(layer.name)!r} has no name or no type')
-        if _is_for_test(message):
-            yield layer
-
-
-def _is_for_test(layer: Message) -> bool:
-    """Whether a layer is there at test time."""
-    phases = {
-        rule: [message.text('phase') for message in layer.messages(rule)]
-        for rule in ('include', 'exclude')
-    }
-    included = not phases['include'] or any(p in ('TEST', '') for p in phases['include'])
-    return included and 'TEST' not in phases['exclude']
 
 
 def parse_integer(name: str, text: str, least: int = 0) -> int:

@@ -44,14 +44,18 @@ class Target:
         self.config = config
         self.cfg = get_config(config, dict(options or {})) if cfg is None else cfg
 
-    def check_backbone(self) -> None:
-        """Raise a ValueError for a backbone whose tensors nobody else's names are known for."""
+    def check_backbone(self, others: str = '') -> None:
+        """Raise a ValueError for a backbone whose tensors nobody else's names are known for.
+
+        Args:
+            others: What is allowed for other backbones.
+        """
         kind = type(self.model.backbone)
         if not issubclass(kind, tuple(b for form in FORMATS for b in form.backbones)):
             raise ValueError(
                 f'config {self.config} has the backbone {kind.__name__}; '
-                'allowed: ResNet, ResNeXt, BNInception and their forms with SE; '
-                'any backbone for weights of Caffe with --prototxt'
+                'allowed: ResNet, ResNeXt, BNInception and their forms with SE'
+                + (f'; {others}' if others else '')
             )
 
     @cached_property

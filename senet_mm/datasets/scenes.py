@@ -27,7 +27,7 @@ class Scenes(BaseDataset):
 
     Args:
         data_root: Folder with ``train.npz`` and ``test.npz``.
-        split: ``train``, the left part of every photograph, or ``test``, the right part.
+        split: ``test``, crops of every fifth tile of the photographs, or ``train``, of the others.
         **kwargs: Arguments of mmpretrain's ``BaseDataset``: ``pipeline``, ``indices``, ...
 
     Raises:

@@ -47,7 +47,7 @@ def fit_to_data(cfg: Config) -> list[str]:
     """
     if not find_auto(cfg):
         return []
-    dataset = _build_quietly(cfg['train_dataloader']['dataset'])
+    dataset = build_quietly(cfg['train_dataloader']['dataset'])
     classes = get_names(getattr(dataset, 'metainfo', None), 'classes')
     if not classes:
         raise InputError(
@@ -146,7 +146,7 @@ def _pin(cfg: Config, pins: Mapping, loaders: Sequence[str] = LOADERS) -> None:
                 dataset[name] = value
 
 
-def _build_quietly(cfg: Mapping) -> object:
+def build_quietly(cfg: Mapping) -> object:
     """The data set without its lines in the log, which come when the run builds it."""
     with DefaultScope.overwrite_default_scope('senet_mm'):
         logging.disable(logging.CRITICAL)

@@ -4,16 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from senet_mm.utils.errors import InputError
-from senet_mm.utils.options import check_mapping
-
 from .comparison import SCORE
 from .results import load_tables
 from .statistics import PairedDifference, Summary, paired_difference, summarize
-
-# Of a table in the file of a study; the first two are those of its rows that have none.
-TABLE_KEYS = ('against', 'paper_against', 'title', 'rows')
-ROW_KEYS = ('name', 'config', 'paper', 'against', 'paper_against')
 
 
 @dataclass(frozen=True)
@@ -89,37 +82,9 @@ class SeedScore:
     made_with: str
 
 
-def load_contrasts(file: Path) -> list[Contrast]:
-    """Read the file of a study.
-
-    Raises:
-        ValueError: It is not YAML, or has a key that is not known, or lacks one.
-    """
-    import yaml
-
-    try:
-        study = yaml.safe_load(file.read_text())
-    except yaml.YAMLError as error:
-        raise InputError(f'{file} is not YAML: {error}') from error
-    check_mapping(f'{file}: study', study, ('tables',))
-    contrasts = []
-    for table in study.get('tables') or ():
-        _check_keys(f'{file}: table', table, TABLE_KEYS, ('title', 'rows'))
-        for row in table['rows']:
-            shared = {key: table[key] for key in ('against', 'paper_against') if key in table}
-            row = {**shared, **row}
-            _check_keys(f'{file}: row', row, ROW_KEYS, ('name', 'config', 'against'))
-            contrasts.append(Contrast(table['title'], **row))
-    return contrasts
-
-
-def _check_keys(name: str, given: dict, allowed: Sequence[str], needed: Sequence[str]) -> None:
-    check_mapping(name, given, allowed)
-    for key in needed:
-        if key not in given:
-            raise InputError(
-                f'{name}={given!r} has no {key}; allowed: one with {", ".join(needed)}'
-            )
+def name_of_runs(config: str) -> str:
+    """The name that the runs of a config have, which may be given by its path."""
+    return Path(config).name.removesuffix('.py')
 
 
 def configs_of(contrasts: Sequence[Contrast]) -> list[str]:
@@ -150,20 +115,23 @@ def compare_pairs(
         confidence: Level of the intervals, between 0 and 1.
     """
     published = published_accuracies()
-    by_config: dict[str, dict[int, float]] = {name: {} for name in configs_of(contrasts)}
+    by_config: dict[str, dict[int, float]] = {
+        name_of_runs(name): {} for name in configs_of(contrasts)
+    }
     params = {run.config: run.params for run in runs}
     for run in runs:
         by_config[run.config][run.seed] = run.top1[-1]
     findings = []
     for contrast in contrasts:
-        ours, theirs = by_config[contrast.config], by_config[contrast.against]
+        names = [name_of_runs(name) for name in (contrast.config, contrast.against)]
+        ours, theirs = (by_config[name] for name in names)
         gain = None
         if contrast.paper and contrast.paper_against:
             gain = round(published[contrast.paper] - published[contrast.paper_against], 2)
         findings.append(
             Finding(
                 contrast,
-                params.get(contrast.config),
+                params.get(names[0]),
                 summarize(list(ours.values())),
                 summarize(list(theirs.values())),
                 paired_difference(ours, theirs, confidence),

@@ -71,7 +71,10 @@ def test_tool_on_grey_images_of_a_data_set(run_tool, tmp_path):
 
 @pytest.mark.parametrize(
     ('options', 'message'),
-    [(['--images', 0], '--images 0: allowed: from 1'), (['--out', 'a.jpg'], 'allowed: a .png in')],
+    [
+        (['--images', 0], '--images=0; allowed: whole numbers from 1'),
+        (['--out', 'a.jpg'], 'allowed: a .png in'),
+    ],
 )
 def test_wrong_options(run_tool, options, message):
     run = run_tool('tools/visualization/browse_dataset.py', 'seresnet50_8xb32_in1k', *options)

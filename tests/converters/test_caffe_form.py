@@ -1,15 +1,23 @@
 """Networks of Caffe of any names, which a prototxt maps to ours, against Caffe's interpreter."""
 
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from senet_mm.apis import get_model
-from senet_mm.converters import write_caffemodel
+from senet_mm.converters import CaffeLayer, read_caffemodel, write_caffemodel
+from senet_mm.converters.caffe_form import _note_transform, _with_images
 from senet_mm.converters.caffe_graph import read_graph
+from senet_mm.converters.caffe_transform import read_transform
+from senet_mm.converters.formats import SHICAI as SHICAI_FORMAT
 from senet_mm.converters.prototxt import read_prototxt
 from senet_mm.converters.se_modules import find_se
+from senet_mm.converters.target import Target
+from senet_mm.converters.text_format import parse
+from senet_mm.utils.errors import InputError
 
 from ..conftest import load_tool
 from .caffe_definitions import plain_mobilenet, plain_small_cnn, shicai_seresnet50, to_prototxt
@@ -158,6 +166,106 @@ def test_the_first_layer_without_a_counterpart_is_named(arguments, config, messa
     assert not (tmp_path / 'ours.pth').exists()
 
 
+def with_transform(text, fields):
+    """The definition with a layer that reads images of 32 pixels, prepared as the fields say."""
+    transform = f'transform_param {{ crop_size: 32 {fields} }}'
+    _, _, rest = text.partition('}\n')
+    return f'layer {{ name: "d" type: "Data" top: "data" top: "label" {transform} }}\n{rest}'
+
+
+# Fields of transform_param -> what the line says after the layer.
+TRANSFORMS = {
+    'no scale': ('scale: 0', 'scale: 0.0; allowed: numbers from 1e-06 to 1e+06'),
+    'a negative scale': ('scale: -1', 'scale: -1.0; allowed: '),
+    'a tiny scale': ('scale: 1e-9', 'scale: 1e-09; allowed: '),
+    'a huge scale': ('scale: 1e9', 'scale: 1000000000.0; allowed: '),
+    'two means': (
+        'mean_value: [1, 2]',
+        'mean_value is given 2 times; allowed: once, or per channel (3)',
+    ),
+    'four means': ('mean_value: [1, 2, 3, 4]', 'mean_value is given 4 times; allowed: once, or p'),
+    'a huge mean': ('mean_value: 1e30', 'mean_value: [1e+30]; allowed: numbers up to 1e+06'),
+    'no number': ('mean_value: a', 'mean_value: a; allowed: numbers'),
+}
+
+
+@pytest.mark.parametrize(('fields', 'message'), TRANSFORMS.values(), ids=TRANSFORMS)
+def test_what_a_transform_may_not_say(fields, message, small, tmp_path):
+    text = with_transform((small / 'net.prototxt').read_text(), fields)
+    (tmp_path / 'net.prototxt').write_text(text)
+    (tmp_path / 'net.caffemodel').symlink_to(small / 'net.caffemodel')
+    start = f'prototxt {tmp_path}/net.prototxt for config {SMALL}: layer d: transform_param: '
+    with pytest.raises(InputError, match=re.escape(start + message)):
+        by_form(tmp_path, SMALL)
+
+
+STATED = dict(mean=[1, 2, 3], std=[2, 2, 2])
+# Fields of transform_param -> mean and std for a known format, and for other names.
+PREPARED = {
+    'both': ('mean_value: [1, 2, 3] scale: 0.5', STATED, STATED),
+    'one mean': ('mean_value: 7', dict(mean=[7] * 3, std=[1] * 3), dict(mean=[7] * 3, std=[1] * 3)),
+    'scale alone': (
+        'scale: 0.5',
+        dict(mean=SHICAI_FORMAT.images['mean'], std=[2] * 3),
+        dict(mean=[104, 117, 123], std=[2] * 3),
+    ),
+    'neither': (
+        'mirror: false',
+        {key: SHICAI_FORMAT.images[key] for key in ('mean', 'std')},
+        dict(mean=[104, 117, 123], std=[1] * 3),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(('fields', 'known', 'other'), PREPARED.values(), ids=PREPARED)
+def test_a_transform_comes_before_what_is_known(fields, known, other):
+    target = Target(SHICAI)
+    transform = read_transform(parse(with_transform('}\n', fields)), 3)
+    for form, expected in ((SHICAI_FORMAT, known), (None, other)):
+        found = _with_images(form, transform, target)
+        prepared = found.images | found.find_images(Path(), '')
+        assert {key: prepared[key] for key in expected} == expected
+        assert prepared['channel_order'] == 'BGR'
+        stated = form is not None and transform.is_given
+        assert bool(_note_transform(form, transform)) == stated
+
+
+@pytest.mark.slow
+def test_a_transform_with_the_names_of_shicai(tmp_path, capsys):
+    fields = 'mean_value: [1, 2, 3] scale: 0.5'
+    write(shicai_seresnet50(), 32, 'fc6', tmp_path, lambda text: with_transform(text, fields))
+    found = by_form(tmp_path, SHICAI).origin.preprocessing
+    assert {key: found[key] for key in STATED} == STATED
+    line = "mean_value and scale are those of the prototxt, not of shicai's SENet-Caffe\n"
+    assert line in capsys.readouterr().out
+
+
+# Rules of a layer with weights beside the network -> whether its blobs may be there.
+AUX = {
+    'for training': ('include { phase: TRAIN }', True),
+    'not for testing': ('exclude { phase: TEST }', True),
+    'of another stage': ('include { stage: "deep" }', True),
+    'unknown': (None, False),
+}
+
+
+@pytest.mark.parametrize(('rule', 'is_known'), AUX.values(), ids=AUX)
+def test_blobs_of_layers_for_training(rule, is_known, small, tmp_path, capsys):
+    model = read_caffemodel(small / 'net.caffemodel')
+    blobs = [np.ones((5, 64), np.float32), np.ones(5, np.float32)]
+    extra = CaffeLayer('aux', 'InnerProduct', blobs)
+    write_caffemodel(tmp_path / 'net.caffemodel', model._replace(layers=[*model.layers, extra]))
+    layer = 'layer { name: "aux" type: "InnerProduct" bottom: "data" top: "aux" %s }\n'
+    text = (small / 'net.prototxt').read_text() + (layer % rule if rule else '')
+    (tmp_path / 'net.prototxt').write_text(text)
+    if is_known:
+        by_form(tmp_path, SMALL)
+        assert 'layers for training alone, left out: aux\n' in capsys.readouterr().out
+    else:
+        with pytest.raises(ValueError, match=re.escape('2 unexpected (aux[0], aux[1])')):
+            by_form(tmp_path, SMALL)
+
+
 # A change of the text -> what the line says.
 EDITS = {
     'eps': ('eps: 1e-05', 'eps: 1e-3', 'layer first/bn has no counterpart: .* eps 1e-05 for 0.001'),
@@ -244,3 +352,19 @@ def test_a_gate_that_is_not_of_se(small):
         at = text.index('"se1_1/pool"')
         path.write_text(text[:at] + text[at:].replace(old, new, 1))
         assert len(list(find_se(read_graph(read_prototxt(path))))) == count - 1
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'is_named'),
+    [
+        (['caffe', 'a.caffemodel', 'b.pth'], True),
+        (['timm', 'a.pth', 'b.pth'], False),
+        (['caffe', 'a.pth', 'b.caffemodel', '--reverse'], False),
+    ],
+)
+def test_prototxt_is_named_where_it_is_allowed(arguments, is_named, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tool = load_tool('tools/model_converters/convert.py')
+    with pytest.raises(ValueError, match='has the backbone SmallCNN; allowed: ') as raised:
+        tool.main(tool.parse_args([*arguments, '--model', SMALL]))
+    assert ('--prototxt' in str(raised.value)) == is_named

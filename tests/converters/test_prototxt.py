@@ -6,6 +6,8 @@ import pytest
 from google.protobuf import descriptor_pb2, text_format
 
 from senet_mm.converters.caffe_graph import read_graph
+from senet_mm.converters.caffe_phases import find_training_layers, list_layers
+from senet_mm.converters.prototxt import read_prototxt
 from senet_mm.converters.text_format import MAX_LEVELS, parse
 from senet_mm.utils.errors import InputError
 
@@ -87,6 +89,94 @@ def test_kinds_of_fields():
     ):
         with pytest.raises(InputError):
             wrong()
+
+
+# Rules of a layer -> whether it is there at test time, level 0, in the stage "a" of the file.
+RULES = {
+    '': True,
+    'include { phase: TEST }': True,
+    'include { phase: TRAIN }': False,
+    'include { phase: 1 }': True,
+    'include { phase: 0 }': False,
+    'include { phase: TRAIN } include { phase: TEST }': True,
+    'include { }': True,
+    'include { stage: "a" }': True,
+    'include { stage: "a" stage: "b" }': False,
+    'include { phase: TEST stage: "b" }': False,
+    'include { not_stage: "b" }': True,
+    'include { not_stage: "a" }': False,
+    'include { min_level: 1 }': False,
+    'include { min_level: 0 max_level: 0 }': True,
+    'include { min_level: -2 max_level: -1 }': False,
+    'exclude { }': False,
+    'exclude { phase: TEST }': False,
+    'exclude { phase: 1 }': False,
+    'exclude { phase: TRAIN }': True,
+    'exclude { phase: TEST stage: "b" }': True,
+    'exclude { max_level: 3 }': False,
+}
+
+
+@pytest.mark.parametrize('rules', RULES)
+def test_layers_at_test_time(rules):
+    net = parse(f'state {{ stage: "a" }} layer {{ name: "n" type: "ReLU" {rules} }}')
+    assert [layer.name for layer in list_layers(net)] == ['n'] * RULES[rules]
+    assert find_training_layers(net) == (set() if RULES[rules] else {'n'})
+
+
+WRONG_RULES = {
+    'include { phase: 2 }': "layer n: phase='2' is not known; allowed: TRAIN, TEST",
+    'include { phase: TRAIN level: 1 }': 'layer n: level is not known',
+    'include { min_level: x }': 'layer n: min_level: x; allowed: whole numbers',
+    'include { } exclude { }': 'layer n: it has include and exclude; allowed: one of them',
+}
+
+
+@pytest.mark.parametrize('rules', WRONG_RULES)
+def test_rules_that_make_no_sense(rules):
+    net = parse(f'layer {{ name: "n" type: "ReLU" {rules} }}')
+    with pytest.raises(InputError, match=WRONG_RULES[rules]):
+        list(list_layers(net))
+
+
+# Layers with a word -> the same with its number.
+WORDS = {
+    'type: "Pooling" bottom: "x" pooling_param { kernel_size: 2 pool: MAX }': ('MAX', '0'),
+    'type: "Pooling" bottom: "x" pooling_param { kernel_size: 2 pool: AVE }': ('AVE', '1'),
+    'type: "Pooling" bottom: "x" pooling_param { kernel_size: 3 round_mode: FLOOR }': (
+        'FLOOR',
+        '1',
+    ),
+    'type: "Eltwise" bottom: ["x", "x"] eltwise_param { operation: SUM }': ('SUM', '1'),
+    'type: "Eltwise" bottom: ["x", "x"] eltwise_param { operation: PROD }': ('PROD', '0'),
+}
+
+
+@pytest.mark.parametrize('layer', WORDS)
+def test_numbers_of_words(layer):
+    text = 'input: "x" input_dim: [1, 3, 8, 8] layer { name: "n" top: "y" %s }'
+    numbered = layer.replace(*WORDS[layer])
+    assert read_graph(parse(text % layer)) == read_graph(parse(text % numbered))
+    with pytest.raises(InputError, match="='7' is not known"):
+        read_graph(parse(text % layer.replace(WORDS[layer][0], '7')))
+
+
+ENCODINGS = ['utf-8', 'utf-8-sig', 'gbk', 'big5', 'latin-1']
+
+
+@pytest.mark.parametrize('encoding', ENCODINGS)
+def test_comments_in_any_encoding(encoding, tmp_path):
+    comment = 'für: é' if encoding == 'latin-1' else '\u4e2d\u6587\u529f'
+    file = tmp_path / 'net.prototxt'
+    file.write_bytes(f'name: "net" # {comment}\n# {comment}\nforce: true'.encode(encoding))
+    assert read_prototxt(file) == parse('name: "net" force: true')
+
+
+def test_bytes_that_are_no_text(tmp_path):
+    file = tmp_path / 'net.prototxt'
+    file.write_bytes(b'\x80\x02ctorch')
+    with pytest.raises(InputError, match='is damaged or no prototxt: line 1: '):
+        read_prototxt(file)
 
 
 def test_mutations():

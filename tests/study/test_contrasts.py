@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,10 +17,11 @@ from senet_mm.study.contrasts import (
     compare_pairs,
     configs_of,
     keep_score,
-    load_contrasts,
     published_accuracies,
 )
+from senet_mm.study.study_file import find_study, load_contrasts
 from senet_mm.study.study_page import draw_study, study_summary, study_tables
+from senet_mm.utils.errors import InputError
 
 from ..conftest import ROOT, load_tool
 
@@ -152,6 +154,14 @@ def test_what_is_kept_of_a_run():
     assert kept == SeedScore('a', 3, 5, [10.0, 20.123], 1.3, 'CPU, torch 2, senet_mm 1')
 
 
+PAPER = f'seresnet50_{RECIPE}'
+
+
+def row_of(fields):
+    """A study of one row with some fields."""
+    return f'tables: [{{title: a, rows: [{{name: b, {fields}}}]}}]'
+
+
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
@@ -161,6 +171,34 @@ def test_what_is_kept_of_a_run():
         ('tables: [{rows: []}]', 'has no title; allowed: one with title, rows'),
         ('tabels: []', "'tabels' is not known; did you mean 'tables'"),
         ('[', 'study.yml is not YAML'),
+        ('tables: 3', 'study.yml: tables=3; allowed: a list of one and more'),
+        ('tables: []', r'study.yml: tables=\[\]; allowed: a list of one and more'),
+        ('{}', 'study.yml: tables=None; allowed: a list of one and more'),
+        ('tables: [3]', 'study.yml: table=3; allowed: a dict of '),
+        ('tables: [{title: a, rows: 3}]', 'study.yml: table a: rows=3; allowed: a list of one'),
+        ('tables: [{title: a, rows: [3]}]', 'study.yml: row=3; allowed: a dict of '),
+        ('tables: [{title: 1, rows: [{}]}]', 'study.yml: table=.*: title=1; allowed: text'),
+        (row_of('config: 3, against: d'), 'study.yml: row=.*: config=3; allowed: text'),
+        (
+            row_of('config: c, against: x/c.py'),
+            'study.yml: table a: row b: config and against are c; allowed: two configs',
+        ),
+        (
+            row_of(f'config: c, against: d, paper: {PAPER}, paper_against: {PAPER}'),
+            f'study.yml: table a: row b: paper and paper_against are {PAPER}; allowed: two',
+        ),
+        (
+            row_of(f'config: c, against: d, paper: {PAPER[1:]}, paper_against: {PAPER}'),
+            f"row b: paper='{PAPER[1:]}' is not in configs/results.yml; did you mean '{PAPER}'",
+        ),
+        (
+            row_of(f'config: c, against: d, paper: {PAPER}, paper_against: nobody'),
+            "row b: paper_against='nobody' is not in configs/results.yml; allowed: a config with",
+        ),
+        (
+            row_of(f'config: c, against: d, paper: {PAPER}'),
+            'row b: paper=.* without paper_against; allowed: both',
+        ),
     ],
 )
 def test_mistakes_in_a_study(tmp_path, text, message):
@@ -168,3 +206,21 @@ def test_mistakes_in_a_study(tmp_path, text, message):
     file.write_text(text)
     with pytest.raises(ValueError, match=message):
         load_contrasts(file)
+
+
+@pytest.mark.parametrize('name', ['a/study.yml', 'study.yaml', 'STUDY.YML'])
+def test_a_study_is_told_by_its_name(name):
+    assert find_study([name]) == Path(name)
+    assert find_study([PLAIN, SE]) is None
+    for names in ([name, PLAIN], [PLAIN, name]):
+        with pytest.raises(InputError, match=f'^{name} is the file of a study, beside 1 others; '):
+            find_study(names)
+
+
+def test_configs_by_their_paths():
+    """Runs have the names alone."""
+    paths = [str(ROOT / f'configs/scenes/{name}.py') for name in (SE, PLAIN)]
+    scores = runs(plain=[70, 72], se=[75, 76])
+    findings = [compare_pairs([Contrast('t', 'n', *pair)], scores) for pair in (paths, (SE, PLAIN))]
+    assert findings[0][0].difference == findings[1][0].difference
+    assert findings[0][0].params == 100_000

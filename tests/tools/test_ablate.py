@@ -235,3 +235,22 @@ def test_a_mistake_is_one_line(run_tool, tmp_path, arguments, message):
     assert run.returncode == 1
     assert run.stderr == f'error: {message}\n'
     assert not (tmp_path / 'work').exists()
+
+
+@pytest.mark.parametrize('options', [[], ['--dry-run']])
+def test_data_that_is_not_there(run_tool, tmp_path, options):
+    """It ends before the first run, not with the last; a dry run trains nothing."""
+    config = tmp_path / 'missing.py'
+    config.write_text(
+        f"_base_ = '{ROOT}/configs/scenes/seresnet29_1xb64_scenes.py'\n"
+        f"data_root = '{tmp_path}/none'\n"
+        'train_dataloader = dict(dataset=dict(data_root=data_root))\n'
+    )
+    work = tmp_path / 'work'
+    run = run_tool(*command(work, *options, configs=[CONFIGS[0], config], seeds=1))
+    assert run.returncode == (0 if options else 1), run.stderr
+    if not options:
+        assert run.stderr.startswith(
+            f'error: config missing: {tmp_path}/none/train.npz does not exist; allowed: '
+        )
+    assert not work.exists()

@@ -19,6 +19,7 @@ import numpy as np
 
 from senet_mm.cli import reported_errors
 from senet_mm.utils.files import check_empty
+from senet_mm.utils.options import check_integer
 from senet_mm.utils.usage import ToolParser
 
 PHOTOGRAPHS = {
@@ -146,6 +147,7 @@ def write_split(out: Path, split: str, count: int, size: int, rng: np.random.Gen
 
 def main(args: argparse.Namespace) -> None:
     check_empty(args.out)
+    check_integer('--seed', args.seed, 0)
     if min(args.train, args.val) < 1 or args.size < 64:
         raise ValueError(
             f'--train {args.train} --val {args.val} --size {args.size}: allowed: 1, 1, 64 and more'

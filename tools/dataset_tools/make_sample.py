@@ -20,6 +20,7 @@ import numpy as np
 
 from senet_mm.cli import reported_errors
 from senet_mm.utils.files import check_empty
+from senet_mm.utils.options import check_integer
 from senet_mm.utils.usage import ToolParser
 
 # Colour photographs inside the wheel of scikit-image: none needs a download.
@@ -83,6 +84,7 @@ def main(args: argparse.Namespace) -> None:
     from PIL import Image
 
     check_empty(args.out)
+    check_integer('--seed', args.seed, 0)
     if args.untidy:
         write_untidy(args.out, np.random.default_rng(args.seed))
         return

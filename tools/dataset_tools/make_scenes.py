@@ -22,6 +22,7 @@ import numpy as np
 
 from senet_mm.cli import reported_errors
 from senet_mm.utils.files import check_empty
+from senet_mm.utils.options import check_integer
 from senet_mm.utils.usage import ToolParser
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ def main(args: argparse.Namespace) -> None:
     from senet_mm.datasets.scenes import SCENES, write_scenes
 
     check_empty(args.out)
+    check_integer('--seed', args.seed, 0)
     counts = {'train': args.train, 'test': args.test}
     if min(counts.values()) < 1:
         raise ValueError(f'--train {args.train} --test {args.test}: allowed: 1 and more')

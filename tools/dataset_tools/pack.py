@@ -207,9 +207,10 @@ def pack(
 
 
 def main(args: argparse.Namespace) -> None:
-    from senet_mm.utils.options import check_option
+    from senet_mm.utils.options import check_integer, check_option
 
     check_empty(args.out)
+    check_integer('--seed', args.seed, 0)
     check_option('--quality', args.quality, range(1, 101))
     if args.short_side is not None and args.short_side < 1:
         raise ValueError(f'--short-side {args.short_side}: allowed: from 1')

@@ -25,8 +25,10 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    if args.images < 1:
-        raise ValueError(f'--images {args.images}: allowed: from 1')
+    from senet_mm.utils.options import check_integer
+
+    check_integer('--images', args.images)
+    check_integer('--seed', args.seed, 0)
     if args.out and (args.out.suffix != '.png' or not args.out.parent.is_dir()):
         raise ValueError(f'--out {args.out}: allowed: a .png in a folder that exists')
     cfg = load_config(args)
