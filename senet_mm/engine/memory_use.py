@@ -17,7 +17,7 @@ from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
 
 from senet_mm.models import ImageClassifier
 from senet_mm.utils.complexity import count_macs
-from senet_mm.utils.errors import InputError, UserError
+from senet_mm.utils.errors import InputError, UserError, name_error
 from senet_mm.utils.measure import peak_allocated
 from senet_mm.utils.memory_meter import MemoryMeter, total_bytes
 from senet_mm.utils.meta import computing_once, evaluating
@@ -200,6 +200,7 @@ def compute_memory(
 
     Blocks are the plain ones; what ``activation_checkpointing`` of the config names is computed
     again in the backward pass. Of workspaces in kernels those of convolutions on a CPU are counted.
+    Labels are 0.
 
     Args:
         model: Built from the config; it is left as it is.
@@ -218,10 +219,11 @@ def compute_memory(
     checkpoint_modules(checkpointed, get_paths(cfg, 'activation_checkpointing'))
     batches = []
     for shape in shapes:
-        with evaluating(model), computing_once(model):
+        counted = explained_sizes(checkpointed, cfg, shape, batch_sizes[0])
+        with counted, evaluating(model), computing_once(model):
             macs = count_macs(model, shape)['']
         for size in batch_sizes:
-            with explained_sizes(shape, size):
+            with explained_sizes(checkpointed, cfg, shape, size):
                 weights, batch = _compute(checkpointed, cfg, shape, size, amp)
             measured = _measure(checkpointed, cfg, shape, size, amp) if measure else None
             batches.append(replace(batch, macs=macs * size, measured=measured))
@@ -229,18 +231,44 @@ def compute_memory(
 
 
 @contextmanager
-def explained_sizes(shape: tuple[int, int, int], batch_size: int) -> Iterator[None]:
-    """Turn what torch says of images or batches that are too small into one line."""
+def explained_sizes(
+    model: ImageClassifier, cfg: Config, shape: tuple[int, int, int], batch_size: int
+) -> Iterator[None]:
+    """Turn what torch says of images or batches that do not fit into one line.
+
+    An error is of the sizes where the network takes the images of its config, in a batch of 2.
+
+    Raises:
+        InputError: The sizes do not fit.
+        RuntimeError: torch fails whatever the sizes; the line names its error.
+    """
     try:
         yield
     except UserError:
         raise
     except (RuntimeError, ValueError) as error:
-        size = 'x'.join(map(str, shape))
-        reason = str(error).partition('\n')[0]
-        raise InputError(
-            f'images {size}, batch {batch_size}: {reason}; allowed: larger ones'
-        ) from error
+        known = tuple(cfg.get('input_shape') or (shape[0], 224, 224))
+        given = f'images {_format(shape)}, batch {batch_size}'
+        if _fits(model, cfg, known, 2):
+            reason = str(error).partition('\n')[0]
+            raise InputError(
+                f'{given}: {reason}; allowed: other sizes, such as {_format(known)}, batch 2'
+            ) from error
+        if isinstance(error, ValueError):
+            raise
+        raise RuntimeError(f'{given}: {name_error(error)}') from error
+
+
+def _fits(model: ImageClassifier, cfg: Config, shape: tuple[int, int, int], size: int) -> bool:
+    try:
+        _compute(model, cfg, shape, size, amp=False)
+    except (RuntimeError, ValueError):
+        return False
+    return True
+
+
+def _format(shape: tuple[int, ...]) -> str:
+    return 'x'.join(map(str, shape))
 
 
 def _compute(

@@ -63,8 +63,8 @@ MISTAKES = {
     ('--memory', '--batch-size', '4', '0'): '--batch-size 4 0: allowed: whole numbers from 1',
     ('--memory', '--shape', '0'): '--shape 0: allowed: SIZE or HEIGHT WIDTH',
     ('--memory', '--shape', '4', '--batch-size', '1'): 'images 1x4x4, batch 1: Expected more than '
-    '1 value per channel when training, got input size torch.Size([1, 64, 1, 1]); allowed: larger '
-    'ones',
+    '1 value per channel when training, got input size torch.Size([1, 64, 1, 1]); allowed: other '
+    'sizes, such as 1x8x8, batch 2',
 }  # fmt: skip
 
 
@@ -73,6 +73,14 @@ def test_a_mistake_is_one_line(call, arguments):
     with pytest.raises(ValueError) as error:  # noqa: PT011, the message is compared below
         call(DIGITS, *arguments)
     assert str(error.value) == MISTAKES[arguments]
+
+
+def test_an_error_that_is_not_of_the_sizes_is_told_as_it_is(call):
+    """The accuracy of 50 of 10 classes."""
+    options = ['--cfg-options', 'model.head.cal_acc=True', 'model.head.topk=(50,)']
+    with pytest.raises(ValueError, match='number of categories is 10') as error:
+        call(DIGITS, '--memory', '--batch-size', 2, *options)
+    assert 'allowed' not in str(error.value)
 
 
 def test_options_that_change_nothing_are_named(call, monkeypatch, capsys):

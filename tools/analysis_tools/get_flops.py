@@ -99,8 +99,9 @@ COLUMNS = (
 NOTES = """\
 MiB of 2^20 bytes. written: all maps of a forward pass, none freed. inference maps: images and maps
 at the peak of inference. kept: images and maps at the start of the backward pass. Peaks include the
-weights, and what a convolution takes on a CPU while it runs. Not counted: workspaces of kernels on
-a GPU, what an allocator holds in reserve."""
+weights, and the copies that oneDNN makes for a convolution on a CPU with AVX-512; another CPU may
+take other amounts. Not counted: scratch memory of the backward pass (most in bfloat16), workspaces
+of kernels on a GPU, what an allocator holds in reserve."""
 
 
 def memory_table(memory: 'MemoryUse') -> str:
