@@ -29,10 +29,11 @@ def is_within(crop: int | list[int] | None, resize: int | list[int], edge: str) 
 
 def get_sides(described: Mapping) -> list[int] | None:
     """[height, width] of images after ``resize`` and ``crop``; None where these do not tell."""
-    size = described.get('crop') or described.get('resize')
+    crop = described.get('crop')
+    size = crop or described.get('resize')
     if isinstance(size, list):
         return size[::-1]
-    return [size, size] if described.get('crop') else None
+    return [crop, crop] if crop else None
 
 
 def is_inner(step: Mapping) -> bool:
