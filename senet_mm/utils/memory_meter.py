@@ -2,7 +2,8 @@
 
 import math
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -72,7 +73,7 @@ def total_bytes(tensors: Iterable[Tensor]) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
-def workspace(func: torch._ops.OpOverload, args: tuple, out: Tensor | Sequence[Tensor]) -> int:
+def workspace(func: torch._ops.OpOverload, args: tuple, out: Any) -> int:
     """Bytes that an operation takes on a CPU while it runs, besides its output.
 
     The mean of a map of 16 bits is taken from a copy in float32. oneDNN copies what a convolution
@@ -88,7 +89,7 @@ def workspace(func: torch._ops.OpOverload, args: tuple, out: Tensor | Sequence[T
         return 0
     backend = torch._C._select_conv_backend(x, weight, None, *geometry, bias_sizes).name
     if backend == 'Mkldnn':
-        y = out if func is CONVOLUTION else args[0]
+        y: Tensor = out if func is CONVOLUTION else args[0]
         copies = blocked_bytes(x, weight, y)
         # The gradient of the weights, or the output, is made plain after the copies are done with.
         made = 1 if func is BACKWARD else 2
@@ -116,12 +117,12 @@ def blocked_bytes(x: Tensor, weight: Tensor, y: Tensor) -> tuple[int, int, int]:
     outputs, inputs = weight.shape[:2]
     grouped = inputs < x.shape[1]
     few = not grouped and inputs < BLOCK
-    values = (
-        0 if few else len(x) * to_blocks(x.shape[1]) * image,
-        kernel * (inputs if few or grouped else to_blocks(inputs)) * to_blocks(outputs),
-        len(y) * to_blocks(outputs) * map_,
+    size = x.element_size()
+    return (
+        0 if few else size * len(x) * to_blocks(x.shape[1]) * image,
+        size * kernel * (inputs if few or grouped else to_blocks(inputs)) * to_blocks(outputs),
+        size * len(y) * to_blocks(outputs) * map_,
     )
-    return tuple(count * x.element_size() for count in values)
 
 
 def to_blocks(channels: int) -> int:

@@ -11,7 +11,7 @@ from senet_mm.utils.memory_meter import MemoryMeter
 
 DIGITS = 'seresnet8_1xb64_digits'
 with_avx512 = pytest.mark.skipif(
-    torch.backends.cpu.get_cpu_capability() != 'AVX512', reason='oneDNN takes other memory elsewhere'
+    torch.backends.cpu.get_cpu_capability() != 'AVX512', reason='oneDNN takes other memory'
 )
 ADAM = dict(_delete_=True, type='AdamW', lr=0.1)
 
