@@ -135,16 +135,17 @@ def _with_images(known: Format | None, transform: Transform, target: 'Target') -
         target: The network of ours.
     """
     form = known or CAFFE._replace(class_order=None, images=_images_of_config(target))
-    stated = transform.normalise(form.images['mean'])
+    channels = count_channels(target.cfg)
+    stated = transform.normalise(form.images['mean'] if channels == COLOURS else [0] * channels)
     return form._replace(find_images=lambda src, digest: stated)
 
 
 def _images_of_config(target: 'Target') -> dict[str, Any]:
     """How a config prepares images, colours as Caffe does."""
-    images, channels = describe_preprocessing(target.cfg), count_channels(target.cfg)
-    if channels == COLOURS:
-        return images | {name: CAFFE.images[name] for name in NORMALISATION}
-    return dict(mean=[0] * channels) | images
+    images = describe_preprocessing(target.cfg)
+    if count_channels(target.cfg) != COLOURS:
+        return images
+    return images | {name: CAFFE.images[name] for name in NORMALISATION}
 
 
 def _note_training(layers: Iterable[str]) -> list[str]:

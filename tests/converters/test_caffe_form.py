@@ -230,6 +230,22 @@ def test_a_transform_comes_before_what_is_known(fields, known, other):
         assert bool(_note_transform(form, transform)) == stated
 
 
+@pytest.mark.parametrize(
+    ('fields', 'mean', 'std'),
+    [
+        ('mean_value: 7 scale: 0.5', [7], [2]),
+        ('scale: 0.5', [0], [2]),
+        ('mirror: false', [120], [60]),
+    ],
+)
+def test_grey_images(fields, mean, std):
+    """Without a word of the prototxt they are those of the config."""
+    transform = read_transform(parse(with_transform('}\n', fields)), 1)
+    form = _with_images(None, transform, Target('seresnet29_1xb64_scenes'))
+    found = form.images | form.find_images(Path(), '')
+    assert (found['mean'], found['std'], found['channel_order']) == (mean, std, None)
+
+
 @pytest.mark.slow
 def test_a_transform_with_the_names_of_shicai(tmp_path, capsys):
     fields = 'mean_value: [1, 2, 3] scale: 0.5'
