@@ -78,8 +78,12 @@ def read_by_form(src: str | os.PathLike, target: 'Target', prototxt: str | os.Pa
     except ValueError as error:
         raise InputError(f'{src}: {error}') from error
     known = find_by_marks(CAFFE.kind, blobs)
-    notes = [*_note_training(left_out.values()), *_note_transform(known, transform)]
     form = _with_images(known, transform, target)
+    notes = [
+        *_note_training(left_out.values()),
+        *_note_transform(known, transform),
+        *_note_crop(form.images, transform),
+    ]
     return ByForm(state, form, [*_describe_modules(theirs, ours, pairs), *notes])
 
 
@@ -164,3 +168,11 @@ def _note_transform(known: Format | None, transform: Transform) -> list[str]:
             f'mean_file {shorten(name)} of the prototxt is not read: --preprocessing mean=...'
         )
     return lines
+
+
+def _note_crop(images: dict[str, Any], transform: Transform) -> list[str]:
+    """A line for a crop that is not the one of the format or the config."""
+    side, own = transform.crop_size, images.get('crop') or images.get('input_size', [None])[-1]
+    if side is None or own in (None, side, [side, side]):
+        return []
+    return [f'crop_size {side} of the prototxt is not taken but {own}: --preprocessing crop=...']

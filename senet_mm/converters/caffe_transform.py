@@ -18,11 +18,13 @@ class Transform(NamedTuple):
         mean: A number per channel, or None where the prototxt has none.
         scale: What the images are multiplied by after that; None as above.
         mean_file: The file of a mean, which is not read; empty without one.
+        crop_size: Side of the crop; None as above.
     """
 
     mean: list[float] | None = None
     scale: float | None = None
     mean_file: str = ''
+    crop_size: int | None = None
 
     @property
     def is_given(self) -> bool:
@@ -73,4 +75,5 @@ def _read(message: Message, channels: int) -> Transform:
     if scale is not None and not 1 / LARGEST <= scale <= LARGEST:
         raise InputError(f'scale: {scale}; allowed: numbers from {1 / LARGEST:g} to {LARGEST:g}')
     mean = mean * channels if len(mean) == 1 else mean
-    return Transform(mean or None, scale, message.text('mean_file'))
+    crop_size = fields.integer('crop_size', None, 1) if 'crop_size' in message else None
+    return Transform(mean or None, scale, message.text('mean_file'), crop_size)

@@ -9,7 +9,7 @@ import torch
 
 from senet_mm.apis import get_model
 from senet_mm.converters import CaffeLayer, read_caffemodel, write_caffemodel
-from senet_mm.converters.caffe_form import _note_transform, _with_images
+from senet_mm.converters.caffe_form import _note_crop, _note_transform, _with_images
 from senet_mm.converters.caffe_graph import read_graph
 from senet_mm.converters.caffe_transform import read_transform
 from senet_mm.converters.formats import SHICAI as SHICAI_FORMAT
@@ -228,6 +228,24 @@ def test_a_transform_comes_before_what_is_known(fields, known, other):
         assert prepared['channel_order'] == 'BGR'
         stated = form is not None and transform.is_given
         assert bool(_note_transform(form, transform)) == stated
+
+
+@pytest.mark.parametrize(
+    ('images', 'is_told'),
+    [
+        (dict(crop=224), True),
+        (dict(crop=32), False),
+        (dict(crop=[32, 32]), False),
+        (dict(crop=[32, 24]), True),
+        (dict(crop=None, input_size=[3, 32, 32]), False),
+        (dict(crop=None, input_size=[3, 28, 28]), True),
+        ({}, False),
+    ],
+)
+def test_another_crop_is_told(images, is_told):
+    transform = read_transform(parse(with_transform('}\n', '')), 3)
+    assert bool(_note_crop(images, transform)) == is_told
+    assert _note_crop(images, read_transform(parse(''), 3)) == []
 
 
 @pytest.mark.parametrize(
