@@ -66,7 +66,7 @@ def test_the_folder_recipe(tmp_path, channels):
     train(tmp_path / 'set', tmp_path / 'run', **options)
     file = tmp_path / 'run/epoch_1.pth'
     described = load_from_local(str(file))['meta']['preprocessing']
-    assert (described['bits'], described['input_size']) == (16, [channels, 224, 224])
+    assert (described['bits'], described['input_size']) == (16, [channels, 32, 32])
     # A name and the file: bits, mean and size come from the file.
     model = get_model(RECIPE, str(file), in_channels=channels)
     path = tmp_path / 'set/bright/0.png'

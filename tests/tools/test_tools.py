@@ -109,7 +109,7 @@ MISTAKES = [
     ),
     (
         ['tools/train.py', DIGITS, '--cfg-options', 'model.backbone.depth=9'],
-        'depth=9 is not known; allowed: 8, 18, 20, 32, 34, 44, 50, 56, 101, 110, 152',
+        'depth=9 is not known; allowed: 8, 18, 20, 29, 32, 34, 44, 50, 56, 101, 110, 152, 164',
     ),
     (
         ['tools/train.py', DIGITS, '--cfg-options', 'optim_wraper.optimizer.lr=1'],
