@@ -142,9 +142,9 @@ def test_any_batch_from_the_file(digits, tmp_path, to):
 
 
 @pytest.mark.slow
-def test_compiled_weights_are_frozen(digits, tmp_path, monkeypatch):
+@torch._dynamo.config.patch(recompile_limit=1)
+def test_compiled_weights_are_frozen(digits, tmp_path):
     """Convolutions take weights that were laid out when they were compiled, for every shape."""
-    monkeypatch.setattr(torch._dynamo.config, 'recompile_limit', 1)
     deployed = deploy(digits, 'compile', torch.randn(2, 1, 8, 8), tmp_path)
     x = torch.randn(3, 1, 8, 8)
     _, [code] = run_and_get_code(deployed.run, x)
