@@ -75,14 +75,13 @@ def lock(path: Path, operation: int) -> int | None:
         file = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
+    is_held = False
     try:
         fcntl.flock(file, operation)
-        if os.path.samestat(os.fstat(file), os.stat(path)):
-            return file
+        is_held = os.path.samestat(os.fstat(file), os.stat(path))
     except (BlockingIOError, FileNotFoundError):
         pass
-    except OSError:
-        os.close(file)
-        raise
-    os.close(file)
-    return None
+    finally:
+        if not is_held:
+            os.close(file)
+    return file if is_held else None

@@ -37,8 +37,7 @@ def describe_halt(thread: int) -> str:
         place = f'in {last.f_code.co_name} of {file}:{last.f_lineno}'
     for child in multiprocessing.active_children():
         with contextlib.suppress(OSError):
-            # The state follows the name, which is in brackets.
-            if _read(PROCESSES / str(child.pid), 'stat').rpartition(') ')[2][0] in 'Tt':
+            if _read_stat(PROCESSES / str(child.pid))[0] in 'Tt':
                 place += f', its loader worker {child.pid} is stopped'
     return place
 
@@ -99,8 +98,7 @@ def _find_descendants(ancestor: int) -> set[int]:
     parents = {}
     for folder in PROCESSES.glob('[0-9]*'):
         with contextlib.suppress(OSError):
-            # The parent is the second field after the name, which is in brackets.
-            parents[int(folder.name)] = int(_read(folder, 'stat').rpartition(') ')[2].split()[1])
+            parents[int(folder.name)] = int(_read_stat(folder)[1])
     below = {ancestor}
     while found := {child for child, parent in parents.items() if parent in below} - below:
         below |= found
@@ -109,3 +107,8 @@ def _find_descendants(ancestor: int) -> set[int]:
 
 def _read(folder: Path, name: str) -> str:
     return (folder / name).read_text()
+
+
+def _read_stat(process: Path) -> list[str]:
+    """State, parent and so on: the fields after the name of a process, which is in brackets."""
+    return _read(process, 'stat').rpartition(') ')[2].split()
