@@ -150,9 +150,11 @@ def main(args: argparse.Namespace) -> None:
     from mmengine.registry import init_default_scope
 
     from senet_mm.deploy import check_with_images, compare_scores, deploy, make_report, read_record
+    from senet_mm.engine.speed import use_memory
     from senet_mm.engine.weights.record import record_of
     from senet_mm.utils.tables import markdown_table
 
+    use_memory()
     torch.set_num_threads(args.threads)
     init_default_scope('senet_mm')
     device = next(model.parameters()).device

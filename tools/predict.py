@@ -134,10 +134,12 @@ def main(args: argparse.Namespace) -> int:
     from senet_mm.apis.checks import check_not_read, check_one_checkpoint, check_options
     from senet_mm.datasets.custom import read_names
     from senet_mm.datasets.image_paths import find_images
+    from senet_mm.engine.speed import use_memory
     from senet_mm.utils.errors import working
     from senet_mm.utils.names import printable
 
     log_to_stderr()
+    use_memory()
     check_one_checkpoint(args.checkpoint, args.images)
     check_options(args.checkpoint, args.config, args.device, args.amp)
     images = find_images(args.images, sys.stdin)

@@ -70,12 +70,14 @@ def main(args: argparse.Namespace) -> None:
     from senet_mm.detection import torchvision_backbone
     from senet_mm.detection.coco import CocoData, evaluate
     from senet_mm.detection.train import DETECTORS, build_detector, check_shapes, draw, train
+    from senet_mm.engine.speed import use_memory
     from senet_mm.utils.options import check_option
 
     check_option('detector', args.detector, DETECTORS)
     masks = args.detector == 'mask-rcnn'
     training = CocoData(args.data, 'train', mirror=True, masks=masks)
     validation = CocoData(args.data, 'val', masks=masks, classes=training.classes)
+    use_memory()
     torch.manual_seed(args.seed)
     pretrained = args.checkpoint is not None
     backbone = torchvision_backbone(

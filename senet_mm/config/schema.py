@@ -107,7 +107,8 @@ CLOSED: dict[str, Callable[[dict, dict], Keys]] = {
     'custom_imports': _exactly(parameters(import_modules_from_strings)),
     'default_hooks.*': _hook,
     'env_cfg': _exactly(
-        {'cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'num_threads', 'resource_limit', 'tf32'}
+        {'cudnn_benchmark', 'dist_cfg', 'keep_freed_memory', 'mp_cfg', 'num_threads'}
+        | {'resource_limit', 'tf32'}
     ),
     'env_cfg.dist_cfg': _exactly(
         parameters(init_dist, 'launcher')

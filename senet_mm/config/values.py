@@ -128,6 +128,7 @@ KINDS: dict[str, Kind] = {
     'env_cfg': DICT,
     'env_cfg.cudnn_benchmark': BOOL,
     'env_cfg.dist_cfg': DICT,
+    'env_cfg.keep_freed_memory': NONE | BOOL,
     'env_cfg.mp_cfg': NONE | DICT,
     'env_cfg.mp_cfg.mp_start_method': NONE | one_of('fork', 'spawn', 'forkserver'),
     'env_cfg.mp_cfg.opencv_num_threads': integer(-1, 2**31 - 1),

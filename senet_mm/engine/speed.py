@@ -9,6 +9,7 @@ from torch import nn
 
 from senet_mm.models.backbones.base import Block
 from senet_mm.ops import IMPLEMENTATIONS, fuse_tails
+from senet_mm.utils.allocator import keep_freed_memory
 from senet_mm.utils.options import check_integer, check_option
 
 if TYPE_CHECKING:
@@ -58,6 +59,16 @@ def use_threads(count: int | None) -> None:
     check_integer('env_cfg.num_threads', count)
     if 'OMP_NUM_THREADS' not in os.environ:
         torch.set_num_threads(count)
+
+
+def use_memory(keep_freed: bool | None = None) -> None:
+    """Let the process keep freed memory, see :func:`.keep_freed_memory`.
+
+    Args:
+        keep_freed: None: on a CPU. With a GPU the maps are not in this memory.
+    """
+    if keep_freed or (keep_freed is None and get_device() == 'cpu'):
+        keep_freed_memory()
 
 
 def compile_regions(model: nn.Module, **options: object) -> int:

@@ -66,6 +66,7 @@ MISSPELT = [
     ('auto_scale_lr', 'enabled', 'enable'),
     ('env_cfg', 'tf23', 'tf32'),
     ('env_cfg', 'cudnn_benchmarks', 'cudnn_benchmark'),
+    ('env_cfg', 'keep_freed', 'keep_freed_memory'),
     ('env_cfg.dist_cfg', 'bakend', 'backend'),
     ('env_cfg.dist_cfg', 'timeouts', 'timeout'),
     ('env_cfg.mp_cfg', 'mp_start_methd', 'mp_start_method'),

@@ -24,7 +24,7 @@ from ..hooks.non_finite_hook import NonFiniteHook
 from ..restart import resumes_by_itself
 from ..resume import find_resumed
 from ..sizing import fit_to_checkpoint, fit_to_data
-from ..speed import use_tf32, use_threads
+from ..speed import use_memory, use_tf32, use_threads
 from .loading import LoadingRunner
 from .logs import LoggingRunner
 from .loops import LoopRunner
@@ -110,6 +110,7 @@ class Runner(LoadingRunner, LoopRunner, LoggingRunner):
             self._use_gloo(timedelta(seconds=dist_cfg['timeout']))
         use_tf32(env_cfg.get('tf32', False))
         use_threads(env_cfg.get('num_threads'))
+        use_memory(env_cfg.get('keep_freed_memory'))
         super().setup_env(env_cfg)
         if self.distributed:
             check_agreement(self.cfg)
