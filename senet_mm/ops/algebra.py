@@ -5,14 +5,13 @@ But the mean of an affine map is the affine map of the mean. One pass gives mean
 every sample and channel; from them follows the gate, before the map is normalised.
 """
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from senet_mm.models.layers import RecalibrationLayer
 from senet_mm.utils.autograd import Context
 
 from .norms import (
@@ -24,6 +23,9 @@ from .norms import (
     remembered,
     uses_batch,
 )
+
+if TYPE_CHECKING:
+    from senet_mm.models.layers import RecalibrationLayer
 
 
 def algebra_tail(z: Tensor, shortcut: Tensor, norm: nn.Module, se: nn.Module | None) -> Tensor:
@@ -70,7 +72,7 @@ def gate_of(se: nn.Module | None, squeezed: Tensor) -> Tensor:
     if se is None:
         return torch.ones_like(squeezed)
     with torch.autocast(squeezed.device.type, enabled=False):
-        layer = cast(RecalibrationLayer, se)  # it has `gates_average`, see `fits`
+        layer = cast('RecalibrationLayer', se)  # it has `gates_average`, see `fits`
         return layer.scale(squeezed[..., None, None]).flatten(1)
 
 

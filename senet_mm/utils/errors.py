@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 from .names import printable
+from .stack import explain_missing
 
 P = ParamSpec('P')
 T = TypeVar('T')
@@ -202,6 +203,8 @@ def describe(error: Exception) -> str:
     """The message of an error on one line, without the places that it passed through."""
     if key := missing_key(error):
         return f'the config has no key {key!r}'
+    if line := explain_missing(error):
+        return line
     if isinstance(error, UserError):
         return str(error) or type(error).__name__
     if isinstance(error, OSError) and error.filename and error.strerror:

@@ -24,6 +24,9 @@ def check_stack() -> None:
     Both install into the same folders (``mmengine/``). The one that is installed last overwrites
     files of the other, and ``pip check`` does not notice.
 
+    Where none of them is installed, ``senet_mm.ops`` and ``senet_mm.utils`` can be used, which need
+    torch alone; :func:`explain_missing` answers what needs more.
+
     Raises:
         ImportError: An original is installed, or a maintained distribution is missing.
     """
@@ -39,8 +42,17 @@ def check_stack() -> None:
             f'mend it with: pip uninstall -y {" ".join(originals)} && '
             f'pip install --force-reinstall --no-deps {maintained}'
         )
-    if missing:
-        raise ImportError(
-            f'senet_mm: {", ".join(missing)} not installed; '
-            f'mend it with: pip install {" ".join(missing)}'
-        )
+    if missing and len(missing) < len(MAINTAINED):
+        raise ImportError(f'senet_mm: {_advise(missing)}')
+
+
+def _advise(missing: list[str]) -> str:
+    return f'{", ".join(missing)} not installed; mend it with: pip install {" ".join(missing)}'
+
+
+def explain_missing(error: BaseException) -> str | None:
+    """One line for the failed import of a package of :data:`MAINTAINED`; None for other errors."""
+    package = (getattr(error, 'name', None) or '').partition('.')[0]
+    if not isinstance(error, ModuleNotFoundError) or package not in MAINTAINED:
+        return None
+    return _advise([name for name, _ in MAINTAINED.values() if installed_version(name) is None])

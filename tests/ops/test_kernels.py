@@ -1,86 +1,94 @@
-"""The Triton kernels without a GPU: in Triton's interpreter, and compiled for GPUs."""
+"""What the Triton kernels are launched with; `tests/tools/test_gpu_kernels.py` has their results."""
 
-import importlib.util
-import re
+import subprocess
 import sys
-from importlib.metadata import version
 
-import numpy as np
 import pytest
 import torch
-from packaging.version import Version
 
-from senet_mm.ops import fused, plain
+from senet_mm.ops import fused, kernels, plain
+from senet_mm.ops.tiles import PASSES
 
 from ..conftest import ROOT
-
-TOLERANCES = {'float32': 1e-5, 'bfloat16': 5e-3, 'float16': 1e-3}
-
-
-def test_kernels_in_the_interpreter(run_tool):
-    """Both layouts, ragged sizes (72 channels, 35 positions), training and evaluation."""
-    assert importlib.util.find_spec('triton'), 'torch for Linux brings Triton'
-    if Version(version('triton')) < Version('3.7') and Version(np.__version__) >= Version('2.4'):
-        pytest.skip("Triton 3.6's interpreter takes int() of arrays of 1 axis, NumPy 2.4 refuses")
-    run = run_tool(
-        sys.executable, '-m', 'tests.ops.interpreted', TRITON_INTERPRET='1', PYTHONPATH=str(ROOT)
-    )
-    assert run.returncode == 0, run.stderr
-    rows = [line.split() for line in run.stdout.splitlines()]
-    assert len(rows) == 12
-    for dtype, *_, error in rows:
-        assert float(error) < TOLERANCES[dtype], rows
 
 
 def test_without_a_gpu_the_passes_are_pytorchs():
     assert fused.backend(torch.zeros(1, 1, 1, 1)) is plain
 
 
-# Kernels with the switches of all their callers.
-KERNELS = {
-    '_moments': [{}],
-    '_affine_relu': [dict(HAS_R=True), dict(HAS_R=False)],
-    '_grad_sums': [dict(HAS_OUT=True), dict(HAS_OUT=False)],
-    '_input_grad': [
-        dict(RECTIFIES=False, READS_Z=False),
-        dict(RECTIFIES=False, READS_Z=True),
-        dict(RECTIFIES=True, READS_Z=True),
+@pytest.mark.parametrize(
+    ('shape', 'dtype', 'expected'),
+    [
+        ((2**20, 64, 56, 56), torch.bfloat16, True),
+        ((1, 2**11, 2**10, 2**10 - 1), torch.float16, True),
+        ((1, 2**11, 2**10, 2**10), torch.float16, False),
+        ((1, 1, 1, 1), torch.float64, False),
     ],
-}
-MAPS = {'z', 'r', 'out', 'g', 'dz', 'grad'}
-SIZES = {'C', 'P', 'sc', 'sp'}
+)
+def test_maps_that_are_supported(shape, dtype, expected):
+    """Offsets within a sample have 32 bits; there may be more samples than that."""
+    assert kernels.supports(torch.empty(shape, dtype=dtype, device='meta')) == expected
 
 
-@pytest.mark.parametrize('channels_last', [False, True])
-@pytest.mark.parametrize('capability', [80, 90])
-@pytest.mark.parametrize('name', KERNELS)
-def test_kernels_compile_for_gpus(name, capability, channels_last):
-    """And take 16 bytes at a time, where the sizes allow it."""
-    import triton
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
-
-    from senet_mm.ops import kernels
-
-    z = torch.empty(2, 256, 28, 28, dtype=torch.bfloat16, device='meta')
+@pytest.mark.parametrize('channels_last', [True, False])
+@pytest.mark.parametrize('name', PASSES)
+@pytest.mark.parametrize('shape', [
+    (1, 64, 2048, 2048), (2**17, 16, 1, 1), (1, 2**20, 1, 1), (3, 1, 5, 7), (256, 2048, 7, 7),
+])  # fmt: skip
+def test_programs_cover_the_map(shape, name, channels_last):
+    """On one axis: on the other two, a GPU launches at most 65535 programs."""
+    z = torch.empty(shape, device='meta')
     z = z.to(memory_format=torch.channels_last) if channels_last else z
-    _, tile = kernels._layout(z)
-    kernel = getattr(kernels, name)
-    for switches in KERNELS[name]:
-        constants = {**tile, **switches, 'sc' if channels_last else 'sp': 1}
-        types = {
-            a: 'constexpr' if a in constants
-            else 'i32' if a in SIZES
-            else '*bf16' if a in MAPS
-            else '*fp32'
-            for a in kernel.arg_names
-        }  # fmt: skip
-        aligned = {
-            (i,): [['tt.divisibility', 16]]
-            for i, a in enumerate(kernel.arg_names)
-            if types[a] != 'constexpr'
-        }
-        source = ASTSource(fn=kernel, signature=types, constexprs=constants, attrs=aligned)
-        compiled = triton.compile(source, target=GPUTarget('cuda', capability, 32))
-        assert compiled.asm['cubin']
-        assert re.search(r'ld\.global\.v4\.b32', compiled.asm['ptx']), (name, switches)
+    (programs,), (c, p, sc, sp), options = kernels._launch(name, z)
+    assert (c, p) == (z.shape[1], z.shape[2] * z.shape[3])
+    assert (sc, sp) == (z.stride(1), 1 if p == 1 else z.stride(3)) or 1 in (c, p)
+    sums = 'STAGES' in options
+    positions = p if sums else -(-p // options['BP']) * options['BP']
+    channels = -(-c // options['BC']) * options['BC']
+    per_program = options['BC'] * (p if sums else options['BP'])
+    assert programs * per_program == len(z) * channels * positions
+    assert programs < 2**31
+
+
+@pytest.mark.parametrize(('batch', 'channels'), [(1, 16), (32, 16), (128, 32), (256, 64)])
+def test_sums_of_few_samples_divide_the_channels(batch, channels):
+    """At 256 programs, or at 32 bytes of a pixel in 16 bits."""
+    z = torch.empty(batch, 64, 56, 56, device='meta').to(memory_format=torch.channels_last)
+    (programs,), _, options = kernels._launch('moments', z)
+    assert options['BC'] == channels
+    assert programs * channels == batch * 64
+
+
+LIGHT = """
+import importlib.metadata as metadata
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] in ('mmengine', 'mmcv', 'mmpretrain'):
+            raise ModuleNotFoundError(f'No module named {name!r}', name=name)
+
+def version(name, found=metadata.version):
+    if name.startswith('onedl-'):
+        raise metadata.PackageNotFoundError(name)
+    return found(name)
+
+sys.meta_path.insert(0, Absent())
+metadata.version = version
+import senet_mm.ops.kernels
+import senet_mm
+try:
+    senet_mm.get_model('seresnet50_8xb32_in1k')
+except senet_mm.utils.errors.UserError as error:
+    print(error)
+"""
+
+
+def test_the_kernels_need_torch_alone():
+    """The rest says in one line what it needs."""
+    run = subprocess.run([sys.executable, '-c', LIGHT], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == (
+        'onedl-mmengine, onedl-mmcv, onedl-mmpretrain not installed; '
+        'mend it with: pip install onedl-mmengine onedl-mmcv onedl-mmpretrain\n'
+    )

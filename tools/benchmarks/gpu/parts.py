@@ -1,0 +1,109 @@
+"""The parts of a stage: each is measured alone and written to the stage's file at once.
+
+A CUDA error ends all work of a process. A stage that is started again on the same file goes on
+behind the part in which the earlier process ended.
+"""
+
+import argparse
+import gc
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+
+from senet_mm.utils.files import atomic_file
+from senet_mm.utils.options import check_option
+from senet_mm.utils.usage import ToolParser
+
+# Name of a part -> function that measures it and returns its figures.
+Rows = Mapping[str, Callable[[], dict]]
+
+
+class NotHereError(Exception):
+    """A part cannot be measured on this machine, such as one that needs another package."""
+
+
+class Parts:
+    """The results of a stage, in a file.
+
+    Args:
+        path: The file, JSON; results that it has already are kept.
+        planned: Names of all parts.
+    """
+
+    def __init__(self, path: Path, planned: list[str]) -> None:
+        self.path, self.planned = path, planned
+        self.results = json.loads(path.read_text())['parts'] if path.exists() else {}
+        for result in self.results.values():
+            if result['status'] == 'started':
+                result.update(status='failed', error='the process ended')
+        self._write()
+
+    def _write(self) -> None:
+        with atomic_file(self.path) as file:
+            file.write(json.dumps(dict(planned=self.planned, parts=self.results)).encode())
+
+    def run(self, name: str, measure: Callable[[], dict]) -> None:
+        """Measure a part, unless the file has it; an error of it is written down as its result."""
+        if name in self.results:
+            return
+        self.results[name] = dict(status='started')
+        self._write()
+        print(f'-- {name}', flush=True)
+        start = time.perf_counter()
+        try:
+            result = {**measure(), 'status': 'ok'}
+        except NotHereError as reason:
+            result = dict(status='absent', error=str(reason))
+        except Exception as error:
+            traceback.print_exc()
+            line = f'{type(error).__name__}: {error}'.strip().splitlines()[0]
+            result = dict(status='failed', error=line[:300])
+        self.results[name] = {**result, 'seconds': round(time.perf_counter() - start, 1)}
+        self._write()
+
+
+def release() -> None:
+    """Free what a part left on the GPU; raises after an error from which CUDA cannot recover."""
+    if 'torch._dynamo' in sys.modules:
+        torch._dynamo.reset()
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        torch.cuda.empty_cache()
+
+
+def device() -> str:
+    """Where a stage measures."""
+    return 'cuda' if torch.cuda.is_available() else 'cpu'
+
+
+def run_stage(description: str, make_rows: Callable[[bool], Rows]) -> None:
+    """The command line of a stage: measure its rows one after the other.
+
+    Args:
+        description: What the stage measures.
+        make_rows: Makes the rows; its argument is whether they are the small form.
+    """
+    args = parse_args(description)
+    torch.set_num_threads(1 if args.small else torch.get_num_threads())
+    rows = make_rows(args.small)
+    for name in args.only or ():
+        check_option('only', name, rows)
+    rows = {name: rows[name] for name in args.only or rows}
+    parts = Parts(args.out, list(rows))
+    for name, measure in rows.items():
+        parts.run(name, measure)
+        release()
+
+
+def parse_args(description: str) -> argparse.Namespace:
+    parser = ToolParser(description=description)
+    parser.add_argument('--out', type=Path, required=True, help='JSON file of the results')
+    parser.add_argument('--small', action='store_true', help='tiny networks, two steps')
+    parser.add_argument('--only', nargs='+', metavar='ROW', help='rows to measure')
+    return parser.parse_args()
