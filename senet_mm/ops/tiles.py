@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import torch
 
-from senet_mm.utils.options import InputError, check_mapping, is_integer
+from senet_mm.utils.errors import InputError
+from senet_mm.utils.options import check_mapping, is_integer
 
 FILE = Path(__file__).with_name('tiles.json')
 PASSES = ('moments', 'affine_relu', 'grad_sums', 'relu_grad_sums', 'input_grad')
@@ -23,7 +24,7 @@ SUMS = ('moments', 'grad_sums', 'relu_grad_sums')
 
 
 class Tile(NamedTuple):
-    """How a pass is divided among programs; all are powers of two.
+    """How a pass is divided among programs; all but ``stages`` are powers of two.
 
     Attributes:
         values: Values of a tile; 2048 are 16 for each thread of four warps.
@@ -46,7 +47,9 @@ DEFAULTS = {
     'contiguous': Tile(values=2048, neighbours=512, warps=4, stages=1, programs=256),
 }
 # Least and greatest of each field.
-LIMITS = Tile((256, 16384), (16, 4096), (1, 16), (1, 8), (1, 4096))
+LIMITS = dict(
+    values=(256, 16384), neighbours=(16, 4096), warps=(1, 16), stages=(1, 8), programs=(1, 4096)
+)
 
 
 def layout_name(channels_last: bool) -> str:
@@ -105,10 +108,12 @@ def read_tile(place: str, sizes: object) -> Tile:
     """A tile from its dict; an InputError with the place unless it has all sizes, and good ones."""
     check_mapping(place, sizes, Tile._fields)
     assert isinstance(sizes, dict)
-    for field, (least, most) in zip(Tile._fields, LIMITS, strict=True):
+    for field, (least, most) in LIMITS.items():
         size = sizes.get(field)
-        if not is_integer(size) or not least <= size <= most or size & (size - 1):
-            raise InputError(
-                f'{place}: {field}={size!r}; allowed: powers of two from {least} to {most}'
-            )
+        any_number = field == 'stages'
+        if not (
+            is_integer(size) and least <= size <= most and (any_number or size.bit_count() == 1)
+        ):
+            kind = 'whole numbers' if any_number else 'powers of two'
+            raise InputError(f'{place}: {field}={size!r}; allowed: {kind} from {least} to {most}')
     return Tile(**sizes)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 from .names import printable
-from .stack import explain_missing
+from .stack import name_missing_stack
 
 P = ParamSpec('P')
 T = TypeVar('T')
@@ -203,7 +203,7 @@ def describe(error: Exception) -> str:
     """The message of an error on one line, without the places that it passed through."""
     if key := missing_key(error):
         return f'the config has no key {key!r}'
-    if line := explain_missing(error):
+    if line := name_missing_stack(error):
         return line
     if isinstance(error, UserError):
         return str(error) or type(error).__name__

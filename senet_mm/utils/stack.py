@@ -25,7 +25,7 @@ def check_stack() -> None:
     files of the other, and ``pip check`` does not notice.
 
     Where none of them is installed, ``senet_mm.ops`` and ``senet_mm.utils`` can be used, which need
-    torch alone; :func:`explain_missing` answers what needs more.
+    torch alone; :func:`name_missing_stack` answers what needs more.
 
     Raises:
         ImportError: An original is installed, or a maintained distribution is missing.
@@ -50,7 +50,7 @@ def _advise(missing: list[str]) -> str:
     return f'{", ".join(missing)} not installed; mend it with: pip install {" ".join(missing)}'
 
 
-def explain_missing(error: BaseException) -> str | None:
+def name_missing_stack(error: BaseException) -> str | None:
     """One line for the failed import of a package of :data:`MAINTAINED`; None for other errors."""
     package = (getattr(error, 'name', None) or '').partition('.')[0]
     if not isinstance(error, ModuleNotFoundError) or package not in MAINTAINED:

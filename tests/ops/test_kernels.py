@@ -1,4 +1,4 @@
-"""What the Triton kernels are launched with; `tests/tools/test_gpu_kernels.py` has their results."""
+"""How the Triton kernels are launched; `tests/tools/test_gpu_kernels.py` has their results."""
 
 import subprocess
 import sys

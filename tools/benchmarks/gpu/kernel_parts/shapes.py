@@ -63,5 +63,5 @@ ODD = [
     Map(17, 3, 211, True),
 ]
 # For Triton's interpreter, where a program takes milliseconds.
-TINY = [Map(20, 5, 3, True), Map(16, 4, 4, True), Map(1, 1, 1, True)]
+TINY = [Map(20, 5, 3, True), Map(16, 2, 2, True), Map(1, 1, 1, True)]
 TINIEST = [Map(3, 2, 2, True), Map(3, 2, 2, False)]

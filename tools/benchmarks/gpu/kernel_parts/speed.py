@@ -104,8 +104,8 @@ def changes(name: str, last: bool) -> list[Tile]:
     return [default._replace(**change) for change in tried]
 
 
-# Least programs of a sum to try, on small batches.
-PROGRAMS = (1, 128, 256, 512)
+# Least programs of a sum to try.
+PROGRAMS = (1, 128, 512, 1024)
 
 
 def step_seconds(
@@ -139,23 +139,24 @@ def best_tile(
     Args:
         name: The pass.
         last: Whether the layout is channels-last.
-        batches: Samples for which the tile is chosen, and the least number of programs of a sum.
+        batches: A large and a small batch: the first is for all sizes, both are for ``programs``.
         device: Where the maps are.
         network: Its maps, and how many of each.
     """
     rows = []
 
-    def fastest(tiles: list[Tile], batch: int) -> Tile:
-        times = step_seconds(name, last, tiles, batch, device, network)
-        rows.extend(
-            dict(name=name, layout=layout_name(last), batch=batch, seconds=t, **tile._asdict())
-            for tile, t in times.items()
-        )
-        best = min(times, key=lambda tile: times[tile])
-        return best if times[best] < (1 - SPREAD) * times[tiles[0]] else tiles[0]
+    def fastest(tiles: list[Tile], *batches: int) -> Tile:
+        of_image = dict.fromkeys(tiles, 0.0)
+        for batch in batches:
+            times = step_seconds(name, last, tiles, batch, device, network)
+            for tile, seconds in times.items():
+                of_image[tile] += seconds / batch
+                where = dict(name=name, layout=layout_name(last), batch=batch)
+                rows.append(dict(where, seconds=seconds, **tile._asdict()))
+        best = min(of_image, key=lambda tile: of_image[tile])
+        return best if of_image[best] < (1 - SPREAD) * of_image[tiles[0]] else tiles[0]
 
     tile = fastest(changes(name, last), batches[0])
     if name in SUMS:
-        others = [number for number in PROGRAMS if number != tile.programs]
-        tile = fastest([tile, *(tile._replace(programs=n) for n in others)], batches[1])
+        tile = fastest([tile, *(tile._replace(programs=n) for n in PROGRAMS)], *batches)
     return tile, rows
