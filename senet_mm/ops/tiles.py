@@ -87,7 +87,8 @@ def measured(file: Path) -> dict[tuple[str, str, str], Tile]:
     except ValueError as error:
         raise InputError(f'{file}: no JSON: {error}') from error
     tiles = {}
-    _check_kind(f'{file}', content)
+    if not isinstance(content, dict):
+        raise InputError(f'{file}: {content!r}; allowed: a dict by compute capability')
     for capability, passes in content.items():
         check_mapping(f'{file}: {capability}', passes, PASSES)
         for name, layouts in passes.items():
@@ -96,12 +97,6 @@ def measured(file: Path) -> dict[tuple[str, str, str], Tile]:
                 place = f'{file}: {capability}.{name}.{layout}'
                 tiles[capability, name, layout] = read_tile(place, sizes)
     return tiles
-
-
-def _check_kind(place: str, content: object) -> None:
-    """Refuse a file whose content is not a dict."""
-    if not isinstance(content, dict):
-        raise InputError(f'{place}: {content!r}; allowed: a dict by compute capability')
 
 
 def read_tile(place: str, sizes: object) -> Tile:
@@ -116,4 +111,9 @@ def read_tile(place: str, sizes: object) -> Tile:
         ):
             kind = 'whole numbers' if any_number else 'powers of two'
             raise InputError(f'{place}: {field}={size!r}; allowed: {kind} from {least} to {most}')
-    return Tile(**sizes)
+    tile = Tile(**sizes)
+    if tile.neighbours > tile.values:
+        raise InputError(
+            f'{place}: neighbours={tile.neighbours}; allowed: at most values={tile.values}'
+        )
+    return tile

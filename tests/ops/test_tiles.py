@@ -69,6 +69,12 @@ BROKEN = {
         for value in (0, 3, 2**20, -8, 64.0, True, None, '64')
         if (field, value) != ('stages', 3)
     },
+    'more neighbours than values': (
+        json.dumps(
+            {'9.0': {'moments': {'contiguous': {**SIZES, 'values': 1024, 'neighbours': 2048}}}}
+        ),
+        'neighbours=2048; allowed: at most values=1024',
+    ),
     'a size is missing': (
         '{"9.0": {"moments": {"contiguous": {"values": 2048}}}}',
         'neighbours=None; allowed: powers of two from 16 to 4096',
