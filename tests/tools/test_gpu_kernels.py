@@ -13,8 +13,9 @@ import torch
 from packaging.version import Version
 
 from senet_mm.models import SENet, SEResNet, SEResNeXt
-from senet_mm.ops import conv_norm_pairs, kernels, plain
-from senet_mm.ops.tiles import PASSES
+from senet_mm.ops import conv_norm_pairs, kernels, plain, tiles
+from senet_mm.ops.tiles import PASSES, read_tile
+from senet_mm.utils.errors import InputError
 
 from ..conftest import ROOT
 
@@ -44,11 +45,12 @@ def test_the_stage_in_small(run_tool, tmp_path):
     assert {row['layout'] for row in parts['nodes']['rows']} == {
         'channels_last', 'contiguous', 'strided'
     }  # fmt: skip
-    assert {row['name'] for row in parts['tiles']['rows']} == set(PASSES)
-    assert all(set(layouts) == {'channels_last', 'contiguous'}
-               for layouts in parts['tiles']['tiles'].values())  # fmt: skip
-    written = (tmp_path / 'tiles.json').read_text()  # no figures of the interpreter
-    assert json.loads(written) == json.loads((ROOT / 'senet_mm/ops/tiles.json').read_text())
+    for name in PASSES:
+        result = parts[f'tiles {name}']
+        assert len(result['rows']) > 10
+        assert read_tile('', result['best, channels_last'])
+        assert read_tile('', result['best, contiguous'])
+    assert not (tmp_path / 'tiles.json').exists()  # the interpreter's figures mean nothing
 
 
 NETWORKS = {
@@ -168,3 +170,36 @@ def test_tiles_that_are_tried_compile(channels_last, part):
     ]  # fmt: skip
     with compiling.absent_gpu(90):
         assert compiling.narrow(compiling.warm_up(calls)) == []
+
+
+def test_tiles_of_several_gpus_share_a_file(part, tmp_path, monkeypatch):
+    """Other passes and other GPUs stay; what the package would refuse is refused."""
+    part('shapes')
+    stage = importlib.import_module('kernels')
+    package, path = tmp_path / 'package.json', tmp_path / 'tiles.json'
+    monkeypatch.setattr(tiles, 'FILE', package)
+    tile = tiles.DEFAULTS['channels_last']._replace(stages=3)
+    chosen = {'channels_last': tile._asdict()}
+    package.write_text(json.dumps({'8.0': {'moments': chosen}}))
+    stage.add_tiles(path, '9.0', 'moments', chosen)
+    stage.add_tiles(path, '9.0', 'grad_sums', chosen)
+    assert set(tiles.measured(path)) == {
+        ('8.0', 'moments', 'channels_last'),
+        ('9.0', 'moments', 'channels_last'),
+        ('9.0', 'grad_sums', 'channels_last'),
+    }
+    assert set(tiles.measured(path).values()) == {tile}
+    with pytest.raises(InputError, match='warps=3'):
+        stage.add_tiles(
+            path, '9.0', 'moments', {'contiguous': {**chosen['channels_last'], 'warps': 3}}
+        )
+
+
+def test_an_error_beyond_its_bound_fails_a_part(part):
+    part('shapes')
+    stage = importlib.import_module('kernels')
+    rows = [dict(name='moments', part=p, at='2x3x4x5') for p in (0.5, 1.5, float('nan'))]
+    assert stage.judge(rows)['error'] == (
+        '2 of 3 beyond the bound: moments 1.5 at 2x3x4x5, moments nan at 2x3x4x5'
+    )
+    assert 'error' not in stage.judge(rows[:1])

@@ -4,15 +4,15 @@
 python tools/benchmarks/gpu/kernels.py --out kernels.json [--small]
 
 It needs torch and Triton alone. Beside the results it writes ``tiles.json``, to be copied to
-``senet_mm/ops/tiles.json``. Without a GPU, the small form runs in Triton's interpreter
-(``TRITON_INTERPRET=1``).
+``senet_mm/ops/tiles.json``. Without a GPU, the small form runs in Triton's interpreter, and
+``--only compile`` compiles every kernel for sm_80 and sm_90.
 """
 
 import itertools
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from unittest import mock
@@ -22,46 +22,44 @@ import torch
 from parts import NotHereError, Rows, parse_args, run_stage
 
 if '--small' in sys.argv and not torch.cuda.is_available():
-    os.environ['TRITON_INTERPRET'] = '1'  # before Triton is imported
+    os.environ.setdefault('TRITON_INTERPRET', '1')  # before Triton is imported
 
 from kernel_parts import nodes, speed, truth
 from kernel_parts.cases import DTYPES, VARIANTS, make_case
-from kernel_parts.shapes import ODD, TINIEST, TINY, Map, all_maps, maps_of
+from kernel_parts.shapes import BATCHES, ODD, ODD_BATCHES, TINIEST, TINY, Map, all_maps, maps_of
 
 from senet_mm.ops import kernels, tiles
+from senet_mm.ops.fused import kernels_are_interpreted
 
 DESCRIPTION = __doc__.splitlines()[0]
-BATCHES = (1, 32, 256)
-ODD_BATCHES = (1, 5)
 # Values that 32 bits do not count, of 64x56x56.
 LARGE = Map(64, 56, 56, True)
 
 
-class WrongError(Exception):
-    """A kernel is wrong."""
-
-
-def refuse_wrong(rows: list[dict]) -> None:
-    """Raise unless all errors are within their bounds."""
+def judge(rows: list[dict]) -> dict:
+    """Rows of errors as parts of their bounds; with an ``error`` unless all are within them."""
     wrong = [row for row in rows if not row['part'] <= 1]
-    if wrong:
-        print(json.dumps(wrong))
-        names = ', '.join(f'{row["name"]} {row["part"]:.3g} at {row["at"]}' for row in wrong[:3])
-        raise WrongError(f'{len(wrong)} of {len(rows)} beyond the bound: {names}')
+    names = ', '.join(f'{row["name"]} {row["part"]:.3g} at {row["at"]}' for row in wrong[:3])
+    error = f'{len(wrong)} of {len(rows)} beyond the bound: {names}'
+    return dict(rows=rows, **(dict(error=error) if wrong else {}))
 
 
-def check_values(sizes: list[Map], batches: Iterable[int], dtype: torch.dtype) -> dict:
-    """Every pass on every map: the largest error as a part of its bound, and where."""
+def check_values(
+    sizes: list[Map],
+    batches: Iterable[int],
+    dtype: torch.dtype,
+    names: Collection[str] = VARIANTS.keys(),
+) -> dict:
+    """Variants of the passes on every map: the largest error as a part of its bound, and where."""
     found: dict[tuple[str, str], tuple[float, str]] = {}
     for size, batch, last in itertools.product(sizes, batches, (True, False)):
         case = make_case(size, batch, dtype, last, parts.device())
-        for name in VARIANTS:
+        for name in names:
             key = name, tiles.layout_name(last)
             at = 'x'.join(map(str, (batch, *size[:3])))
             found[key] = max(found.get(key, (-1.0, '')), (truth.worst(name, case), at))
     rows = [dict(name=k[0], layout=k[1], part=v[0], at=v[1]) for k, v in found.items()]
-    refuse_wrong(rows)
-    return dict(rows=rows, dtype=str(dtype)[6:], maps=len(sizes), batches=list(batches))
+    return judge(rows)
 
 
 def check_large(size: Map, values: int) -> dict:
@@ -79,123 +77,117 @@ def check_large(size: Map, values: int) -> dict:
             at = f'{batch} samples'
             rows.append(dict(name=name, layout=tiles.layout_name(last), part=part, at=at))
         del case
-    refuse_wrong(rows)
-    return dict(rows=rows, values=values)
+    return judge(rows)
 
 
 def check_nodes(sizes: list[Map], batch: int, small: bool) -> dict:
     """The autograd nodes, and that the passes refuse maps that they cannot read."""
     torch.backends.cuda.matmul.allow_tf32 = False
+    result = judge(nodes.check_nodes(sizes, batch, parts.device(), small))
     if accepted := nodes.check_refusals(parts.device()):
-        raise WrongError(f'strided maps are read as if they were not: {", ".join(accepted)}')
-    rows = nodes.check_nodes(sizes, batch, parts.device(), small)
-    refuse_wrong(rows)
-    return dict(rows=rows)
+        result['error'] = f'strided maps are read as if they were not: {", ".join(accepted)}'
+    return result
 
 
 def compile_ahead(sizes: list[Map]) -> dict:
-    """Compile on all cores what the other parts need; without a GPU, for sm_80 and sm_90.
+    """Compile on all cores what the other parts need; without a GPU, for sm_80 and sm_90."""
+    # Not in the interpreter's process, which compiles nothing.
+    from kernel_parts import ahead
 
-    Channels-last, where the sizes of all networks allow it, kernels must take 16 bytes at a time.
-    """
-    from kernel_parts import compiling
-
-    if not torch.cuda.is_available():
-        return {f'sm_{at}': _compile_for_absent(at, sizes) for at in (80, 90)}
-    calls = [*_calls(sizes, True), *_calls(sizes, False), *_odd_calls()]
-    return dict(kernels=len(compiling.warm_up(calls)), cores=os.cpu_count())
-
-
-def _compile_for_absent(capability: int, sizes: list[Map]) -> int:
-    """Compile the kernels for a GPU that is not there; returns their number."""
-    from kernel_parts import compiling
-
-    with compiling.absent_gpu(capability):
-        wide = compiling.warm_up(_calls(sizes, True))
-        if names := compiling.narrow(wide):
-            raise WrongError(f'{len(names)} kernels take less than 16 bytes: {set(names)}')
-        return len(wide) + len(compiling.warm_up([*_calls(sizes, False), *_odd_calls()]))
-
-
-def _in_force(name: str, last: bool, device: torch.device) -> tiles.Tile:
-    """The tile that a pass takes on this machine's GPU, for a tensor without memory."""
-    return tiles.tile_for(name, last, torch.device(parts.device()))
-
-
-def _calls(sizes: list[Map], last: bool) -> list:
-    """What the networks need in a layout: with the tiles in force, and with those to try."""
-    from kernel_parts.compiling import Calls
-
-    calls = [Calls(list(VARIANTS), sizes, BATCHES, DTYPES, [last], _in_force)]
-    for name in tiles.PASSES:
-        names = [key for key, variant in VARIANTS.items() if variant.function == name]
-        for tile in speed.changes(name, last):
-            chosen = partial(lambda tile, *_: tile, tile)
-            calls.append(Calls(names, sizes, BATCHES[-1:], DTYPES[1:2], [last], chosen))
-    return calls
-
-
-def _odd_calls() -> list:
-    """What the odd sizes need."""
-    from kernel_parts.compiling import Calls
-
-    return [Calls(list(VARIANTS), ODD, ODD_BATCHES, DTYPES, [True, False], _in_force)]
-
-
-def check_chosen(best: dict[tuple[str, bool], tiles.Tile], sizes: list[Map], batch: int) -> None:
-    """The passes with their new tiles on maps in bfloat16, against float64."""
-    with mock.patch.object(kernels, 'tile_for', lambda name, last, _: best[name, last]):
-        check_values(sizes, [batch], torch.bfloat16)
-
-
-def choose_tiles(folder: Path, batches: tuple[int, int], network: Mapping[Map, int]) -> dict:
-    """The best tile of every pass and layout, written to ``tiles.json`` with those of others."""
-    best, rows = {}, []
-    for name, last in itertools.product(tiles.PASSES, (True, False)):
-        best[name, last], tried = speed.best_tile(name, last, batches, parts.device(), network)
-        rows += tried
-    check_chosen(best, list(network), batches[1])
-    chosen: dict[str, dict] = {}
-    for (name, last), tile in best.items():
-        chosen.setdefault(name, {})[tiles.layout_name(last)] = tile._asdict()
-    written = json.loads(tiles.FILE.read_text())
     if torch.cuda.is_available():
-        written['{}.{}'.format(*torch.cuda.get_device_capability())] = chosen
-    path = folder / 'tiles.json'
+        return dict(kernels=ahead.compile_all(sizes), cores=os.cpu_count())
+    return {f'sm_{capability}': ahead.compile_for(capability, sizes) for capability in (80, 90)}
+
+
+def add_tiles(path: Path, capability: str, name: str, chosen: dict[str, dict]) -> None:
+    """Write the tiles of a pass to a file; at first, with those of the package."""
+    for layout, sizes in chosen.items():  # the package would refuse the file
+        tiles.read_tile(f'{path}: {capability}.{name}.{layout}', sizes)
+    source = path if path.exists() else tiles.FILE
+    written = json.loads(source.read_text())
+    written.setdefault(capability, {})[name] = chosen
     path.write_text(json.dumps(written, indent=1) + '\n')
-    tiles.measured(path)  # refuses what the package would refuse
-    return dict(rows=rows, tiles=chosen)
+    tiles.measured.cache_clear()
+
+
+def choose_tiles(
+    name: str, path: Path, batches: tuple[int, int], network: Mapping[Map, int]
+) -> dict:
+    """The best tile of a pass in either layout, written to a file with those that it has already.
+
+    The passes are checked with the new tiles, on the maps of the network in bfloat16.
+    """
+    best, rows = {}, []
+    for last in (True, False):
+        best[last], tried = speed.best_tile(name, last, batches, parts.device(), network)
+        rows += tried
+    with mock.patch.object(kernels, 'tile_for', lambda _, last, device: best[last]):
+        keys = [key for key, variant in VARIANTS.items() if variant.function == name]
+        result = check_values(list(network), batches[1:], torch.bfloat16, keys)
+    if 'error' in result:
+        return result
+    chosen = {tiles.layout_name(last): tile._asdict() for last, tile in best.items()}
+    if torch.cuda.is_available():
+        capability = '{}.{}'.format(*torch.cuda.get_device_capability())
+        add_tiles(path, capability, name, chosen)
+    return dict(rows=rows, **{f'best, {layout}': tile for layout, tile in chosen.items()})
+
+
+def time_passes(path: Path, sizes: list[Map], batch: int) -> dict:
+    """The passes against copies, with the tiles of a file."""
+    file = path if path.exists() else tiles.FILE
+    with mock.patch.object(tiles, 'FILE', file):
+        return dict(rows=speed.time_passes(sizes, batch, parts.device()))
 
 
 def make_rows(folder: Path, small: bool) -> Rows:
     """The parts of the stage."""
-    maps = TINY if small else all_maps()
-    if small:  # a program takes the interpreter milliseconds
-        for layout, tile in tiles.DEFAULTS.items():
-            tiles.DEFAULTS[layout] = tile._replace(programs=8)
-    rows: dict[str, Callable[[], dict]] = {}
-    if not small:
-        rows['compile'] = partial(compile_ahead, maps)
-    for dtype in DTYPES:
-        batches = (2,) if small else BATCHES
-        rows[f'values {str(dtype)[6:]}'] = partial(check_values, maps, batches, dtype)
-    if not small:
-        for dtype in DTYPES:
-            rows[f'odd {str(dtype)[6:]}'] = partial(check_values, ODD, ODD_BATCHES, dtype)
-    some = TINY[:1] if small else [Map(256, 14, 14, True), Map(72, 5, 3, True)]
-    rows['nodes'] = partial(check_nodes, some, 2 if small else 8, small)
-    large = (TINY[-1], 4) if small else (LARGE, 2**31)
-    rows['large'] = partial(check_large, *large)
-    for batch in (2,) if small else reversed(BATCHES):
-        rows[f'speed {batch}'] = partial(time_passes, TINY[-1:] if small else maps, batch)
-    network = dict.fromkeys(TINIEST, 1) if small else maps_of('seresnet50')
-    rows['tiles'] = partial(choose_tiles, folder, (2, 1) if small else (256, 32), network)
-    return rows
+    rows = small_rows(folder) if small else full_rows(folder)
+    if torch.cuda.is_available() or kernels_are_interpreted():
+        return rows
+    return {name: row if name == 'compile' else absent for name, row in rows.items()}
 
 
-def time_passes(sizes: list[Map], batch: int) -> dict:
-    """The passes against copies."""
-    return dict(rows=speed.time_passes(sizes, batch, parts.device()))
+def absent() -> dict:
+    """A part that runs kernels."""
+    raise NotHereError("needs a GPU, or Triton's interpreter (--small)")
+
+
+def full_rows(folder: Path) -> dict[str, Callable[[], dict]]:
+    """The parts on a GPU, most important first."""
+    maps, path, (bf16, others) = all_maps(), folder / 'tiles.json', (DTYPES[1], DTYPES[::2])
+    network = maps_of('seresnet50')
+
+    def values(dtype: torch.dtype) -> dict[str, Callable[[], dict]]:
+        return {
+            f'values {str(dtype)[6:]}': partial(check_values, maps, BATCHES, dtype),
+            f'odd {str(dtype)[6:]}': partial(check_values, ODD, ODD_BATCHES, dtype),
+        }
+
+    some = [Map(256, 14, 14, True), Map(72, 5, 3, True)]
+    return {
+        'compile': partial(compile_ahead, maps),
+        **values(bf16),
+        'nodes': partial(check_nodes, some, 8, False),
+        **{f'tiles {n}': partial(choose_tiles, n, path, (256, 32), network) for n in tiles.PASSES},
+        **{f'speed {batch}': partial(time_passes, path, maps, batch) for batch in (256, 32)},
+        **{name: row for dtype in others for name, row in values(dtype).items()},
+        'large': partial(check_large, LARGE, 2**31),
+    }
+
+
+def small_rows(folder: Path) -> dict[str, Callable[[], dict]]:
+    """The same parts on small maps, for the interpreter, which takes milliseconds per program."""
+    for layout, tile in tiles.DEFAULTS.items():
+        tiles.DEFAULTS[layout] = tile._replace(programs=8)
+    path, network = folder / 'tiles.json', dict.fromkeys(TINIEST, 1)
+    return {
+        **{f'values {str(d)[6:]}': partial(check_values, TINY, [2], d) for d in DTYPES},
+        'nodes': partial(check_nodes, TINY[:1], 2, True),
+        **{f'tiles {n}': partial(choose_tiles, n, path, (2, 1), network) for n in tiles.PASSES},
+        'speed 2': partial(time_passes, path, TINY[-1:], 2),
+        'large': partial(check_large, TINY[-1], 4),
+    }
 
 
 if __name__ == '__main__':

@@ -19,7 +19,8 @@ from senet_mm.utils.files import atomic_file
 from senet_mm.utils.options import check_option
 from senet_mm.utils.usage import ToolParser
 
-# Name of a part -> function that measures it and returns its figures.
+# Name of a part -> function that measures it and returns its figures, with what is wrong with them
+# as `error`.
 Rows = Mapping[str, Callable[[], dict]]
 
 
@@ -56,7 +57,8 @@ class Parts:
         print(f'-- {name}', flush=True)
         start = time.perf_counter()
         try:
-            result = {**measure(), 'status': 'ok'}
+            result = measure()
+            result['status'] = 'failed' if result.get('error') else 'ok'
         except NotHereError as reason:
             result = dict(status='absent', error=str(reason))
         except Exception as error:

@@ -54,6 +54,8 @@ def all_maps() -> list[Map]:
     return [Map(*size, True) for size in sorted(sizes, reverse=True)]
 
 
+BATCHES = (1, 32, 256)
+
 # A single value, a single position, channels and positions that no tile divides, a long side.
 ODD = [
     Map(1, 1, 1, True),
@@ -62,6 +64,8 @@ ODD = [
     Map(100, 7, 7, True),
     Map(17, 3, 211, True),
 ]
+ODD_BATCHES = (1, 5)
+
 # For Triton's interpreter, where a program takes milliseconds.
 TINY = [Map(20, 5, 3, True), Map(16, 2, 2, True), Map(1, 1, 1, True)]
 TINIEST = [Map(3, 2, 2, True), Map(3, 2, 2, False)]
