@@ -85,7 +85,6 @@ def changes(name: str, last: bool) -> list[Tile]:
     near = default.neighbours
     tried = [
         {},
-        dict(values=1024, warps=2),
         dict(values=4096),
         dict(values=4096, warps=8),
         dict(neighbours=near // 2),
@@ -93,19 +92,18 @@ def changes(name: str, last: bool) -> list[Tile]:
     ]
     if name in SUMS:
         tried += [
-            dict(stages=2),
             dict(stages=3),
             dict(stages=4, values=1024),
             dict(stages=3, values=4096, warps=8),
             dict(stages=3, neighbours=near // 2),
         ]
     else:
-        tried += [dict(warps=8), dict(values=8192, warps=8)]
+        tried += [dict(values=1024, warps=2), dict(values=8192, warps=8)]
     return [default._replace(**change) for change in tried]
 
 
 # Least programs of a sum to try.
-PROGRAMS = (1, 128, 512, 1024)
+PROGRAMS = (1, 512, 1024)
 
 
 def step_seconds(
@@ -157,6 +155,6 @@ def best_tile(
         return best if of_image[best] < (1 - SPREAD) * of_image[tiles[0]] else tiles[0]
 
     tile = fastest(changes(name, last), batches[0])
-    if name in SUMS:
+    if name in SUMS and last:  # the other layout has many programs in any case
         tile = fastest([tile, *(tile._replace(programs=n) for n in PROGRAMS)], *batches)
     return tile, rows
