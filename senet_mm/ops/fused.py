@@ -157,7 +157,8 @@ def through_statistics(
         sums = torch.cat([dgamma, dbeta])
         dist.all_reduce(sums, group=ctx.group)
         dgamma, dbeta = sums.chunk(2)
-    return -scale * rstd * dgamma / ctx.size, -scale * dbeta / ctx.size
+    share = scale / -ctx.size
+    return share * rstd * dgamma, share * dbeta
 
 
 class _NormSqueeze(torch.autograd.Function):
@@ -173,7 +174,8 @@ class _NormSqueeze(torch.autograd.Function):
         ctx.save_for_backward(z, scale, mean, rstd, means)
         ctx.mark_non_differentiable(mean)
         # Not z and beta themselves: autograd handles an output that is an input in a special way.
-        return z.view_as(z), scale * (means - mean) + beta, scale, beta.clone(), mean
+        squeezed = torch.addcmul(beta, scale, means - mean)
+        return z.view_as(z), squeezed, scale, beta.clone(), mean
 
     @staticmethod
     @once_differentiable
@@ -217,7 +219,7 @@ class _ScaleAddReLU(torch.autograd.Function):
     def backward(ctx: Context, grad: Tensor) -> tuple[Tensor | None, ...]:
         z, out, gate, scale, offset, mean = ctx.saved_tensors
         g, t0, t1 = backend(z).grad_sums(same_layout(grad, z), out, z, mean)
-        dgate = scale * t1 + offset * t0
+        dgate = torch.addcmul(scale * t1, offset, t0)
         # The first g goes to z, without its factor: see the contract. The last one is dshortcut.
         return g, dgate, (gate * t1).sum(0), (gate * t0).sum(0), None, g
 
@@ -238,11 +240,12 @@ class _NormReLU(torch.autograd.Function):
         y = backend(z).affine_relu(z, mean, scale, offset, None)
         ctx.save_for_backward(z, scale, offset, mean, rstd)
         ctx.mark_non_differentiable(mean, scale, offset)
+        ctx.set_materialize_grads(False)  # or autograd makes zeros for these three
         return y, mean, scale, offset
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: _NormContext, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: _NormContext, grad: Tensor, *_: None) -> tuple[Tensor | None, ...]:
         z, scale, offset, mean, rstd = ctx.saved_tensors
         grad = same_layout(grad, z)
         t0, t1 = backend(z).relu_grad_sums(grad, z, mean, scale, offset)

@@ -75,8 +75,8 @@ def merge(mean: Tensor, var: Tensor, size: Tensor | int) -> Statistics:
         size: Values per set, (K, 1), or one number for all.
     """
     if not isinstance(size, Tensor):
-        merged = mean.mean(0)
-        return Statistics(merged, (var + (mean - merged).square()).mean(0), size * len(mean))
+        between, merged = torch.var_mean(mean, 0, correction=0)
+        return Statistics(merged, var.mean(0) + between, size * len(mean))
     total = size.sum()
     merged = (mean * size).sum(0) / total
     return Statistics(merged, ((var + (mean - merged).square()) * size).sum(0) / total, total)
