@@ -16,7 +16,7 @@ from unittest import mock
 import torch
 from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
-from triton.runtime._async_compile import AsyncCompileMode
+from triton.runtime._async_compile import AsyncCompileMode, FutureKernel
 from triton.runtime.jit import JITFunction
 
 from senet_mm.ops import kernels
@@ -110,4 +110,5 @@ def warm_up(calls: Sequence[Calls]) -> list[Any]:
     for kernel in JITTED:
         # Unfinished kernels may remain; the next call loads the finished ones from Triton's folder.
         kernel.device_caches.clear()
-    return list({id(kernel): kernel for kernel in compiled}.values())
+    done = [k.result() if isinstance(k, FutureKernel) else k for k in compiled]
+    return list({id(kernel): kernel for kernel in done}.values())
