@@ -1,0 +1,164 @@
+"""The benchmark of distributed training, and its model against cases computed by hand."""
+
+import math
+import sys
+from dataclasses import replace
+
+import pytest
+
+from ..conftest import ROOT, load_tool
+
+
+@pytest.fixture(scope='module')
+def model():
+    """The module of the model, which the tool imports by its plain name."""
+    sys.path.insert(0, str(ROOT / 'tools/benchmarks'))
+    try:
+        import scaling_model
+    finally:
+        sys.path.pop(0)
+    return scaling_model
+
+
+def make_work(model, ready=(0.25, 0.5, 1.0), size=60.0):
+    """A step of 3 s, of which 2 s are the backward pass."""
+    gradients = [model.Gradient(size, moment) for moment in ready]
+    return model.Work(seconds=3.0, images=4, gradients=gradients)
+
+
+def per_byte(model, seconds):
+    """Two GPUs of a node that sum a byte in so many seconds, by a ring: 2 * (2 - 1) / 2 = 1."""
+    return replace(model.IDEAL, nvlink=1 / seconds, attained=1.0)
+
+
+EACH = 1.0  # bytes of a bucket that is smaller than any gradient: one bucket each
+
+
+@pytest.mark.parametrize(
+    ('gpus', 'ring', 'tree'),
+    [
+        # Ring: 2 (n - m) hops in a node, 2 (m - 1) between nodes. Tree: 2 (7 hops, log2 m hops).
+        (8, 8.4 + 14 * 3.4, 8.4 + 14 * 4.0),
+        (64, 8.4 + 112 * 3.4 + 14 * 14, 8.4 + 14 * 4.0 + 6 * 14),
+        (512, 8.4 + 896 * 3.4 + 126 * 14, 8.4 + 14 * 4.0 + 12 * 14),
+    ],
+)
+def test_all_reduce(model, gpus, ring, tree):
+    """Bandwidth 400 bytes per microsecond in a node and out of it."""
+    cluster = model.Cluster(nvlink=400e6, network=50e6, attained=1.0, tree=0.5)
+    nothing, some, much = (1e6 * cluster.all_reduce(size, gpus) for size in (0, 400, 400e6))
+    assert nothing == pytest.approx(min(ring, tree))
+    share = 2 * (gpus - 1) / gpus
+    assert some == pytest.approx(min(ring + share, tree + 2 / 0.5))
+    assert much == pytest.approx(ring + share * 1e6)
+    assert cluster.all_reduce(400, 1) == 0
+
+
+def test_the_slower_of_node_and_network_counts(model):
+    cluster = replace(model.IDEAL, nvlink=80.0, network=5.0, attained=0.5)
+    assert cluster.all_reduce(20, 8) == pytest.approx(2 * 7 / 8 * 20 / 40)
+    assert cluster.all_reduce(20, 16) == pytest.approx(2 * 15 / 16 * 20 / 20)
+    assert replace(cluster, network=100.0).all_reduce(20, 16) == pytest.approx(2 * 15 / 16 * 0.5)
+
+
+@pytest.mark.parametrize(
+    ('seconds', 'exposed'),
+    [
+        (0.0, 0.0),
+        # Ready after 0.5, 1 and 2 s of a backward pass of 2 s.
+        (0.4, 0.4),  # 0.9, 1.4, then from 2 on
+        (0.8, 0.9),  # 1.3, 2.1, 2.9: the second ends late
+        (3.0, 7.5),  # 3.5, 6.5, 9.5
+    ],
+)
+def test_buckets_queue(model, seconds, exposed):
+    cluster = per_byte(model, seconds / 60) if seconds else model.IDEAL
+    step = model.model_step(make_work(model), 2, cluster, model.Settings(bucket=EACH))
+    assert step.exposed == pytest.approx(exposed)
+    assert step.reducing == pytest.approx(3 * seconds)
+    assert step.time == pytest.approx(3 + exposed)
+    assert step.overlap == pytest.approx(1 - exposed / (3 * seconds) if seconds else 1)
+
+
+def test_without_overlap_all_is_added(model):
+    work = model.without_overlap(make_work(model))
+    step = model.model_step(work, 2, per_byte(model, 0.01), model.Settings(bucket=EACH))
+    assert (step.exposed, step.reducing) == pytest.approx((1.8, 1.8))
+    assert step.overlap == pytest.approx(0)
+
+
+@pytest.mark.parametrize('gpus', [1, 8, 64, 512])
+def test_limits(model, gpus):
+    """Free communication costs nothing; one GPU does not communicate."""
+    assert model.model_step(make_work(model), gpus, model.IDEAL, model.Settings()).time == 3
+    norms = replace(make_work(model), synced_channels=(64, 64))
+    assert model.model_step(norms, gpus, model.IDEAL, model.Settings()).time == 3
+    assert model.model_step(norms, 1, model.Cluster(), model.Settings()).time == 3
+
+
+def test_other_costs(model):
+    work, plain = make_work(model, size=1000.0), model.Settings(bucket=EACH)
+
+    def cost(settings=plain, **cluster):
+        return model.model_step(work, 8, replace(model.IDEAL, **cluster), settings).time - 3
+
+    # Three kernels, each at 0.1 s; 6000 bytes are read and written.
+    assert cost(launch=0.1) == pytest.approx(0.3)
+    assert cost(memory=1e4) == pytest.approx(0.6)
+    assert cost(replace(plain, view=False), launch=0.1, memory=1e4) == pytest.approx(1.8)
+    whole = replace(plain, bucket=1e9, batched=True)  # one bucket: a copy and a division
+    assert cost(whole, launch=0.1) == pytest.approx(0.2)
+    assert cost(replace(whole, compressed=True), launch=0.1) == pytest.approx(0.4)
+    assert cost(jitter=0.01) == pytest.approx(0.03 * math.sqrt(2 * math.log(8)))
+    # Three times 0.1 s, of which the last is exposed; the others slow down by a half.
+    assert cost(base=0.1, slowdown=0.5) == pytest.approx(0.1 + 0.5 * 0.2)
+    work = replace(work, gradients=(), synced_channels=(64, 128, 256))
+    assert cost(base=0.1) == pytest.approx(6 * 0.1)
+
+
+def test_compression_halves_bytes(model):
+    work, cluster = model.without_overlap(make_work(model)), per_byte(model, 0.01)
+    settings = model.Settings(bucket=EACH, compressed=True)
+    assert model.model_step(work, 2, cluster, settings).reducing == pytest.approx(0.9)
+
+
+def test_buckets(model):
+    """As torch fills them: until the limit is reached; the first one is smaller by default."""
+    mib = 2**20
+    gradients = [model.Gradient(size * mib, 0.1 * i) for i, size in enumerate((0.5, 0.6, 20, 6, 1))]
+    assert model.make_buckets(gradients) == [(1.1 * mib, 0.1), (26 * mib, 0.1 * 3), (mib, 0.4)]
+    sizes = [bucket.size / mib for bucket in model.make_buckets(gradients, 5 * mib)]
+    assert sizes == pytest.approx([21.1, 6, 1])
+    assert len(model.make_buckets(gradients, math.inf)) == 1
+
+
+@pytest.mark.slow
+def test_measures_and_models(run_tool, tmp_path):
+    """Settings of DDP change no gradient, compression by the rounding of its format."""
+    out = tmp_path / 'out.json'
+    command = ['tools/benchmarks/scaling.py', '--small', '--processes', 1, 2, '--json', out]
+    run = run_tool(*command, '--cluster', 'jitter=0', 'network=25e9')
+    assert run.returncode == 0, run.stderr
+    tables = [line.split(' | ') for line in run.stdout.splitlines() if line.startswith('| ')]
+    gradients = {row[0].strip('| '): row[-1].strip(' |') for row in tables if len(row) == 5}
+    errors = {name: float(gradients.pop(f'compression {name}')) for name in ('bf16', 'fp16')}
+    assert 2**-11 < errors['bf16'] < 2**-7
+    assert 2**-14 < errors['fp16'] < 2**-10
+    assert gradients.pop('settings') == 'gradients'
+    assert gradients.pop('---') == '---'
+    assert set(gradients.values()) == {'equal'}
+    assert {'mmengine', 'ours', 'static_graph', 'batched_grad_copy'} < set(gradients)
+    assert 'jitter=0' in run.stdout
+    assert '| 512 | SyncBN | ' in run.stdout
+    assert out.exists()
+
+
+def test_wrong_values_of_the_cluster(model, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / 'tools/benchmarks')
+    read = load_tool('tools/benchmarks/scaling.py').read_cluster
+    assert read(['jitter=0', 'network=25e9']) == model.Cluster(jitter=0.0, network=25e9)
+    with pytest.raises(ValueError, match=r"--cluster='nvlnk' is not known; allowed: per_node, "):
+        read(['nvlnk=1'])
+    for text in ('jitter=x', 'jitter'):
+        with pytest.raises(ValueError, match=r'--cluster jitter=x?; allowed: a number'):
+            read([text])
