@@ -35,23 +35,29 @@ EACH = 1.0  # bytes of a bucket that is smaller than any gradient: one bucket ea
 
 
 @pytest.mark.parametrize(
-    ('gpus', 'ring', 'tree'),
+    ('gpus', 'small', 'large'),
     [
-        # Ring: 2 (n - m) hops in a node, 2 (m - 1) between nodes. Tree: 2 (7 hops, log2 m hops).
-        (8, 8.4 + 14 * 3.4, 8.4 + 14 * 4.0),
-        (64, 8.4 + 112 * 3.4 + 14 * 14, 8.4 + 14 * 4.0 + 6 * 14),
-        (512, 8.4 + 896 * 3.4 + 126 * 14, 8.4 + 14 * 4.0 + 12 * 14),
+        # A ring has 2 (n - m) hops in nodes and 2 (m - 1) between, a tree 14 and 2 log2(m).
+        (8, 6.8 + 14 * 0.6, 8.4 + 14 * 3.4),
+        (64, 6.8 + 14 * 0.6 + 6 * 5.0, 8.4 + 112 * 3.4 + 14 * 14),
+        (512, 6.8 + 14 * 0.6 + 12 * 5.0, 8.4 + 896 * 3.4 + 126 * 14),
     ],
 )
-def test_all_reduce(model, gpus, ring, tree):
-    """Bandwidth 400 bytes per microsecond in a node and out of it."""
-    cluster = model.Cluster(nvlink=400e6, network=50e6, attained=1.0, tree=0.5)
-    nothing, some, much = (1e6 * cluster.all_reduce(size, gpus) for size in (0, 400, 400e6))
-    assert nothing == pytest.approx(min(ring, tree))
-    share = 2 * (gpus - 1) / gpus
-    assert some == pytest.approx(min(ring + share, tree + 2 / 0.5))
-    assert much == pytest.approx(ring + share * 1e6)
+def test_all_reduce(model, gpus, small, large):
+    """Small sizes by LL, large ones by a ring of Simple, at 400 bytes per microsecond."""
+    cluster = model.Cluster(nvlink=400e6, network=50e6, attained=1.0)
+    nothing, much = (1e6 * cluster.all_reduce(size, gpus) for size in (0, 40e9))
+    assert nothing == pytest.approx(small)
+    assert much == pytest.approx(large + 2 * (gpus - 1) / gpus * 100e6)
+    assert replace(cluster, latency=3).all_reduce(0, gpus) == pytest.approx(3e-6 * small)
     assert cluster.all_reduce(400, 1) == 0
+
+
+def test_middle_sizes_use_trees(model):
+    """LL128 over 64 nodes: 0.92 of the bandwidth, and 0.9 of a ring's."""
+    cluster = model.Cluster(nvlink=400e6, network=50e6, attained=1.0)
+    expected = 14 + 14 * 1.25 + 12 * 8.5 + 2 * 4e4 / (400 * 0.92 * 0.9)
+    assert 1e6 * cluster.all_reduce(4e4, 512) == pytest.approx(expected)
 
 
 def test_the_slower_of_node_and_network_counts(model):
@@ -110,10 +116,11 @@ def test_other_costs(model):
     assert cost(whole, launch=0.1) == pytest.approx(0.2)
     assert cost(replace(whole, compressed=True), launch=0.1) == pytest.approx(0.4)
     assert cost(jitter=0.01) == pytest.approx(0.03 * math.sqrt(2 * math.log(8)))
-    # Three times 0.1 s, of which the last is exposed; the others slow down by a half.
-    assert cost(base=0.1, slowdown=0.5) == pytest.approx(0.1 + 0.5 * 0.2)
+    hops = 15.2e-6  # LL: 6.8 and 14 times 0.6 microseconds
+    # Three times 0.152 s, of which the last is exposed; the others slow down by a half.
+    assert cost(latency=1e4, slowdown=0.5) == pytest.approx(1e4 * hops * (1 + 0.5 * 2))
     work = replace(work, gradients=(), synced_channels=(64, 128, 256))
-    assert cost(base=0.1) == pytest.approx(6 * 0.1)
+    assert cost(latency=1e4) == pytest.approx(6e4 * hops)
 
 
 def test_compression_halves_bytes(model):

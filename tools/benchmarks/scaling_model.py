@@ -25,6 +25,33 @@ class Gradient(NamedTuple):
     ready: float
 
 
+class Protocol(NamedTuple):
+    """A protocol of NCCL: latencies in microseconds, and the share of the bandwidth that it uses.
+
+    Attributes:
+        base: Latency of any all-reduce.
+        ring: Of a hop in a ring within a node.
+        ring_network: Of a hop in a ring between nodes.
+        tree: Of a hop in a tree within a node.
+        tree_network: Of a hop in a tree between nodes.
+        share: Share of the bandwidth.
+    """
+
+    base: float
+    ring: float
+    ring_network: float
+    tree: float
+    tree_network: float
+    share: float
+
+
+PROTOCOLS = {
+    'LL': Protocol(6.8, 0.6, 2.7, 0.6, 5.0, 0.1),  # 35 GB/s, for small sizes
+    'LL128': Protocol(14.0, 1.9, 4.0, 1.25, 8.5, 0.92),
+    'Simple': Protocol(8.4, 3.4, 14.0, 4.0, 14.0, 1.0),
+}
+
+
 @dataclass(frozen=True)
 class Cluster:
     """Nodes of GPUs. Times in seconds, bandwidths in bytes per second.
@@ -36,11 +63,7 @@ class Cluster:
         network: Bandwidth of a GPU's network adapter, in one direction: 400 Gb/s (DGX H100).
         attained: Share of both that an all-reduce attains: 371 of 450 GB/s was measured on a HGX
             H100 (validation of ASTRA-sim).
-        tree: Bandwidth of trees relative to rings, 0.9 in older versions of NCCL.
-        base: Latency of any all-reduce ("Simple", NCCL).
-        ring_hop: Latency of a hop in a ring within a node.
-        tree_hop: Latency of a hop in a tree within a node.
-        network_hop: Latency of a hop between nodes, in either.
+        latency: Factor of the latencies of ``PROTOCOLS``.
         memory: Bandwidth of a GPU's memory (H200, docs/performance.md).
         launch: Time of a small kernel.
         slowdown: Share by which an all-reduce slows down what is computed beside it: it takes 24 of
@@ -52,37 +75,44 @@ class Cluster:
     nvlink: float = 450e9
     network: float = 50e9
     attained: float = 0.82
-    tree: float = 0.9
-    base: float = 8.4e-6
-    ring_hop: float = 3.4e-6
-    tree_hop: float = 4.0e-6
-    network_hop: float = 14e-6
+    latency: float = 1.0
     memory: float = 4.3e12
     launch: float = 2e-6
     slowdown: float = 24 / 132
     jitter: float = 0.01
 
     def all_reduce(self, size: float, gpus: int) -> float:
-        """Seconds to sum ``size`` bytes over GPUs: a ring or a tree, whichever is faster."""
+        """Seconds to sum ``size`` bytes over GPUs, by the fastest algorithm and protocol."""
         if gpus == 1:
             return 0.0
+        return min(
+            time
+            for protocol in PROTOCOLS.values()
+            for time in self._all_reduce(size, gpus, protocol)
+        )
+
+    def _all_reduce(self, size: float, gpus: int, protocol: Protocol) -> tuple[float, float]:
+        """Seconds by a ring and by a tree."""
         nodes = math.ceil(gpus / self.per_node)
         local = gpus / nodes
         # Each adapter of a node carries a part of the ring.
         bandwidth = self.nvlink if nodes == 1 else min(self.nvlink, local * self.network)
-        bandwidth *= self.attained
-        ring = 2 * (gpus - nodes) * self.ring_hop + 2 * (nodes - 1) * self.network_hop
-        ring += 2 * (gpus - 1) / gpus * size / bandwidth
-        tree = 2 * ((local - 1) * self.tree_hop + math.log2(nodes) * self.network_hop)
-        tree += 2 * size / (bandwidth * self.tree)
-        return self.base + min(ring, tree)
+        bandwidth *= self.attained * protocol.share
+        hops, between = 2 * (gpus - nodes), 2 * (nodes - 1)
+        ring = protocol.base + hops * protocol.ring + between * protocol.ring_network
+        hops, between = 2 * (local - 1), 2 * math.log2(nodes)
+        tree = protocol.base + hops * protocol.tree + between * protocol.tree_network
+        return (
+            1e-6 * self.latency * ring + 2 * (gpus - 1) / gpus * size / bandwidth,
+            1e-6 * self.latency * tree + 2 * size / (TREE * bandwidth),
+        )
 
 
+TREE = 0.9  # bandwidth of a tree relative to a ring's
 # Nothing but computing takes time.
 IDEAL = Cluster(
-    nvlink=math.inf, network=math.inf, base=0, ring_hop=0, tree_hop=0, network_hop=0,
-    memory=math.inf, launch=0, slowdown=0, jitter=0,
-)  # fmt: skip
+    nvlink=math.inf, network=math.inf, latency=0, memory=math.inf, launch=0, slowdown=0, jitter=0
+)
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,10 @@ class Step:
         settings: The ``model_wrapper_cfg``.
         images: A batch of this process, (N, 3, H, W).
         labels: Its labels, (N,).
+
+    Attributes:
+        gradients: The gradients of the batch, by name.
+        doubled: Bytes of gradients that lie outside of the buckets.
     """
 
     def __init__(self, model: nn.Module, settings: dict, images: Tensor, labels: Tensor) -> None:
@@ -57,16 +61,23 @@ class Step:
         kind = wrapper.pop('type')
         self.model: MMDistributedDataParallel = kind(model, **wrapper)
         self.optimizer = torch.optim.SGD(model.parameters(), 0.01, fused=True)
-        for _ in range(2):  # torch orders the buckets anew after the first backward pass
+        kept: dict[str, Tensor] = {}
+        for _ in range(3):  # torch orders the buckets anew after the first backward pass
+            kept = self._read_gradients()
             self.optimizer.zero_grad()
             self.compute_loss().backward()
-        self.gradients = {name: p.grad.clone() for name, p in model.named_parameters()}
+        found = self._read_gradients()
         self.doubled = sum(
-            p.grad.nbytes
-            for p in model.parameters()
-            if p.grad.untyped_storage().nbytes() <= p.grad.nbytes
+            gradient.nbytes
+            for name, gradient in found.items()
+            if gradient.data_ptr() != kept[name].data_ptr()
         )
+        self.gradients = {name: gradient.clone() for name, gradient in found.items()}
         self.optimizer.zero_grad()
+
+    def _read_gradients(self) -> dict[str, Tensor]:
+        named = self.model.module.named_parameters()
+        return {name: p.grad for name, p in named if p.grad is not None}
 
     def compute_loss(self) -> Tensor:
         """The loss of the batch, ()."""
@@ -106,7 +117,7 @@ class Step:
             start = time.perf_counter()
             loss.backward()
         self.optimizer.zero_grad()
-        duration = time.perf_counter() - start
+        duration = max(ready.values()) - start
         return {name: (moment - start) / duration for name, moment in ready.items()}
 
 
