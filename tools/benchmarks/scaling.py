@@ -22,6 +22,7 @@ from senet_mm.utils.options import check_option
 
 SMALL = dict(batch_size=2, size=32, rounds=2, bucket_mb=[0.1, 1000.0])
 MODELLED_MB = (1, 5, 10, 50, 1000)
+IMAGES = 256  # of the step that --step-ms times
 MIB = 2**20
 
 
@@ -34,8 +35,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--bucket-mb', type=float, nargs='+', default=[5.0, 1000.0])
     parser.add_argument('--small', action='store_true', help='a small network, two rounds')
     parser.add_argument('--gpus', type=int, nargs='+', default=[8, 64, 512], help='to model')
-    parser.add_argument('--step-ms', type=float, default=35.6, help='step of one GPU (predicted)')
-    parser.add_argument('--images', type=int, default=256, help='images of that step')
+    parser.add_argument(
+        '--step-ms', type=float, default=35.6, help=f'step of one GPU, {IMAGES} images (predicted)'
+    )
+    parser.add_argument('--images', type=int, nargs='+', default=[IMAGES, 32], help='of one GPU')
     parser.add_argument(
         '--cluster', nargs='+', default=[], metavar='KEY=VALUE',
         help=f'bandwidths and latencies: {", ".join(field.name for field in fields(Cluster))}',
@@ -91,43 +94,45 @@ def print_settings(processes: int, found: dict) -> None:
     print_table(['settings', 'step', 'speed', 'MiB outside buckets', 'gradients'], rows)
 
 
-def print_model(args: argparse.Namespace, work: Work, channels: list[int]) -> None:
-    """Steps on GPUs: by settings, and by the size of buckets."""
+def print_model(args: argparse.Namespace, profile: list[Gradient], channels: list[int]) -> None:
+    """Steps on GPUs: their parts, and efficiency by settings and by the size of buckets."""
     cluster = read_cluster(args.cluster)
-    synced = replace(work, synced_channels=channels)
-    forms = {
-        'mmengine': (work, Settings(view=False)),
-        OURS: (work, Settings()),
-        'batched_grad_copy': (work, Settings(batched=True)),
-        'compression bf16': (work, Settings(compressed=True)),
-        'SyncBN': (synced, Settings()),
-        'without overlap': (without_overlap(work), Settings()),
-    }
-    rows = []
-    for gpus in args.gpus:
-        for name, (load, settings) in forms.items():
-            step = model_step(load, gpus, cluster, settings)
-            parts = step.reducing, step.exposed, step.copying, step.norms, step.waiting
-            times = [f'{1e3 * seconds:.2f}' for seconds in (step.time, *parts)]
-            speed = f'{gpus * work.images / step.time:,.0f}'
-            rows.append([gpus, name, *times, speed, f'{work.seconds / step.time:.1%}'])
     values = ', '.join(f'{key}={value:g}' for key, value in asdict(cluster).items())
-    print(f'\nModel: a step of one GPU takes {args.step_ms} ms for {args.images} images; {values}')
-    header = ['GPUs', 'settings', 'step ms', 'all-reduce', 'exposed', 'copies', 'norms', 'waiting']
-    print_table([*header, 'images/s', 'efficiency'], rows)
+    print(f'\nModel: one GPU takes {args.step_ms} ms for {IMAGES} images; {values}')
+    works = {n: Work(args.step_ms / 1e3 * n / IMAGES, n, profile) for n in args.images}
+    cases = [(work, gpus) for work in works.values() for gpus in args.gpus]
+    rows = []
+    for work, gpus in cases:
+        step = model_step(work, gpus, cluster, Settings())
+        parts = step.time, step.reducing, step.exposed, step.copying, step.waiting
+        times = [f'{1e3 * seconds:.2f}' for seconds in parts]
+        speed = f'{gpus * work.images / step.time:,.0f}'
+        rows.append([work.images, gpus, *times, f'{step.overlap:.0%}', speed])
+    header = ['images per GPU', 'GPUs', 'step ms', 'all-reduces', 'exposed', 'copies']
+    print_table([*header, 'waiting', 'overlap', 'images/s'], rows)
 
-    def efficiency(gpus: int, size: float | None, compressed: bool) -> str:
-        settings = Settings(bucket=size and size * MIB, compressed=compressed)
+    def efficiency(work: Work, gpus: int, settings: Settings) -> str:
         return f'{work.seconds / model_step(work, gpus, cluster, settings).time:.1%}'
 
-    columns = [(gpus, compressed) for gpus in args.gpus for compressed in (False, True)]
+    names = [f'{work.images} on {gpus}' for work, gpus in cases]
+    forms = {
+        'mmengine': Settings(view=False),
+        OURS: Settings(),
+        'batched_grad_copy': Settings(batched=True),
+        'compression 16 bits': Settings(compressed=True),
+        **{f'buckets of {size} MiB': Settings(bucket=size * MIB) for size in MODELLED_MB},
+    }
     rows = [
-        [f'{size or 25:g}'] + [efficiency(gpus, size, compressed) for gpus, compressed in columns]
-        for size in (*MODELLED_MB, None)
+        [name, *[efficiency(work, gpus, settings) for work, gpus in cases]]
+        for name, settings in forms.items()
     ]
-    names = [f'{gpus} GPUs{", bf16" if compressed else ""}' for gpus, compressed in columns]
-    print('\nEfficiency by the size of buckets (MiB)')
-    print_table(['buckets', *names], rows)
+    for name, changed in {
+        'SyncBN': lambda work: replace(work, synced_channels=channels),
+        'without overlap': without_overlap,
+    }.items():
+        rows.append([name, *[efficiency(changed(work), n, Settings()) for work, n in cases]])
+    print('\nEfficiency, by images per GPU and GPUs')
+    print_table(['settings', *names], rows)
 
 
 def main() -> None:
@@ -148,7 +153,7 @@ def main() -> None:
     channels = [
         m.num_features for m in make_network(args).modules() if isinstance(m, nn.BatchNorm2d)
     ]
-    print_model(args, Work(args.step_ms / 1e3, args.images, profile), channels)
+    print_model(args, profile, channels)
     if args.json:
         args.json.write_text(json.dumps(results, indent=1))
 
