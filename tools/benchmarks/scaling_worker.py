@@ -62,7 +62,7 @@ class Step:
         self.model: MMDistributedDataParallel = kind(model, **wrapper)
         self.optimizer = torch.optim.SGD(model.parameters(), 0.01, fused=True)
         kept: dict[str, Tensor] = {}
-        for _ in range(3):  # torch orders the buckets anew after the first backward pass
+        for _ in range(4):  # torch orders the buckets anew after the first pass, or the second one
             kept = self._read_gradients()
             self.optimizer.zero_grad()
             self.compute_loss().backward()
