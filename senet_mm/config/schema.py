@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import torch
 from mmengine.dist import init_dist
-from mmengine.model import MMDistributedDataParallel
 from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
 from mmengine.utils.dl_utils import set_multi_processing
@@ -14,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.utils.data import DataLoader
 
-from senet_mm.registry import HOOKS, MODELS
+from senet_mm.registry import HOOKS, MODEL_WRAPPERS, MODELS
 
 Keys = set[str] | None  # None: any key
 
@@ -71,9 +70,12 @@ def _clip_grad(mapping: dict, cfg: dict) -> Keys:
 
 
 def _model_wrapper(mapping: dict, cfg: dict) -> Keys:
-    if mapping.get('type', 'MMDistributedDataParallel') != 'MMDistributedDataParallel':
+    """Arguments of the wrappers of DDP, which pass on what they do not know."""
+    name = mapping.get('type', 'DistributedModel')
+    if name not in ('DistributedModel', 'MMDistributedDataParallel'):
         return None
-    wrappers = (MMDistributedDataParallel, DistributedDataParallel)
+    kinds = MODEL_WRAPPERS.get(name).mro()
+    wrappers = [kind for kind in kinds if issubclass(kind, DistributedDataParallel)]
     return {'type'}.union(*(parameters(wrapper, 'module') for wrapper in wrappers))
 
 

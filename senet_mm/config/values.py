@@ -87,6 +87,10 @@ FACTOR = Kind(
     'a number above 0, up to 1',
     lambda value: _is_finite(value) and 0 < value <= 1,  # type: ignore[operator]
 )
+POSITIVE = Kind(
+    'a number above 0',
+    lambda value: _is_finite(value) and value > 0,  # type: ignore[operator]
+)
 TEXT = Kind('text', lambda value: isinstance(value, str) and value != '')
 LINE = Kind(
     'a text of at most 1000 characters',
@@ -118,8 +122,7 @@ KINDS: dict[str, Kind] = {
     'data_preprocessor': NONE | DICT,
     'data_preprocessor.mean': NONE | list_of(Kind('a finite number', _is_finite)),
     'data_preprocessor.num_classes': NONE | integer(1) | SIZED,
-    'data_preprocessor.std': NONE
-    | list_of(Kind('a number above 0', lambda value: _is_finite(value) and value > 0)),  # type: ignore[operator]
+    'data_preprocessor.std': NONE | list_of(POSITIVE),
     'data_preprocessor.to_rgb': BOOL,
     'default_hooks': NONE | DICT,
     'default_hooks.*': NONE | DICT,
@@ -152,6 +155,13 @@ KINDS: dict[str, Kind] = {
     'model.neck': NONE | DICT | DICTS,
     'model.se': NONE | DICT,
     'model_wrapper_cfg': NONE | DICT,
+    'model_wrapper_cfg.batched_grad_copy': BOOL,
+    'model_wrapper_cfg.broadcast_buffers': BOOL,
+    'model_wrapper_cfg.bucket_cap_mb': NONE | POSITIVE,
+    'model_wrapper_cfg.compression': NONE | one_of('bf16', 'fp16'),
+    'model_wrapper_cfg.find_unused_parameters': BOOL,
+    'model_wrapper_cfg.gradient_as_bucket_view': BOOL,
+    'model_wrapper_cfg.static_graph': BOOL,
     'optim_wrapper': NONE | DICT,
     'optim_wrapper.accumulative_counts': integer(1),
     'optim_wrapper.clip_grad': NONE | DICT,

@@ -1,3 +1,4 @@
+from .distributed_model import DistributedModel
 from .hooks import (
     CheckpointHook,
     ClassReportHook,
@@ -28,6 +29,7 @@ __all__ = [
     'ClassReportHook',
     'ComplexityHook',
     'DamagedImagesHook',
+    'DistributedModel',
     'EarlyStoppingHook',
     'EpochBasedTrainLoop',
     'FreezeNormHook',

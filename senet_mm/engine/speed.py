@@ -86,6 +86,10 @@ def compile_regions(model: nn.Module, **options: object) -> int:
     regions: list[nn.Module] = [module for module in model.modules() if isinstance(module, Block)]
     if not regions:
         regions = [getattr(getattr(model, 'module', model), 'backbone', model)]
+    else:
+        # In a distributed model the compiler would cut each block's code at the sizes of buckets.
+        # Gradients are exchanged block by block without that.
+        torch._dynamo.config.optimize_ddp = False
     # Each shape, dtype and mode is a variant of the same code; the default of 8 is for accidents.
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
     for region in regions:

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from senet_mm.models.recalibration import describe_layers
 
+from ..distributed_model import complete_wrapper
 from ..network_names import check_names
 from ..recomputation import check_paths
 from ..speed import compile_regions, compiles, fuse_for_training, use_channels_last
@@ -71,15 +72,9 @@ class ModelRunner(_Runner):
         self.logger.info(f'compile: {count} regions, each when it is first used')
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
-        """Wrap for distributed training; on CPUs without device ids."""
-        if self.distributed and not torch.cuda.is_available():
-            model_wrapper_cfg = {
-                'type': 'MMDistributedDataParallel',
-                'broadcast_buffers': False,
-                'find_unused_parameters': self.cfg.get('find_unused_parameters', False),
-                'device_ids': None,
-                **(model_wrapper_cfg or {}),
-            }
+        """Wrap for distributed training: :func:`.complete_wrapper`."""
+        if self.distributed and not is_model_wrapper(model):
+            model_wrapper_cfg = complete_wrapper(self.cfg, model_wrapper_cfg)
         with warnings.catch_warnings():
             # mmengine passes an argument whose name torch has changed.
             warnings.filterwarnings('ignore', '`broadcast_buffers` is deprecated', FutureWarning)

@@ -1,0 +1,162 @@
+#!/usr/bin/env python
+"""Measure distributed training on this machine, and model it on 8, 64 and 512 GPUs.
+
+python tools/benchmarks/scaling.py --json scaling.json
+
+Measured: a step without exchange of gradients, the all-reduce alone, and steps with the settings of
+DDP. The model (scaling_model.py) takes bytes and order of the gradients from the network.
+"""
+
+import argparse
+import json
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+from common import make_parser, print_table, start
+from scaling_model import Cluster, Gradient, Settings, Work, model_step, without_overlap
+from scaling_worker import ALONE, OURS, REDUCE, make_network, make_settings, run
+from torch import nn
+
+from senet_mm.utils.measure import Timing
+from senet_mm.utils.options import check_option
+
+SMALL = dict(batch_size=2, size=32, rounds=2, bucket_mb=[0.1, 1000.0])
+MODELLED_MB = (1, 5, 10, 50, 1000)
+IMAGES = 256  # of the step that --step-ms times
+MIB = 2**20
+
+
+def parse_args() -> argparse.Namespace:
+    parser = make_parser(__doc__.splitlines()[0], batch_size=4, rounds=4)
+    parser.add_argument('--processes', type=int, nargs='+', default=[1, 2, 4])
+    parser.add_argument(
+        '--settings-on', type=int, default=2, help='processes on which all settings are compared'
+    )
+    parser.add_argument('--bucket-mb', type=float, nargs='+', default=[5.0, 1000.0])
+    parser.add_argument('--small', action='store_true', help='a small network, two rounds')
+    parser.add_argument('--gpus', type=int, nargs='+', default=[8, 64, 512], help='to model')
+    parser.add_argument(
+        '--step-ms', type=float, default=35.6, help=f'step of one GPU, {IMAGES} images (predicted)'
+    )
+    parser.add_argument('--images', type=int, nargs='+', default=[IMAGES, 32], help='of one GPU')
+    parser.add_argument(
+        '--cluster', nargs='+', default=[], metavar='KEY=VALUE',
+        help=f'bandwidths and latencies: {", ".join(field.name for field in fields(Cluster))}',
+    )  # fmt: skip
+    parser.add_argument('--json', type=Path, help='write the measurements there as well')
+    args = parser.parse_args()
+    if args.small:
+        vars(args).update(SMALL)
+    return args
+
+
+def read_cluster(given: list[str]) -> Cluster:
+    """The cluster with some of its values given, as ``KEY=VALUE``.
+
+    Raises:
+        ValueError: A key is not known, or a value is no number.
+    """
+    pairs = dict(text.partition('=')[::2] for text in given)
+    for key, value in pairs.items():
+        check_option('--cluster', key, [field.name for field in fields(Cluster)])
+        try:
+            float(value)
+        except ValueError:
+            raise ValueError(f'--cluster {key}={value}; allowed: a number') from None
+    return replace(Cluster(), **{key: float(value) for key, value in pairs.items()})
+
+
+def print_processes(results: dict[int, dict]) -> None:
+    """Step, all-reduce and overlap by the number of processes."""
+    size = sum(size for size, _ in next(iter(results.values()))['profile'])
+    rows = []
+    for processes, found in results.items():
+        alone, reduce, whole = (Timing(*found['timings'][name]) for name in (ALONE, REDUCE, OURS))
+        exposed = whole.median - alone.median
+        overlap = f'{1 - exposed / reduce.median:.0%}' if processes > 1 else ''
+        bandwidth = 2 * (processes - 1) / processes * size / reduce.median / 1e9
+        rows.append([processes, alone, reduce, f'{bandwidth:.1f}', whole, overlap])
+    print(f'\n{size / MIB:.1f} MiB of gradients; bandwidth as of nccl-tests (busbw)')
+    header = ['processes', ALONE, REDUCE, 'GB/s', 'step', 'overlap']
+    print_table(header, rows)
+
+
+def print_settings(processes: int, found: dict) -> None:
+    """Time of a step, memory and distance of the gradients by setting."""
+    base = Timing(*found['timings'][next(iter(found['errors']))])
+    rows = []
+    for name, error in found['errors'].items():
+        timing = Timing(*found['timings'][name])
+        difference = f'{error:.1e}' if error else 'equal'
+        doubled = f'{found["doubled"][name] / MIB:.1f}'
+        rows.append([name, timing, base.median / timing.median, doubled, difference])
+    print(f'\nSettings on {processes} processes; all but the first: with gradient_as_bucket_view')
+    print_table(['settings', 'step', 'speed', 'MiB outside buckets', 'gradients'], rows)
+
+
+def print_model(args: argparse.Namespace, profile: list[Gradient], channels: list[int]) -> None:
+    """Steps on GPUs: their parts, and efficiency by settings and by the size of buckets."""
+    cluster = read_cluster(args.cluster)
+    values = ', '.join(f'{key}={value:g}' for key, value in asdict(cluster).items())
+    print(f'\nModel: one GPU takes {args.step_ms} ms for {IMAGES} images; {values}')
+    works = {n: Work(args.step_ms / 1e3 * n / IMAGES, n, profile) for n in args.images}
+    cases = [(work, gpus) for work in works.values() for gpus in args.gpus]
+    rows = []
+    for work, gpus in cases:
+        step = model_step(work, gpus, cluster, Settings())
+        parts = step.time, step.reducing, step.exposed, step.copying, step.waiting
+        times = [f'{1e3 * seconds:.2f}' for seconds in parts]
+        speed = f'{gpus * work.images / step.time:,.0f}'
+        rows.append([work.images, gpus, *times, f'{step.overlap:.0%}', speed])
+    header = ['images per GPU', 'GPUs', 'step ms', 'all-reduces', 'exposed', 'copies']
+    print_table([*header, 'waiting', 'overlap', 'images/s'], rows)
+
+    def efficiency(work: Work, gpus: int, settings: Settings) -> str:
+        return f'{work.seconds / model_step(work, gpus, cluster, settings).time:.1%}'
+
+    names = [f'{work.images} on {gpus}' for work, gpus in cases]
+    forms = {
+        'mmengine': Settings(view=False),
+        OURS: Settings(),
+        'batched_grad_copy': Settings(batched=True),
+        'compression 16 bits': Settings(compressed=True),
+        **{f'buckets of {size} MiB': Settings(bucket=size * MIB) for size in MODELLED_MB},
+    }
+    rows = [
+        [name, *[efficiency(work, gpus, settings) for work, gpus in cases]]
+        for name, settings in forms.items()
+    ]
+    for name, changed in {
+        'SyncBN': lambda work: replace(work, synced_channels=channels),
+        'without overlap': without_overlap,
+    }.items():
+        rows.append([name, *[efficiency(changed(work), n, Settings()) for work, n in cases]])
+    print('\nEfficiency, by images per GPU and GPUs')
+    print_table(['settings', *names], rows)
+
+
+def main() -> None:
+    args = parse_args()
+    read_cluster(args.cluster)
+    start(args)
+    names = list(make_settings(args.bucket_mb))
+    for name in args.only or ():
+        check_option('only', name, names)
+    results = {}
+    for processes in args.processes:
+        compared = args.only or names if processes == args.settings_on else []
+        results[processes] = run(processes, args, list(dict.fromkeys([*names[:2], *compared])))
+    print_processes(results)
+    if args.settings_on in results:
+        print_settings(args.settings_on, results[args.settings_on])
+    profile = [Gradient(*gradient) for gradient in results[args.processes[0]]['profile']]
+    channels = [
+        m.num_features for m in make_network(args).modules() if isinstance(m, nn.BatchNorm2d)
+    ]
+    print_model(args, profile, channels)
+    if args.json:
+        args.json.write_text(json.dumps(results, indent=1))
+
+
+if __name__ == '__main__':
+    main()
