@@ -18,6 +18,8 @@ from senet_mm.datasets import ImageNet, SeededDataset
 from senet_mm.datasets.collate import collate
 from senet_mm.datasets.images.colours import swap_red_and_blue
 from senet_mm.datasets.images.jpeg import encode_jpeg
+from senet_mm.datasets.images.turbojpeg import can_decode_windows
+from senet_mm.datasets.windows import wait_for_crops
 from senet_mm.engine import Runner
 from senet_mm.registry import DATASETS, MODELS, TRANSFORMS
 from senet_mm.utils.device import name_processor
@@ -130,6 +132,7 @@ def get_works(root: Path, shards: Path, size: int) -> dict[str, Callable[[], Non
             merge([dataset[i] for i in indices])
 
     def seeded(dataset, merge) -> None:
+        wait_for_crops(dataset)
         served = SeededDataset(dataset, merge)
         for indices in batches(len(dataset), size):
             served.__getitems__([(i, (0, 0, i)) for i in indices])
@@ -272,4 +275,5 @@ def describe_machine() -> str:
         )},
     }  # fmt: skip
     text = ', '.join(f'{name} {version}' for name, version in versions.items())
-    return f'{name_processor()}, {os.cpu_count()} cores; {text}'
+    windows = 'decoded alone' if can_decode_windows() else 'cut out of decoded images'
+    return f'{name_processor()}, {os.cpu_count()} cores; {text}; crops are {windows}'
