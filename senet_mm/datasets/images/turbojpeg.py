@@ -117,6 +117,8 @@ def decode_window(
         uint8 (rows, columns, channels); None for a window of a damaged picture, in which the
         decoder warns.
     """
+    assert rows.step == columns.step == 1
+    assert rows and columns, 'no pixel is asked for, which TurboJPEG takes for all of them'
     # A window begins with a unit. Chroma next to it is interpolated with one value beyond it.
     context = header.unit // 8
     left = max(0, columns.start - context) // header.unit * header.unit

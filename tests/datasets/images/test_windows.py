@@ -178,6 +178,13 @@ def test_a_library_that_decodes_otherwise_is_not_used(fresh, monkeypatch):
 
 
 @with_extra
+@pytest.mark.parametrize('rows', [slice(0, 0), slice(9, 5), slice(0, 9, 2), slice(500, 600)])
+def test_no_pixels_are_not_all_pixels(rows):
+    with pytest.raises(AssertionError):
+        open_jpeg(JPEGS['grey'])[rows, :]
+
+
+@with_extra
 def test_header():
     assert read_header(JPEGS['grey']) == (*SIZE, True, 8)
     assert read_header(JPEGS['IMWRITE_JPEG_SAMPLING_FACTOR_411']) == (*SIZE, False, 32)
