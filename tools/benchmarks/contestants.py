@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -132,16 +133,17 @@ def get_works(root: Path, shards: Path, size: int) -> dict[str, Callable[[], Non
             merge([dataset[i] for i in indices])
 
     def seeded(dataset, merge) -> None:
-        wait_for_crops(dataset)
         served = SeededDataset(dataset, merge)
         for indices in batches(len(dataset), size):
             served.__getitems__([(i, (0, 0, i)) for i in indices])
 
     works = {}
     for name, (cfg, merge) in get_datasets(root, shards).items():
-        dataset = DATASETS.build(cfg)
-        run = seeded if merge is collate else plainly
-        works[name] = lambda run=run, dataset=dataset, merge=merge: run(dataset, merge)
+        dataset, run = DATASETS.build(cfg), seeded if merge is collate else plainly
+        works[name] = partial(run, dataset, merge)
+        if run is seeded and can_decode_windows():
+            works[f'{name}, without the extra'] = partial(run, DATASETS.build(cfg), merge)
+            wait_for_crops(dataset)
     for name, transform in get_others().items():
         works[name] = lambda transform=transform: run_others(root, transform, size)
     return works
@@ -275,5 +277,5 @@ def describe_machine() -> str:
         )},
     }  # fmt: skip
     text = ', '.join(f'{name} {version}' for name, version in versions.items())
-    windows = 'decoded alone' if can_decode_windows() else 'cut out of decoded images'
-    return f'{name_processor()}, {os.cpu_count()} cores; {text}; crops are {windows}'
+    extra = 'with' if can_decode_windows() else 'without'
+    return f'{name_processor()}, {os.cpu_count()} cores; {text}; {extra} the extra windows'

@@ -118,7 +118,7 @@ def decode_window(
         decoder warns.
     """
     assert rows.step == columns.step == 1
-    assert rows and columns, 'no pixel is asked for, which TurboJPEG takes for all of them'
+    assert len(rows) * len(columns), 'TurboJPEG takes a window of no pixels for the whole'
     # A window begins with a unit. Chroma next to it is interpolated with one value beyond it.
     context = header.unit // 8
     left = max(0, columns.start - context) // header.unit * header.unit
