@@ -16,6 +16,7 @@ from senet_mm.datasets.batch import Served
 from senet_mm.datasets.collate import collate
 from senet_mm.datasets.seeding import SeededDataset, SeededSampler
 from senet_mm.datasets.subset import count_samples, length_of
+from senet_mm.datasets.windows import wait_for_crops
 from senet_mm.registry import DATA_SAMPLERS, DATASETS
 
 from .workers import blocked_signals, start_worker
@@ -72,6 +73,7 @@ def build_data_loader(
     if cfg['num_workers'] == 0:
         cfg['persistent_workers'] = False
     dataset = build_dataset(cfg['dataset'])
+    wait_for_crops(dataset)
     # The dataset serves whole batches, so that it can report what it replaced in them.
     served = SeededDataset(dataset, build_collate(cfg['collate_fn']))
     if (number := cfg.pop('num_batch_per_epoch', None)) is not None:

@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,8 @@ from senet_mm.datasets import ImageNet, SeededDataset
 from senet_mm.datasets.collate import collate
 from senet_mm.datasets.images.colours import swap_red_and_blue
 from senet_mm.datasets.images.jpeg import encode_jpeg
+from senet_mm.datasets.images.turbojpeg import can_decode_windows
+from senet_mm.datasets.windows import wait_for_crops
 from senet_mm.engine import Runner
 from senet_mm.registry import DATASETS, MODELS, TRANSFORMS
 from senet_mm.utils.device import name_processor
@@ -136,9 +139,11 @@ def get_works(root: Path, shards: Path, size: int) -> dict[str, Callable[[], Non
 
     works = {}
     for name, (cfg, merge) in get_datasets(root, shards).items():
-        dataset = DATASETS.build(cfg)
-        run = seeded if merge is collate else plainly
-        works[name] = lambda run=run, dataset=dataset, merge=merge: run(dataset, merge)
+        dataset, run = DATASETS.build(cfg), seeded if merge is collate else plainly
+        works[name] = partial(run, dataset, merge)
+        if run is seeded and can_decode_windows():
+            works[f'{name}, without the extra'] = partial(run, DATASETS.build(cfg), merge)
+            wait_for_crops(dataset)
     for name, transform in get_others().items():
         works[name] = lambda transform=transform: run_others(root, transform, size)
     return works
@@ -272,4 +277,5 @@ def describe_machine() -> str:
         )},
     }  # fmt: skip
     text = ', '.join(f'{name} {version}' for name, version in versions.items())
-    return f'{name_processor()}, {os.cpu_count()} cores; {text}'
+    extra = 'with' if can_decode_windows() else 'without'
+    return f'{name_processor()}, {os.cpu_count()} cores; {text}; {extra} the extra windows'

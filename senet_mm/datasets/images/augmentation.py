@@ -7,6 +7,7 @@ numbers give the same picture.
 
 from collections.abc import Sequence
 from functools import cache
+from math import prod
 from typing import NamedTuple
 
 import cv2
@@ -21,6 +22,7 @@ NOISE_SHAPES = {
 TABLE_SIZE = 2**22
 # Sums of two numbers of a table must fit into a byte.
 MAX_JITTER = 63
+MIDDLE = np.uint8(128)
 
 # Two numbers for one image, or an array (N, 2) of them.
 Noise = tuple[int, int] | np.ndarray
@@ -63,18 +65,18 @@ def draw_numbers(mirror: float, angle: float) -> Numbers:
         mirror: Probability of the mirror.
         angle: The angle is uniform from minus this to this, in degrees.
     """
-    first, second = np.random.randint(0, 2**31, 2)
-    return Numbers(
-        angle * np.random.uniform(-1, 1), bool(np.random.rand() < mirror), (int(first), int(second))
-    )
+    first, second = np.random.randint(0, 2**31, 2).tolist()
+    turn, side = np.random.random_sample(2).tolist()
+    return Numbers(angle * (2 * turn - 1), side < mirror, (first, second))
 
 
 def get_warp(numbers: Numbers) -> np.ndarray:
     """Matrices (..., 2, 2) from a place in the result to its source, relative to the centre."""
     angle = np.deg2rad(numbers.angle)
-    sign = np.where(numbers.mirror, -1.0, 1.0)
+    sign = 1.0 - 2.0 * numbers.mirror
     cos, sin = np.cos(angle), np.sin(angle)
-    return np.stack([np.stack([sign * cos, sign * sin], -1), np.stack([-sin, cos], -1)], -2)
+    matrix = np.array([[sign * cos, sign * sin], [-sin, cos]])
+    return matrix.transpose(*range(2, matrix.ndim), 0, 1)
 
 
 @cache
@@ -139,26 +141,28 @@ def warp(img: np.ndarray, matrix: np.ndarray, fill: Sequence[float]) -> np.ndarr
 def add_noise(img: np.ndarray, noise: Noise, augmentation: Augmentation) -> np.ndarray:
     """Jitter of uint8 or float32 (H, W, C), clipped to 0..255."""
     shape = NOISE_SHAPES[augmentation.per](img.shape)
-    size = int(np.prod(shape))
+    size = prod(shape)
+    starts = get_noise_starts(noise, size).tolist()
     first, second = (
         table[start : start + size]
-        for table, start in zip(
-            get_noise_tables(augmentation.jitter), get_noise_starts(noise, size), strict=True
-        )
+        for table, start in zip(get_noise_tables(augmentation.jitter), starts, strict=True)
     )
-    values = combine(first, second, augmentation.jitter).reshape(shape)
+    values = combine(first, second, augmentation.jitter)
+    values -= np.uint8(augmentation.jitter)  # below 0 it underflows: the bits are those of int8
+    values = values.view(np.int8).reshape(shape)
+    if img.dtype != np.uint8:
+        return np.clip(img + values.astype(np.float32), 0, 255)
     if shape != img.shape:
         values = np.ascontiguousarray(np.broadcast_to(values, img.shape))
-    if img.dtype != np.uint8:
-        return np.clip(img + (values.astype(np.float32) - augmentation.jitter), 0, 255)
-    # Up, then down, one of the two by 0; all of cv2's sums saturate.
-    zero = np.full_like(values, augmentation.jitter)
-    up, down = cv2.subtract(values, zero), cv2.subtract(zero, values)
-    return cv2.subtract(cv2.add(img, up), down).reshape(img.shape)
+    # 0..255 becomes -128..127, whose sums saturate at both ends in cv2.
+    out = img ^ MIDDLE
+    cv2.add(out.view(np.int8), values, dst=out.view(np.int8))
+    out ^= MIDDLE
+    return out
 
 
 def combine(first: np.ndarray, second: np.ndarray, jitter: int) -> np.ndarray:
     """Sum of uint8 numbers from 0 to 2 jitter, modulo 2 jitter + 1."""
     total = first + second
     # Values below the modulus underflow to large uint8 values, so the minimum keeps them.
-    return np.minimum(total, total - np.uint8(2 * jitter + 1))
+    return np.minimum(total, total - np.uint8(2 * jitter + 1), out=total)

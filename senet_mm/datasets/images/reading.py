@@ -5,6 +5,7 @@ from functools import cache
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
+from stat import S_ISREG
 
 from .decoding import decode
 from .kinds import JPEG, MAX_PIXELS, check_file, check_size, open_by_pillow
@@ -14,18 +15,24 @@ MAX_BYTES = 8 * MAX_PIXELS
 
 
 def read_file(path: str | PathLike) -> bytes:
-    """The bytes of a file, by mmengine's backends.
+    """The bytes of a file, of an address by mmengine's backends.
 
     Raises:
         ValueError: The file cannot be read; the message is the reason.
     """
-    from mmengine import fileio
-
-    if not os.path.isfile(path) and os.path.exists(path):  # to read a pipe may take for ever
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):  # an address, or nothing
+        status = None
+    if status and not S_ISREG(status.st_mode):  # to read a pipe may take for ever
         raise ValueError('cannot be read (not a regular file)')
     try:
-        if os.path.isfile(path):
-            _check_bytes(os.path.getsize(path))
+        if status:
+            _check_bytes(status.st_size)
+            with open(path, 'rb', buffering=0) as file:
+                return file.read()
+        from mmengine import fileio
+
         return fileio.get(path)
     except OSError as error:
         raise ValueError(f'cannot be read ({error.strerror or error})') from error

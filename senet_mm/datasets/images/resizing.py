@@ -14,9 +14,9 @@ LONGEST = 16
 def resize(img: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Antialiased bilinear resize like Pillow's, uint8 or float32 (H, W, C) to (*size, C)."""
     # The fast kernel is for images whose channels lie together and rows without gaps.
-    batch = torch.from_numpy(np.ascontiguousarray(img))[None].permute(0, 3, 1, 2)
-    out = F.interpolate(batch, size, mode='bilinear', antialias=True)
-    return out.permute(0, 2, 3, 1)[0].numpy()
+    batch = np.ascontiguousarray(img).reshape(1, *img.shape).transpose(0, 3, 1, 2)
+    out = F.interpolate(torch.from_numpy(batch), size, mode='bilinear', antialias=True)
+    return out.numpy()[0].transpose(1, 2, 0)
 
 
 def resize_channels(img: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:

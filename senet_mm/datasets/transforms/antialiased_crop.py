@@ -2,6 +2,7 @@
 
 from mmpretrain.datasets.transforms import RandomResizedCrop
 
+from senet_mm.datasets.damage import reported_damage
 from senet_mm.datasets.images.colours import with_channels
 from senet_mm.datasets.images.resizing import resize
 from senet_mm.registry import TRANSFORMS
@@ -13,7 +14,7 @@ class AntialiasedResizedCrop(RandomResizedCrop):
 
     cv2's bilinear resize, the parent's, takes four pixels however far it shrinks a crop.
 
-    Required and modified key: ``img``, uint8 (H, W, C).
+    Required and modified key: ``img``, uint8 (H, W, C), or an :class:`.UndecodedJpeg`.
 
     Args:
         scale: Side of the result, or (height, width).
@@ -34,7 +35,8 @@ class AntialiasedResizedCrop(RandomResizedCrop):
     def transform(self, results: dict) -> dict:
         """Crop and resize ``results['img']``."""
         top, left, height, width = self.rand_crop_params(results['img'])
-        crop = results['img'][top : top + height, left : left + width]
+        with reported_damage(results):
+            crop = results['img'][top : top + height, left : left + width]
         results['img'] = resize(with_channels(crop), tuple(self.scale))
         results['img_shape'] = results['img'].shape[:2]
         return results

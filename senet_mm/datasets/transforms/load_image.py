@@ -3,11 +3,12 @@
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from senet_mm.datasets.damage import DamagedImageError
+from senet_mm.datasets.damage import reported_damage
 from senet_mm.datasets.images.colours import swap_red_and_blue, with_channels
 from senet_mm.datasets.images.decoding import decode
 from senet_mm.datasets.images.given import convert_decoded
 from senet_mm.datasets.images.reading import read_file, read_shard
+from senet_mm.datasets.images.undecoded import UndecodedJpeg, open_jpeg
 from senet_mm.registry import TRANSFORMS
 from senet_mm.utils.errors import InputError
 from senet_mm.utils.names import printable
@@ -36,6 +37,10 @@ class LoadImage(BaseTransform):
         InputError: It has another number of channels.
     """
 
+    # Whether JPEGs are left undecoded; `wait_for_crops` sets it where the next transform takes a
+    # part of them.
+    waits = False
+
     def __init__(
         self,
         color_type: str = 'color',
@@ -56,26 +61,28 @@ class LoadImage(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Load the image."""
-        path = printable(results.get('img_path', 'an image'))
-        try:
+        with reported_damage(results):
             img = self.decode(results)
-        except ValueError as error:
-            raise DamagedImageError(f'{path}: {error}') from error
         if self.channels not in (None, img.shape[2]):
+            path = printable(results.get('img_path', 'an image'))
             raise InputError(
                 f'{path} has {img.shape[2]} channel(s) and the network '
                 f'takes {self.channels}; allowed: files with as many channels, or in_channels=3 or '
                 '1, to which all files are converted'
             )
-        results['img'] = swap_red_and_blue(img) if self.to_rgb and img.shape[2] > 1 else img
+        if self.to_rgb and img.shape[2] > 1:
+            img = swap_red_and_blue(np.asarray(img))
+        results['img'] = img
         results['img_shape'] = results['ori_shape'] = img.shape[:2]
         return results
 
-    def decode(self, results: dict) -> np.ndarray:
+    def decode(self, results: dict) -> np.ndarray | UndecodedJpeg:
         """The image (H, W, C): ``img`` if it is there, BGR, BGR and alpha or grey, uint8."""
         if 'img' in results:
             return convert_decoded(with_channels(results['img']), self.color_type, self.bits)
-        return decode(self.read(results), self.color_type, self.bits)
+        data, how = self.read(results), (self.color_type, self.bits)
+        jpeg = open_jpeg(data, *how) if self.waits else None
+        return decode(data, *how) if jpeg is None else jpeg
 
     @staticmethod
     def read(results: dict) -> bytes:

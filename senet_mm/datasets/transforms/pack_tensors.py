@@ -20,7 +20,7 @@ class PackTensors(BaseTransform):
         """Pack ``img``, ``gt_label`` and ``augment``."""
         img = with_channels(results['img'])
         packed = TensorSample(
-            inputs=torch.from_numpy(np.ascontiguousarray(img)).permute(2, 0, 1),
+            inputs=torch.from_numpy(np.ascontiguousarray(img).transpose(2, 0, 1)),
             gt_label=get_label(results),
             seed=int(np.random.randint(2**31)),
         )
