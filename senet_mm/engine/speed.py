@@ -86,8 +86,11 @@ def compile_regions(model: nn.Module, **options: object) -> int:
     regions: list[nn.Module] = [module for module in model.modules() if isinstance(module, Block)]
     if not regions:
         regions = [getattr(getattr(model, 'module', model), 'backbone', model)]
+    # Blocks share their code, so by default the second kind of block would make height and width
+    # variables of a program, and a smaller last batch the batch size, of the full one as well.
+    options = dict(dynamic=False) | options
     # Each shape, dtype and mode is a variant of the same code; the default of 8 is for accidents.
-    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 256)
     for region in regions:
         region.compile(**options)
     return len(regions)

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from mmengine.device import get_device
@@ -16,19 +17,39 @@ from senet_mm.utils.options import check_option
 from senet_mm.utils.tables import markdown_table
 from senet_mm.utils.usage import ToolParser
 
-# Our backbone without SE, mmpretrain's with it, timm's; SE-ResNet-50 is in timm twice.
+
+
+class Peers(NamedTuple):
+    """A network, and where others have it.
+
+    Attributes:
+        own: Our backbone, without SE.
+        mmpretrain: Backbone of mmpretrain with SE, if it has one.
+        timm: Name of the same network in timm, if it has one.
+        other: What timm has under that name with another place of the stride: no peer.
+    """
+
+    own: dict
+    mmpretrain: dict | None = None
+    timm: str | None = None
+    other: str | None = None
+
+
+# Peers have the same parameters and multiply-adds. timm's legacy_seresnet50 strides in the first
+# 1x1 convolution, not in the 3x3, and has 6 % fewer multiply-adds.
 PEERS = {
-    'seresnet50': (
+    'seresnet50': Peers(
         dict(type='ResNet', depth=50),
         dict(type='mmpretrain.SEResNet', depth=50),
-        ['seresnet50', 'legacy_seresnet50'],
+        'seresnet50',
+        'legacy_seresnet50',
     ),
-    'seresnext101': (
+    'seresnext101': Peers(
         dict(type='ResNeXt', depth=101),
         dict(type='mmpretrain.SEResNeXt', depth=101),
-        ['seresnext101_32x4d'],
+        'seresnext101_32x4d',
     ),
-    'senet154': (dict(type='ResNeXt', depth=154), None, ['legacy_senet154']),
+    'senet154': Peers(dict(type='ResNeXt', depth=154), timm='legacy_senet154'),
 }
 
 
@@ -45,7 +66,7 @@ def ours(
     network: str, implementation: str = 'reference', lean: bool = False, se: bool = True
 ) -> nn.Module:
     """Our network; the fast form of its blocks is taken without a trial."""
-    model = classifier(PEERS[network][0], SE if se else None)
+    model = classifier(PEERS[network].own, SE if se else None)
     fuse_tails(model, None, implementation, lean)
     return model
 
@@ -54,20 +75,35 @@ def peers(network: str) -> dict[str, Callable[[], nn.Module]]:
     """Makers of the same network of mmpretrain and timm."""
     import timm
 
-    _, mmpretrain, names = PEERS[network]
-    found = {'mmpretrain': partial(classifier, mmpretrain)} if mmpretrain else {}
-    return found | {f'timm {name}': partial(timm.create_model, name) for name in names}
+    found: dict[str, Callable[[], nn.Module]] = {}
+    if backbone := PEERS[network].mmpretrain:
+        found['mmpretrain'] = partial(classifier, backbone)
+    if name := PEERS[network].timm:
+        found[f'timm {name}'] = partial(timm.create_model, name)
+    return found
 
 
-def make_parser(description: str, **defaults: int) -> argparse.ArgumentParser:
-    """A parser with the arguments that all benchmarks have."""
+def others(network: str) -> dict[str, Callable[[], nn.Module]]:
+    """Makers of networks that timm calls alike but that are others: no peers."""
+    import timm
+
+    name = PEERS[network].other
+    return {f'(timm {name})': partial(timm.create_model, name)} if name else {}
+
+
+def make_parser(
+    description: str, batch_size: int | list[int], rounds: int | list[int]
+) -> argparse.ArgumentParser:
+    """A parser with the arguments that all benchmarks have; a list allows several numbers."""
     parser = ToolParser(description=description)
     parser.add_argument('--network', choices=PEERS, default='seresnet50')
-    parser.add_argument('--batch-size', type=int, default=defaults['batch_size'])
+    for name, default, words in (
+        ('--batch-size', batch_size, 'images of a batch'),
+        ('--rounds', rounds, 'number of timed calls'),
+    ):
+        number = '+' if isinstance(default, list) else None
+        parser.add_argument(name, type=int, nargs=number, default=default, help=words)
     parser.add_argument('--size', type=int, default=224, help='side of the images')
-    parser.add_argument(
-        '--rounds', type=int, default=defaults['rounds'], help='number of timed calls'
-    )
     parser.add_argument('--threads', type=int, default=1, help='CPU threads')
     parser.add_argument(
         '--only', nargs='+', help='variants to run; ratios are relative to the first one'
