@@ -53,8 +53,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--squeeze',
         choices=['auto', 'early', 'late'],
-        help='compute gates before the last 1x1 convolution of a block, or behind it; auto (default) '
-        'times both',
+        help='compute gates before the last 1x1 convolution of a block, or behind it; by default '
+        'auto, which times both',
     )
     parser.add_argument('--rounds', type=int, default=10, help='number of timed calls')
     parser.add_argument('--threads', type=int, default=1, help='CPU threads')

@@ -233,9 +233,7 @@ def convert_to_openvino(model: nn.Module, example: Tensor, early: bool = True) -
 
     folded = fold(model.cpu(), early=early)
     example = at_least_two(example.cpu())
-    return openvino.convert_model(
-        torch.export.export(folded, (example,), dynamic_shapes=ANY_BATCH)
-    )
+    return openvino.convert_model(torch.export.export(folded, (example,), dynamic_shapes=ANY_BATCH))
 
 
 def to_openvino(model: nn.Module, example: Tensor, early: bool) -> Form:

@@ -17,9 +17,9 @@ from senet_mm.utils.errors import InputError
 from senet_mm.utils.files import check_regular_file
 
 from .containers import CONTAINERS, need
-from .runtimes import start_openvino, start_session
 from .metadata import read_record
 from .program import load_program
+from .runtimes import start_openvino, start_session
 
 Run = Callable[[Tensor], Tensor]
 

@@ -26,7 +26,7 @@ class Choice(NamedTuple):
 def pick_fastest(runs: Mapping[str, Callable[[Tensor], object]], images: Tensor) -> Choice:
     """The fastest of some functions, the default one unless another is faster beyond the spread.
 
-    Another one is faster if its upper quartile is below the lower quartile of the default, in turns.
+    In turns, the upper quartile of the other one must be below the lower quartile of the default.
 
     Args:
         runs: Functions of the images by name; the first one is the default.

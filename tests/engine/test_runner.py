@@ -261,7 +261,9 @@ def test_compiled_shapes_are_those_of_the_images():
     def count_variables():
         inputs = (node for program in programs for node in program.graph.nodes)
         values = (n.meta.get('example_value') for n in inputs if n.op == 'placeholder')
-        return sum(isinstance(side, torch.SymInt) for v in values for side in getattr(v, 'shape', ()))
+        return sum(
+            isinstance(side, torch.SymInt) for v in values for side in getattr(v, 'shape', ())
+        )
 
     model = get_model('seresnet8_1xb64_digits').train()
     speed.compile_regions(model, backend=backend)

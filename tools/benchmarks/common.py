@@ -18,7 +18,6 @@ from senet_mm.utils.tables import markdown_table
 from senet_mm.utils.usage import ToolParser
 
 
-
 class Peers(NamedTuple):
     """A network, and where others have it.
 
@@ -105,6 +104,12 @@ def make_parser(
         parser.add_argument(name, type=int, nargs=number, default=default, help=words)
     parser.add_argument('--size', type=int, default=224, help='side of the images')
     parser.add_argument('--threads', type=int, default=1, help='CPU threads')
+    parser.add_argument(
+        '--clock',
+        choices=['wall', 'cpu'],
+        default='wall',
+        help='cpu: processor time, for one thread beside other load',
+    )
     parser.add_argument(
         '--only', nargs='+', help='variants to run; ratios are relative to the first one'
     )

@@ -8,6 +8,7 @@ compiler or library; "peer" is the speed of a row of ours relative to the fastes
 mmpretrain and timm. Rows in brackets are other networks.
 """
 
+import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +18,7 @@ from typing import NamedTuple
 import torch
 from common import make_parser, others, ours, peers, print_table, select, start
 from torch import Tensor, nn
-from turns import Result, time_in_turns
+from turns import CLOCKS, Result, time_in_turns
 
 from senet_mm.deploy import Logits, compile_frozen, deploy, fold, pack
 from senet_mm.deploy.int8 import ENGINES
@@ -37,12 +38,14 @@ class Variant(NamedTuple):
         own: Whether it is this project's.
         make: Builds the network.
         put: Brings it into its form.
+        by_size: Whether that depends on the batch size.
     """
 
     form: str
     own: bool
     make: Callable[[], nn.Module]
     put: Form
+    by_size: bool = False
 
 
 def autocast(model: nn.Module, x: Tensor) -> Run:
@@ -62,9 +65,11 @@ def compiled(model: nn.Module, x: Tensor) -> Run:
 
 
 def deployed(model: nn.Module, x: Tensor, to: str) -> Run:
-    """As ``tools/deploy.py`` does, for networks of others as well."""
+    """As ``tools/deploy.py`` does for such batches, for networks of others as well."""
     with tempfile.TemporaryDirectory() as folder:
-        return deploy(model, to, x, Path(folder)).run
+        done = deploy(model, to, x, Path(folder))
+    print(f'{to}: {done.how}', file=sys.stderr)
+    return done.run
 
 
 def quantised(model: nn.Module, x: Tensor, to: str) -> Run:
@@ -90,12 +95,12 @@ OURS: dict[str, tuple[str, Form]] = {
     'folded fp32 channels-last': ('fp32', lambda model, x: fold(model, channels_last=True)),
     'folded bf16': ('bf16', lambda model, x: fold(model, BF16, True, early=False)),
     '+ early squeeze': ('bf16', lambda model, x: fold(model, BF16, True)),
-    '--to fold': ('bf16', partial(deployed, to='fold')),
+    '+ packed (--to fold)': ('bf16', partial(deployed, to='fold')),
     '--to compile': ('compiled bf16', partial(deployed, to='compile')),
 }
 for _to in ENGINES:
     OURS[f'--to {_to}'] = _to, FORMS[_to]
-    OURS[f'--to {_to} --int8'] = f'{_to} int8', FORMS[f'{_to} int8']
+    OURS[f'--to {_to} with --int8'] = f'{_to} int8', FORMS[f'{_to} int8']
 
 
 def make_variants(network: str) -> dict[str, Variant]:
@@ -116,7 +121,10 @@ def make_variants(network: str) -> dict[str, Variant]:
         for form in ('fp32', 'compiled bf16')
         for name, make in others(network).items()
     }
-    variants |= {name: Variant(form, True, same, put) for name, (form, put) in OURS.items()}
+    variants |= {
+        name: Variant(form, True, same, put, by_size='--to' in name and 'int8' not in name)
+        for name, (form, put) in OURS.items()
+    }
     variants['(plain network, packed bf16)'] = Variant(
         '', False, partial(same, se=False), lambda model, x: pack(fold(model, BF16, True))
     )
@@ -128,8 +136,15 @@ def build(variant: Variant, shape: tuple[int, ...], sizes: list[int], device: st
     torch.manual_seed(0)
     x = torch.randn(shape, device=device)
     with torch.no_grad():
-        run = torch.no_grad()(variant.put(variant.make().to(device).eval(), x))
-    return {str(size): partial(run, x[:size].contiguous()) for size in sizes}
+        model = variant.make().to(device).eval()
+        if variant.by_size:
+            runs = {size: variant.put(model, x[:size].contiguous()) for size in sizes}
+        else:
+            runs = dict.fromkeys(sizes, variant.put(model, x))
+    return {
+        str(size): partial(torch.no_grad()(run), x[:size].contiguous())
+        for size, run in runs.items()
+    }
 
 
 def print_case(variants: dict[str, Variant], results: dict[str, Result], size: int) -> None:
@@ -164,7 +179,7 @@ def main() -> None:
     }
     numbers = args.rounds * (len(args.batch_size) if len(args.rounds) == 1 else 1)
     rounds = dict(zip(map(str, args.batch_size), numbers, strict=True))
-    results = time_in_turns(makes, rounds, peak_memory)
+    results = time_in_turns(makes, rounds, peak_memory, clock=CLOCKS[args.clock])
     for size in args.batch_size:
         print_case(variants, {name: r[str(size)] for name, r in results.items()}, size)
 

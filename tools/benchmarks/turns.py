@@ -1,8 +1,8 @@
 """Functions timed in turns, each in a process of its own.
 
-Thread pools, oneDNN's caches and the heap belong to a process: what ran in it before changes a time.
-So each variant is built in a process of its own. One at a time runs, the others wait; every round
-times each of them once, so that other load on the machine hits all alike.
+Thread pools, oneDNN's caches and the heap belong to a process: what ran in it before changes a
+time. So each variant is built in a process of its own. One at a time runs, the others wait; every
+round times each of them once, so that other load on the machine hits all alike.
 """
 
 import multiprocessing
@@ -10,14 +10,19 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from senet_mm.utils.errors import one_line
 from senet_mm.utils.measure import Timing, summarise, synchronize
 
 Call = Callable[[], object]
+Clock = Callable[[], float]
 # What a process builds: functions by the name of a case, for example of a batch size.
 Make = Callable[[], Mapping[str, Call]]
+
+
+# Processor time hardly depends on other load; it is that of all threads.
+CLOCKS: dict[str, Clock] = dict(wall=time.perf_counter, cpu=time.process_time)
 
 
 class Result(NamedTuple):
@@ -39,6 +44,7 @@ def time_in_turns(
     rounds: Mapping[str, int],
     measure: Callable[[Call], object] = lambda call: None,
     warm: bool = True,
+    clock: Clock = time.perf_counter,
 ) -> dict[str, dict[str, Result]]:
     """Results of variants by name and by case, case after case.
 
@@ -49,11 +55,12 @@ def time_in_turns(
         rounds: Timed calls by case, at least two.
         measure: Called with the function after its times were taken.
         warm: Call once more before each timed call, since the other variants emptied the caches.
+        clock: Seconds from some moment.
     """
     workers: dict[str, Worker] = {}
     for name, make in makes.items():
         print(f'building {name}', file=sys.stderr, flush=True)
-        workers[name] = Worker(make, measure, warm, [w.pipe for w in workers.values()])
+        workers[name] = Worker(make, Job(measure, warm, clock), [w.pipe for w in workers.values()])
         workers[name].ask(None)  # one after the other: a compiler takes all cores
     results: dict[str, dict[str, Result]] = {name: {} for name in workers}
     for case, number in rounds.items():
@@ -72,28 +79,45 @@ def time_in_turns(
     return results
 
 
+class Job(NamedTuple):
+    """How functions are measured; see :func:`time_in_turns`."""
+
+    measure: Callable[[Call], object]
+    warm: bool
+    clock: Clock
+
+    def reply(self, call: Call, request: str) -> object:
+        """Seconds of a call, or what else is asked for."""
+        if request == 'measure':
+            return self.measure(call)
+        if request == 'warm up' or self.warm:
+            call()
+        synchronize()
+        start = self.clock()
+        call()
+        synchronize()
+        return self.clock() - start
+
+
 class Worker:
     """A process with one variant.
 
     Args:
         make: Builds the variant.
-        measure: As of :func:`time_in_turns`.
-        warm: As of :func:`time_in_turns`.
+        job: How it is measured.
         others: The pipes of other workers, which the process inherits and closes.
     """
 
-    def __init__(
-        self, make: Make, measure: Callable[[Call], object], warm: bool, others: list[Connection]
-    ) -> None:
+    def __init__(self, make: Make, job: Job, others: list[Connection]) -> None:
         context = multiprocessing.get_context('fork')
         self.pipe, end = context.Pipe()
         self.fault = ''
-        arguments = (end, [*others, self.pipe], make, measure, warm)
+        arguments = (end, [*others, self.pipe], make, job)
         self.process = context.Process(target=_serve, args=arguments, daemon=True)
         self.process.start()
         end.close()
 
-    def ask(self, request: tuple[str, str] | None) -> object:
+    def ask(self, request: tuple[str, str] | None) -> Any:
         """The reply of the process; None from one that failed, with the reason in ``fault``."""
         if self.fault:
             return None
@@ -112,13 +136,7 @@ class Worker:
         self.process.join()
 
 
-def _serve(
-    pipe: Connection,
-    others: list[Connection],
-    make: Make,
-    measure: Callable[[Call], object],
-    warm: bool,
-) -> None:
+def _serve(pipe: Connection, others: list[Connection], make: Make, job: Job) -> None:
     """Reply to requests until the pipe is closed; a failure is the last reply."""
     for other in others:
         other.close()
@@ -130,21 +148,6 @@ def _serve(
                 case, request = pipe.recv()
             except EOFError:
                 return
-            pipe.send((_reply(calls[case], request, measure, warm), ''))
+            pipe.send((job.reply(calls[case], request), ''))
     except Exception as error:  # of any library
         pipe.send((None, one_line(f'{type(error).__name__}: {error}')[:200]))
-
-
-def _reply(call: Call, request: str, measure: Callable[[Call], object], warm: bool) -> object:
-    if request == 'measure':
-        return measure(call)
-    if request == 'warm up':
-        call()
-        return None
-    if warm:
-        call()
-    synchronize()
-    start = time.perf_counter()
-    call()
-    synchronize()
-    return time.perf_counter() - start
