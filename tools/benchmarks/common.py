@@ -10,6 +10,7 @@ from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from senet_mm.engine.speed import use_memory
 from senet_mm.models import ImageClassifier
 from senet_mm.ops import fuse_tails
 from senet_mm.utils.device import name_device
@@ -117,7 +118,11 @@ def make_parser(
 
 
 def start(args: argparse.Namespace) -> str:
-    """Set up and say on what the benchmark runs; returns the device."""
+    """Set up and say on what the benchmark runs; returns the device.
+
+    All rows keep freed memory as the tools do: networks of others gain from it as well.
+    """
+    use_memory()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     init_default_scope('senet_mm')
