@@ -8,7 +8,7 @@ from torch import Tensor
 
 from senet_mm.utils.measure import Timing, interleave
 
-ROUNDS = 9
+ROUNDS = 7
 
 
 class Choice(NamedTuple):

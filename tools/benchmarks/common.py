@@ -1,7 +1,7 @@
 """Shared by the benchmarks: networks of this and other projects, a table, the machine's name."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -136,6 +136,34 @@ def select(variants: dict, only: list[str] | None) -> dict:
     for name in only or ():
         check_option('only', name, variants)
     return {name: variants[name] for name in only or variants}
+
+
+class Row(NamedTuple):
+    """What a row is compared with.
+
+    Attributes:
+        form: Precision, and compiler or library: rows of one form are compared. Empty for another
+            network.
+        own: Whether it is this project's.
+    """
+
+    form: str
+    own: bool
+
+
+def compare_with_peer(
+    name: str, times: Mapping[str, float], rows: Mapping[str, Row]
+) -> float | str:
+    """Speed of a row of ours relative to the fastest one of others of its form; else empty.
+
+    Args:
+        name: Of the row.
+        times: Seconds by name.
+        rows: The rows by name.
+    """
+    row = rows[name]
+    equal = [times[other] for other in times if rows[other] == Row(row.form, own=False)]
+    return min(equal) / times[name] if row.own and row.form and equal else ''
 
 
 def print_table(header: list[str], rows: list[list]) -> None:

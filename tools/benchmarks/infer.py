@@ -16,7 +16,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from common import make_parser, others, ours, peers, print_table, select, start
+from common import (
+    Row,
+    compare_with_peer,
+    make_parser,
+    others,
+    ours,
+    peers,
+    print_table,
+    select,
+    start,
+)
 from torch import Tensor, nn
 from turns import CLOCKS, Result, time_in_turns
 
@@ -34,15 +44,13 @@ class Variant(NamedTuple):
     """A row of the table.
 
     Attributes:
-        form: Precision, and compiler or library; rows of one form are compared.
-        own: Whether it is this project's.
+        row: What it is compared with.
         make: Builds the network.
         put: Brings it into its form.
         by_size: Whether that depends on the batch size.
     """
 
-    form: str
-    own: bool
+    row: Row
     make: Callable[[], nn.Module]
     put: Form
     by_size: bool = False
@@ -112,21 +120,21 @@ def make_variants(network: str) -> dict[str, Variant]:
         return model
 
     variants = {
-        f'{name} {form}': Variant(form, False, make, put)
+        f'{name} {form}': Variant(Row(form, False), make, put)
         for form, put in FORMS.items()
         for name, make in peers(network).items()
     }
     variants |= {
-        f'({name} {form})': Variant('', False, make, FORMS[form])
+        f'({name} {form})': Variant(Row('', False), make, FORMS[form])
         for form in ('fp32', 'compiled bf16')
         for name, make in others(network).items()
     }
     variants |= {
-        name: Variant(form, True, same, put, by_size='--to' in name and 'int8' not in name)
+        name: Variant(Row(form, True), same, put, by_size='--to' in name and 'int8' not in name)
         for name, (form, put) in OURS.items()
     }
     variants['(plain network, packed bf16)'] = Variant(
-        '', False, partial(same, se=False), lambda model, x: pack(fold(model, BF16, True))
+        Row('', True), partial(same, se=False), lambda model, x: pack(fold(model, BF16, True))
     )
     return variants
 
@@ -151,14 +159,13 @@ def print_case(variants: dict[str, Variant], results: dict[str, Result], size: i
     """The table of a batch size."""
     times = {name: r.timing.median for name, r in results.items() if r.timing}
     first = next(iter(times.values()), 0)
+    compared = {name: variant.row for name, variant in variants.items()}
     rows = []
     for name, (timing, memory, fault) in results.items():
         if timing is None:
             rows.append([name, f'failed: {fault}', '', '', '', ''])
             continue
-        form, own = variants[name][:2]
-        equal = [t for n, t in times.items() if variants[n].form == form and not variants[n].own]
-        peer = min(equal) / timing.median if own and equal else ''
+        peer = compare_with_peer(name, times, compared)
         rate = size / timing.median
         rows.append([name, timing, first / timing.median, peer, rate, f'{memory / 2**20:.0f}'])
     print(f'\nBatch {size}:\n')
