@@ -67,7 +67,8 @@ def test_a_failure_is_told_and_the_others_are_measured(turns, tmp_path):
     assert results['broken'].fault == 'ImportError: no such library'
     assert results['killed'].fault == 'the process ended with -9'
     assert results['broken'].timing is results['killed'].timing is None
-    assert results['fine'].timing and not results['fine'].fault
+    assert results['fine'].timing
+    assert not results['fine'].fault
 
 
 def test_rows_are_compared_with_the_fastest_equal_peer():
