@@ -176,7 +176,7 @@ def to_fold(model: nn.Module, example: Tensor, early: bool) -> Form:
     have the early squeeze of :func:`.fold`.
     """
     folded, how = _folded(model, example, early)
-    run = folded
+    run: nn.Module = folded
     if example.is_cpu:
         # A packed network cannot be written.
         run, how = pack(copy.deepcopy(folded)), f'{how}, packed in this process'
