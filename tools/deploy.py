@@ -44,7 +44,18 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--images', type=int, help='number of images in the report: 32, with --int8 1000'
     )
-    parser.add_argument('--batch-size', type=int, default=16, help='batch size for the throughput')
+    parser.add_argument(
+        '--batch-size',
+        type=int,
+        default=16,
+        help='images of a batch, for the throughput and for --squeeze auto',
+    )
+    parser.add_argument(
+        '--squeeze',
+        choices=['auto', 'early', 'late'],
+        help='compute gates before the last 1x1 convolution of a block, or behind it; by default '
+        'auto, which times both',
+    )
     parser.add_argument('--rounds', type=int, default=10, help='number of timed calls')
     parser.add_argument('--threads', type=int, default=1, help='CPU threads')
     parser.add_argument(
@@ -70,6 +81,8 @@ def check(args: argparse.Namespace) -> None:
     for option in ('calibration_images', 'max_drop'):
         if (given := getattr(args, option)) is not None and not args.int8:
             raise ValueError(f'--{option.replace("_", "-")} {given}; allowed: with --int8')
+    if args.squeeze is not None and args.int8:
+        raise ValueError(f'--squeeze {args.squeeze} with --int8; allowed: without --int8')
     if args.config is None:
         if args.cfg_options:
             raise ValueError('--cfg-options changes a config; allowed: CONFIG CHECKPOINT')
@@ -77,7 +90,7 @@ def check(args: argparse.Namespace) -> None:
             raise ValueError('--int8 calibrates on the training set of a config; allowed: CONFIG')
     args.images = (1000 if args.int8 else 32) if args.images is None else args.images
     args.calibration_images = 300 if args.calibration_images is None else args.calibration_images
-    leasts = dict(images=2, batch_size=2, rounds=2, threads=1, calibration_images=1)
+    leasts = dict(images=2, batch_size=1, rounds=2, threads=1, calibration_images=1)
     for option, least in leasts.items():
         if (given := getattr(args, option)) < least:
             raise ValueError(f'--{option.replace("_", "-")} {given}: allowed: {least} and more')
@@ -149,7 +162,14 @@ def main(args: argparse.Namespace) -> None:
     import torch
     from mmengine.registry import init_default_scope
 
-    from senet_mm.deploy import check_with_images, compare_scores, deploy, make_report, read_record
+    from senet_mm.deploy import (
+        check_with_images,
+        compare_scores,
+        deploy,
+        make_batch,
+        make_report,
+        read_record,
+    )
     from senet_mm.engine.speed import use_memory
     from senet_mm.engine.weights.record import record_of
     from senet_mm.utils.tables import markdown_table
@@ -166,7 +186,9 @@ def main(args: argparse.Namespace) -> None:
     if args.int8:
         deployed = deploy_as_int8(args, model, test, folder, record)
     else:
-        deployed = deploy(model, args.to, images[:2], folder, record, args.preprocessing)
+        example = make_batch(images, args.batch_size)
+        squeeze = args.squeeze or 'auto'
+        deployed = deploy(model, args.to, example, folder, record, args.preprocessing, squeeze)
     record = read_record(deployed.path)
     deployed.path.with_suffix('.json').write_text(json.dumps(record, indent=2))
     model.to(device)

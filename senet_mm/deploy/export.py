@@ -1,24 +1,28 @@
 """Deployment of a classifier: folded, compiled, ONNX, OpenVINO."""
 
+import copy
+import tempfile
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch._dynamo import config as dynamo_config
-from torch._inductor import config as inductor_config
 
 from senet_mm.engine.speed import has_fast_bf16
 from senet_mm.utils.options import check_option
-from senet_mm.utils.signal_stack import same_signal_stack
 
 from .containers import need
-from .fold import Logits, fold
+from .fastest import Choice, pick_fastest
+from .fold import Logits, can_squeeze_early, fold
 from .metadata import describe_input, write_record
 from .pack import pack
+from .runtimes import Run, compile_frozen, start_onnx, start_openvino
 from .with_images import put_images_before
+
+SQUEEZES = ('early', 'late')
 
 
 class Deployed(NamedTuple):
@@ -30,8 +34,22 @@ class Deployed(NamedTuple):
         how: Precision and library, in words.
     """
 
-    run: Callable[[Tensor], Tensor]
+    run: Run
     path: Path
+    how: str
+
+
+class Form(NamedTuple):
+    """A classifier in a form that runs, and that can be written.
+
+    Attributes:
+        run: Maps preprocessed images (N, C, H, W), float32, to logits (N, classes).
+        write: Writes it into a folder, and returns the file.
+        how: Precision and library, in words.
+    """
+
+    run: Run
+    write: Callable[[Path], Path]
     how: str
 
 
@@ -42,29 +60,70 @@ def deploy(
     folder: Path,
     record: Mapping[str, Any] | None = None,
     with_images: bool = False,
+    squeeze: str = 'auto',
 ) -> Deployed:
     """Deploy a classifier.
 
     Args:
         model: The classifier.
         to: A key of ``TARGETS``.
-        example: A batch of at least two preprocessed images, (N, C, H, W), float32.
+        example: A batch of preprocessed images, (N, C, H, W), float32, as large as those that will
+            be served.
         folder: Folder for the file.
-        record: What the file says of itself; see :func:`.write_record`.
+        record: What the file says of itself; see :func:`.write_record`. ``squeeze`` is added.
         with_images: The file, ONNX, prepares its images as the record says, and names its classes;
             see :func:`.check_with_images`. ``run`` of the result still takes prepared images.
+        squeeze: ``early``: gates are computed before the last convolution of a block where that is
+            1x1; ``late``: behind it; ``auto``: what is faster for the example on this machine.
 
     Raises:
-        ValueError: The target is not known.
+        ValueError: The target or the squeeze is not known.
         ImportError: It needs a package that is not installed.
     """
     check_option('to', to, TARGETS)
+    check_option('squeeze', squeeze, ('auto', *SQUEEZES))
     folder.mkdir(parents=True, exist_ok=True)
     with torch.inference_mode(False), torch.no_grad():
-        deployed = TARGETS[to](model, example, folder)
+        form, choice = _choose_form(partial(TARGETS[to], model, example), model, example, squeeze)
+        path = form.write(folder)
+    how = form.how if choice is None else f'{form.how}, {describe_choice(choice, len(example))}'
     if record is not None:
-        complete_file(deployed.path, record, example, with_images)
-    return deployed
+        if choice is not None:
+            record = dict(record, squeeze=_record_choice(choice, len(example)))
+        complete_file(path, record, example, with_images)
+    return Deployed(form.run, path, how)
+
+
+def _choose_form(
+    build: Callable[[bool], Form], model: nn.Module, example: Tensor, squeeze: str
+) -> tuple[Form, Choice | None]:
+    """The form with the squeeze that is asked for, or is faster; no choice without such blocks.
+
+    Args:
+        build: Makes the form, with an early squeeze or without.
+        model: The classifier.
+        example: A batch, (N, C, H, W).
+        squeeze: As of :func:`deploy`.
+    """
+    if not can_squeeze_early(model):
+        return build(False), None
+    forms = {name: build(name == 'early') for name in SQUEEZES if squeeze in ('auto', name)}
+    choice = pick_fastest({name: form.run for name, form in forms.items()}, example)
+    return forms[choice.name], choice
+
+
+def describe_choice(choice: Choice, size: int) -> str:
+    """Which squeeze was chosen and by which times, for batches of a size, in words."""
+    times = [f'{name} {timing}' for name, timing in choice.timings.items()]
+    measured = f' (batch of {size}: {", ".join(times)})' if times else ''
+    return f'{choice.name} squeeze{measured}'
+
+
+def _record_choice(choice: Choice, size: int) -> dict[str, Any]:
+    """A choice as plain data; seconds are medians of a batch."""
+    seconds = {name: timing.median for name, timing in choice.timings.items()}
+    measured = dict(batch_size=size, threads=torch.get_num_threads(), seconds=seconds)
+    return dict(chosen=choice.name, **(measured if seconds else {}))
 
 
 def complete_file(
@@ -84,9 +143,10 @@ def complete_file(
 ANY_BATCH = ({0: torch.export.Dim('batch')},)
 
 
-def _save_program(folded: Logits, example: Tensor, path: Path) -> Path:
+def _save_program(folded: Logits, example: Tensor, folder: Path) -> Path:
     """Write a program that ``torch.export.load(path).module()`` runs without this package."""
-    program = torch.export.export(folded, (example,), dynamic_shapes=ANY_BATCH)
+    program = torch.export.export(folded, (at_least_two(example),), dynamic_shapes=ANY_BATCH)
+    path = folder / 'folded.pt2'
     with warnings.catch_warnings():
         # It warns about channels-last weights, which it saves whole all the same.
         warnings.filterwarnings('ignore', 'No complete tensor found in the group')
@@ -94,62 +154,41 @@ def _save_program(folded: Logits, example: Tensor, path: Path) -> Path:
     return path
 
 
-def _folded(model: nn.Module, example: Tensor) -> tuple[Logits, str]:
+def at_least_two(example: Tensor) -> Tensor:
+    """A batch of at least two images, (N, C, H, W): a batch of one would be taken as constant."""
+    return example if len(example) > 1 else example.expand(2, *example.shape[1:]).contiguous()
+
+
+def _folded(model: nn.Module, example: Tensor, early: bool) -> tuple[Logits, str]:
     """The folded network, and its form in words, for the device of the example (N, C, H, W).
 
     bfloat16 where that is fast, else float32; channels last.
     """
     fast = has_fast_bf16(example.device.type)
     dtype = torch.bfloat16 if fast else torch.float32
-    return fold(model, dtype, channels_last=True), f'{str(dtype)[6:]}, channels-last'
+    return fold(model, dtype, True, early), f'{str(dtype)[6:]}, channels-last'
 
 
-def to_fold(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
+def to_fold(model: nn.Module, example: Tensor, early: bool) -> Form:
     """The folded network, on a CPU with packed weights; no compiler.
 
-    Arguments of this and the other targets as :func:`deploy`; ``example`` is (N, C, H, W).
+    Arguments of this and the other targets: the classifier; a batch, (N, C, H, W); whether gates
+    have the early squeeze of :func:`.fold`.
     """
-    folded, how = _folded(model, example)
-    path = _save_program(folded, example, folder / 'folded.pt2')
+    folded, how = _folded(model, example, early)
+    run: nn.Module = folded
     if example.is_cpu:
-        pack(folded)
-        how = f'{how}, packed in this process'
-    return Deployed(torch.no_grad()(folded), path, how)
+        # A packed network cannot be written.
+        run, how = pack(copy.deepcopy(folded)), f'{how}, packed in this process'
+    return Form(torch.no_grad()(run), partial(_save_program, folded, example), how)
 
 
-# Shapes of images for which a network is compiled; torch allows 256 in all.
-SHAPES = 256
-
-
-def compile_frozen(network: nn.Module, device: str) -> Callable[[Tensor], Tensor]:
-    """A network compiled for inference with frozen weights, again for every shape of the images.
-
-    Args:
-        network: Maps images (N, C, H, W) to logits (N, classes).
-        device: Type of the device of both.
-    """
-    # Inductor's code for a CPU has less to do between kernels in C++.
-    compiled = torch.compile(network, dynamic=False, options=dict(cpp_wrapper=device == 'cpu'))
-
-    @torch.no_grad()
-    def run(images: Tensor) -> Tensor:
-        # As an option of `torch.compile` it acts too late: weights are inputs by then. Beyond the
-        # limit, 8 by default, the network would run uncompiled.
-        with inductor_config.patch(freezing=True), dynamo_config.patch(recompile_limit=SHAPES):
-            return compiled(images)
-
-    return run
-
-
-def to_compile(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
-    """The folded network, compiled with frozen weights again in every process.
-
-    The example, (N, C, H, W), is used for the saved program alone.
-    """
-    folded, how = _folded(model, example)
-    path = _save_program(folded, example, folder / 'folded.pt2')
+def to_compile(model: nn.Module, example: Tensor, early: bool) -> Form:
+    """The folded network, compiled with frozen weights again in every process."""
+    folded, how = _folded(model, example, early)
     run = compile_frozen(folded, example.device.type)
-    return Deployed(run, path, f'{how}, torch.compile with freezing')
+    how = f'{how}, torch.compile with freezing'
+    return Form(run, partial(_save_program, folded, example), how)
 
 
 def need_onnx() -> None:
@@ -164,39 +203,25 @@ def write_onnx(model: nn.Module, example: Tensor, path: Path, early: bool = True
     The example is (N, C, H, W); ``early`` as of :func:`.fold`.
     """
     torch.onnx.export(
-        fold(model.cpu(), early=early), (example.cpu(),), path, dynamo=True, verbose=False,
-        dynamic_shapes=ANY_BATCH, external_data=False,
+        fold(model.cpu(), early=early), (at_least_two(example.cpu()),), path, dynamo=True,
+        verbose=False, dynamic_shapes=ANY_BATCH, external_data=False,
         input_names=['images'], output_names=['logits'],
     )  # fmt: skip
     return path
 
 
-def start_session(network: Path | bytes) -> Any:
-    """An ONNX network, or its file, in onnxruntime, with the threads of torch."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    return onnxruntime.InferenceSession(network, options, providers=['CPUExecutionProvider'])
-
-
-def start_onnx(network: Path | bytes) -> Callable[[Tensor], Tensor]:
-    """An ONNX network, or its file, in onnxruntime: (N, C, H, W) -> (N, classes)."""
-    session = start_session(network)
-    [given] = session.get_inputs()
-
-    def run(images: Tensor) -> Tensor:
-        [logits] = session.run(None, {given.name: images.cpu().numpy()})
-        return torch.from_numpy(logits)
-
-    return run
-
-
-def to_onnx(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
+def to_onnx(model: nn.Module, example: Tensor, early: bool) -> Form:
     """ONNX in float32 with a dynamic batch, (N, C, H, W) -> (N, classes), run by onnxruntime."""
     need_onnx()
-    path = write_onnx(model, example, folder / 'model.onnx')
-    return Deployed(start_onnx(path), path, 'float32, onnxruntime')
+    with tempfile.TemporaryDirectory() as folder:
+        network = write_onnx(model, example, Path(folder, 'model.onnx'), early).read_bytes()
+
+    def write(folder: Path) -> Path:
+        path = folder / 'model.onnx'
+        path.write_bytes(network)
+        return path
+
+    return Form(start_onnx(network), write, 'float32, onnxruntime')
 
 
 def convert_to_openvino(model: nn.Module, example: Tensor, early: bool = True) -> Any:
@@ -207,41 +232,11 @@ def convert_to_openvino(model: nn.Module, example: Tensor, early: bool = True) -
     import openvino
 
     folded = fold(model.cpu(), early=early)
-    return openvino.convert_model(
-        torch.export.export(folded, (example.cpu(),), dynamic_shapes=ANY_BATCH)
-    )
+    example = at_least_two(example.cpu())
+    return openvino.convert_model(torch.export.export(folded, (example,), dynamic_shapes=ANY_BATCH))
 
 
-def start_openvino(network: Any) -> tuple[Callable[[Tensor], Tensor], str]:
-    """An ``openvino.Model`` compiled for the CPU: (N, C, H, W) -> (N, classes), and its precision.
-
-    What is not quantised runs in bfloat16 where the CPU has it, else in float32.
-    """
-    import openvino
-
-    def compile_as(precision: str) -> Any:
-        threads = torch.get_num_threads()
-        options = dict(INFERENCE_PRECISION_HINT=precision, INFERENCE_NUM_THREADS=threads)
-        with same_signal_stack():
-            return openvino.compile_model(network, 'CPU', options)
-
-    precision = 'bf16' if has_fast_bf16('cpu') else 'f32'
-    try:
-        compiled = compile_as(precision)
-    except RuntimeError:
-        if precision == 'f32':
-            raise
-        # It has no kernel for some sums of an int8 and a bfloat16 map (2026.4.1).
-        precision = 'f32'
-        compiled = compile_as(precision)
-
-    def run(images: Tensor) -> Tensor:
-        return torch.from_numpy(compiled(images.cpu().numpy())[0])
-
-    return run, precision
-
-
-def to_openvino(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
+def to_openvino(model: nn.Module, example: Tensor, early: bool) -> Form:
     """OpenVINO's model with a dynamic batch, (N, C, H, W) -> (N, classes).
 
     In bfloat16 where the CPU has it, else in float32.
@@ -249,11 +244,15 @@ def to_openvino(model: nn.Module, example: Tensor, folder: Path) -> Deployed:
     need('openvino', 'openvino')
     import openvino
 
-    converted = convert_to_openvino(model, example)
-    path = folder / 'model.xml'
-    openvino.save_model(converted, path, compress_to_fp16=False)
+    converted = convert_to_openvino(model, example, early)
+
+    def write(folder: Path) -> Path:
+        path = folder / 'model.xml'
+        openvino.save_model(converted, path, compress_to_fp16=False)
+        return path
+
     run, precision = start_openvino(converted)
-    return Deployed(run, path, f'{precision}, openvino')
+    return Form(run, write, f'{precision}, openvino')
 
 
 TARGETS = {'fold': to_fold, 'compile': to_compile, 'onnx': to_onnx, 'openvino': to_openvino}

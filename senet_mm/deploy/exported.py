@@ -17,9 +17,9 @@ from senet_mm.utils.errors import InputError
 from senet_mm.utils.files import check_regular_file
 
 from .containers import CONTAINERS, need
-from .export import start_openvino, start_session
 from .metadata import read_record
 from .program import load_program
+from .runtimes import start_openvino, start_session
 
 Run = Callable[[Tensor], Tensor]
 
@@ -83,14 +83,15 @@ def _start_program(path: Path) -> tuple[Run, bool]:
 def _start_onnx(path: Path) -> tuple[Run, bool]:
     need('onnxruntime', 'deploy')
     try:
-        session = start_session(path)
+        get_session = start_session(path)
+        session = get_session()
         takes_images = session.get_inputs()[0].type == 'tensor(uint8)'
         output = 'pred_scores' if takes_images else 'logits'
         [name] = [each.name for each in session.get_outputs() if each.name == output]
     except Exception as error:  # classes of its own for files that it cannot read
         raise _damaged(path, error) from error
     return lambda images: torch.from_numpy(
-        session.run([name], {'images': images.contiguous().numpy()})[0]
+        get_session().run([name], {'images': images.contiguous().numpy()})[0]
     ), takes_images
 
 

@@ -102,3 +102,8 @@ def fold(
             if EarlySqueeze.fits(child):
                 setattr(parent, name, EarlySqueeze(child))
     return Logits(model, dtype, channels_last).eval()
+
+
+def can_squeeze_early(model: nn.Module) -> bool:
+    """Whether a classifier has blocks whose gates can be computed early."""
+    return any(isinstance(module, EarlySqueeze) for module in fold(model).modules())

@@ -19,7 +19,7 @@ from senet_mm.engine.weights.preprocessing import (
 )
 from senet_mm.registry import DATASETS
 
-from .export import start_session
+from .runtimes import start_session
 
 
 def decode_images(cfg: Config, indices: range) -> Iterator[np.ndarray]:
@@ -47,7 +47,7 @@ def compare_scores(path: Path, model: Any, number: int) -> dict[str, dict[str, o
     """
     dataset: Any = DATASETS.build(model.cfg.test_dataloader.dataset)
     indices = range(0, len(dataset), max(1, len(dataset) // number))[:number]
-    session = start_session(path)
+    session = start_session(path)()
     differences, agreed = [], 0
     for index, image in zip(indices, decode_images(model.cfg, indices), strict=True):
         inputs = model.data_preprocessor(default_collate([dataset[index]]))['inputs']

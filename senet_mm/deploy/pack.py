@@ -6,8 +6,9 @@ from typing import TypeGuard
 import torch
 from torch import Tensor, nn
 
-# Shapes and thread counts; their weights share memory where the layout is the same.
-REMEMBERED = 64
+# Shapes and thread counts; their weights share memory where the layout is the same. A convolution
+# has two shapes for each batch size, and a server has many of these.
+REMEMBERED = 4096
 
 
 class PackedConv(nn.Module):
@@ -55,11 +56,11 @@ class PackedConv(nn.Module):
         weight = torch.ops.mkldnn._reorder_convolution_weight(
             self.conv.weight, *self.geometry, call[0]
         )
-        known = list(self.packed.values())
+        layouts = {id(other): other for other in self.packed.values()}.values()
         content = _content(weight)
-        weight = next((other for other in known if _content(other) == content), weight)
-        if len(known) >= REMEMBERED:
-            self.packed.clear()
+        weight = next((other for other in layouts if _content(other) == content), weight)
+        if len(self.packed) >= REMEMBERED:
+            del self.packed[next(iter(self.packed))]  # the oldest
         self.packed[call] = weight
         return weight
 

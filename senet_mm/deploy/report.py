@@ -14,6 +14,11 @@ from senet_mm.utils.names import printable
 Predict = Callable[[Tensor], Tensor]
 
 
+def make_batch(images: Tensor, size: int) -> Tensor:
+    """A batch of a size from images (N, C, H, W), repeated where they are too few."""
+    return images.repeat(-(-size // len(images)), 1, 1, 1)[:size].contiguous()
+
+
 def make_report(
     before: Predict, after: Predict, images: Tensor, batch_size: int, rounds: int
 ) -> dict[str, dict[str, object]]:
@@ -28,7 +33,7 @@ def make_report(
     """
     runs = dict(before=before, after=after)
     one = images[:1].contiguous()
-    many = images.repeat(-(-batch_size // len(images)), 1, 1, 1)[:batch_size].contiguous()
+    many = make_batch(images, batch_size)
     latency = interleave({k: partial(run, one) for k, run in runs.items()}, rounds)
     batch = interleave({k: partial(run, many) for k, run in runs.items()}, rounds)
     memory = {k: peak_memory(partial(run, many)) for k, run in runs.items()}

@@ -1,10 +1,12 @@
 """Switches for the hardware that a config can set."""
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from mmengine.device import get_device
+from mmengine.dist import broadcast_object_list
 from torch import nn
 
 from senet_mm.models.backbones.base import Block
@@ -90,8 +92,11 @@ def compile_regions(model: nn.Module, **options: object) -> int:
         # In a distributed model the compiler would cut each block's code at the sizes of buckets.
         # Gradients are exchanged block by block without that.
         torch._dynamo.config.optimize_ddp = False
+    # Blocks share their code, so by default the second kind of block would make height and width
+    # variables of a program, and a smaller last batch the batch size, of the full one as well.
+    options = dict(dynamic=False) | options
     # Each shape, dtype and mode is a variant of the same code; the default of 8 is for accidents.
-    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 256)
     for region in regions:
         region.compile(**options)
     return len(regions)
@@ -102,7 +107,8 @@ def fuse_for_training(runner: 'Runner') -> None:
 
     The key ``fuse_tails`` of the config has ``implementation`` and ``lean`` of :func:`.fuse_tails`;
     without it the plain blocks stay. A compiled network gets the form for compilers. A run that is
-    resumed keeps its form, since the trial compares times.
+    resumed keeps its form, since the trial compares times, unless shape, device or number of
+    threads are others than those of the trial.
     """
     if not (options := dict(runner.cfg.get('fuse_tails') or {})):
         return
@@ -110,14 +116,18 @@ def fuse_for_training(runner: 'Runner') -> None:
     check_option('fuse_tails.implementation', wanted, ('auto', *IMPLEMENTATIONS))
     if wanted != 'reference' and compiles(runner):
         options['implementation'] = 'algebra'  # what the blocks do in a compiled network
-    elif wanted == 'auto' and runner._resume:
-        options['implementation'] = runner.message_hub.runtime_info.get('fuse_tails', wanted)
     if options['implementation'] == 'reference':
         return
     if 'input_shape' not in runner.cfg:
         raise ValueError('fuse_tails without input_shape; allowed: input_shape=(C, H, W), too')
     device = next(runner.model.parameters()).device
     shape = (runner.train_dataloader.batch_size, *runner.cfg.input_shape)
+    tried_for = _describe_trial(shape, device)
+    known = runner.message_hub.runtime_info
+    if wanted == 'auto' and runner._resume and known.get('fuse_tails_for', tried_for) == tried_for:
+        options['implementation'] = known.get('fuse_tails', options['implementation'])
+        if options['implementation'] == 'reference':
+            return
     inputs = torch.randn(shape, generator=torch.Generator(device).manual_seed(0), device=device)
     verdict = fuse_tails(
         runner.bare_model,
@@ -126,8 +136,17 @@ def fuse_for_training(runner: 'Runner') -> None:
         **options,
     )
     runner.message_hub.update_info('fuse_tails', verdict.implementation)
+    runner.message_hub.update_info('fuse_tails_for', tried_for)
     if not verdict.logged:
         runner.logger.info(f'blocks: {verdict}')
+
+
+def _describe_trial(shape: Sequence[int], device: torch.device) -> str:
+    """What the times of a trial depend on, the same on all ranks: those of rank 0."""
+    name = torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type
+    described = [f'{tuple(shape)}, {name}, {torch.get_num_threads()} threads']
+    broadcast_object_list(described)
+    return described[0]
 
 
 def compiles(runner: 'Runner') -> bool:

@@ -7,7 +7,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,11 +53,13 @@ def interleave(
             function()
             synchronize()
             seconds[name].append(time.perf_counter() - start)
-    timings = {}
-    for name, values in seconds.items():
-        low, median, high = statistics.quantiles(values, n=4, method='inclusive')
-        timings[name] = Timing(median, low, high)
-    return timings
+    return {name: summarise(values) for name, values in seconds.items()}
+
+
+def summarise(seconds: Sequence[float]) -> Timing:
+    """Median and quartiles of two or more times."""
+    low, median, high = statistics.quantiles(seconds, n=4, method='inclusive')
+    return Timing(median, low, high)
 
 
 def _status(key: str) -> int:

@@ -1,5 +1,6 @@
 """What is deployed computes what was trained."""
 
+import importlib
 import importlib.util
 import json
 import re
@@ -27,7 +28,6 @@ from senet_mm.deploy import (
     pack,
     read_record,
 )
-from senet_mm.deploy.pack import REMEMBERED
 from senet_mm.deploy.pack import _content as content
 from senet_mm.engine.speed import has_fast_bf16
 from senet_mm.engine.weights.record import record_of, to_meta
@@ -36,6 +36,8 @@ from senet_mm.models import ImageClassifier
 from ..conftest import load_tool
 from ..models.plain import disturb
 
+# The package has a function of this name.
+pack_module = importlib.import_module('senet_mm.deploy.pack')
 SE = dict(layer=dict(type='SELayer', ratio=16))
 # Backbone, channels of its output, SE, blocks whose gate comes early.
 NETWORKS = {
@@ -76,7 +78,7 @@ def threads_kept():
     torch.set_num_threads(before)
 
 
-def test_packed_weights_do_not_depend_on_the_calls_before(threads_kept):
+def test_packed_weights_do_not_depend_on_the_calls_before(threads_kept, monkeypatch):
     """A map, its mean, another size, batch, or number of threads: as if it had come first."""
     dtype = torch.bfloat16 if has_fast_bf16('cpu') else torch.float32
     conv = nn.Conv2d(256, 128, 1).to(dtype)
@@ -92,9 +94,14 @@ def test_packed_weights_do_not_depend_on_the_calls_before(threads_kept):
                 assert content(used.packed[x.shape, threads]) == content(expected)
         assert len(used.packed) == 12
         assert len({id(weight) for weight in used.packed.values()}) < 6
-        for size in range(2, REMEMBERED):
+        monkeypatch.setattr(pack_module, 'REMEMBERED', 12)
+        for size in (9, 10):
             used(torch.randn(1, 256, size, size).to(dtype))
-        assert len(used.packed) <= REMEMBERED
+        # The oldest were forgotten, those alone.
+        shapes = [(tuple(shape[2:]), threads) for shape, threads in used.packed]
+        assert shapes[-2:] == [((9, 9), 2), ((10, 10), 2)]
+        assert shapes[0] == ((28, 28), 1)
+        assert len(shapes) == 12
 
 
 @pytest.fixture(scope='module')

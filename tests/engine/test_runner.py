@@ -250,6 +250,32 @@ def test_compiled_by_regions(name, regions):
         torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-4, msg=key)
 
 
+def test_compiled_shapes_are_those_of_the_images():
+    """No kind of block, and no smaller last batch, makes a dimension of a program variable."""
+    programs = []
+
+    def backend(program, _):
+        programs.append(program)
+        return program.forward
+
+    def count_variables():
+        inputs = (node for program in programs for node in program.graph.nodes)
+        values = (n.meta.get('example_value') for n in inputs if n.op == 'placeholder')
+        return sum(
+            isinstance(side, torch.SymInt) for v in values for side in getattr(v, 'shape', ())
+        )
+
+    model = get_model('seresnet8_1xb64_digits').train()
+    speed.compile_regions(model, backend=backend)
+    x = torch.randn(4, 1, 8, 8)
+    numbers = []
+    for batch in (x, x[:3], x):
+        model(batch)
+        numbers.append(len(programs))
+    assert numbers == [3, 6, 6]
+    assert count_variables() == 0
+
+
 def test_auto_scale_lr_counts_accumulation(tmp_path):
     runner = Runner.from_cfg(digits(tmp_path))
     runner._train_loop = runner.build_train_loop(runner._train_loop)

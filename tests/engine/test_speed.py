@@ -98,6 +98,20 @@ def test_a_resumed_run_has_the_blocks_that_it_had(tmp_path, first, monkeypatch):
     assert {type(block) for block in runner.model.backbone.blocks} == {kind}
 
 
+@pytest.mark.slow
+def test_a_trial_for_another_batch_does_not_count(tmp_path, monkeypatch):
+    """What was too slow for 64 images is tried again when the run is resumed with 32."""
+    monkeypatch.setattr(trial, 'interleave', seconds('reference'))
+    run_digits(tmp_path, **BF16)
+    monkeypatch.setattr(trial, 'interleave', seconds('fused'))
+    options = {**BF16, 'train_cfg.max_epochs': 2}
+    cfg = digits(tmp_path, **options, resume=True)
+    cfg.train_dataloader.batch_size = 32
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert {type(block) for block in runner.model.backbone.blocks} == {FusedBasicBlock}
+
+
 def test_a_slow_form_is_one_line_of_the_log(tmp_path, monkeypatch, recwarn):
     monkeypatch.setattr(trial, 'interleave', seconds('reference'))
     _, line = run_digits(tmp_path, **BF16)

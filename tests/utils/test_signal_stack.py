@@ -10,7 +10,7 @@ CODE = """
 import os, signal
 import numpy as np
 from openvino import Model, opset13 as ops
-from senet_mm.deploy.export import start_openvino
+from senet_mm.deploy.runtimes import start_openvino
 
 def build():
     images = ops.parameter([-1, 3, 8, 8], np.float32)

@@ -1,14 +1,16 @@
 """Shared by the benchmarks: networks of this and other projects, a table, the machine's name."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from senet_mm.engine.speed import use_memory
 from senet_mm.models import ImageClassifier
 from senet_mm.ops import fuse_tails
 from senet_mm.utils.device import name_device
@@ -16,19 +18,38 @@ from senet_mm.utils.options import check_option
 from senet_mm.utils.tables import markdown_table
 from senet_mm.utils.usage import ToolParser
 
-# Our backbone without SE, mmpretrain's with it, timm's; SE-ResNet-50 is in timm twice.
+
+class Peers(NamedTuple):
+    """A network, and where others have it.
+
+    Attributes:
+        own: Our backbone, without SE.
+        mmpretrain: Backbone of mmpretrain with SE, if it has one.
+        timm: Name of the same network in timm, if it has one.
+        other: What timm has under that name with another place of the stride: no peer.
+    """
+
+    own: dict
+    mmpretrain: dict | None = None
+    timm: str | None = None
+    other: str | None = None
+
+
+# Peers have the same parameters and multiply-adds. timm's legacy_seresnet50 strides in the first
+# 1x1 convolution, not in the 3x3, and has 6 % fewer multiply-adds.
 PEERS = {
-    'seresnet50': (
+    'seresnet50': Peers(
         dict(type='ResNet', depth=50),
         dict(type='mmpretrain.SEResNet', depth=50),
-        ['seresnet50', 'legacy_seresnet50'],
+        'seresnet50',
+        'legacy_seresnet50',
     ),
-    'seresnext101': (
+    'seresnext101': Peers(
         dict(type='ResNeXt', depth=101),
         dict(type='mmpretrain.SEResNeXt', depth=101),
-        ['seresnext101_32x4d'],
+        'seresnext101_32x4d',
     ),
-    'senet154': (dict(type='ResNeXt', depth=154), None, ['legacy_senet154']),
+    'senet154': Peers(dict(type='ResNeXt', depth=154), timm='legacy_senet154'),
 }
 
 
@@ -45,7 +66,7 @@ def ours(
     network: str, implementation: str = 'reference', lean: bool = False, se: bool = True
 ) -> nn.Module:
     """Our network; the fast form of its blocks is taken without a trial."""
-    model = classifier(PEERS[network][0], SE if se else None)
+    model = classifier(PEERS[network].own, SE if se else None)
     fuse_tails(model, None, implementation, lean)
     return model
 
@@ -54,21 +75,42 @@ def peers(network: str) -> dict[str, Callable[[], nn.Module]]:
     """Makers of the same network of mmpretrain and timm."""
     import timm
 
-    _, mmpretrain, names = PEERS[network]
-    found = {'mmpretrain': partial(classifier, mmpretrain)} if mmpretrain else {}
-    return found | {f'timm {name}': partial(timm.create_model, name) for name in names}
+    found: dict[str, Callable[[], nn.Module]] = {}
+    if backbone := PEERS[network].mmpretrain:
+        found['mmpretrain'] = partial(classifier, backbone)
+    if name := PEERS[network].timm:
+        found[f'timm {name}'] = partial(timm.create_model, name)
+    return found
 
 
-def make_parser(description: str, **defaults: int) -> argparse.ArgumentParser:
-    """A parser with the arguments that all benchmarks have."""
+def others(network: str) -> dict[str, Callable[[], nn.Module]]:
+    """Makers of networks that timm calls alike but that are others: no peers."""
+    import timm
+
+    name = PEERS[network].other
+    return {f'(timm {name})': partial(timm.create_model, name)} if name else {}
+
+
+def make_parser(
+    description: str, batch_size: int | list[int], rounds: int | list[int]
+) -> argparse.ArgumentParser:
+    """A parser with the arguments that all benchmarks have; a list allows several numbers."""
     parser = ToolParser(description=description)
     parser.add_argument('--network', choices=PEERS, default='seresnet50')
-    parser.add_argument('--batch-size', type=int, default=defaults['batch_size'])
+    for name, default, words in (
+        ('--batch-size', batch_size, 'images of a batch'),
+        ('--rounds', rounds, 'number of timed calls'),
+    ):
+        number = '+' if isinstance(default, list) else None
+        parser.add_argument(name, type=int, nargs=number, default=default, help=words)
     parser.add_argument('--size', type=int, default=224, help='side of the images')
-    parser.add_argument(
-        '--rounds', type=int, default=defaults['rounds'], help='number of timed calls'
-    )
     parser.add_argument('--threads', type=int, default=1, help='CPU threads')
+    parser.add_argument(
+        '--clock',
+        choices=['wall', 'cpu'],
+        default='wall',
+        help='cpu: processor time, for one thread beside other load',
+    )
     parser.add_argument(
         '--only', nargs='+', help='variants to run; ratios are relative to the first one'
     )
@@ -76,7 +118,11 @@ def make_parser(description: str, **defaults: int) -> argparse.ArgumentParser:
 
 
 def start(args: argparse.Namespace) -> str:
-    """Set up and say on what the benchmark runs; returns the device."""
+    """Set up and say on what the benchmark runs; returns the device.
+
+    All rows keep freed memory as the tools do: networks of others gain from it as well.
+    """
+    use_memory()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     init_default_scope('senet_mm')
@@ -90,6 +136,34 @@ def select(variants: dict, only: list[str] | None) -> dict:
     for name in only or ():
         check_option('only', name, variants)
     return {name: variants[name] for name in only or variants}
+
+
+class Row(NamedTuple):
+    """What a row is compared with.
+
+    Attributes:
+        form: Precision, and compiler or library: rows of one form are compared. Empty for another
+            network.
+        own: Whether it is this project's.
+    """
+
+    form: str
+    own: bool
+
+
+def compare_with_peer(
+    name: str, times: Mapping[str, float], rows: Mapping[str, Row]
+) -> float | str:
+    """Speed of a row of ours relative to the fastest one of others of its form; else empty.
+
+    Args:
+        name: Of the row.
+        times: Seconds by name.
+        rows: The rows by name.
+    """
+    row = rows[name]
+    equal = [times[other] for other in times if rows[other] == Row(row.form, own=False)]
+    return min(equal) / times[name] if row.own and row.form and equal else ''
 
 
 def print_table(header: list[str], rows: list[list]) -> None:

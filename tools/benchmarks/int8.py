@@ -23,9 +23,9 @@ from common import SE, classifier, print_table
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from senet_mm.deploy.export import start_openvino
 from senet_mm.deploy.int8 import ENGINES
 from senet_mm.deploy.int8.candidates import run_in_parts
+from senet_mm.deploy.runtimes import start_openvino
 from senet_mm.utils.device import name_processor
 from senet_mm.utils.measure import interleave
 from senet_mm.utils.options import check_option

@@ -3,16 +3,32 @@
 
 python tools/benchmarks/train.py --network seresnet50 --batch-size 16
 
+Each variant has a process of its own. "peer" is the speed of a row of ours relative to the fastest
+row of mmpretrain and timm of the same form (precision, compiler). Rows in brackets have no SE.
 Kept memory is what autograd keeps for the backward pass, parameters left out, counted exactly.
 """
 
+import argparse
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
-from common import make_parser, ours, peers, print_table, select, start
+from common import (
+    Row,
+    compare_with_peer,
+    make_parser,
+    ours,
+    peers,
+    print_table,
+    select,
+    start,
+)
 from torch import Tensor
+from turns import CLOCKS, time_in_turns
 
 from senet_mm.engine.speed import compile_regions
-from senet_mm.utils.measure import interleave
 
 
 class Step:
@@ -59,52 +75,80 @@ class Step:
         return sum(t.untyped_storage().nbytes() for p, t in storages.items() if p not in own)
 
 
-def make_variants(network: str, device: str) -> dict[str, object]:
-    """By name, functions that make a step."""
+class Variant(NamedTuple):
+    """A row of the table: what it is compared with, what makes its step."""
 
-    def mine(**options: object) -> object:
-        return lambda: ours(network, **options)
+    row: Row
+    make: Callable[[], Step]
 
-    def step(make: object, *args: object) -> object:
-        return lambda: Step(make, device, *args)
 
-    others = peers(network)
-    variants = {f'{k} fp32': step(make, False, False) for k, make in others.items()}
-    variants |= {f'{k} bf16 nhwc': step(make, True, True) for k, make in others.items()}
+def make_variants(network: str, device: str) -> dict[str, Variant]:
+    """The rows by name."""
+
+    def mine(form: str, *args: object, **options: object) -> Variant:
+        return Variant(
+            Row(form, True), lambda: Step(partial(ours, network, **options), device, *args)
+        )
+
+    def theirs(form: str, *args: object) -> dict[str, Variant]:
+        return {
+            f'{name} {form}': Variant(
+                Row(form.removesuffix(' nhwc'), False), lambda make=make: Step(make, device, *args)
+            )
+            for name, make in peers(network).items()
+        }
+
+    fp32, bf16, compiled = (False, True), (True, True), (True, True, True)
+    variants = theirs('fp32', False, False) | theirs('fp32 nhwc', *fp32)
+    variants |= theirs('bf16 nhwc', *bf16)
     variants |= {
-        'reference fp32 nhwc': step(mine(implementation='reference'), False, True),
-        'fused fp32 nhwc': step(mine(implementation='fused'), False, True),
-        'reference bf16 nhwc': step(mine(implementation='reference'), True, True),
-        'fused bf16 nhwc': step(mine(implementation='fused'), True, True),
-        'fused lean bf16 nhwc': step(mine(implementation='fused', lean=True), True, True),
-        'plain reference bf16 nhwc': step(mine(se=False, implementation='reference'), True, True),
-        'plain fused bf16 nhwc': step(mine(se=False, implementation='fused'), True, True),
+        'reference fp32 nhwc': mine('fp32', *fp32),
+        'fused fp32 nhwc': mine('fp32', *fp32, implementation='fused'),
+        'reference bf16 nhwc': mine('bf16', *bf16),
+        'fused bf16 nhwc': mine('bf16', *bf16, implementation='fused'),
+        'fused lean bf16 nhwc': mine('bf16', *bf16, implementation='fused', lean=True),
+        '(plain reference bf16 nhwc)': mine('', *bf16, se=False),
+        '(plain fused bf16 nhwc)': mine('', *bf16, se=False, implementation='fused'),
     }
     if device == 'cuda':  # on a CPU it is slower, after minutes of compiling
-        variants |= {f'{k} compiled': step(make, True, True, True) for k, make in others.items()}
-        variants['ours compiled'] = step(mine(implementation='algebra'), True, True, True)
-        variants['plain compiled'] = step(
-            mine(implementation='algebra', se=False), True, True, True
-        )
+        variants |= theirs('compiled', *compiled)
+        variants['ours compiled'] = mine('compiled', *compiled, implementation='algebra')
+        variants['(plain compiled)'] = mine('', *compiled, implementation='algebra', se=False)
     return variants
+
+
+def build(variant: Variant, args: argparse.Namespace, device: str) -> dict[str, Callable]:
+    """The step of a variant on a random batch."""
+    torch.manual_seed(0)
+    x = torch.randn(args.batch_size, 3, args.size, args.size, device=device)
+    labels = torch.randint(0, 1000, (args.batch_size,), device=device)
+    return {'step': partial(variant.make(), x, labels)}
 
 
 def main() -> None:
     args = make_parser(__doc__.splitlines()[0], batch_size=16, rounds=5).parse_args()
     device = start(args)
-    x = torch.randn(args.batch_size, 3, args.size, args.size, device=device)
-    labels = torch.randint(0, 1000, (args.batch_size,), device=device)
     variants = select(make_variants(args.network, device), args.only)
-    steps = {name: make() for name, make in variants.items()}
-    kept = {name: step.kept(x, labels) / 2**20 for name, step in steps.items()}
-    calls = {name: lambda step=step: step(x, labels) for name, step in steps.items()}
-    timings = interleave(calls, args.rounds, warmup=1)
-    base = next(iter(timings.values()))
-    rows = [
-        [name, t, base.median / t.median, args.batch_size / t.median, f'{kept[name]:.0f}']
-        for name, t in timings.items()
-    ]
-    print_table(['variant', 'median (quartiles)', 'ratio', 'img/s', 'kept MiB'], rows)
+    results = time_in_turns(
+        {name: partial(build, variant, args, device) for name, variant in variants.items()},
+        dict(step=args.rounds),
+        measure=lambda call: call.func.kept(*call.args),
+        warm=False,  # maps of a step are larger than the caches
+        clock=CLOCKS[args.clock],
+    )
+    times = {n: r['step'].timing.median for n, r in results.items() if r['step'].timing}
+    base = next(iter(times.values()), 0)
+    compared = {name: variant.row for name, variant in variants.items()}
+    rows = []
+    for name, result in results.items():
+        timing, kept, fault = result['step']
+        if timing is None:
+            rows.append([name, f'failed: {fault}', '', '', '', ''])
+            continue
+        peer = compare_with_peer(name, times, compared)
+        rate = args.batch_size / timing.median
+        rows.append([name, timing, base / timing.median, peer, rate, f'{kept / 2**20:.0f}'])
+    print_table(['variant', 'median (quartiles)', 'ratio', 'peer', 'img/s', 'kept MiB'], rows)
 
 
 if __name__ == '__main__':

@@ -10,7 +10,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from senet_mm.deploy.containers import need
-from senet_mm.deploy.export import need_onnx, start_onnx, write_onnx
+from senet_mm.deploy.export import need_onnx, write_onnx
+from senet_mm.deploy.runtimes import start_onnx
 from senet_mm.utils.files import atomic_file
 
 from .engine import Engine, Run

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from senet_mm.deploy.containers import need
-from senet_mm.deploy.export import convert_to_openvino, start_openvino
+from senet_mm.deploy.export import convert_to_openvino
+from senet_mm.deploy.runtimes import start_openvino
 from senet_mm.engine.speed import has_fast_bf16
 
 from .engine import Engine, Run, running_nncf, to_nncf
