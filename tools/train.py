@@ -5,6 +5,7 @@ python tools/train.py configs/digits/seresnet8_1xb64_digits.py
 """
 
 import argparse
+import gc
 
 from senet_mm.cli import load_config, make_parser, reported_errors
 
@@ -50,6 +51,7 @@ def main(args: argparse.Namespace) -> None:
     from senet_mm.config.synthetic import use_synthetic
     from senet_mm.engine import Runner
 
+    gc.freeze()  # mmengine has garbage collected for each data set, among all that is imported
     if args.synthetic:
         use_synthetic(cfg)
     Runner.from_cfg(cfg).train()
