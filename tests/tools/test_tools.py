@@ -2,43 +2,13 @@
 
 import json
 import pickle
-import subprocess
-import sys
 
 import pytest
 import torch
 
 from senet_mm.models import ResNet
 
-from ..conftest import ROOT
-
 DIGITS = 'configs/digits/seresnet8_1xb64_digits.py'
-
-TOOLS = [
-    'train.py',
-    'test.py',
-    'ablate.py',
-    'deploy.py',
-    'analysis_tools/get_flops.py',
-    'analysis_tools/excitation.py',
-    'visualization/draw_network.py',
-    'model_converters/convert.py',
-]
-
-
-@pytest.mark.parametrize('tool', TOOLS)
-def test_help_does_not_wait_for_torch(tool):
-    """So that it is fast."""
-    code = (
-        'import atexit, runpy, sys\n'
-        f'sys.argv = [{tool!r}, "--help"]\n'
-        'atexit.register(lambda: print("torch loaded:", "torch" in sys.modules))\n'
-        f'runpy.run_path({str(ROOT / "tools" / tool)!r}, run_name="__main__")\n'
-    )
-    run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
-    assert run.returncode == 0
-    assert 'usage: ' in run.stdout
-    assert 'torch loaded: False' in run.stdout
 
 
 def test_train_then_test(run_tool, tmp_path):
