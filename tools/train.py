@@ -39,7 +39,8 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(args)
     if args.no_validate or args.synthetic:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-        cfg.default_hooks.checkpoint.save_best = None
+        if checkpoint := (cfg.get('default_hooks') or {}).get('checkpoint'):
+            checkpoint.save_best = None
     if args.resume:
         cfg.resume = 'auto' if args.resume == 'auto' else True
         cfg.load_from = cfg.get('load_from') if args.resume == 'auto' else args.resume
