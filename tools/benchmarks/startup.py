@@ -31,6 +31,13 @@ IMPORTS = (
     'mmpretrain.models', 'timm',
 )  # fmt: skip
 FIRST = 'Epoch(train)', 'first iteration'
+# The recipe with the optimizer of the peers, in float32.
+FLOAT32 = """
+_base_ = {!r}
+optim_wrapper = dict(
+    _delete_=True, optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=1e-4)
+)
+"""
 
 
 class Case(NamedTuple):
@@ -114,8 +121,8 @@ def train(config: str, folder: Path, *options: str, synthetic: bool = True) -> l
     """The command of a training that logs each iteration."""
     return [
         'tools/train.py', config, *(['--synthetic'] if synthetic else []),
-        '--work-dir', str(folder / config), '--cfg-options', 'default_hooks.logger.interval=1',
-        *options,
+        '--work-dir', str(folder / Path(config).stem),
+        '--cfg-options', 'default_hooks.logger.interval=1', *options,
     ]  # fmt: skip
 
 
@@ -137,11 +144,12 @@ def training_cases(args: argparse.Namespace, folder: Path) -> list[Case]:
     ours = [
         f'train_dataloader.batch_size={args.batch_size}', 'train_cfg.max_epochs=1',
         f'train_dataloader.num_batch_per_epoch={args.iterations}', 'channels_last=False',
-        'optim_wrapper.type=OptimWrapper', 'optim_wrapper.when=None',
         'default_hooks.checkpoint=None',
     ]  # fmt: skip
+    config = folder / 'float32.py'
+    config.write_text(FLOAT32.format(str(ROOT / 'configs/seresnet/seresnet50_8xb32_in1k.py')))
     name = f'SE-ResNet-50, float32, batch {args.batch_size}'
-    command = train('seresnet50_8xb32_in1k', folder, *ours)
+    command = train(str(config), folder, *ours)
     return [
         Case('training', name, command),
         Case(
