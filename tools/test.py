@@ -6,6 +6,7 @@ python tools/test.py configs/digits/seresnet8_1xb64_digits.py work_dirs/.../epoc
 
 import argparse
 import copy
+import gc
 from typing import TYPE_CHECKING
 
 from senet_mm.cli import TRAINING, load_config, make_parser, reported_errors
@@ -61,6 +62,7 @@ def main(args: argparse.Namespace) -> None:
 
     from senet_mm.engine import Runner
 
+    gc.freeze()  # mmengine has garbage collected for each data set, among all that is imported
     runner = Runner.from_checkpoint(cfg, args.checkpoint)
     if args.out and args.out_item == 'pred':
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))

@@ -5,6 +5,7 @@ python tools/train.py configs/digits/seresnet8_1xb64_digits.py
 """
 
 import argparse
+import gc
 
 from senet_mm.cli import load_config, make_parser, reported_errors
 
@@ -38,7 +39,8 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(args)
     if args.no_validate or args.synthetic:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-        cfg.default_hooks.checkpoint.save_best = None
+        if checkpoint := (cfg.get('default_hooks') or {}).get('checkpoint'):
+            checkpoint.save_best = None
     if args.resume:
         cfg.resume = 'auto' if args.resume == 'auto' else True
         cfg.load_from = cfg.get('load_from') if args.resume == 'auto' else args.resume
@@ -50,6 +52,7 @@ def main(args: argparse.Namespace) -> None:
     from senet_mm.config.synthetic import use_synthetic
     from senet_mm.engine import Runner
 
+    gc.freeze()  # mmengine has garbage collected for each data set, among all that is imported
     if args.synthetic:
         use_synthetic(cfg)
     Runner.from_cfg(cfg).train()

@@ -1,8 +1,9 @@
 from .caffe_names import caffe_names
 from .caffemodel import CaffeLayer, CaffeModel, read_caffemodel, write_caffemodel
-from .convert import Conversion, convert, convert_back
+from .convert import convert, convert_back
 from .hub import read_hub_folder
 from .published import read_published
+from .reading import Conversion
 
 __all__ = [
     'CaffeLayer',

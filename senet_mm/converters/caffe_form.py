@@ -141,7 +141,7 @@ def _with_images(known: Format | None, transform: Transform, target: 'Target') -
     form = known or CAFFE._replace(class_order=None, images=_images_of_config(target))
     channels = count_channels(target.cfg)
     stated = transform.normalise(form.images['mean'] if channels == COLOURS else [0] * channels)
-    return form._replace(find_images=lambda src, digest: stated)
+    return form._replace(find_images=lambda source, digest: stated)
 
 
 def _images_of_config(target: 'Target') -> dict[str, Any]:

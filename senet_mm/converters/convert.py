@@ -1,22 +1,16 @@
 """Conversion of a file of weights into a checkpoint of ours, and back."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
-from torch import Tensor
 
-from senet_mm.engine.weights.checkpoint import (
-    describe_misfit,
-    load_from_local,
-    report_not_finite,
-)
+from senet_mm.engine.weights.checkpoint import report_not_finite
 from senet_mm.engine.weights.digest import find_hash, sha256
-from senet_mm.engine.weights.foreign import with_conversion
-from senet_mm.engine.weights.origin import LONGEST_TEXT, Origin, check_network, read_origin
+from senet_mm.engine.weights.origin import LONGEST_TEXT
 from senet_mm.engine.weights.preprocessing import count_channels, set_preprocessing
 from senet_mm.utils.errors import answering
 from senet_mm.utils.files import atomic_file
@@ -24,40 +18,15 @@ from senet_mm.utils.options import check_option
 from senet_mm.version import __version__
 
 from .caffe import reorder_classes
-from .caffe_form import read_by_form
 from .format import Format
-from .formats import CAFFE
 from .images import find_hub_classes, find_license, find_preprocessing
-from .recognition import files_of, find_by_marks, find_kinds, fitting, list_kinds, recognise
+from .reading import Conversion, read_ours, read_theirs, their_order
+from .recognition import files_of, fitting, list_kinds
+from .source import Source
 from .target import Target
-from .tensor_files import tensors_in
 
 CLASS_ORDERS = ('sorted', 'source')
 CHECKPOINT_SUFFIXES = ('.pth',)
-
-
-class Conversion(NamedTuple):
-    """What was done.
-
-    Attributes:
-        form: The format of the other project.
-        initialised: Those of our tensors that it did not give.
-        preprocessing: How images are prepared for the weights.
-        adapted: What was done for images of another number of channels; empty where nothing was.
-        modules: The modules of SE that a prototxt has, a line each.
-    """
-
-    form: Format
-    initialised: list[str]
-    preprocessing: Mapping = {}
-    adapted: str = ''
-    modules: Sequence[str] = ()
-
-    def describe(self, config: str, way: str, class_order: str) -> str:
-        """The network, whose weights they are, and in a second line how images are prepared."""
-        line = f'{config}, {way} {self.form.title}, class order {class_order}'
-        fields = ', '.join(f'{name}={value}' for name, value in self.preprocessing.items())
-        return f'{line}\nimages: {fields}' if fields else line
 
 
 @answering
@@ -137,7 +106,8 @@ def read_as_ours(
     Raises:
         ValueError: The file is damaged, or it does not fit the target.
     """
-    state, done = _read_theirs(kind, src, target, class_order, prototxt)
+    source = Source(src)
+    state, done = read_theirs(kind, source, target, class_order, prototxt)
     report_not_finite(state, str(src))
     digest = sha256(src)
     channels = count_channels(target.cfg)
@@ -145,13 +115,13 @@ def read_as_ours(
         state, adapted = target.adapt_stem(state, in_channels)
         channels, done = in_channels, done._replace(adapted=adapted)
     stated = preprocessing or {}
-    prepared = find_preprocessing(done.form, src, digest, target.config, stated, channels)
+    prepared = find_preprocessing(done.form, source, digest, target.config, stated, channels)
     set_preprocessing(target.cfg, prepared)
     meta = dict(
         config=target.config,
         cfg=target.cfg.pretty_text,
         preprocessing=prepared,
-        dataset_meta=dict(classes=_class_names(src, target, done.form, class_order)),
+        dataset_meta=dict(classes=_class_names(source, target, done.form, class_order)),
         recipe=Path(target.config).stem,
         license=find_license(done.form, src),
         source=f'{Path(src).name} of {done.form.title}, SHA-256 {digest}'[:LONGEST_TEXT],
@@ -201,17 +171,17 @@ def convert_back(
     target = Target(model, options=options)
     target.check_backbone()
     form = fitting(kind, target)
-    state, origin = _read_ours(src, target, class_order)
+    state, origin = read_ours(src, target, class_order)
     report_not_finite(state, str(src))
     target.check_pairing(form)
-    if (order := _their_order(form, class_order)) is not None:
+    if (order := their_order(form, class_order)) is not None:
         state = reorder_classes(state, order.argsort())
     files.write(dst, files.to_theirs(state, form, target))
     return Conversion(form, [], origin.preprocessing)
 
 
 def _class_names(
-    src: str | os.PathLike, target: Target, form: Format, class_order: str
+    source: Source, target: Target, form: Format, class_order: str
 ) -> list[str] | None:
     """The names of the classes: the file's, else ImageNet's; None for another class count.
 
@@ -219,9 +189,9 @@ def _class_names(
         ValueError: The file has another number of names than of classes.
     """
     number = target.model.head.num_classes
-    if names := form.files.find_classes(Path(src)) or find_hub_classes(form, src):
+    if names := form.files.find_classes(source) or find_hub_classes(form, source.path):
         if len(names) != number:
-            raise ValueError(f'{src} has {len(names)} names of classes; allowed: {number}')
+            raise ValueError(f'{source.name} has {len(names)} names of classes; allowed: {number}')
         return list(names)
     if number != len(IMAGENET_CATEGORIES):
         return None
@@ -242,83 +212,3 @@ def _check_destination(path: str | os.PathLike, suffixes: tuple[str, ...], force
         raise FileNotFoundError(f'folder {Path(path).parent} does not exist')
     if os.path.lexists(path) and not force:
         raise FileExistsError(f'{path} exists; allowed: a new file, or --force to overwrite it')
-
-
-def _their_order(form: Format, class_order: str) -> Tensor | None:
-    """The index in theirs of every class of ours, (1000,); None where the order is the same."""
-    return form.class_order() if form.class_order and class_order == 'sorted' else None
-
-
-def _read_theirs(
-    kind: str,
-    src: str | os.PathLike,
-    target: Target,
-    class_order: str,
-    prototxt: str | os.PathLike | None,
-) -> tuple[dict[str, Tensor], Conversion]:
-    """Our state dict of a file of another project."""
-    if prototxt is not None:
-        return _read_by_form(kind, src, target, class_order, prototxt)
-    target.check_backbone('any backbone with --prototxt' if kind == CAFFE.kind else '')
-    files = files_of(kind)
-    theirs = files.read(src)
-    form = recognise(kind, theirs)
-    if style := form.find_style(Path(src)):
-        form = form._replace(style=style, grouped_style=style)
-    target.check_pairing(form)
-    try:
-        state, initialised = files.to_ours(theirs, form, target)
-        state = _in_our_order(state, form, class_order)
-    except ValueError as error:
-        message = f'{src}: {error}'
-        if kind not in find_kinds(str(src), theirs):
-            message = with_conversion(message, str(src), theirs)
-        if kind == CAFFE.kind and find_by_marks(kind, theirs) is None:
-            message += '; allowed: names of a known network, or --prototxt FILE, its definition'
-        raise ValueError(message) from error
-    return state, Conversion(form, initialised)
-
-
-def _read_by_form(
-    kind: str,
-    src: str | os.PathLike,
-    target: Target,
-    class_order: str,
-    prototxt: str | os.PathLike,
-) -> tuple[dict[str, Tensor], Conversion]:
-    """Our state dict of a ``.caffemodel`` whose network a prototxt defines."""
-    if kind != 'caffe':
-        raise ValueError(f'--prototxt defines networks of Caffe, not of {kind}; allowed: caffe')
-    found = read_by_form(src, target, prototxt)
-    try:
-        state = _in_our_order(found.state, found.form, class_order)
-    except ValueError as error:
-        raise ValueError(f'{src}: {error}') from error
-    return state, Conversion(found.form, [], modules=found.modules)
-
-
-def _in_our_order(state: dict[str, Tensor], form: Format, class_order: str) -> dict[str, Tensor]:
-    """The state dict with the classes as asked for."""
-    order = _their_order(form, class_order)
-    return state if order is None else reorder_classes(state, order)
-
-
-def _read_ours(
-    src: str | os.PathLike, target: Target, class_order: str
-) -> tuple[dict[str, Tensor], Origin]:
-    """The state dict of a checkpoint of the target, and what it says of its origin."""
-    checkpoint = load_from_local(str(src), map_location='cpu')
-    state = tensors_in(checkpoint, src)
-    origin = read_origin(checkpoint, str(src))
-    check_network(target.cfg, origin)
-    if misfit := describe_misfit(state, target.tensors):
-        message = f'{src} does not fit config {target.config}: {misfit}'
-        raise ValueError(with_conversion(message, str(src), state))
-    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
-    given = meta.get('class_order', class_order) if isinstance(meta, dict) else class_order
-    if given != class_order:
-        raise ValueError(
-            f'{src} has the class order {given!r}, not {class_order!r}; '
-            f'allowed: --class-order {given}'
-        )
-    return {key: state[key].to(own.dtype) for key, own in target.tensors.items()}, origin

@@ -1,7 +1,6 @@
 """What is known of the networks of another project: files, names, geometry, classes and images."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 from senet_mm.models.backbones import ResNet
 
 from .caffe_names import RELEASED, CaffeNames
+from .source import Source
 
 # PyTorch's, Caffe's and TensorFlow's ResNets have it.
 DEFAULT_EPS = 1e-5
@@ -33,12 +33,12 @@ class Files(NamedTuple):
 
     Attributes:
         suffixes: File names that are written.
-        read: Path -> weights by name.
+        read: File -> weights by name.
         to_ours: Weights by name, format, target -> our state dict, and the names of those of our
             tensors that were initialised.
         to_theirs: Our state dict, format, target -> what ``write`` takes.
         write: Writes it to a path, completely or not at all.
-        find_classes: Path -> names of the classes, None where the file has none.
+        find_classes: File -> names of the classes, None where the file has none.
     """
 
     suffixes: tuple[str, ...]
@@ -46,7 +46,7 @@ class Files(NamedTuple):
     to_ours: Callable
     to_theirs: Callable
     write: Callable
-    find_classes: Callable[[Path], tuple[str, ...] | None]
+    find_classes: Callable[[Source], tuple[str, ...] | None]
 
 
 class Format(NamedTuple):
@@ -75,8 +75,8 @@ class Format(NamedTuple):
         class_order: Returns the index in theirs of every class of ImageNet in sorted order,
             (1000,); None where theirs are sorted.
         images_of: First part of our config's name -> what differs from ``images``.
-        find_images: Path, SHA-256 -> what the file, or what lies beside it, says of its images.
-        find_style: Path -> ``style`` of all bottlenecks where the file says it.
+        find_images: File, SHA-256 -> what the file, or what lies beside it, says of its images.
+        find_style: File -> ``style`` of all bottlenecks where the file says it.
     """
 
     kind: str
@@ -97,5 +97,5 @@ class Format(NamedTuple):
     basic_blocks: bool = True
     class_order: Callable[[], Tensor] | None = None
     images_of: dict[str, dict[str, Any]] = {}
-    find_images: Callable[[Path, str], dict[str, Any]] = lambda path, digest: {}
-    find_style: Callable[[Path], str | None] = lambda path: None
+    find_images: Callable[[Source, str], dict[str, Any]] = lambda source, digest: {}
+    find_style: Callable[[Source], str | None] = lambda source: None

@@ -15,7 +15,7 @@ from .images import (
     images_of_torchvision,
 )
 from .state_dicts import from_state_dict, their_name, to_state_dict
-from .tensor_files import read_tensors, write_tensors
+from .tensor_files import write_tensors
 
 __all__ = [
     'CAFFE',
@@ -31,7 +31,7 @@ __all__ = [
 
 TENSORS = Files(
     suffixes=('.pth', '.safetensors'),
-    read=read_tensors,
+    read=lambda source: source.tensors,
     to_ours=from_state_dict,
     to_theirs=to_state_dict,
     write=write_tensors,
@@ -39,11 +39,11 @@ TENSORS = Files(
 )
 CAFFEMODEL = Files(
     suffixes=('.caffemodel',),
-    read=read_blobs,
+    read=lambda source: read_blobs(source.path),
     to_ours=from_caffe,
     to_theirs=to_caffe,
     write=write_caffemodel,
-    find_classes=lambda path: None,
+    find_classes=lambda source: None,
 )
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import torchvision
 
 from senet_mm.config.channels import COLOURS
-from senet_mm.engine.weights.origin import LONGEST_TEXT, load_origin
+from senet_mm.engine.weights.origin import LONGEST_TEXT
 from senet_mm.engine.weights.preprocessing import check_preprocessing
 from senet_mm.engine.weights.stem import adapt_preprocessing
 
 from .hub_config import describe_images, find_hub_config
+from .source import Source
 
 if TYPE_CHECKING:
     from .format import Format
@@ -26,7 +27,7 @@ IMAGENET = dict(
 
 def find_preprocessing(
     form: 'Format',
-    src: str | os.PathLike,
+    source: Source,
     digest: str,
     config: str,
     stated: Mapping,
@@ -36,7 +37,7 @@ def find_preprocessing(
 
     Args:
         form: The format of the file.
-        src: The file. A file that its project keeps beside it is read, too.
+        source: The file. A file that its project keeps beside it is read, too.
         digest: Its SHA-256.
         config: Name or path of our config for it.
         stated: What the user states; it overrides the rest.
@@ -47,7 +48,7 @@ def find_preprocessing(
     """
     network = Path(config).stem.partition('_')[0].partition('-')[0]
     default = form.images | form.images_of.get(network, {})
-    found = form.find_images(Path(src), digest)
+    found = form.find_images(source, digest)
     prepared = {**adapt_preprocessing({**default, **found}, channels), **stated}
     if stated.keys() & {'crop', 'resize'} and 'input_size' not in stated:
         prepared.pop('input_size', None)  # it follows
@@ -69,13 +70,13 @@ def find_hub_classes(form: 'Format', src: str | os.PathLike) -> tuple[str, ...] 
     return config.classes if config else None
 
 
-def images_in_hub(src: Path, digest: str) -> dict[str, Any]:
+def images_in_hub(source: Source, digest: str) -> dict[str, Any]:
     """What ``config.json`` says, which the hub keeps beside the weights of timm."""
-    config = find_hub_config(src)
+    config = find_hub_config(source.path)
     return describe_images(config) if config else {}
 
 
-def images_of_torchvision(src: Path, digest: str) -> dict[str, Any]:
+def images_of_torchvision(source: Source, digest: str) -> dict[str, Any]:
     """The transforms of the weights of torchvision whose hash a file has."""
     for name in torchvision.models.list_models(torchvision.models):
         for weights in torchvision.models.get_model_weights(name):
@@ -94,17 +95,17 @@ def _from_transforms(transforms: Any) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def images_in_checkpoint(src: Path, digest: str) -> dict[str, Any]:
+def images_in_checkpoint(source: Source, digest: str) -> dict[str, Any]:
     """What the config in a checkpoint of mmpretrain says."""
-    return load_origin(str(src)).preprocessing
+    return source.origin.preprocessing
 
 
-def find_style(src: Path) -> str | None:
+def find_style(source: Source) -> str | None:
     """The stride placement that the config in a checkpoint of mmpretrain says; None without."""
-    backbone = load_origin(str(src)).config.get('model', {}).get('backbone')
+    backbone = source.origin.config.get('model', {}).get('backbone')
     return str(backbone.get('style', 'pytorch')) if isinstance(backbone, Mapping) else None
 
 
-def find_classes(src: str | os.PathLike) -> tuple[str, ...] | None:
+def find_classes(source: Source) -> tuple[str, ...] | None:
     """The names of the classes in a checkpoint of another project; None where it has none."""
-    return load_origin(str(src)).classes
+    return source.origin.classes

@@ -36,10 +36,10 @@ def pick_fastest(runs: Mapping[str, Callable[[Tensor], object]], images: Tensor)
     if not others:
         return Choice(default, {})
     calls = {name: partial(run, images) for name, run in runs.items()}
-    return choose(interleave(calls, ROUNDS))
+    return choose_by_time(interleave(calls, ROUNDS))
 
 
-def choose(timings: Mapping[str, Timing]) -> Choice:
+def choose_by_time(timings: Mapping[str, Timing]) -> Choice:
     """The choice of :func:`pick_fastest` by times alone."""
     default, *others = timings
     faster = [name for name in others if timings[name].high < timings[default].low]

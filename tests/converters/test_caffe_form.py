@@ -1,7 +1,6 @@
 """Networks of Caffe of any names, which a prototxt maps to ours, against Caffe's interpreter."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from senet_mm.converters.caffe_transform import read_transform
 from senet_mm.converters.formats import SHICAI as SHICAI_FORMAT
 from senet_mm.converters.prototxt import read_prototxt
 from senet_mm.converters.se_modules import find_se
+from senet_mm.converters.source import Source
 from senet_mm.converters.target import Target
 from senet_mm.converters.text_format import parse
 from senet_mm.utils.errors import InputError
@@ -223,7 +223,7 @@ def test_a_transform_comes_before_what_is_known(fields, known, other):
     transform = read_transform(parse(with_transform('}\n', fields)), 3)
     for form, expected in ((SHICAI_FORMAT, known), (None, other)):
         found = _with_images(form, transform, target)
-        prepared = found.images | found.find_images(Path(), '')
+        prepared = found.images | found.find_images(Source(''), '')
         assert {key: prepared[key] for key in expected} == expected
         assert prepared['channel_order'] == 'BGR'
         stated = form is not None and transform.is_given
@@ -260,7 +260,7 @@ def test_grey_images(fields, mean, std):
     """Without a word of the prototxt they are those of the config."""
     transform = read_transform(parse(with_transform('}\n', fields)), 1)
     form = _with_images(None, transform, Target('seresnet29_1xb64_scenes'))
-    found = form.images | form.find_images(Path(), '')
+    found = form.images | form.find_images(Source(''), '')
     assert (found['mean'], found['std'], found['channel_order']) == (mean, std, None)
 
 

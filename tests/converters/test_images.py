@@ -9,6 +9,7 @@ import torchvision
 
 from senet_mm.converters.formats import CAFFE, MMPRETRAIN, TIMM, TIMM_LEGACY, TORCHVISION
 from senet_mm.converters.images import find_classes, find_preprocessing
+from senet_mm.converters.source import Source
 from senet_mm.engine.weights.preprocessing import check_preprocessing
 
 SOME_DIGEST = 'a' * 64
@@ -21,7 +22,7 @@ CONFIGS = {
 
 
 def find(form, src='net.pth', digest=SOME_DIGEST, config='seresnet50_8xb32_in1k', **stated):
-    return find_preprocessing(form, src, digest, config, stated)
+    return find_preprocessing(form, Source(src), digest, config, stated)
 
 
 def of_timm(cfg):
@@ -139,4 +140,4 @@ def test_mmpretrain_without_a_config(tmp_path):
 )
 def test_names_of_classes_in_the_file(meta, tmp_path):
     torch.save(dict(state_dict={}, meta=meta), tmp_path / 'x.pth')
-    assert find_classes(tmp_path / 'x.pth') == (('b', 'a') if meta else None)
+    assert find_classes(Source(tmp_path / 'x.pth')) == (('b', 'a') if meta else None)

@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
 
 from senet_mm.datasets import Digits, ImageNet
 
@@ -71,6 +72,19 @@ def test_digits_are_split_once_and_for_all():
     assert np.abs(info['img'][..., 0] / 255 - digits.images[5] / 16).max() < 1 / 255
     labels = np.bincount(splits['test'].get_gt_labels())
     assert labels.min() >= 52  # stratified
+
+
+def test_digits_are_those_of_scikit_learn():
+    digits = load_digits()
+    places = train_test_split(
+        np.arange(1797), test_size=0.3, random_state=0, stratify=digits.target
+    )
+    for split, order in zip(('train', 'test'), places, strict=True):
+        samples = Digits(split).load_data_list()
+        assert [sample['img_path'] for sample in samples] == [f'digits/{i}' for i in order]
+        assert [sample['gt_label'] for sample in samples] == digits.target[order].tolist()
+        images = np.round(digits.images[order] * (255 / 16))
+        assert (np.stack([sample['img'] for sample in samples])[..., 0] == images).all()
 
 
 def test_digits_wrong_split():

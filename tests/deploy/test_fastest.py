@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 from senet_mm.apis import get_model
 from senet_mm.config.names import get_config
 from senet_mm.deploy import TARGETS, deploy, export, read_record
-from senet_mm.deploy.fastest import Choice, choose, pick_fastest
+from senet_mm.deploy.fastest import Choice, choose_by_time, pick_fastest
 from senet_mm.engine.weights.record import record_of
 from senet_mm.utils.measure import Timing
 
@@ -29,7 +29,7 @@ EARLY = dict(early=Timing(3, 2, 4))
     ],
 )
 def test_another_form_must_be_faster_beyond_the_spread(others, chosen):
-    assert choose(EARLY | others).name == chosen
+    assert choose_by_time(EARLY | others).name == chosen
 
 
 def test_one_form_is_not_timed():

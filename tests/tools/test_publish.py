@@ -3,7 +3,6 @@
 import hashlib
 import json
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 
@@ -186,15 +185,3 @@ def test_hostile_file_is_refused_and_not_run(tmp_path, run_publish):
         run_publish(file, tmp_path / 'out', '--name', NAME)
     assert not proof.exists()
     assert not (tmp_path / 'out').exists()
-
-
-def test_help_does_not_wait_for_torch():
-    code = (
-        'import atexit, runpy, sys\n'
-        f'sys.argv = [{TOOL!r}, "--help"]\n'
-        'atexit.register(lambda: print("torch loaded:", "torch" in sys.modules))\n'
-        f'runpy.run_path({str(ROOT / TOOL)!r}, run_name="__main__")\n'
-    )
-    run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
-    assert 'usage: ' in run.stdout
-    assert 'torch loaded: False' in run.stdout

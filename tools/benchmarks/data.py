@@ -16,8 +16,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import contestants
-
 from senet_mm.cli import reported_errors
 from senet_mm.utils.usage import ToolParser
 
@@ -71,6 +69,8 @@ def report(title: str, times: dict[str, list[float]], images: int, baseline: str
 
 
 def main(args: argparse.Namespace) -> None:
+    import contestants
+
     print(contestants.describe_machine())
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

@@ -18,16 +18,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-import torch
-from common import SE, classifier, print_table
-from mmengine.registry import init_default_scope
-from torch import Tensor, nn
-
-from senet_mm.deploy.int8 import ENGINES
-from senet_mm.deploy.int8.candidates import run_in_parts
-from senet_mm.deploy.runtimes import start_openvino
-from senet_mm.utils.device import name_processor
-from senet_mm.utils.measure import interleave
 from senet_mm.utils.options import check_option
 from senet_mm.utils.usage import ToolParser
 
@@ -57,6 +47,21 @@ def parse_args() -> argparse.Namespace:
     for name in args.networks:
         check_option('networks', name, NETWORKS)
     return args
+
+
+if __name__ == '__main__':
+    args = parse_args()
+
+import torch
+from common import SE, classifier, print_table
+from mmengine.registry import init_default_scope
+from torch import Tensor, nn
+
+from senet_mm.deploy.int8 import ENGINES
+from senet_mm.deploy.int8.candidates import run_in_parts
+from senet_mm.deploy.runtimes import start_openvino
+from senet_mm.utils.device import name_processor
+from senet_mm.utils.measure import interleave
 
 
 def photographs(number: int, size: int) -> Tensor:
@@ -172,8 +177,7 @@ def to_cells(row: dict) -> list:
     ]  # fmt: skip
 
 
-def main() -> None:
-    args = parse_args()
+def main(args: argparse.Namespace) -> None:
     done = json.loads(args.out.read_text()) if args.out.exists() else []
     if args.one:
         args.out.write_text(json.dumps(done + measure(args.one, args), indent=1))
@@ -188,4 +192,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    main(args)

@@ -13,6 +13,23 @@ import statistics
 import tempfile
 import time
 
+from senet_mm.utils.usage import ToolParser
+
+
+def parse_args() -> argparse.Namespace:
+    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--config', default='seresnet18_8xb32_in1k')
+    parser.add_argument('--batch-size', type=int, default=16)
+    parser.add_argument('--iterations', type=int, default=40, help='of a training')
+    parser.add_argument('--minutes', type=float, default=0.25, help='between two checkpoints')
+    parser.add_argument('--rounds', type=int, default=5, help='trainings of each kind')
+    parser.add_argument('--threads', type=int, default=1, help='CPU threads')
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    args = parse_args()
+
 from common import start
 from mmengine import Config
 from mmengine.hooks import Hook
@@ -23,7 +40,6 @@ from senet_mm.engine import Runner
 from senet_mm.engine.hooks import PositionHook
 from senet_mm.utils.measure import synchronize
 from senet_mm.utils.tables import markdown_table
-from senet_mm.utils.usage import ToolParser
 
 UNSAFE = {f'default_hooks.{name}': None for name in ('checkpoint', 'non_finite', 'stall')}
 
@@ -78,19 +94,7 @@ def train(args: argparse.Namespace, safe: bool, turn: int) -> float:
     return clock.seconds
 
 
-def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--config', default='seresnet18_8xb32_in1k')
-    parser.add_argument('--batch-size', type=int, default=16)
-    parser.add_argument('--iterations', type=int, default=40, help='of a training')
-    parser.add_argument('--minutes', type=float, default=0.25, help='between two checkpoints')
-    parser.add_argument('--rounds', type=int, default=5, help='trainings of each kind')
-    parser.add_argument('--threads', type=int, default=1, help='CPU threads')
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_args()
+def main(args: argparse.Namespace) -> None:
     start(args)
     seconds: dict[bool, list[float]] = {True: [], False: []}
     for turn in range(args.rounds):
@@ -107,4 +111,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    main(args)
