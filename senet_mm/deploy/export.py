@@ -184,7 +184,7 @@ def to_fold(model: nn.Module, example: Tensor, early: bool) -> Form:
 
 
 def to_compile(model: nn.Module, example: Tensor, early: bool) -> Form:
-    """The folded network, (N, C, H, W) -> (N, classes), compiled with frozen weights in a process."""
+    """The folded network, (N, C, H, W) -> (N, classes), compiled anew in every process."""
     folded, how = _folded(model, example, early)
     run = compile_frozen(folded, example.device.type)
     how = f'{how}, torch.compile with freezing'
