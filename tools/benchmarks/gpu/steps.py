@@ -1,0 +1,96 @@
+#!/usr/bin/env python
+"""Time training steps of SE-ResNet-50 and ResNet-50: bfloat16, channels last, with CUDA graphs.
+
+python tools/benchmarks/gpu/steps.py --out steps.json [--small]
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import networks  # puts tools/benchmarks on the path
+import torch
+from graphs import capture, one_stream
+from parts import Rows, device, run_stage
+from torch import nn
+from train import Step
+
+from senet_mm.engine.speed import compile_regions, use_tf32
+from senet_mm.utils.measure import interleave, peak_memory
+
+# Rows without and with a compiler: the network's maker by name, and ours with its options.
+EAGER = {
+    'reference': dict(implementation='reference'),
+    'fused': dict(implementation='fused'),
+    'lean': dict(implementation='fused', lean=True),
+    'plain reference': dict(implementation='reference', se=False),
+    'plain fused': dict(implementation='fused', se=False),
+}
+COMPILED = {
+    'algebra compiled': dict(implementation='algebra'),
+    'plain compiled': dict(implementation='algebra', se=False),
+}
+
+
+def settings(small: bool) -> dict:
+    """Batch, image side, steps between two looks at the clock, rounds."""
+    return (
+        dict(batch=2, size=16, steps=1, rounds=2)
+        if small
+        else dict(batch=256, size=224, steps=8, rounds=5)
+    )
+
+
+def measure(make: Callable[[], nn.Module], compiled: bool, small: bool) -> dict:
+    """Figures of one network: ms, images/s, memory in GiB; the same as a CUDA graph."""
+    options, where = settings(small), device()
+    torch.manual_seed(0)
+    torch.backends.cudnn.benchmark = True
+    use_tf32(True)
+    x = torch.randn(options['batch'], 3, options['size'], options['size'], device=where)
+    x = x.contiguous(memory_format=torch.channels_last)
+    labels = torch.randint(0, 1000, (options['batch'],), device=where)
+    with one_stream():
+        step = Step(make, where, True, True)
+        kept = None
+        if compiled:
+            compile_regions(step.model, **(dict(backend='aot_eager') if small else {}))
+        else:
+            kept = step.kept(x, labels) / 2**30
+        first = step.loss(x, labels).item()
+        result = dict(kept=kept, first_loss=first, **_time(lambda: step(x, labels), options))
+        result['peak'] = peak_memory(lambda: step(x, labels)) / 2**30
+        replay = capture(lambda: step(x, labels))
+        timed = _time(replay, options)
+        last = step.loss(x, labels).item()
+        if not last < 2 * first:  # NaN is not, either
+            raise ValueError(f'the loss went from {first:.3f} to {last:.3f}')
+    return {**result, **{f'graph_{key}': value for key, value in timed.items()}, 'last_loss': last}
+
+
+def _time(step: Callable[[], object], options: dict) -> dict:
+    """Milliseconds of a step with quartiles, and images per second, without a wait between."""
+    count = options['steps']
+
+    def several() -> None:
+        for _ in range(count):
+            step()
+
+    timing = interleave({'': several}, options['rounds'], warmup=1)['']
+    median, low, high = (1e3 * seconds / count for seconds in timing)
+    return dict(ms=median, low=low, high=high, rate=1e3 * options['batch'] / median)
+
+
+def rows(small: bool) -> Rows:
+    """All rows; those that take a compiler come last."""
+    others = networks.peers(small)
+    eager = {**others, **{k: partial(networks.ours, small, **v) for k, v in EAGER.items()}}
+    compiled = {k: partial(networks.ours, small, **v) for k, v in COMPILED.items()}
+    compiled |= {f'{name} compiled': others[name] for name in ('timm', 'mmpretrain')}
+    return {
+        **{name: partial(measure, make, False, small) for name, make in eager.items()},
+        **{name: partial(measure, make, True, small) for name, make in compiled.items()},
+    }
+
+
+if __name__ == '__main__':
+    run_stage(__doc__.splitlines()[0], rows)
