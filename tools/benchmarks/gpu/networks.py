@@ -10,10 +10,10 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import SE, classifier  # noqa: E402
+from common import SE, classifier
 
-from senet_mm.models.backbones.resnet import Arch, Bottleneck  # noqa: E402
-from senet_mm.ops import fuse_tails  # noqa: E402
+from senet_mm.models.backbones.resnet import Arch, Bottleneck
+from senet_mm.ops import fuse_tails
 
 init_default_scope('senet_mm')
 

@@ -36,7 +36,7 @@ def settings(small: bool) -> dict:
     return (
         dict(batch=2, size=16, steps=1, rounds=2)
         if small
-        else dict(batch=256, size=224, steps=8, rounds=5)
+        else dict(batch=256, size=224, steps=6, rounds=5)
     )
 
 
@@ -62,9 +62,9 @@ def measure(make: Callable[[], nn.Module], compiled: bool, small: bool) -> dict:
         replay = capture(lambda: step(x, labels))
         timed = _time(replay, options)
         last = step.loss(x, labels).item()
-        if not last < 2 * first:  # NaN is not, either
-            raise ValueError(f'the loss went from {first:.3f} to {last:.3f}')
-    return {**result, **{f'graph_{key}': value for key, value in timed.items()}, 'last_loss': last}
+    result |= {f'graph_{key}': value for key, value in timed.items()}
+    error = '' if last < 2 * first else f'the loss went from {first:.3f} to {last:.3f}'
+    return {**result, 'last_loss': last, 'error': error}
 
 
 def _time(step: Callable[[], object], options: dict) -> dict:
