@@ -1,5 +1,6 @@
 """A function as a CUDA graph; without a GPU the function itself, so that all else is the same."""
 
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -36,3 +37,19 @@ def capture(function: Callable[[], object]) -> Callable[[], object]:
     with torch.cuda.graph(graph, stream=torch.cuda.current_stream()):
         function()
     return graph.replay
+
+
+def time_graph(function: Callable[[], object], time: Callable[[Callable], dict]) -> dict:
+    """Figures of the graph of a function, as ``graph_NAME``; if it fails, why, as ``error``.
+
+    What was measured without a graph must not be lost.
+
+    Args:
+        function: The function, without arguments.
+        time: Makes the figures of a function.
+    """
+    try:
+        return {f'graph_{key}': value for key, value in time(capture(function)).items()}
+    except Exception as error:  # of CUDA, of any type
+        traceback.print_exc()
+        return dict(error=f'CUDA graph: {type(error).__name__}: {error}'.splitlines()[0][:300])

@@ -20,6 +20,8 @@ from senet_mm.utils.device import name_device, name_processor
 from senet_mm.utils.measure import interleave
 
 ROOT = Path(__file__).parents[3]
+# Also where the sources belong to another user.
+GIT = ('git', '-c', 'safe.directory=*', '-C', str(ROOT))
 PACKAGES = (
     'torch', 'triton', 'torchvision', 'numpy', 'timm', 'onedl-mmengine', 'onedl-mmcv',
     'onedl-mmpretrain', 'torch-tensorrt',
@@ -35,7 +37,7 @@ def name(small: bool) -> dict:
         capability='.'.join(map(str, torch.cuda.get_device_capability())) if memory else '-',
         driver=first_line('nvidia-smi', '--query-gpu=driver_version', '--format=csv,noheader'),
         processor=f'{name_processor()}, {os.cpu_count()} cores',
-        commit=first_line('git', '-C', str(ROOT), 'describe', '--always', '--dirty'),
+        commit=first_line(*GIT, 'describe', '--always', '--dirty'),
         Python=platform.python_version(),
         CUDA=str(torch.version.cuda),
         cuDNN=str(torch.backends.cudnn.version()) if memory else '-',

@@ -7,7 +7,7 @@ from goals import EXPECTED_KEPT, EXPECTED_MS, get_goals
 # Key of a figure -> its column; other keys stand as they are.
 TITLES = {
     'ms': 'ms', 'rate': 'images/s', 'graph_ms': 'ms, graph', 'graph_rate': 'images/s, graph',
-    'peak': 'peak GiB', 'kept': 'kept GiB', 'GiB': 'GiB',
+    'peak': 'peak GB', 'kept': 'kept GB',
 }  # fmt: skip
 # Not shown: quartiles stand behind their median, the rest is in the JSON.
 HIDDEN = {
