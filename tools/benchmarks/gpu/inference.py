@@ -48,6 +48,11 @@ def folded_compiled(model: nn.Module, x: Tensor, small: bool) -> Network:
     return compiled(fold(model, BF16, channels_last=True), small)
 
 
+def late_compiled(model: nn.Module, x: Tensor, small: bool) -> Network:
+    """The same with the gates computed behind the last convolution of a block."""
+    return compiled(fold(model, BF16, channels_last=True, early=False), small)
+
+
 def tensorrt(model: nn.Module, x: Tensor, small: bool) -> Network:
     """The folded network in TensorRT, if that is installed."""
     if device() == 'cpu' or importlib.util.find_spec('torch_tensorrt') is None:
@@ -68,6 +73,7 @@ FORMS = {
     'timm compiled': ('timm', plain_compiled),
 }
 EXTRA = {
+    'compile, late squeeze': ('ours', late_compiled),
     'compile, plain network': ('plain', folded_compiled),
     'TensorRT': ('ours', tensorrt),
 }

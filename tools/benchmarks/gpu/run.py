@@ -148,7 +148,9 @@ def environment(small: bool) -> dict[str, str]:
 
 def interprets() -> bool:
     """Whether Triton's interpreter works: that of 3.6 fails beside NumPy 2.4."""
-    return Version(version('triton')) >= Version('3.7') or Version(version('numpy')) < Version('2.4')
+    return Version(version('triton')) >= Version('3.7') or Version(version('numpy')) < Version(
+        '2.4'
+    )
 
 
 def read(file: Path) -> dict:
