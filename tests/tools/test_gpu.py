@@ -200,11 +200,15 @@ def test_goals_are_computed():
 
 
 def test_the_small_plan(run_tool, tmp_path):
-    run = run_tool('bash', 'tools/benchmarks/gpu.sh', tmp_path, '--small', OMP_NUM_THREADS='1')
+    plan = [stage for stage in load('plan').PLAN if (GPU / stage.script).exists()]
+    stages = [stage.name for stage in plan]
+    run = run_tool(
+        'bash', 'tools/benchmarks/gpu.sh', tmp_path, '--small', '--stages', *stages,
+        OMP_NUM_THREADS='1',
+    )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
     results = json.loads((tmp_path / 'gpu.json').read_text())
-    plan = load('plan').PLAN
-    assert list(results['stages']) == [stage.name for stage in plan]
+    assert list(results['stages']) == stages
     for stage in plan:
         found = results['stages'][stage.name]
         assert found['status'] == 'ok', found
@@ -217,7 +221,7 @@ def test_the_small_plan(run_tool, tmp_path):
         for name, part in stage['parts'].items()
         if part['status'] == 'absent'
     ]
-    assert all(name.startswith('TensorRT') for name in absent if ', batch' in name)
+    assert all(name.startswith('TensorRT') for name in absent), absent
     page = run_tool(GPU / 'run.py', '--render', tmp_path / 'gpu.json').stdout
     assert page == (tmp_path / 'gpu.md').read_text()
     for stage in plan:

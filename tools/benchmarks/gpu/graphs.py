@@ -28,10 +28,10 @@ def one_stream() -> Iterator[None]:
 
 def capture(function: Callable[[], object]) -> Callable[[], object]:
     """The graph of a function without arguments, to be called; inside of :func:`one_stream`."""
-    for _ in range(WARMUP):
-        function()
     if not torch.cuda.is_available():
         return function
+    for _ in range(WARMUP):
+        function()
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph, stream=torch.cuda.current_stream()):

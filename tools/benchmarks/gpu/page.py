@@ -29,7 +29,7 @@ def cell(value: object) -> str:
     if value is None:
         return ''
     if isinstance(value, float):
-        return f'{value:.0f}' if abs(value) >= 1000 else f'{value:.4g}'
+        return f'{value:.0f}' if 1000 <= abs(value) < 1e6 else f'{value:.4g}'
     return str(value).replace('|', '\\|').replace('\n', ' ')
 
 

@@ -82,6 +82,7 @@ def rows(small: bool) -> Rows:
     """All rows; those that take a compiler come last."""
     others = networks.peers(small)
     eager = {**others, **{k: partial(networks.ours, small, **v) for k, v in EAGER.items()}}
+    eager['timm again'] = others['timm']  # the spread between two runs of one row
     compiled = {k: partial(networks.ours, small, **v) for k, v in COMPILED.items()}
     compiled |= {f'{name} compiled': others[name] for name in ('timm', 'mmpretrain')}
     return {
