@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from importlib.metadata import version
 from pathlib import Path
 
@@ -72,7 +73,7 @@ class Run:
         command = [sys.executable, str(HERE / stage.script), '--out', str(file)]
         command += ['--small'] * self.small + (['--only', *stage.rows] if stage.rows else [])
         result = dict(title=stage.title, seconds_allowed=stage.seconds, command=' '.join(command))
-        start, measured = time.monotonic(), -1
+        start, measured = time.monotonic(), 0
         if (HERE / stage.script).exists():
             while True:
                 status, tail = self.execute(command, until - time.monotonic())
@@ -127,7 +128,11 @@ class Run:
     def write(self) -> None:
         """Both files, after every stage."""
         (self.out / 'gpu.json').write_text(json.dumps(self.results, indent=1))
-        (self.out / 'gpu.md').write_text(render(self.results))
+        try:
+            page = render(self.results)
+        except Exception:  # the next stages matter more; --render makes it once it is mended
+            page = f'```\n{traceback.format_exc()}```\n'
+        (self.out / 'gpu.md').write_text(page)
 
 
 def kill_group(process: subprocess.Popen) -> None:
