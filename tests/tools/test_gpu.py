@@ -137,6 +137,13 @@ def test_a_graph_that_fails_does_not_cost_the_other_figures(fake_cuda):
         assert graphs.time_graph(lambda: 1, lambda call: dict(ms=1)) == {'graph_ms': 1}
 
 
+def test_a_graph_that_does_nothing_is_told():
+    judge = load('steps').judge
+    assert judge(7.0, 5.0, 4.0, True) == judge(7.0, 5.0, 5.0, False) == {}
+    for losses in ((7.0, float('nan'), 4.0), (7.0, 5.0, 5.0), (7.0, 5.0, float('nan'))):
+        assert 'the loss went from' in judge(*losses, True)['error']
+
+
 STAGE = """
 import os, sys, time
 sys.path.insert(0, {folder!r})

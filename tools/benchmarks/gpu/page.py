@@ -11,7 +11,7 @@ TITLES = {
 }  # fmt: skip
 # Not shown: quartiles stand behind their median, the rest is in the JSON.
 HIDDEN = {
-    'status', 'error', 'low', 'high', 'graph_low', 'graph_high', 'first_loss', 'last_loss',
+    'status', 'error', 'low', 'high', 'graph_low', 'graph_high', 'first_loss', 'last_loss', 'graph_loss',
     'seconds',
 }  # fmt: skip
 MOST_ROWS = 40
