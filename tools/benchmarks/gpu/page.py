@@ -11,8 +11,8 @@ TITLES = {
 }  # fmt: skip
 # Not shown: quartiles stand behind their median, the rest is in the JSON.
 HIDDEN = {
-    'status', 'error', 'low', 'high', 'graph_low', 'graph_high', 'first_loss', 'last_loss', 'graph_loss',
-    'seconds',
+    'status', 'error', 'low', 'high', 'graph_low', 'graph_high', 'first_loss', 'last_loss',
+    'graph_loss', 'seconds',
 }  # fmt: skip
 MOST_ROWS = 40
 

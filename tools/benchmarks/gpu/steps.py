@@ -61,15 +61,16 @@ def measure(make: Callable[[], nn.Module], compiled: bool, small: bool) -> dict:
         result['peak'] = peak_memory(lambda: step(x, labels)) / 1e9
         result['last_loss'] = last = step.loss(x, labels).item()
         result |= time_graph(lambda: step(x, labels), partial(_time, options=options))
-        result['graph_loss'] = step.loss(x, labels).item()
-    return result | judge(first, last, result['graph_loss'], 'graph_ms' in result)
+        if 'graph_ms' in result:  # else CUDA may be of no more use
+            result['graph_loss'] = step.loss(x, labels).item()
+    return result | judge(first, last, result.get('graph_loss'))
 
 
-def judge(first: float, last: float, after: float, has_graph: bool) -> dict:
+def judge(first: float, last: float, after: float | None) -> dict:
     """What is wrong with the losses before all steps, and after those without and with a graph."""
     if not last < 2 * first:  # NaN is not, either
         return dict(error=f'the loss went from {first:.3f} to {last:.3f}')
-    if has_graph and not (after < 2 * first and after != last):
+    if after is not None and not (after < 2 * first and after != last):
         return dict(error=f'with the graph the loss went from {last:.3f} to {after:.3f}')
     return {}
 
