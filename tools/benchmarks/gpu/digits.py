@@ -14,19 +14,19 @@ import os
 ENVIRONMENT = {**os.environ, 'MAX_RESTARTS': '0', 'TRITON_INTERPRET': '0', 'PORT': '29517'}
 os.environ['CUDA_VISIBLE_DEVICES'] = ''
 
-import json  # noqa: E402
-import subprocess  # noqa: E402
-import sys  # noqa: E402
-import tempfile  # noqa: E402
-from concurrent.futures import Future, ThreadPoolExecutor  # noqa: E402
-from functools import partial  # noqa: E402
-from pathlib import Path  # noqa: E402
+import json
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 
-import torch  # noqa: E402
-from parts import Rows, run_stage  # noqa: E402
+import torch
+from parts import Rows, run_stage
 
-from senet_mm.apis import get_config, get_model  # noqa: E402
-from senet_mm.engine import Runner  # noqa: E402
+from senet_mm.apis import get_config, get_model
+from senet_mm.engine import Runner
 
 ROOT = Path(__file__).parents[3]
 CONFIG = 'seresnet8_1xb64_digits'

@@ -27,8 +27,8 @@ from plan import HERE, PLAN, Stage
 ROOT = HERE.parents[2]
 sys.path.insert(0, str(ROOT))
 
-from senet_mm.utils.options import check_option  # noqa: E402
-from senet_mm.utils.usage import ToolParser  # noqa: E402
+from senet_mm.utils.options import check_option
+from senet_mm.utils.usage import ToolParser
 
 
 def parse_args() -> argparse.Namespace:
