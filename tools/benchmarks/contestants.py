@@ -22,7 +22,7 @@ from senet_mm.datasets.images.jpeg import encode_jpeg
 from senet_mm.datasets.images.turbojpeg import can_decode_windows
 from senet_mm.datasets.windows import wait_for_crops
 from senet_mm.engine import Runner
-from senet_mm.registry import DATASETS, MODELS, TRANSFORMS
+from senet_mm.registry import DATASETS, TRANSFORMS
 from senet_mm.utils.device import name_processor
 
 ROOT = Path(__file__).parents[2]
@@ -238,18 +238,9 @@ def time_on_device() -> str:
     """Milliseconds of the batched module for 256 images, where there is a GPU."""
     if not torch.cuda.is_available():
         return 'No GPU: the batched module on a device is not measured.'
-    from senet_mm.datasets.images.augmentation import Augmentation, Numbers
+    from batches import augmented_batch, preprocessor
 
-    module = MODELS.build(CONFIG.data_preprocessor).cuda()
-    rng = np.random.default_rng(0)
-    numbers = Numbers(
-        rng.uniform(-10, 10, 256), rng.random(256) < 0.5, rng.integers(2**31, size=(256, 2))
-    )
-    images = torch.zeros(256, 224, 224, 3, dtype=torch.uint8, device='cuda').permute(0, 3, 1, 2)
-    labels = np.zeros(256, int)
-    batch = dict(
-        inputs=images, gt_label=labels, seed=labels, augment=(Augmentation(10, 20), numbers)
-    )
+    module, batch = preprocessor().cuda(), augmented_batch(256, 224, 'cuda')
     times = []
     for _ in range(30):
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
