@@ -150,6 +150,7 @@ STAGE = """
 import os, sys, time
 sys.path.insert(0, {folder!r})
 from parts import run_stage
+from stage_options import parse_stage_args
 
 def fail():
     raise ValueError('no such kernel')
@@ -157,7 +158,7 @@ def fail():
 def end():
     os._exit(3)
 
-run_stage('A stage', lambda small: dict(
+run_stage(parse_stage_args('A stage'), lambda small: dict(
     good=lambda: dict(ms=1.5), failing=fail, wrong=lambda: dict(ms=2.5, error='NaN'),
     ending=end, behind=lambda: dict(ms=3.5), hanging=lambda: time.sleep(60), never=dict,
 ))

@@ -24,14 +24,6 @@ def is_command(path):
 TOOLS = sorted(
     str(path.relative_to(ROOT)) for path in (ROOT / 'tools').rglob('*.py') if is_command(path)
 )
-# Import torch before they read their options.
-LATE = {f'tools/benchmarks/{name}.py' for name in ('gpu/kernels', 'infer', 'tail', 'train')}
-
-
-def marks(tool):
-    return [pytest.mark.xfail(reason='imports torch first', strict=True)] if tool in LATE else []
-
-
 # Runs each tool in a child of its own; prints exit code, large modules and output by tool.
 RUN = """
 import io, json, os, runpy, sys
@@ -67,7 +59,7 @@ def helped():
     return json.loads(run.stdout)
 
 
-@pytest.mark.parametrize('tool', [pytest.param(one, marks=marks(one)) for one in TOOLS])
+@pytest.mark.parametrize('tool', TOOLS)
 def test_help_imports_nothing_large(helped, tool):
     code, large, printed = helped[tool]
     assert (code, large) == (0, [])

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
+from options import PEERS
 from torch import nn
 
 from senet_mm.engine.speed import use_memory
@@ -16,42 +17,6 @@ from senet_mm.ops import fuse_tails
 from senet_mm.utils.device import name_device
 from senet_mm.utils.options import check_option
 from senet_mm.utils.tables import markdown_table
-from senet_mm.utils.usage import ToolParser
-
-
-class Peers(NamedTuple):
-    """A network, and where others have it.
-
-    Attributes:
-        own: Our backbone, without SE.
-        mmpretrain: Backbone of mmpretrain with SE, if it has one.
-        timm: Name of the same network in timm, if it has one.
-        other: What timm has under that name with another place of the stride: no peer.
-    """
-
-    own: dict
-    mmpretrain: dict | None = None
-    timm: str | None = None
-    other: str | None = None
-
-
-# Peers have the same parameters and multiply-adds. timm's legacy_seresnet50 strides in the first
-# 1x1 convolution, not in the 3x3, and has 6 % fewer multiply-adds.
-PEERS = {
-    'seresnet50': Peers(
-        dict(type='ResNet', depth=50),
-        dict(type='mmpretrain.SEResNet', depth=50),
-        'seresnet50',
-        'legacy_seresnet50',
-    ),
-    'seresnext101': Peers(
-        dict(type='ResNeXt', depth=101),
-        dict(type='mmpretrain.SEResNeXt', depth=101),
-        'seresnext101_32x4d',
-    ),
-    'senet154': Peers(dict(type='ResNeXt', depth=154), timm='legacy_senet154'),
-}
-
 
 SE = dict(layer=dict(type='SELayer', ratio=16))
 
@@ -89,32 +54,6 @@ def others(network: str) -> dict[str, Callable[[], nn.Module]]:
 
     name = PEERS[network].other
     return {f'(timm {name})': partial(timm.create_model, name)} if name else {}
-
-
-def make_parser(
-    description: str, batch_size: int | list[int], rounds: int | list[int]
-) -> argparse.ArgumentParser:
-    """A parser with the arguments that all benchmarks have; a list allows several numbers."""
-    parser = ToolParser(description=description)
-    parser.add_argument('--network', choices=PEERS, default='seresnet50')
-    for name, default, words in (
-        ('--batch-size', batch_size, 'images of a batch'),
-        ('--rounds', rounds, 'number of timed calls'),
-    ):
-        number = '+' if isinstance(default, list) else None
-        parser.add_argument(name, type=int, nargs=number, default=default, help=words)
-    parser.add_argument('--size', type=int, default=224, help='side of the images')
-    parser.add_argument('--threads', type=int, default=1, help='CPU threads')
-    parser.add_argument(
-        '--clock',
-        choices=['wall', 'cpu'],
-        default='wall',
-        help='cpu: processor time, for one thread beside other load',
-    )
-    parser.add_argument(
-        '--only', nargs='+', help='variants to run; ratios are relative to the first one'
-    )
-    return parser
 
 
 def start(args: argparse.Namespace) -> str:

@@ -8,6 +8,7 @@ compiler or library; "peer" is the speed of a row of ours relative to the fastes
 mmpretrain and timm. Rows in brackets are other networks.
 """
 
+import argparse
 import sys
 import tempfile
 from collections.abc import Callable
@@ -15,11 +16,15 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from options import make_parser
+
+if __name__ == '__main__':
+    args = make_parser(__doc__.splitlines()[0], batch_size=[1], rounds=[15]).parse_args()
+
 import torch
 from common import (
     Row,
     compare_with_peer,
-    make_parser,
     others,
     ours,
     peers,
@@ -172,9 +177,7 @@ def print_case(variants: dict[str, Variant], results: dict[str, Result], size: i
     print_table(['variant', 'median (quartiles)', 'ratio', 'peer', 'img/s', 'peak MiB'], rows)
 
 
-def main() -> None:
-    parser = make_parser(__doc__.splitlines()[0], batch_size=[1], rounds=[15])
-    args = parser.parse_args()
+def main(args: argparse.Namespace) -> None:
     if len(args.rounds) not in (1, len(args.batch_size)):
         raise ValueError(f'--rounds {args.rounds}; allowed: one number, or one per batch size')
     device = start(args)
@@ -192,4 +195,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    main(args)

@@ -12,12 +12,9 @@ import json
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
-from common import make_parser, print_table, start
+from options import make_parser
 from scaling_model import Cluster, Gradient, Settings, Work, model_step, without_overlap
-from scaling_worker import ALONE, OURS, REDUCE, make_network, make_settings, run
-from torch import nn
 
-from senet_mm.utils.measure import Timing
 from senet_mm.utils.options import check_option
 
 SMALL = dict(batch_size=2, size=32, rounds=2, bucket_mb=[0.1, 1000.0])
@@ -48,6 +45,16 @@ def parse_args() -> argparse.Namespace:
     if args.small:
         vars(args).update(SMALL)
     return args
+
+
+if __name__ == '__main__':
+    args = parse_args()
+
+from common import print_table, start
+from scaling_worker import ALONE, OURS, REDUCE, make_network, make_settings, run
+from torch import nn
+
+from senet_mm.utils.measure import Timing
 
 
 def read_cluster(given: list[str]) -> Cluster:
@@ -135,8 +142,7 @@ def print_model(args: argparse.Namespace, profile: list[Gradient], channels: lis
     print_table(['settings', *names], rows)
 
 
-def main() -> None:
-    args = parse_args()
+def main(args: argparse.Namespace) -> None:
     read_cluster(args.cluster)
     start(args)
     names = list(make_settings(args.bucket_mb))
@@ -159,4 +165,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    main(args)

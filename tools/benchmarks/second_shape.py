@@ -7,14 +7,20 @@ Two processes take turns: in one the measured case is the first call, in the oth
 were called before it.
 """
 
+import argparse
 import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from options import make_parser
+
+if __name__ == '__main__':
+    args = make_parser(__doc__.splitlines()[0], batch_size=1, rounds=9).parse_args()
+
 import torch
-from common import make_parser, ours, print_table, start
+from common import ours, print_table, start
 from torch import Tensor
 from turns import CLOCKS, time_in_turns
 
@@ -51,9 +57,7 @@ def build(
     return {'call': partial(call, *last)}
 
 
-def main() -> None:
-    parser = make_parser(__doc__.splitlines()[0], batch_size=1, rounds=9)
-    args = parser.parse_args()
+def main(args: argparse.Namespace) -> None:
     for name in args.only or ():
         check_option('only', name, TARGETS)
     start(args)
@@ -77,4 +81,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    main(args)

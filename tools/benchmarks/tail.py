@@ -7,11 +7,17 @@ For eager code the operators are counted, for hand-written passes their argument
 compiled code, Inductor reports the bytes that its kernels access.
 """
 
+import argparse
 from collections.abc import Callable
 from types import SimpleNamespace
 
+from options import make_parser
+
+if __name__ == '__main__':
+    args = make_parser(__doc__.splitlines()[0], batch_size=16, rounds=7).parse_args()
+
 import torch
-from common import make_parser, print_table, start
+from common import print_table, start
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -125,8 +131,7 @@ def make_functions(z: Tensor, r: Tensor) -> dict[str, tuple[Callable, Callable]]
     }
 
 
-def main() -> None:
-    args = make_parser(__doc__.splitlines()[0], batch_size=16, rounds=7).parse_args()
+def main(args: argparse.Namespace) -> None:
     device = start(args)
     shape = (args.batch_size, 256, 56, 56)
     z, r, grad = (
@@ -160,4 +165,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    main(args)

@@ -13,12 +13,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from options import make_parser
+
+if __name__ == '__main__':
+    args = make_parser(__doc__.splitlines()[0], batch_size=16, rounds=5).parse_args()
+
 import torch
 import torch.nn.functional as F
 from common import (
     Row,
     compare_with_peer,
-    make_parser,
     ours,
     peers,
     print_table,
@@ -125,8 +129,7 @@ def build(variant: Variant, args: argparse.Namespace, device: str) -> dict[str, 
     return {'step': partial(variant.make(), x, labels)}
 
 
-def main() -> None:
-    args = make_parser(__doc__.splitlines()[0], batch_size=16, rounds=5).parse_args()
+def main(args: argparse.Namespace) -> None:
     device = start(args)
     variants = select(make_variants(args.network, device), args.only)
     results = time_in_turns(
@@ -152,4 +155,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    main(args)

@@ -4,6 +4,11 @@
 python tools/benchmarks/gpu/augmentation.py --out augmentation.json [--small]
 """
 
+from stage_options import parse_stage_args
+
+if __name__ == '__main__':
+    args = parse_stage_args(__doc__.splitlines()[0])
+
 from functools import partial
 
 import networks  # puts tools/benchmarks on the path
@@ -54,4 +59,4 @@ def rows(small: bool) -> Rows:
 
 if __name__ == '__main__':
     torch.manual_seed(0)
-    run_stage(__doc__.splitlines()[0], rows)
+    run_stage(args, rows)

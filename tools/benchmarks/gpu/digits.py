@@ -22,6 +22,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from stage_options import parse_stage_args
+
+if __name__ == '__main__':
+    args = parse_stage_args(__doc__.splitlines()[0])
+
 import torch
 from parts import Rows, run_stage
 
@@ -153,4 +158,4 @@ def rows(small: bool) -> Rows:
 
 
 if __name__ == '__main__':
-    run_stage(__doc__.splitlines()[0], rows)
+    run_stage(args, rows)

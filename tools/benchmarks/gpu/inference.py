@@ -8,6 +8,11 @@ import importlib.util
 from collections.abc import Callable
 from functools import partial
 
+from stage_options import parse_stage_args
+
+if __name__ == '__main__':
+    args = parse_stage_args(__doc__.splitlines()[0])
+
 import networks
 import torch
 from graphs import one_stream, time_graph
@@ -129,4 +134,4 @@ def rows(small: bool) -> Rows:
 
 
 if __name__ == '__main__':
-    run_stage(__doc__.splitlines()[0], rows)
+    run_stage(args, rows)

@@ -17,9 +17,14 @@ from functools import partial
 from pathlib import Path
 from unittest import mock
 
+from stage_options import parse_stage_args
+
+if __name__ == '__main__':
+    args = parse_stage_args(__doc__.splitlines()[0])
+
 import parts
 import torch
-from parts import NotHereError, Rows, parse_args, run_stage
+from parts import NotHereError, Rows, run_stage
 
 if '--small' in sys.argv and not torch.cuda.is_available():
     os.environ.setdefault('TRITON_INTERPRET', '1')  # before Triton is imported
@@ -31,7 +36,6 @@ from kernel_parts.shapes import BATCHES, ODD, ODD_BATCHES, TINIEST, TINY, Map, a
 from senet_mm.ops import kernels, tiles
 from senet_mm.ops.fused import kernels_are_interpreted
 
-DESCRIPTION = __doc__.splitlines()[0]
 # Values that 32 bits do not count, of 64x56x56.
 LARGE = Map(64, 56, 56, True)
 
@@ -191,5 +195,4 @@ def small_rows(folder: Path) -> dict[str, Callable[[], dict]]:
 
 
 if __name__ == '__main__':
-    out = parse_args(DESCRIPTION).out
-    run_stage(DESCRIPTION, partial(make_rows, out.parent))
+    run_stage(args, partial(make_rows, args.out.parent))

@@ -13,6 +13,11 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from stage_options import parse_stage_args
+
+if __name__ == '__main__':
+    args = parse_stage_args(__doc__.splitlines()[0])
+
 import torch
 from parts import Rows, device, run_stage
 
@@ -92,4 +97,4 @@ def rows(small: bool) -> Rows:
 
 
 if __name__ == '__main__':
-    run_stage(__doc__.splitlines()[0], rows)
+    run_stage(args, rows)

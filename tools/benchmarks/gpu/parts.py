@@ -17,7 +17,6 @@ import torch
 
 from senet_mm.utils.files import atomic_file
 from senet_mm.utils.options import check_option
-from senet_mm.utils.usage import ToolParser
 
 # Name of a part -> function that measures it and returns its figures, with what is wrong with them
 # as `error`.
@@ -84,14 +83,13 @@ def device() -> str:
     return 'cuda' if torch.cuda.is_available() else 'cpu'
 
 
-def run_stage(description: str, make_rows: Callable[[bool], Rows]) -> None:
-    """The command line of a stage: measure its rows one after the other.
+def run_stage(args: argparse.Namespace, make_rows: Callable[[bool], Rows]) -> None:
+    """Measure the rows of a stage one after the other.
 
     Args:
-        description: What the stage measures.
+        args: The stage's command line.
         make_rows: Makes the rows; its argument is whether they are the small form.
     """
-    args = parse_args(description)
     torch.set_num_threads(1 if args.small else torch.get_num_threads())
     rows = make_rows(args.small)
     for name in args.only or ():
@@ -101,11 +99,3 @@ def run_stage(description: str, make_rows: Callable[[bool], Rows]) -> None:
     for name, measure in rows.items():
         parts.run(name, measure)
         release()
-
-
-def parse_args(description: str) -> argparse.Namespace:
-    parser = ToolParser(description=description)
-    parser.add_argument('--out', type=Path, required=True, help='JSON file of the results')
-    parser.add_argument('--small', action='store_true', help='tiny networks, two steps')
-    parser.add_argument('--only', nargs='+', metavar='ROW', help='rows to measure')
-    return parser.parse_args()

@@ -7,6 +7,11 @@ python tools/benchmarks/gpu/steps.py --out steps.json [--small]
 from collections.abc import Callable
 from functools import partial
 
+from stage_options import parse_stage_args
+
+if __name__ == '__main__':
+    args = parse_stage_args(__doc__.splitlines()[0])
+
 import networks  # puts tools/benchmarks on the path
 import torch
 from graphs import one_stream, time_graph
@@ -102,4 +107,4 @@ def rows(small: bool) -> Rows:
 
 
 if __name__ == '__main__':
-    run_stage(__doc__.splitlines()[0], rows)
+    run_stage(args, rows)
