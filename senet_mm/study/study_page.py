@@ -87,7 +87,7 @@ def draw_study(findings: Sequence[Finding]) -> Figure:
     axes.set_ylim(y, -1)
     axes.grid(axis='x', color='0.9')
     axes.set_axisbelow(True)
-    axes.set_xlabel('difference of top-1 accuracy, percentage points; bars: 95 % intervals')
+    axes.set_xlabel('difference of top-1, percentage points; bars: 95 % intervals')
     axes.spines[['top', 'right', 'left']].set_visible(False)
     _add_legend(axes)
     return figure
