@@ -50,11 +50,20 @@ UNREAD = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _siblings(monkeypatch):
+    """Scripts import from their folder; modules of other folders have the same names."""
+    monkeypatch.setattr(sys, 'path', [str(FOLDER), *sys.path])
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], '__file__', '')).startswith(str(FOLDER)):
+            del sys.modules[name]
+
+
 @pytest.fixture
 def end(monkeypatch):
     """Run a benchmark in this process; returns with what it ends."""
-    monkeypatch.setattr(sys, 'path', [str(FOLDER), *sys.path])
-    before = set(sys.modules)
 
     def run(tool, *args):
         path = str(FOLDER / f'{tool}.py')
@@ -63,10 +72,7 @@ def end(monkeypatch):
             runpy.run_path(path, run_name='__main__')
         return ended.value.code
 
-    yield run
-    for name in set(sys.modules) - before:  # modules of other folders have the same names
-        if str(getattr(sys.modules[name], '__file__', '')).startswith(str(FOLDER)):
-            del sys.modules[name]
+    return run
 
 
 @pytest.mark.parametrize('command', WRONG)
@@ -100,8 +106,7 @@ def test_a_failed_row_is_an_error(run_tool):
 
 
 @pytest.mark.slow
-def test_rows_of_other_networks_are_in_brackets(monkeypatch):
-    monkeypatch.setattr(sys, 'path', [str(FOLDER), *sys.path])
+def test_rows_of_other_networks_are_in_brackets():
     variants = runpy.run_path(str(FOLDER / 'infer.py'))['make_variants']('seresnet50')
     assert '(timm legacy_seresnet50 fp32)' in variants
     for name, variant in variants.items():

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from ..conftest import load_tool
+from ..conftest import ROOT, load_tool
 
 
 @pytest.fixture(scope='module')
@@ -79,7 +79,8 @@ def test_failures_end_with_1_and_their_names(turns):
         turns.exit_on_faults(results)
 
 
-def test_rows_are_compared_with_the_fastest_equal_peer():
+def test_rows_are_compared_with_the_fastest_equal_peer(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / 'tools/benchmarks')
     common = load_tool('tools/benchmarks/common.py')
     row = common.Row
     rows = dict(
