@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senet_mm.cli import TRAINING, load_config, make_parser, reported_errors
+from senet_mm.utils.usage import check_leasts, name_option
 
 if TYPE_CHECKING:
     from torch import nn
@@ -80,7 +81,7 @@ def check(args: argparse.Namespace) -> None:
     """Check the options and set defaults that depend on others."""
     for option in ('calibration_images', 'max_drop'):
         if (given := getattr(args, option)) is not None and not args.int8:
-            raise ValueError(f'--{option.replace("_", "-")} {given}; allowed: with --int8')
+            raise ValueError(f'{name_option(option)} {given}; allowed: with --int8')
     if args.squeeze is not None and args.int8:
         raise ValueError(f'--squeeze {args.squeeze} with --int8; allowed: without --int8')
     if args.config is None:
@@ -91,9 +92,7 @@ def check(args: argparse.Namespace) -> None:
     args.images = (1000 if args.int8 else 32) if args.images is None else args.images
     args.calibration_images = 300 if args.calibration_images is None else args.calibration_images
     leasts = dict(images=2, batch_size=1, rounds=2, threads=1, calibration_images=1)
-    for option, least in leasts.items():
-        if (given := getattr(args, option)) < least:
-            raise ValueError(f'--{option.replace("_", "-")} {given}: allowed: {least} and more')
+    check_leasts(args, leasts)
     if args.int8:
         from senet_mm.deploy.int8 import check_int8
 

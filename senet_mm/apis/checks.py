@@ -9,17 +9,15 @@ from mmengine.config import Config
 
 import senet_mm.registry  # noqa: F401, before mmpretrain, whose messages it swallows
 from senet_mm.datasets.images.decoding import EXTENSIONS
-from senet_mm.deploy.containers import CONTAINERS
-from senet_mm.deploy.exported import is_exported
 from senet_mm.utils.errors import ArgumentError, InputError
-from senet_mm.utils.files import check_regular_file, is_stream
+from senet_mm.utils.files import EXPORTED, check_regular_file, is_exported, is_stream
 
 from .models import WEIGHTS
 
 if TYPE_CHECKING:
     import torch
 
-NETWORKS = (*WEIGHTS, *CONTAINERS)
+NETWORKS = (*WEIGHTS, *EXPORTED)
 
 
 def check_one_checkpoint(checkpoint: str, images: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from mmpretrain.models.heads import ClsHead
 from torch import Tensor
 
 from senet_mm.datasets.given import GivenImages, collate_given, with_loading
-from senet_mm.deploy.exported import is_exported, open_exported
+from senet_mm.deploy.exported import open_exported
 from senet_mm.engine.classes import get_num_classes
 from senet_mm.engine.data_loader import build_data_loader
 from senet_mm.engine.speed import use_channels_last, use_tf32
@@ -24,6 +24,7 @@ from senet_mm.engine.weights.record import record_of
 from senet_mm.registry import MODELS
 from senet_mm.utils.building import find_registered
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.files import is_exported
 
 from .checks import check_options
 from .models import get_model

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from senet_mm.engine.speed import has_fast_bf16
+from senet_mm.utils.errors import InputError
 from senet_mm.utils.options import check_option
 
 from .containers import need
@@ -77,7 +78,7 @@ def deploy(
             1x1; ``late``: behind it; ``auto``: what is faster for the example on this machine.
 
     Raises:
-        ValueError: The target or the squeeze is not known.
+        ValueError: The target or the squeeze is not known, or no block can squeeze early.
         ImportError: It needs a package that is not installed.
     """
     check_option('to', to, TARGETS)
@@ -104,8 +105,16 @@ def _choose_form(
         model: The classifier.
         example: A batch, (N, C, H, W).
         squeeze: As of :func:`deploy`.
+
+    Raises:
+        InputError: ``early`` is asked for without such blocks.
     """
     if not can_squeeze_early(model):
+        if squeeze == 'early':
+            raise InputError(
+                "squeeze='early', and no block of the network has a gate by means behind a 1x1 "
+                'convolution; allowed: auto, late'
+            )
         return build(False), None
     forms = {name: build(name == 'early') for name in SQUEEZES if squeeze in ('auto', name)}
     choice = pick_fastest({name: form.run for name, form in forms.items()}, example)

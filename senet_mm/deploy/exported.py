@@ -16,7 +16,7 @@ from senet_mm.engine.weights.stored_config import read_stored_config
 from senet_mm.utils.errors import InputError
 from senet_mm.utils.files import check_regular_file
 
-from .containers import CONTAINERS, need
+from .containers import need
 from .metadata import read_record
 from .program import load_program
 from .runtimes import start_openvino, start_session
@@ -39,11 +39,6 @@ class Exported(NamedTuple):
     record: Mapping[str, Any]
     cfg: Config
     takes_images: bool = False
-
-
-def is_exported(path: str | os.PathLike) -> bool:
-    """Whether a file is an exported network, by its suffix."""
-    return Path(path).suffix.lower() in CONTAINERS
 
 
 def open_exported(path: str | os.PathLike) -> Exported:

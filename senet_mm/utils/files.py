@@ -20,6 +20,8 @@ FILE_KINDS = {
 }
 # Files that are being written, or that a killed process left.
 TEMPORARY = '.*.tmp'
+# Suffixes of what tools/deploy.py writes, kinds of senet_mm/deploy/containers.py.
+EXPORTED = ('.onnx', '.pt2', '.xml')
 
 
 @contextlib.contextmanager
@@ -126,6 +128,11 @@ def check_empty(folder: Path) -> None:
     """Raise a ValueError for an output folder that is not empty."""
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f'{folder} is not empty; allowed: a new or an empty folder')
+
+
+def is_exported(path: str | os.PathLike) -> bool:
+    """Whether a file is an exported network, by its suffix."""
+    return Path(path).suffix.lower() in EXPORTED
 
 
 def check_regular_file(path: str | os.PathLike, what: str = 'file') -> None:

@@ -3,9 +3,10 @@
 import argparse
 import os
 import time
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from .errors import one_line
+from .errors import InputError, one_line
 
 
 class ToolParser(argparse.ArgumentParser):
@@ -28,6 +29,24 @@ class RankParser(ToolParser):
         if status and not _is_first():
             time.sleep(10)  # until the launcher ends this process
         super().exit(status, message)
+
+
+def name_option(name: str) -> str:
+    """An argument as it stands on the command line: ``--batch-size``."""
+    return f'--{name.replace("_", "-")}'
+
+
+def check_leasts(args: argparse.Namespace, leasts: Mapping[str, float]) -> None:
+    """Raise an InputError for numbers below their least one; a list counts by its smallest.
+
+    Arguments that a tool has not, or that are None, are passed over.
+    """
+    for name, least in leasts.items():
+        given = getattr(args, name, None)
+        numbers = given if isinstance(given, list) else [given]
+        if any(number is not None and number < least for number in numbers):
+            text = ' '.join(map(str, numbers))
+            raise InputError(f'{name_option(name)} {text}: allowed: {least} and more')
 
 
 def _is_first() -> bool:

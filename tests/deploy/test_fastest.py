@@ -100,6 +100,21 @@ def test_without_such_blocks_there_is_no_choice(tmp_path, monkeypatch):
     assert 'squeeze' not in deployed.how
 
 
+@pytest.mark.parametrize('to', TARGETS)
+def test_an_early_squeeze_without_such_blocks(tmp_path, monkeypatch, to):
+    """It is refused before anything is built; the late one is what there is."""
+    form, built = export.Form(lambda x: x, lambda folder: folder, 'as it is'), []
+    monkeypatch.setitem(TARGETS, to, lambda *args: built.append(args[2]) or form)
+    model, x = get_model('seresnet8_1xb64_digits'), torch.zeros(1, 1, 8, 8)
+    with pytest.raises(
+        ValueError, match=r"^squeeze='early', and no block .*; allowed: auto, late$"
+    ):
+        deploy(model, to, x, tmp_path, squeeze='early')
+    assert built == []
+    deploy(model, to, x, tmp_path, squeeze='late')
+    assert built == [False]
+
+
 def test_squeeze_does_not_go_with_integers(monkeypatch):
     monkeypatch.setattr(
         sys, 'argv', ['deploy.py', 'a', 'b', '--to', 'onnx', '--int8', '--squeeze', 'late']

@@ -392,6 +392,7 @@ def options(**given):
     defaults = dict(
         to='onnx', int8=True, images=None, batch_size=2, rounds=2, threads=1,
         calibration_images=None, max_drop=None, preprocessing=False, config='c', cfg_options={},
+        squeeze=None,
     )  # fmt: skip
     return argparse.Namespace(**defaults | given)
 

@@ -12,6 +12,7 @@ from torch import nn
 from senet_mm.deploy import deploy, read_record, write_record
 from senet_mm.deploy.containers import CONTAINERS
 from senet_mm.utils.errors import InputError, UserError
+from senet_mm.utils.files import EXPORTED
 
 RECORD = dict(
     preprocessing=dict(mean=[1.5], std=[2.0], channel_order=None, resize=None, crop=None),
@@ -22,6 +23,10 @@ RECORD = dict(
     source=None,
 )
 TARGETS = {'.pt2': 'fold', '.onnx': 'onnx', '.xml': 'openvino'}
+
+
+def test_the_kinds_are_those_that_are_no_checkpoints():
+    assert (*CONTAINERS,) == EXPORTED
 
 
 @pytest.fixture(scope='module', params=CONTAINERS)

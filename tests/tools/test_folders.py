@@ -125,6 +125,24 @@ def test_wrong_arguments(call, command, message):
         call(*command)
 
 
+TAKING = {
+    'test.py': [NAME, 'x.onnx'],
+    'train.py': [NAME, '--resume', 'x.onnx'],
+    'train.py with weights': [NAME, '--cfg-options', 'load_from=x.onnx'],
+    'deploy.py': [NAME, 'x.onnx'],
+    'deploy.py without a config': ['x.onnx'],
+    'analysis_tools/excitation.py': [NAME, 'x.onnx'],
+    'model_converters/publish_model.py': ['x.onnx', 'out'],
+}
+
+
+@pytest.mark.parametrize('tool', TAKING)
+def test_an_exported_network_is_no_checkpoint(call, tmp_path, tool):
+    (tmp_path / 'x.onnx').write_bytes(b'as of another library')
+    with pytest.raises(ValueError, match=r'x\.onnx is an exported network; allowed: a checkpoint'):
+        call(tool.partition(' ')[0], *TAKING[tool])
+
+
 def test_metrics_go_where_they_are_asked_for(call, tmp_path, weights):
     call('test.py', NAME, weights, '--out', 'metrics.json', '--out-item', 'metrics')
     assert 'accuracy/top1' in load(tmp_path / 'metrics.json')

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from ..conftest import load_tool
+from ..conftest import ROOT, load_tool
 
 
 @pytest.fixture(scope='module')
@@ -71,7 +71,16 @@ def test_a_failure_is_told_and_the_others_are_measured(turns, tmp_path):
     assert not results['fine'].fault
 
 
-def test_rows_are_compared_with_the_fastest_equal_peer():
+def test_failures_end_with_1_and_their_names(turns):
+    fine, broken = turns.Result(turns.Timing(1, 1, 1)), turns.Result(fault='RuntimeError: x')
+    turns.exit_on_faults(dict(a=dict(one=fine, two=fine)))
+    results = dict(a=dict(one=fine, two=broken), b=dict(one=fine), c=dict(one=broken))
+    with pytest.raises(SystemExit, match=r'^failed: a, c$'):
+        turns.exit_on_faults(results)
+
+
+def test_rows_are_compared_with_the_fastest_equal_peer(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / 'tools/benchmarks')
     common = load_tool('tools/benchmarks/common.py')
     row = common.Row
     rows = dict(

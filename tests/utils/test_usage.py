@@ -11,7 +11,7 @@ TOOLS = sorted(
     str(path.relative_to(ROOT))
     for path in (ROOT / 'tools').rglob('*.py')
     # Benchmarks load the packages that they compare with.
-    if 'parse_args()' in path.read_text() and path.parent.name != 'benchmarks'
+    if 'parse_args()' in path.read_text() and 'benchmarks' not in path.parts
 )
 
 

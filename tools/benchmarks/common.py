@@ -53,7 +53,7 @@ def others(network: str) -> dict[str, Callable[[], nn.Module]]:
     import timm
 
     name = PEERS[network].other
-    return {f'(timm {name})': partial(timm.create_model, name)} if name else {}
+    return {f'timm {name}': partial(timm.create_model, name)} if name else {}
 
 
 def start(args: argparse.Namespace) -> str:
@@ -62,11 +62,12 @@ def start(args: argparse.Namespace) -> str:
     All rows keep freed memory as the tools do: networks of others gain from it as well.
     """
     use_memory()
-    torch.set_num_threads(args.threads)
+    threads = vars(args).get('threads', 1)
+    torch.set_num_threads(threads)
     torch.manual_seed(0)
     init_default_scope('senet_mm')
     device = get_device()
-    print(f'{name_device()}, {args.threads} thread(s), torch {torch.__version__}, {vars(args)}')
+    print(f'{name_device()}, {threads} thread(s), torch {torch.__version__}, {vars(args)}')
     return device
 
 

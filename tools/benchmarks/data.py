@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from senet_mm.cli import reported_errors
-from senet_mm.utils.usage import ToolParser
+from senet_mm.utils.usage import ToolParser, check_leasts
 
 BASELINE = 'mmpretrain, this augmentation'
 
@@ -69,6 +69,7 @@ def report(title: str, times: dict[str, list[float]], images: int, baseline: str
 
 
 def main(args: argparse.Namespace) -> None:
+    check_leasts(args, dict(images=1, rounds=1, workers=0, batch=1))
     import contestants
 
     print(contestants.describe_machine())

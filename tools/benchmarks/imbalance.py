@@ -13,7 +13,7 @@ from pathlib import Path
 
 from senet_mm.cli import reported_errors
 from senet_mm.utils.project import PROJECT
-from senet_mm.utils.usage import ToolParser
+from senet_mm.utils.usage import ToolParser, check_leasts
 
 RECIPE = 'seresnet8_1xb64_digits'
 # 570 and 30 training images of 1,257.
@@ -54,6 +54,7 @@ def write_variants(folder: Path, epochs: int) -> list[Path]:
 
 
 def main(args: argparse.Namespace) -> None:
+    check_leasts(args, dict(seeds=1, epochs=1))
     files = write_variants(args.work_dir / 'configs', args.epochs)
     command = [sys.executable, PROJECT / 'tools/ablate.py', *files, '--seeds', args.seeds]
     run = subprocess.run([*map(str, command), '--work-dir', str(args.work_dir / 'runs')])

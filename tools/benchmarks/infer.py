@@ -16,10 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from options import make_parser
+from options import make_parser, read
 
 if __name__ == '__main__':
-    args = make_parser(__doc__.splitlines()[0], batch_size=[1], rounds=[15]).parse_args()
+    args = read(make_parser(__doc__.splitlines()[0], batch_size=[1], rounds=[15]))
 
 import torch
 from common import (
@@ -33,8 +33,9 @@ from common import (
     start,
 )
 from torch import Tensor, nn
-from turns import CLOCKS, Result, time_in_turns
+from turns import CLOCKS, Result, exit_on_faults, time_in_turns
 
+from senet_mm.cli import reported_errors
 from senet_mm.deploy import Logits, compile_frozen, deploy, fold, pack
 from senet_mm.deploy.int8 import ENGINES
 from senet_mm.utils.measure import peak_memory
@@ -178,8 +179,6 @@ def print_case(variants: dict[str, Variant], results: dict[str, Result], size: i
 
 
 def main(args: argparse.Namespace) -> None:
-    if len(args.rounds) not in (1, len(args.batch_size)):
-        raise ValueError(f'--rounds {args.rounds}; allowed: one number, or one per batch size')
     device = start(args)
     shape = max(*args.batch_size, 2), 3, args.size, args.size
     variants = select(make_variants(args.network), args.only)
@@ -192,7 +191,9 @@ def main(args: argparse.Namespace) -> None:
     results = time_in_turns(makes, rounds, peak_memory, clock=CLOCKS[args.clock])
     for size in args.batch_size:
         print_case(variants, {name: r[str(size)] for name, r in results.items()}, size)
+    exit_on_faults(results)
 
 
 if __name__ == '__main__':
-    main(args)
+    with reported_errors():
+        main(args)

@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from senet_mm.cli import reported_errors
 from senet_mm.utils.options import check_option
-from senet_mm.utils.usage import ToolParser
+from senet_mm.utils.usage import ToolParser, check_leasts
 
 # Ours, mmpretrain's (ours in eager mode where it has none), channels of the output.
 NETWORKS = {
@@ -29,6 +30,8 @@ NETWORKS = {
     'SE-ResNeXt-50': (dict(type='ResNeXt', depth=50), dict(type='SEResNeXt', depth=50), 2048),
     'SENet-154': (dict(type='ResNeXt', depth=154), None, 2048),
 }
+# Of quartiles, batch norms and a batch of 16.
+LEASTS = dict(rounds=2, rounds_16=2, calibration_images=2, images=16, size=2)
 HEADER = ['network', 'variant', 'batch 1', 'ratio', 'batch 16', 'ratio', 'MB', 'quantisers',
           'logits: RMS / spread', 'same top-1']  # fmt: skip
 
@@ -43,14 +46,20 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--images', type=int, default=48, help='images whose logits are compared')
     parser.add_argument('--size', type=int, default=224, help='side of the images')
     parser.add_argument('--one', help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def check(args: argparse.Namespace) -> None:
+    """Raise an InputError for a value that is not allowed."""
+    check_leasts(args, LEASTS)
     for name in args.networks:
         check_option('networks', name, NETWORKS)
-    return args
 
 
 if __name__ == '__main__':
     args = parse_args()
+    with reported_errors():
+        check(args)
 
 import torch
 from common import SE, classifier, print_table
@@ -189,7 +198,10 @@ def main(args: argparse.Namespace) -> None:
             subprocess.run([sys.executable, *sys.argv, '--one', name], check=False)
             done = json.loads(args.out.read_text()) if args.out.exists() else []
     print_table(HEADER, [to_cells(row) for row in done if row['network'] in args.networks])
+    if failed := set(args.networks) - {row['network'] for row in done}:
+        sys.exit(f'failed: {", ".join(sorted(failed))}')
 
 
 if __name__ == '__main__':
-    main(args)
+    with reported_errors():
+        main(args)

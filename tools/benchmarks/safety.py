@@ -13,7 +13,11 @@ import statistics
 import tempfile
 import time
 
-from senet_mm.utils.usage import ToolParser
+from senet_mm.cli import reported_errors
+from senet_mm.utils.usage import ToolParser, check_leasts
+
+# The first iteration is not timed.
+LEASTS = dict(batch_size=1, iterations=2, rounds=1, threads=1)
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,6 +33,8 @@ def parse_args() -> argparse.Namespace:
 
 if __name__ == '__main__':
     args = parse_args()
+    with reported_errors():
+        check_leasts(args, LEASTS)
 
 from common import start
 from mmengine import Config
@@ -111,4 +117,5 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    main(args)
+    with reported_errors():
+        main(args)

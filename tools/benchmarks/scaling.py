@@ -9,25 +9,30 @@ DDP. The model (scaling_model.py) takes bytes and order of the gradients from th
 
 import argparse
 import json
+import math
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
-from options import make_parser
+from options import NETWORK, check, make_parser
 from scaling_model import Cluster, Gradient, Settings, Work, model_step, without_overlap
 
+from senet_mm.cli import reported_errors
+from senet_mm.utils.errors import InputError
 from senet_mm.utils.options import check_option
 
+# Defaults of --small.
 SMALL = dict(batch_size=2, size=32, rounds=2, bucket_mb=[0.1, 1000.0])
 MODELLED_MB = (1, 5, 10, 50, 1000)
 IMAGES = 256  # of the step that --step-ms times
 MIB = 2**20
+SETTINGS_ON = 2
 
 
 def parse_args() -> argparse.Namespace:
-    parser = make_parser(__doc__.splitlines()[0], batch_size=4, rounds=4)
+    parser = make_parser(__doc__.splitlines()[0], rounds=4, batch_size=4, leave_out=['clock'])
     parser.add_argument('--processes', type=int, nargs='+', default=[1, 2, 4])
     parser.add_argument(
-        '--settings-on', type=int, default=2, help='processes on which all settings are compared'
+        '--settings-on', type=int, help='processes on which all settings are compared: 2'
     )
     parser.add_argument('--bucket-mb', type=float, nargs='+', default=[5.0, 1000.0])
     parser.add_argument('--small', action='store_true', help='a small network, two rounds')
@@ -41,20 +46,29 @@ def parse_args() -> argparse.Namespace:
         help=f'bandwidths and latencies: {", ".join(field.name for field in fields(Cluster))}',
     )  # fmt: skip
     parser.add_argument('--json', type=Path, help='write the measurements there as well')
-    args = parser.parse_args()
-    if args.small:
-        vars(args).update(SMALL)
-    return args
+    if parser.parse_args().small:
+        parser.set_defaults(**SMALL)
+    return parser.parse_args()
 
 
-if __name__ == '__main__':
-    args = parse_args()
-
-from common import print_table, start
-from scaling_worker import ALONE, OURS, REDUCE, make_network, make_settings, run
-from torch import nn
-
-from senet_mm.utils.measure import Timing
+def check_args(args: argparse.Namespace) -> None:
+    """Raise an InputError for a value that is not allowed or has no effect."""
+    check(args)
+    read_cluster(args.cluster)
+    for option, numbers in (('bucket-mb', args.bucket_mb), ('step-ms', [args.step_ms])):
+        if not all(0 < number < math.inf for number in numbers):
+            text = ' '.join(map(str, numbers))
+            raise InputError(f'--{option} {text}; allowed: numbers above 0')
+    compared = args.settings_on or SETTINGS_ON
+    if (args.settings_on or args.only) and compared not in args.processes:
+        text = ' '.join(map(str, args.processes))
+        raise InputError(
+            f'--processes {text} without {compared}, on which settings are compared; allowed: '
+            f'with it, or another --settings-on'
+        )
+    if args.small and args.network != NETWORK:
+        raise InputError(f'--network {args.network} with --small; allowed: without --small')
+    args.settings_on = compared
 
 
 def read_cluster(given: list[str]) -> Cluster:
@@ -71,6 +85,18 @@ def read_cluster(given: list[str]) -> Cluster:
         except ValueError:
             raise ValueError(f'--cluster {key}={value}; allowed: a number') from None
     return replace(Cluster(), **{key: float(value) for key, value in pairs.items()})
+
+
+if __name__ == '__main__':
+    args = parse_args()
+    with reported_errors():
+        check_args(args)
+
+from common import print_table, start
+from scaling_worker import ALONE, OURS, REDUCE, make_network, make_settings, run
+from torch import nn
+
+from senet_mm.utils.measure import Timing
 
 
 def print_processes(results: dict[int, dict]) -> None:
@@ -143,7 +169,6 @@ def print_model(args: argparse.Namespace, profile: list[Gradient], channels: lis
 
 
 def main(args: argparse.Namespace) -> None:
-    read_cluster(args.cluster)
     start(args)
     names = list(make_settings(args.bucket_mb))
     for name in args.only or ():
@@ -165,4 +190,5 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    main(args)
+    with reported_errors():
+        main(args)

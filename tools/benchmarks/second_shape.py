@@ -8,22 +8,23 @@ were called before it.
 """
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from options import make_parser
+from options import make_parser, read
 
 if __name__ == '__main__':
-    args = make_parser(__doc__.splitlines()[0], batch_size=1, rounds=9).parse_args()
+    leave_out = 'batch_size', 'threads'  # see CASES
+    args = read(make_parser(__doc__.splitlines()[0], rounds=9, leave_out=leave_out))
 
 import torch
 from common import ours, print_table, start
 from torch import Tensor
-from turns import CLOCKS, time_in_turns
+from turns import CLOCKS, Result, exit_on_faults, time_in_turns
 
+from senet_mm.cli import reported_errors
 from senet_mm.deploy import TARGETS, deploy
 from senet_mm.utils.options import check_option
 
@@ -62,6 +63,7 @@ def main(args: argparse.Namespace) -> None:
         check_option('only', name, TARGETS)
     start(args)
     rows = []
+    done: dict[str, dict[str, Result]] = {}
     for case in CASES:
         others = [other for other in reversed(CASES) if other != case]
         for to in args.only or TARGETS:
@@ -71,14 +73,17 @@ def main(args: argparse.Namespace) -> None:
                 dict(call=args.rounds),
                 clock=CLOCKS[args.clock],
             )
+            done |= {f'--to {to} {case} {name}': result for name, result in results.items()}
             first, after = (result['call'] for result in results.values())
             if fault := first.fault or after.fault:
-                print(f'{to}, {case}: {fault}', file=sys.stderr)
+                rows.append([f'--to {to}', *case, f'failed: {fault}', '', ''])
                 continue
             ratio = after.timing.median / first.timing.median
             rows.append([f'--to {to}', *case, first.timing, after.timing, ratio])
     print_table(['', 'images', 'threads', 'first call', 'after others', 'after / first'], rows)
+    exit_on_faults(done)
 
 
 if __name__ == '__main__':
-    main(args)
+    with reported_errors():
+        main(args)

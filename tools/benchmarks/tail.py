@@ -11,16 +11,18 @@ import argparse
 from collections.abc import Callable
 from types import SimpleNamespace
 
-from options import make_parser
+from options import make_parser, read
 
 if __name__ == '__main__':
-    args = make_parser(__doc__.splitlines()[0], batch_size=16, rounds=7).parse_args()
+    leave_out = 'network', 'size', 'clock', 'only'  # one shape, all rows
+    args = read(make_parser(__doc__.splitlines()[0], 7, batch_size=16, leave_out=leave_out))
 
 import torch
 from common import print_table, start
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from senet_mm.cli import reported_errors
 from senet_mm.models import SELayer
 from senet_mm.ops import fused, norm_relu_conv, plain, se_tail
 from senet_mm.utils.measure import interleave
@@ -165,4 +167,5 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    main(args)
+    with reported_errors():
+        main(args)

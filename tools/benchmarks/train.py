@@ -13,10 +13,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from options import make_parser
+from options import make_parser, read
 
 if __name__ == '__main__':
-    args = make_parser(__doc__.splitlines()[0], batch_size=16, rounds=5).parse_args()
+    args = read(make_parser(__doc__.splitlines()[0], batch_size=16, rounds=5))
 
 import torch
 import torch.nn.functional as F
@@ -30,8 +30,9 @@ from common import (
     start,
 )
 from torch import Tensor
-from turns import CLOCKS, time_in_turns
+from turns import CLOCKS, exit_on_faults, time_in_turns
 
+from senet_mm.cli import reported_errors
 from senet_mm.engine.speed import compile_regions
 
 
@@ -152,7 +153,9 @@ def main(args: argparse.Namespace) -> None:
         rate = args.batch_size / timing.median
         rows.append([name, timing, base / timing.median, peer, rate, f'{kept / 2**20:.0f}'])
     print_table(['variant', 'median (quartiles)', 'ratio', 'peer', 'img/s', 'kept MiB'], rows)
+    exit_on_faults(results)
 
 
 if __name__ == '__main__':
-    main(args)
+    with reported_errors():
+        main(args)

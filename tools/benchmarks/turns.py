@@ -79,6 +79,13 @@ def time_in_turns(
     return results
 
 
+def exit_on_faults(results: Mapping[str, Mapping[str, Result]]) -> None:
+    """End with 1, and name the variants that failed, if there are some; to call after the table."""
+    failed = [name for name, cases in results.items() if any(r.fault for r in cases.values())]
+    if failed:
+        sys.exit(f'failed: {", ".join(failed)}')
+
+
 class Job(NamedTuple):
     """How functions are measured; see :func:`time_in_turns`."""
 

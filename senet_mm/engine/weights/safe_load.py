@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 
 from senet_mm.utils.errors import InputError
-from senet_mm.utils.files import check_memory, check_regular_file
+from senet_mm.utils.files import check_memory, check_regular_file, is_exported
 
 from .archive import is_archive, read_archive
 from .digest import check_hash
@@ -30,11 +30,16 @@ def load_from_local(filename: str | os.PathLike, map_location: str | None = None
 
     Raises:
         FileNotFoundError: There is no such file.
-        InputError: The file holds more than data, is damaged, has the hash of another one in its
-            name, or is larger than the memory of this machine.
+        InputError: The file is an exported network, holds more than data, is damaged, has the hash
+            of another one in its name, or is larger than the memory of this machine.
     """
     filename = os.path.expanduser(filename)
     check_regular_file(filename, 'checkpoint')
+    if is_exported(filename):
+        raise InputError(
+            f'checkpoint {filename} is an exported network; allowed: a checkpoint; '
+            'tools/predict.py takes exported networks'
+        )
     check_memory(filename, 'checkpoint')
     check_hash(filename)
     content: object

@@ -11,8 +11,23 @@ from mmengine.runner import load_checkpoint
 from torch import nn
 
 from senet_mm.engine import load_from_local, load_strictly
+from senet_mm.utils.errors import InputError
+from senet_mm.utils.files import EXPORTED
 
 from ..hostile import rewrite
+
+
+@pytest.mark.parametrize('suffix', [*EXPORTED, '.PT2'])
+def test_an_exported_network_is_no_checkpoint(tmp_path, suffix):
+    """Whatever is in it, also where its name has the hash of another file."""
+    file = tmp_path / f'folded-01234567{suffix}'
+    torch.save({'state_dict': {}}, file)
+    with pytest.raises(InputError) as raised:
+        load_from_local(file)
+    assert str(raised.value) == (
+        f'checkpoint {file} is an exported network; allowed: a checkpoint; '
+        'tools/predict.py takes exported networks'
+    )
 
 
 class Hostile:

@@ -1,0 +1,114 @@
+"""Benchmarks say what is wrong with their arguments before they work, and end with 1 for it."""
+
+import runpy
+import sys
+
+import pytest
+
+from ..conftest import ROOT
+
+FOLDER = ROOT / 'tools/benchmarks'
+EACH = ['infer', 'train', 'second_shape', 'tail', 'scaling']
+WRONG = {
+    **{f'{tool} --rounds 1': '--rounds 1: allowed: 2 and more' for tool in EACH},
+    **{
+        f'{tool} --batch-size 0': '--batch-size 0: allowed: 1 and more'
+        for tool in EACH
+        if tool != 'second_shape'
+    },
+    'infer --batch-size 4 0': '--batch-size 4 0: allowed: 1 and more',
+    'train --size 0': '--size 0: allowed: 1 and more',
+    'tail --threads 0': '--threads 0: allowed: 1 and more',
+    'infer --batch-size 1 2 --rounds 2 2 2': (
+        '--rounds 2 2 2; allowed: one number, or one per batch size'
+    ),
+    'infer --batch-size 2 1 2': '--batch-size 2 1 2; allowed: each value once',
+    'second_shape --only fold fold': '--only fold fold; allowed: each value once',
+    'scaling --processes 1 0': '--processes 1 0: allowed: 1 and more',
+    'scaling --bucket-mb 0': '--bucket-mb 0.0; allowed: numbers above 0',
+    'scaling --step-ms -1': '--step-ms -1.0; allowed: numbers above 0',
+    'scaling --cluster jitter=x': '--cluster jitter=x; allowed: a number',
+    'scaling --processes 1 --only ours': (
+        '--processes 1 without 2, on which settings are compared; allowed: with it, or another '
+        '--settings-on'
+    ),
+    'scaling --small --network senet154': (
+        '--network senet154 with --small; allowed: without --small'
+    ),
+    'int8 --rounds-16 1': '--rounds-16 1: allowed: 2 and more',
+    'int8 --networks x': "networks='x' is not known; allowed: SE-ResNet-18, ",
+    'safety --iterations 1': '--iterations 1: allowed: 2 and more',
+    'data --images 0': '--images 0: allowed: 1 and more',
+    'imbalance --seeds 0': '--seeds 0: allowed: 1 and more',
+    'startup --rounds 0': '--rounds=0; allowed: whole numbers from 1',
+}
+# What the benchmark would not read is no argument of it.
+UNREAD = {
+    'second_shape': ['batch-size', 'threads'],
+    'tail': ['network', 'size', 'clock', 'only'],
+    'scaling': ['clock'],
+}
+
+
+@pytest.fixture(autouse=True)
+def _siblings(monkeypatch):
+    """Scripts import from their folder; modules of other folders have the same names."""
+    monkeypatch.setattr(sys, 'path', [str(FOLDER), *sys.path])
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], '__file__', '')).startswith(str(FOLDER)):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def end(monkeypatch):
+    """Run a benchmark in this process; returns with what it ends."""
+
+    def run(tool, *args):
+        path = str(FOLDER / f'{tool}.py')
+        monkeypatch.setattr(sys, 'argv', [path, *args])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(path, run_name='__main__')
+        return ended.value.code
+
+    return run
+
+
+@pytest.mark.parametrize('command', WRONG)
+def test_wrong_arguments(end, command):
+    assert end(*command.split()).startswith(f'error: {WRONG[command]}')
+
+
+@pytest.mark.parametrize(
+    ('tool', 'name'), [(tool, name) for tool, names in UNREAD.items() for name in names]
+)
+def test_no_argument_is_accepted_and_ignored(end, capsys, tool, name):
+    assert end(tool, f'--{name}', 'cpu' if name == 'clock' else '1') == 2
+    assert 'unrecognized arguments' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('tool', ['infer', 'train', 'second_shape', 'scaling'])
+@pytest.mark.slow
+def test_unknown_variants(end, tool):
+    assert end(tool, '--only', 'unknown').startswith("error: only='unknown' is not known; allowed")
+
+
+@pytest.mark.slow
+def test_a_failed_row_is_an_error(run_tool):
+    """A norm has no statistics of one position."""
+    row = 'reference fp32 nhwc'
+    arguments = ['--batch-size', 1, '--size', 32, '--rounds', 2, '--only', row]
+    run = run_tool('tools/benchmarks/train.py', *arguments)
+    assert run.returncode == 1, run.stderr
+    assert f'| {row} | failed: ValueError: Expected more than 1 value per channel' in run.stdout
+    assert run.stderr.splitlines()[-1] == f'failed: {row}'
+
+
+@pytest.mark.slow
+def test_rows_of_other_networks_are_in_brackets():
+    variants = runpy.run_path(str(FOLDER / 'infer.py'))['make_variants']('seresnet50')
+    assert '(timm legacy_seresnet50 fp32)' in variants
+    for name, variant in variants.items():
+        brackets = (name[0] + name[-1], name.count('(')) == ('()', 1)
+        assert brackets == (not variant.row.form), name
