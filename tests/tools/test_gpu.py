@@ -165,7 +165,7 @@ def end():
 
 run_stage(parse_stage_args('A stage'), lambda small: dict(
     good=lambda: dict(ms=1.5), failing=fail, wrong=lambda: dict(ms=2.5, error='NaN'),
-    ending=end, behind=lambda: dict(ms=3.5), hanging=lambda: time.sleep(60), never=dict,
+    ending=end, behind=lambda: dict(ms=3.5), hanging=lambda: time.sleep(600), never=dict,
 ))
 """
 
@@ -176,7 +176,7 @@ def test_what_fails_is_reported_and_costs_nothing_else(tmp_path):
     (tmp_path / 'stage.py').write_text(STAGE.format(folder=str(GPU)))
     tool, stage = load('run'), load('plan').Stage
     run = tool.Run(tmp_path / 'out', small=True)
-    run.stage(stage('one', 'One', 10, str(tmp_path / 'stage.py')), time.monotonic() + 25)
+    run.stage(stage('one', 'One', 10, str(tmp_path / 'stage.py')), time.monotonic() + 45)
     run.stage(stage('two', 'Two', 10, str(tmp_path / 'none.py')), time.monotonic() + 20)
     page = (tmp_path / 'out/gpu.md').read_text()
     one, two = json.loads((tmp_path / 'out/gpu.json').read_text())['stages'].values()
