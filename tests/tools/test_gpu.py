@@ -4,10 +4,12 @@ import configparser
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from importlib.metadata import requires, version
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -18,6 +20,8 @@ from packaging.utils import canonicalize_name
 from ..conftest import ROOT, load_tool
 
 GPU = ROOT / 'tools/benchmarks/gpu'
+# What the installation of the wheels may take.
+WHEELS_SECONDS = 20
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +41,7 @@ def load(name):
 
 def test_the_plan_takes_under_eight_minutes_and_has_every_row():
     plan = load('plan').PLAN
-    assert sum(stage.seconds for stage in plan) < 480
+    assert sum(stage.seconds for stage in plan) + WHEELS_SECONDS < 480
     for stage in plan:
         assert (GPU / stage.script).exists()
     for script in ('steps.py', 'inference.py', 'machine.py', 'augmentation.py'):
@@ -134,9 +138,10 @@ def test_a_graph_is_captured_after_warm_up_on_the_stream_of_the_warm_up(fake_cud
 def test_a_graph_that_fails_does_not_cost_the_other_figures(fake_cuda):
     graphs = load('graphs')
     with graphs.one_stream():
-        found = graphs.time_graph(lambda: 1 / 0, lambda call: dict(ms=1))
+        found = graphs.time_graph(lambda: 1 / 0, lambda call: dict(ms=1), {})
         assert found == {'error': 'CUDA graph: ZeroDivisionError: division by zero'}
-        assert graphs.time_graph(lambda: 1, lambda call: dict(ms=1)) == {'graph_ms': 1}
+        found = graphs.time_graph(lambda: 1, lambda call: dict(ms=1), {})
+        assert found == {'graph_ms': 1, 'graph_held': 0}
 
 
 def test_a_graph_that_does_nothing_is_told():
@@ -160,7 +165,7 @@ def end():
 
 run_stage(parse_stage_args('A stage'), lambda small: dict(
     good=lambda: dict(ms=1.5), failing=fail, wrong=lambda: dict(ms=2.5, error='NaN'),
-    ending=end, behind=lambda: dict(ms=3.5), hanging=lambda: time.sleep(60), never=dict,
+    ending=end, behind=lambda: dict(ms=3.5), hanging=lambda: time.sleep(600), never=dict,
 ))
 """
 
@@ -171,7 +176,7 @@ def test_what_fails_is_reported_and_costs_nothing_else(tmp_path):
     (tmp_path / 'stage.py').write_text(STAGE.format(folder=str(GPU)))
     tool, stage = load('run'), load('plan').Stage
     run = tool.Run(tmp_path / 'out', small=True)
-    run.stage(stage('one', 'One', 10, str(tmp_path / 'stage.py')), time.monotonic() + 25)
+    run.stage(stage('one', 'One', 10, str(tmp_path / 'stage.py')), time.monotonic() + 45)
     run.stage(stage('two', 'Two', 10, str(tmp_path / 'none.py')), time.monotonic() + 20)
     page = (tmp_path / 'out/gpu.md').read_text()
     one, two = json.loads((tmp_path / 'out/gpu.json').read_text())['stages'].values()
@@ -202,11 +207,14 @@ def test_goals_are_computed():
         ),
     }
     found = goals.get_goals(dict(small=False, stages=stages))
-    assert [goal.value for goal in found] == pytest.approx(
+    assert [goal.value for goal in found[:4]] == pytest.approx(
         [7200 / 7157, 1.8, 7200 / 6600, 0.020833], 1e-4
     )
-    assert [goal.met for goal in found] == [True, True, False, True]
-    assert [goal.met for goal in goals.get_goals(dict(small=False, stages={}))] == [None] * 4
+    assert [goal.met for goal in found[:4]] == [True, True, False, True]
+    assert [goal.met for goal in goals.get_goals(dict(small=False, stages={}))] == [None] * 7
+    del stages['machine']  # the driver knows the device, too
+    found = goals.get_goals(dict(small=False, stages=stages, device='NVIDIA H200'))
+    assert found[0].value == pytest.approx(7200 / 7945)
 
 
 def test_the_small_plan(run_tool, tmp_path):
@@ -254,3 +262,191 @@ def test_wrong_arguments(arguments, message, monkeypatch, capsys):
         load('run').parse_args()
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('ends', [False, True])
+def test_after_a_failed_capture_a_stage_has_no_more_graphs(ends, tmp_path):
+    """Also where the capture ended the process: what was measured before it stays."""
+    graphs = load('graphs')
+    parts = sys.modules['parts']
+
+    def fail():
+        raise SystemExit(3) if ends else RuntimeError('pool')
+
+    def measure():
+        before = dict(ms=1.5)
+        return before | graphs.time_graph(fail, lambda call: call() or {}, before)
+
+    run = parts.Parts(tmp_path / 'a.json', ['one', 'two'])
+    with pytest.raises(SystemExit) if ends else contextlib.nullcontext():
+        run.run('one', measure)
+    run = parts.Parts(tmp_path / 'a.json', ['one', 'two'])
+    run.run('two', measure)
+    one, two = json.loads((tmp_path / 'a.json').read_text())['parts'].values()
+    assert one['error'] == f'CUDA graph: {"the process ended" if ends else "RuntimeError: pool"}'
+    assert (one['status'], one['ms'], two['status'], two['ms']) == ('failed', 1.5, 'ok', 1.5)
+    assert two['graph'] == 'left out: one has failed'
+
+
+def test_each_form_has_its_tax_and_none_is_met():
+    goals = load('goals')
+    rates = {'reference': 50, 'plain reference': 60, 'fused': 70, 'plain fused': 70}
+    stages = dict(steps=dict(parts={name: dict(rate=rate) for name, rate in rates.items()}))
+    found = goals.get_goals(dict(small=False, stages=stages))[4:]
+    values = [(goal.value, goal.met) for goal in found]
+    assert values == [(pytest.approx(0.2), False), (0.0, True), (None, None)]
+
+
+@pytest.mark.parametrize(
+    ('loss', 'status'), [(7.001, 'ok'), (7.1, 'failed'), (0 * 1e999, 'failed')]
+)
+def test_equal_networks_must_have_equal_losses(loss, status):
+    part = dict(status='ok', first_loss=loss)
+    stages = dict(
+        steps=dict(parts=dict(reference=dict(first_loss=7.0))),
+        compiled=dict(parts={'algebra compiled': part}),
+    )
+    load('losses').compare_losses(stages, 'compiled')
+    assert part['status'] == status
+    assert 'loss_differs' in part
+
+
+LOG = {
+    'fused blocks': 'blocks: fused: 1.2 times as fast',
+    'torchrun, SyncBN, compiled': 'blocks: algebra: x\ncompile: 3 regions, each\nsync_bn: 9 norms',
+}
+REFUSED = 'blocks: reference: too slow; fused blocks are not used'
+
+
+def test_a_run_must_say_that_it_used_its_form():
+    check = load('digits').check_log
+    check('plain blocks', '', False)
+    for name, log in LOG.items():
+        check(name, log, False)
+        for line in log.splitlines():
+            with pytest.raises(RuntimeError, match='the log does not say'):
+                check(name, log.replace(line, REFUSED), False)
+
+
+HANGING = """
+import os, subprocess, sys
+child = subprocess.Popen(
+    [sys.executable, {bound!r}, str(os.getpid()), '-c', 'import time; time.sleep(60)']
+)
+open({pids!r}, 'w').write(f'{{os.getpid()}} {{child.pid}} .')
+child.wait()
+"""
+DRIVER = """
+import sys, time
+sys.path.insert(0, {folder!r})
+from pathlib import Path
+import run
+from plan import Stage
+run.exit_on_signals()
+run.Run(Path({out!r}), True).stage(Stage('one', 'One', 10, {stage!r}), time.monotonic() + 60)
+"""
+
+
+def is_alive(pid):
+    try:
+        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_for(condition):
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_driver_that_is_killed_leaves_nothing_behind(number, tmp_path):
+    pids, stage = tmp_path / 'pids', tmp_path / 'stage.py'
+    stage.write_text(HANGING.format(bound=str(GPU / 'bound.py'), pids=str(pids)))
+    code = DRIVER.format(folder=str(GPU), out=str(tmp_path / 'out'), stage=str(stage))
+    driver = subprocess.Popen([sys.executable, '-c', code])
+    wait_for(lambda: pids.exists() and pids.read_text().endswith('.'))
+    driver.send_signal(number)
+    assert driver.wait() == (-number if number == signal.SIGKILL else 128 + number)
+    for pid in pids.read_text().split()[:2]:
+        wait_for(lambda pid=pid: not is_alive(pid))
+
+
+@pytest.mark.parametrize(
+    ('status', 'optional', 'kind'),
+    [(None, True, 'absent'), (None, False, 'failed'), (1, True, 'failed')],
+)
+def test_optional_rows_may_lack_time(status, optional, kind):
+    content = dict(planned=['a', 'b'], parts=dict(a=dict(status='started', ms=2)))
+    found = load('run').settle(content, status, optional)
+    assert [part['status'] for part in found.values()] == [kind] * 2
+    assert found['a']['ms'] == 2
+
+
+def make_result(status, run):
+    return dict(
+        title='One', status=status, seconds=9, seconds_allowed=9, parts={}, tail=[], run=run
+    )
+
+
+def test_the_page_names_a_stage_that_hung_without_output():
+    results = dict(small=True, command='', stages=dict(one=make_result('out of time', 'x')))
+    assert 'one (out of time) ended with' in load('page').render(results)
+
+
+def test_earlier_stages_are_kept_if_they_are_of_this_commit_and_form(tmp_path):
+    tool = load('run')
+    first = tool.Run(tmp_path, True)
+    first.results['stages']['machine'] = make_result('ok', 'before')
+    first.write()
+    second = tool.Run(tmp_path, True)
+    second.stage(tool.Stage('digits', 'Digits', 1, 'none.py'), time.monotonic())
+    assert list(json.loads((tmp_path / 'gpu.json').read_text())['stages']) == ['machine', 'digits']
+    assert '| before |' in (tmp_path / 'gpu.md').read_text()
+    assert tool.Run(tmp_path, False, anew=True).results['stages'] == {}
+    with pytest.raises(tool.WrongUseError, match='another folder, or --anew'):
+        tool.Run(tmp_path, False)
+
+
+def test_damaged_tiles_do_not_reach_the_package(tmp_path):
+    tool, plan = load('run'), load('plan').PLAN
+    run = tool.Run(tmp_path / 'out', True)
+    (run.work / 'tiles.json').write_text('{"9.0": {"moments": {"channels_last": {}}}}')
+    kernels = next(stage for stage in plan if stage.brings)
+    run.stage(kernels._replace(script='none.py'), time.monotonic())
+    assert not (tmp_path / 'out/tiles.json').exists()
+    assert 'tiles.json is damaged' in run.results['stages']['kernels']['tail'][0]
+
+
+@pytest.mark.parametrize('content', [None, '', '{"sma', '[]', '{"small": true}', '{"stages": 3}'])
+def test_a_wrong_file_to_render(content, tmp_path):
+    tool, file = load('run'), tmp_path / 'gpu.json'
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(tool.WrongUseError, match=r'gpu\.json'):
+        tool.read_results(file)
+
+
+def test_a_file_is_no_folder_for_results(tmp_path):
+    tool, file = load('run'), tmp_path / 'file'
+    file.touch()
+    for out in (file, file / 'below'):
+        with pytest.raises(tool.WrongUseError, match='allowed: a folder'):
+            tool.Run(out, True)
+
+
+@pytest.mark.slow
+def test_mistakes_end_with_one_line(tmp_path):
+    """A machine whose GPU cannot be used, and a folder without wheels."""
+    env = {**os.environ, 'PYTHON': sys.executable, 'CUDA_VISIBLE_DEVICES': ''}
+    for options, message in (((), 'no GPU'), (('--wheels', tmp_path / 'none'), 'has no wheels')):
+        command = ['bash', ROOT / 'tools/benchmarks/gpu.sh', tmp_path / 'out', *options]
+        done = subprocess.run(command, env=env, capture_output=True, text=True)
+        assert done.returncode == 2, done.stderr
+        [line] = done.stderr.splitlines()
+        assert line.startswith('error: ')
+        assert message in line
+    assert not (tmp_path / 'out').exists()

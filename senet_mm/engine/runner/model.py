@@ -78,7 +78,10 @@ class ModelRunner(_Runner):
         with warnings.catch_warnings():
             # mmengine passes an argument whose name torch has changed.
             warnings.filterwarnings('ignore', '`broadcast_buffers` is deprecated', FutureWarning)
-            return super().wrap_model(model_wrapper_cfg, model)
+            wrapped = super().wrap_model(model_wrapper_cfg, model)
+        if count := sum(isinstance(m, nn.SyncBatchNorm) for m in wrapped.modules()):
+            self.logger.info(f'sync_bn: {count} norms share their statistics among processes')
+        return wrapped
 
     def build_optim_wrapper(
         self, optim_wrapper: Optimizer | OptimWrapper | dict

@@ -14,7 +14,10 @@ import os
 ENVIRONMENT = {**os.environ, 'MAX_RESTARTS': '0', 'TRITON_INTERPRET': '0', 'PORT': '29517'}
 os.environ['CUDA_VISIBLE_DEVICES'] = ''
 
+import atexit
 import json
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,6 +37,7 @@ from senet_mm.apis import get_config, get_model
 from senet_mm.engine import Runner
 
 ROOT = Path(__file__).parents[3]
+BOUND = Path(__file__).with_name('bound.py')
 CONFIG = 'seresnet8_1xb64_digits'
 COMMON = {
     'train_cfg.max_epochs': 1, 'randomness.seed': 0, 'default_hooks.logger.interval': 1,
@@ -49,6 +53,14 @@ RUNS = {
         {'fuse_tails.implementation': 'auto', 'compile': True, 'sync_bn': 'torch'},
     ),
 }
+# Patterns of lines that the log of a run must have: a refused form is a warning there.
+SAID = {
+    'plain blocks': (),
+    'fused blocks': ('blocks: fused',),
+    'torchrun, SyncBN, compiled': (
+        'blocks: algebra', r'compile: [1-9]\d* regions', r'sync_bn: [1-9]\d* norms',
+    ),
+}  # fmt: skip
 # Distance from the CPU by that between two runs on the CPU, or by 1e-6: there are more ways to sum,
 # and to multiply, than those two. TF32 would give 1e-4.
 ALLOWED = 20
@@ -77,7 +89,16 @@ def train_there(name: str, folder: Path, small: bool) -> Path:
     options = {**COMMON, 'load_from': folder.parent / 'start.pth', **options}
     if small:
         options.pop('sync_bn', None)
-    command = [sys.executable, *tool, CONFIG, '--work-dir', folder, '--cfg-options']
+    command = [
+        sys.executable,
+        BOUND,
+        os.getpid(),
+        *tool,
+        CONFIG,
+        '--work-dir',
+        folder,
+        '--cfg-options',
+    ]
     command += [f'{key}={value}' for key, value in options.items()]
     done = subprocess.run(
         list(map(str, command)), cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True
@@ -85,9 +106,17 @@ def train_there(name: str, folder: Path, small: bool) -> Path:
     print(done.stdout, done.stderr, flush=True)
     if done.returncode:
         raise RuntimeError((done.stderr.strip() or done.stdout.strip()).splitlines()[-1])
-    if not small and 'torchrun' in name and 'compile: ' not in done.stdout + done.stderr:
-        raise RuntimeError('the log does not say that regions were compiled')
+    check_log(name, done.stdout + done.stderr, small)
     return folder
+
+
+def check_log(name: str, log: str, small: bool) -> None:
+    """Raise an error unless the log says that a run had all that its name says."""
+    # The CPU neither compiles, nor has it SyncBN.
+    wanted = () if small and 'torchrun' in name else SAID[name]
+    for pattern in wanted:
+        if not re.search(pattern, log):
+            raise RuntimeError(f'the log does not say "{pattern}"')
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -120,6 +149,7 @@ class Comparison:
 
     def __init__(self, small: bool) -> None:
         self.folder = Path(tempfile.mkdtemp())
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         start_weights(self.folder)
         pool = ThreadPoolExecutor(1 if small else len(RUNS))
         self.runs: dict[str, Future] = {

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
+from parts import CAPTURE, note_before_graph
 
 WARMUP = 3
 
@@ -39,7 +40,9 @@ def capture(function: Callable[[], object]) -> Callable[[], object]:
     return graph.replay
 
 
-def time_graph(function: Callable[[], object], time: Callable[[Callable], dict]) -> dict:
+def time_graph(
+    function: Callable[[], object], time: Callable[[Callable], dict], before: dict
+) -> dict:
     """Figures of the graph of a function, as ``graph_NAME``; if it fails, why, as ``error``.
 
     What was measured without a graph must not be lost.
@@ -47,9 +50,22 @@ def time_graph(function: Callable[[], object], time: Callable[[Callable], dict])
     Args:
         function: The function, without arguments.
         time: Makes the figures of a function.
+        before: What was measured without a graph.
     """
+    if not note_before_graph(before):
+        return dict(graph='left out: one has failed')
     try:
-        return {f'graph_{key}': value for key, value in time(capture(function)).items()}
+        replay = capture(function)
+        figures = dict(time(replay), held=graph_memory())
+        return {f'graph_{key}': value for key, value in figures.items()}
     except Exception as error:  # of CUDA, of any type
         traceback.print_exc()
-        return dict(error=f'CUDA graph: {type(error).__name__}: {error}'.splitlines()[0][:300])
+        return dict(error=f'{CAPTURE}: {type(error).__name__}: {error}'.splitlines()[0][:300])
+
+
+def graph_memory() -> float:
+    """GB of the GPU that are in use while there is a graph, the graph's own memory included."""
+    if not torch.cuda.is_available():
+        return 0.0
+    torch.cuda.empty_cache()
+    return torch.cuda.memory_reserved() / 1e9

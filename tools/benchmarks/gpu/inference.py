@@ -59,16 +59,18 @@ def late_compiled(model: nn.Module, x: Tensor, small: bool) -> Network:
 
 
 def tensorrt(model: nn.Module, x: Tensor, small: bool) -> Network:
-    """The folded network in TensorRT, if that is installed."""
-    if device() == 'cpu' or importlib.util.find_spec('torch_tensorrt') is None:
-        raise NotHereError('torch_tensorrt is not installed, or there is no GPU')
+    """The folded network in TensorRT."""
     import torch_tensorrt  # registers the backend
 
     assert torch_tensorrt.__version__
     return torch.compile(fold(model, BF16, channels_last=True), backend='torch_tensorrt')
 
 
-# Name of a row -> whose network, and what is made of it; of the last ones only if there is time.
+def has_tensorrt() -> bool:
+    return device() == 'cuda' and importlib.util.find_spec('torch_tensorrt') is not None
+
+
+# Name of a row -> whose network, and what is made of it; EXTRA has a stage of its own.
 FORMS = {
     'mmpretrain': ('mmpretrain', plain),
     'timm': ('timm', plain),
@@ -78,15 +80,17 @@ FORMS = {
     'timm compiled': ('timm', plain_compiled),
 }
 EXTRA = {
+    'TensorRT': ('ours', tensorrt),
     'compile, late squeeze': ('ours', late_compiled),
     'compile, plain network': ('plain', folded_compiled),
-    'TensorRT': ('ours', tensorrt),
 }
 
 
 @torch.no_grad()
 def measure(name: str, batch: int, small: bool) -> dict:
     """Milliseconds of a batch, images/s, peak memory in GB; the same as a CUDA graph."""
+    if name == 'TensorRT' and not has_tensorrt():
+        raise NotHereError('torch_tensorrt is not installed, or there is no GPU')
     whose, make = (FORMS | EXTRA)[name]
     batch, size = (min(batch, 2), 32) if small else (batch, 224)
     torch.manual_seed(0)
@@ -108,7 +112,7 @@ def measure(name: str, batch: int, small: bool) -> dict:
         result = time(call)
         result['peak'] = peak_memory(call) / 1e9
         truth = logits['last'].clone()
-        result |= time_graph(call, time)
+        result |= time_graph(call, time, result)
         if 'graph_ms' in result:  # replaying filled the tensor that was made in the capture
             apart = ((logits['last'] - truth).norm() / truth.norm()).item()
             result['graph_differs'] = apart

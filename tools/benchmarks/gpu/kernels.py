@@ -158,7 +158,7 @@ def absent() -> dict:
 
 
 def full_rows(folder: Path) -> dict[str, Callable[[], dict]]:
-    """The parts on a GPU, most important first."""
+    """The parts on a GPU: all that is about correctness, then tiles and times."""
     maps, path, (bf16, others) = all_maps(), folder / 'tiles.json', (DTYPES[1], DTYPES[::2])
     network = maps_of('seresnet50')
 
@@ -173,10 +173,10 @@ def full_rows(folder: Path) -> dict[str, Callable[[], dict]]:
         'compile': partial(compile_ahead, maps),
         **values(bf16),
         'nodes': partial(check_nodes, some, 8, False),
-        **{f'tiles {n}': partial(choose_tiles, n, path, (256, 32), network) for n in tiles.PASSES},
-        **{f'speed {batch}': partial(time_passes, path, maps, batch) for batch in (256, 32)},
         **{name: row for dtype in others for name, row in values(dtype).items()},
         'large': partial(check_large, LARGE, 2**31),
+        **{f'tiles {n}': partial(choose_tiles, n, path, (256, 32), network) for n in tiles.PASSES},
+        **{f'speed {batch}': partial(time_passes, path, maps, batch) for batch in (256, 32)},
     }
 
 
@@ -188,9 +188,9 @@ def small_rows(folder: Path) -> dict[str, Callable[[], dict]]:
     return {
         **{f'values {str(d)[6:]}': partial(check_values, TINY, [2], d) for d in DTYPES},
         'nodes': partial(check_nodes, TINY[:1], 2, True),
+        'large': partial(check_large, TINY[-1], 4),
         **{f'tiles {n}': partial(choose_tiles, n, path, (2, 1), network) for n in tiles.PASSES},
         'speed 2': partial(time_passes, path, TINY[-1:], 2),
-        'large': partial(check_large, TINY[-1], 4),
     }
 
 

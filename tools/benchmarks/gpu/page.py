@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 
-from goals import EXPECTED_KEPT, EXPECTED_MS, get_goals
+from goals import EXPECTED_KEPT, EXPECTED_MS, device_of, get_goals
 
 # Key of a figure -> its column; other keys stand as they are.
 TITLES = {
     'ms': 'ms', 'rate': 'images/s', 'graph_ms': 'ms, graph', 'graph_rate': 'images/s, graph',
-    'peak': 'peak GB', 'kept': 'kept GB',
+    'peak': 'peak GB', 'kept': 'kept GB', 'graph_held': 'held GB, graph',
+    'loss_differs': 'first loss differs',
 }  # fmt: skip
 # Not shown: quartiles stand behind their median, the rest is in the JSON.
 HIDDEN = {
@@ -94,9 +95,9 @@ def show_faults(stages: dict[str, dict]) -> str:
         for part, result in stage['parts'].items():
             if result['status'] != 'ok':
                 text += f'- {name}, {part}: {result["status"]}: {result.get("error")}\n'
-        if stage['tail']:
-            lines = '\n'.join(stage['tail'])
-            text += f'\n{name} ({stage["status"]}) ended with\n\n```\n{lines}\n```\n'
+        if stage['status'] != 'ok':
+            lines = '\n'.join(stage['tail']) or '(no output)'
+            text += f'\n{name} ({stage["status"]}) ended with\n\n```\n{lines}\n```\n\n'
     return text or 'None.\n'
 
 
@@ -105,10 +106,12 @@ def render(results: dict) -> str:
     stages = results['stages']
     form = 'the small form: no figure means anything' if results['small'] else 'the full plan'
     text = f'# GPU benchmark, {form}\n\n`{results["command"]}`\n\n'
+    several = len({s['run'] for s in stages.values()}) > 1
     text += table(
-        ['stage', 'result', 'took s', 'may take s', 'parts'],
+        ['stage', 'result', 'took s', 'may take s', 'parts', *['run (UTC)'] * several],
         (
             [name, s['status'], s['seconds'], s['seconds_allowed'], len(s['parts'])]
+            + [s['run']] * several
             for name, s in stages.items()
         ),
     )
@@ -117,7 +120,8 @@ def render(results: dict) -> str:
         for g in get_goals(results)
     ]
     text += f'\n## Goals: SE-ResNet-50, training\n\n{table(["", "goal", "value", ""], goals)}'
-    more = {'expected ms (H200)': EXPECTED_MS, 'expected kept GB': EXPECTED_KEPT}
+    other = '' if 'H200' in device_of(results) else ', another device'
+    more = {f'expected ms (H200{other})': EXPECTED_MS, 'expected kept GB': EXPECTED_KEPT}
     for name, stage in stages.items():
         parts = dict(stage['parts'])
         text += f'\n## {stage["title"]}\n\n'

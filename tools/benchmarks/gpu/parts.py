@@ -27,6 +27,10 @@ class NotHereError(Exception):
     """A part cannot be measured on this machine, such as one that needs another package."""
 
 
+# Begins the error of a part whose CUDA graph failed.
+CAPTURE = 'CUDA graph'
+
+
 class Parts:
     """The results of a stage, in a file.
 
@@ -40,8 +44,12 @@ class Parts:
         self.results = json.loads(path.read_text())['parts'] if path.exists() else {}
         for result in self.results.values():
             if result['status'] == 'started':
-                result.update(status='failed', error='the process ended')
+                where = f'{CAPTURE}: ' if result.pop('captures', False) else ''
+                result.update(status='failed', error=f'{where}the process ended')
         self._write()
+        Parts.current = self
+
+    current: 'Parts | None' = None
 
     def _write(self) -> None:
         with atomic_file(self.path) as file:
@@ -66,6 +74,25 @@ class Parts:
             result = dict(status='failed', error=line[:300])
         self.results[name] = {**result, 'seconds': round(time.perf_counter() - start, 1)}
         self._write()
+
+
+def note_before_graph(figures: dict) -> bool:
+    """Write down what a part has measured before its graph is captured, which may end the process.
+
+    Returns:
+        Whether to capture: no graph of the stage has failed. What a failed capture left behind may
+        end the process.
+    """
+    parts = Parts.current
+    if parts is None:
+        return True
+    errors = [str(part.get('error', '')) for part in parts.results.values()]
+    if any(error.startswith(CAPTURE) for error in errors):
+        return False
+    *_, last = parts.results.values()
+    last.update(figures, captures=True)
+    parts._write()
+    return True
 
 
 def release() -> None:

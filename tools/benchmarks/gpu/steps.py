@@ -65,7 +65,7 @@ def measure(make: Callable[[], nn.Module], compiled: bool, small: bool) -> dict:
         result = dict(kept=kept, first_loss=first, **_time(lambda: step(x, labels), options))
         result['peak'] = peak_memory(lambda: step(x, labels)) / 1e9
         result['last_loss'] = last = step.loss(x, labels).item()
-        result |= time_graph(lambda: step(x, labels), partial(_time, options=options))
+        result |= time_graph(lambda: step(x, labels), partial(_time, options=options), result)
         if 'graph_ms' in result:  # else CUDA may be of no more use
             result['graph_loss'] = step.loss(x, labels).item()
     return result | judge(first, last, result.get('graph_loss'))

@@ -22,9 +22,12 @@ def network_calls(sizes: list[Map], last: bool) -> list[Calls]:
     calls = [Calls(list(VARIANTS), sizes, BATCHES, DTYPES, [last], in_force)]
     for name in tiles.PASSES:
         names = [key for key, variant in VARIANTS.items() if variant.function == name]
-        for tile in speed.changes(name, last):
+        tried = speed.changes(name, last)
+        if name in tiles.SUMS and last:
+            tried += [tried[0]._replace(programs=number) for number in speed.PROGRAMS]
+        for tile in tried:
             chosen = partial(lambda tile, *_: tile, tile)
-            calls.append(Calls(names, sizes, BATCHES[-1:], DTYPES[1:2], [last], chosen))
+            calls.append(Calls(names, sizes, BATCHES[1:], DTYPES[1:2], [last], chosen))
     return calls
 
 

@@ -61,8 +61,6 @@ def time_passes(sizes: list[Map], batch: int, device: str) -> list[dict]:
     for size, last in itertools.product(sizes, (True, False)):
         case = make_case(size, batch, torch.bfloat16, last, device)
         for name, variant in VARIANTS.items():
-            if not variant.of:
-                continue
             moved = traffic(name, case)
             if moved not in copies:
                 copies[moved] = seconds_of_copy(moved, device)
