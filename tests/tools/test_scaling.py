@@ -39,26 +39,93 @@ EACH = 1.0  # bytes of a bucket that is smaller than any gradient: one bucket ea
     ('gpus', 'small', 'large'),
     [
         # A ring has 2 (n - m) hops in nodes and 2 (m - 1) between, a tree 14 and 2 log2(m).
-        (8, 6.8 + 14 * 0.6, 8.4 + 14 * 3.4),
-        (64, 6.8 + 14 * 0.6 + 6 * 5.0, 8.4 + 112 * 3.4 + 14 * 14),
-        (512, 6.8 + 14 * 0.6 + 12 * 5.0, 8.4 + 896 * 3.4 + 126 * 14),
+        (8, 6.6 + 14 * 0.6, 8.4 + 14 * 3.4),
+        (64, 6.8 + 14 * 0.6 + 6 * 5.0, 1.4 * (8.4 + 112 * 3.4 + 14 * 14)),
+        (512, 6.8 + 14 * 0.6 + 12 * 5.0, 1.4 * (8.4 + 896 * 3.4 + 126 * 14)),
     ],
 )
 def test_all_reduce(model, gpus, small, large):
-    """Small sizes by LL, large ones by a ring of Simple, at 400 bytes per microsecond."""
-    cluster = model.Cluster(nvlink=400e6, network=50e6, attained=1.0)
-    nothing, much = (1e6 * cluster.all_reduce(size, gpus) for size in (0, 40e9))
+    """Small sizes by LL, large ones by a ring of Simple, at 400,000 bytes per microsecond."""
+    nothing, much = (1e6 * fast(model).all_reduce(size, gpus) for size in (0, 40e9))
     assert nothing == pytest.approx(small)
-    assert much == pytest.approx(large + 2 * (gpus - 1) / gpus * 100e6)
-    assert replace(cluster, latency=3).all_reduce(0, gpus) == pytest.approx(3e-6 * small)
-    assert cluster.all_reduce(400, 1) == 0
+    assert much == pytest.approx(large + 2 * (gpus - 1) / gpus * 1e5)
+    slow = replace(fast(model), latency=3)
+    assert slow.all_reduce(0, gpus) == pytest.approx(3e-6 * small)
+    assert slow.all_reduce(400, 1) == 0
 
 
-def test_middle_sizes_use_trees(model):
-    """LL128 over 64 nodes: 0.92 of the bandwidth, and 0.9 of a ring's."""
-    cluster = model.Cluster(nvlink=400e6, network=50e6, attained=1.0)
-    expected = 14 + 14 * 1.25 + 12 * 8.5 + 2 * 4e4 / (400 * 0.92 * 0.9)
-    assert 1e6 * cluster.all_reduce(4e4, 512) == pytest.approx(expected)
+def fast(model):
+    return model.Cluster(nvlink=400e9, network=50e9, attained=1.0)
+
+
+@pytest.mark.parametrize(
+    ('size', 'gpus', 'expected'),
+    [
+        # LL: at most 20,400 bytes per microsecond over nodes. 64 kB: 2**10 times 64 bytes, 0.6.
+        (2**16, 512, 6.8 + 14 * 0.6 + 12 * 5 + 2 * 2**16 / (20400 * 0.6)),
+        # LL128 over nodes: 120 / 128 of 0.92. 2**14 times 64 bytes: 0.6.
+        (2**20, 512, 14 + 14 * 1.25 + 12 * 8.5 + 2 * 2**20 / (4e5 * 0.92 * 120 / 128 * 0.6)),
+        (2**20 - 1, 512, 14 + 14 * 1.25 + 12 * 8.5 + 2 * 2**20 / (4e5 * 0.92 * 120 / 128 * 0.6)),
+        # 2**15: again 0.6; 2**16: 0.8.
+        (2**22, 512, 14 + 14 * 1.25 + 12 * 8.5 + 2 * 2**22 / (4e5 * 0.92 * 120 / 128 * 0.8)),
+        # Six nodes are a tree of depth 2.
+        (0, 48, 6.8 + 14 * 0.6 + 2 * 2 * 5),
+        # One node: a ring of LL at 141,000 bytes per microsecond, and one of LL128.
+        (2**16, 8, 6.6 + 14 * 0.6 + 7 / 4 * 2**16 / 141000),
+        (2**22, 8, 14 + 14 * 1.9 + 7 / 4 * 2**22 / (4e5 * 0.92)),
+    ],
+)
+def test_middle_sizes(model, size, gpus, expected):
+    assert 1e6 * fast(model).all_reduce(size, gpus) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_tree_on_one_node(model):
+    """7 / 9 of a tree's bandwidth in LL128: never faster than the ring, so asked for itself."""
+    sys.path.insert(0, str(ROOT / 'tools/benchmarks'))
+    import nccl_model
+
+    sys.path.pop(0)
+    group = nccl_model.Group(gpus=8, nodes=1, bandwidth=400e9)
+    seconds = group._tree(nccl_model.PROTOCOLS['LL128'], 2**22)
+    expected = 14 + 14 * 1.25 + 2 * 2**22 / (4e5 * 0.92 * 7 / 9 * 0.8)
+    assert 1e6 * seconds == pytest.approx(expected)
+    assert {len(one.correction) for one in nccl_model.PROTOCOLS.values()} == {23}
+
+
+def test_a_ring_is_slower_from_a_size_on(model):
+    """From 64 bytes per channel and GPU on; LL and LL128 have no share in it here."""
+    sys.path.insert(0, str(ROOT / 'tools/benchmarks'))
+    import nccl_model
+
+    sys.path.pop(0)
+    group = nccl_model.Group(gpus=16, nodes=2, bandwidth=math.inf)
+    simple = nccl_model.PROTOCOLS['Simple']
+    limit, hops = 64 * 16 * 16, 8.4 + 28 * 3.4 + 2 * 14
+    for size, factor in ((limit - 1, 1.0), (limit, 1.4)):
+        seconds = group._ring(simple, size, rounds=2, reduces=True)
+        assert 1e6 * seconds == pytest.approx(factor * hops)
+
+
+@pytest.mark.parametrize(
+    ('gpus', 'expected'),
+    [
+        (8, 6.6 + 7 * 0.6),
+        (64, 6.6 + 56 * 1.0 + 7 * 2.7),  # the network's overhead is above 0.6
+        (512, 6.6 + 448 * 1.0 + 63 * 2.7),  # 624.7
+    ],
+)
+def test_all_gather(model, gpus, expected):
+    """A ring of n - 1 hops, never a tree; every GPU receives what the others have."""
+    assert 1e6 * fast(model).all_gather(0, gpus) == pytest.approx(expected)
+    much = 8.4 + (gpus - gpus / 8) * 3.4 + (gpus / 8 - 1) * 14 + (gpus - 1) * 1e9 / 4e5
+    assert 1e6 * fast(model).all_gather(1e9, gpus) == pytest.approx(much)
+    assert fast(model).all_gather(1e9, 1) == 0
+
+
+def test_one_gpu_per_node(model):
+    """The whole latency of the network, as in a tree."""
+    cluster = replace(fast(model), per_node=1)
+    assert 1e6 * cluster.all_gather(0, 4) == pytest.approx(6.6 + 3 * 5.0)
 
 
 def test_the_slower_of_node_and_network_counts(model):
@@ -117,11 +184,11 @@ def test_other_costs(model):
     assert cost(whole, launch=0.1) == pytest.approx(0.2)
     assert cost(replace(whole, compressed=True), launch=0.1) == pytest.approx(0.4)
     assert cost(jitter=0.01) == pytest.approx(0.03 * math.sqrt(2 * math.log(8)))
-    hops = 15.2e-6  # LL: 6.8 and 14 times 0.6 microseconds
-    # Three times 0.152 s, of which the last is exposed; the others slow down by a half.
+    hops, gather = 15e-6, 10.8e-6  # LL: 6.6 and 14 or 7 times 0.6 microseconds
+    # Three times 0.15 s, of which the last is exposed; the others slow down by a half.
     assert cost(latency=1e4, slowdown=0.5) == pytest.approx(1e4 * hops * (1 + 0.5 * 2))
     work = replace(work, gradients=(), synced_channels=(64, 128, 256))
-    assert cost(latency=1e4) == pytest.approx(6e4 * hops)
+    assert cost(latency=1e4) == pytest.approx(3e4 * (hops + gather))
 
 
 def test_compression_halves_bytes(model):

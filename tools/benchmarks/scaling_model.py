@@ -1,13 +1,15 @@
 """A model of distributed training on GPUs: the time of a step from bytes, bandwidth and overlap.
 
-The form of an all-reduce's time, and its latencies, are those of NCCL's own tuning model
-(src/graph/tuning.cc of June 2026). The assumptions are in docs/scaling.md.
+Times of exchanges are those of NCCL's own tuning model, see nccl_model.py. The assumptions are in
+docs/scaling.md.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
+
+from nccl_model import Group
 
 FIRST_BUCKET = 2**20  # torch makes the first bucket smaller, if no size is asked for
 BUCKET = 25 * 2**20
@@ -25,33 +27,6 @@ class Gradient(NamedTuple):
     ready: float
 
 
-class Protocol(NamedTuple):
-    """A protocol of NCCL: latencies in microseconds, and the share of the bandwidth that it uses.
-
-    Attributes:
-        base: Latency of any all-reduce.
-        ring: Of a hop in a ring within a node.
-        ring_network: Of a hop in a ring between nodes.
-        tree: Of a hop in a tree within a node.
-        tree_network: Of a hop in a tree between nodes.
-        share: Share of the bandwidth.
-    """
-
-    base: float
-    ring: float
-    ring_network: float
-    tree: float
-    tree_network: float
-    share: float
-
-
-PROTOCOLS = {
-    'LL': Protocol(6.8, 0.6, 2.7, 0.6, 5.0, 0.1),  # 35 GB/s, for small sizes
-    'LL128': Protocol(14.0, 1.9, 4.0, 1.25, 8.5, 0.92),
-    'Simple': Protocol(8.4, 3.4, 14.0, 4.0, 14.0, 1.0),
-}
-
-
 @dataclass(frozen=True)
 class Cluster:
     """Nodes of GPUs. Times in seconds, bandwidths in bytes per second.
@@ -63,7 +38,7 @@ class Cluster:
         network: Bandwidth of a GPU's network adapter, in one direction: 400 Gb/s (DGX H100).
         attained: Share of both that an all-reduce attains: 371 of 450 GB/s was measured on a HGX
             H100 (validation of ASTRA-sim).
-        latency: Factor of the latencies of ``PROTOCOLS``.
+        latency: Factor of the latencies of ``nccl_model.PROTOCOLS``.
         memory: Bandwidth of a GPU's memory (H200, docs/performance.md).
         launch: Time of a small kernel.
         slowdown: Share by which an all-reduce slows down what is computed beside it: it takes 24 of
@@ -82,33 +57,21 @@ class Cluster:
     jitter: float = 0.01
 
     def all_reduce(self, size: float, gpus: int) -> float:
-        """Seconds to sum ``size`` bytes over GPUs, by the fastest algorithm and protocol."""
-        if gpus == 1:
-            return 0.0
-        return min(
-            time
-            for protocol in PROTOCOLS.values()
-            for time in self._all_reduce(size, gpus, protocol)
-        )
+        """Seconds to sum ``size`` bytes over GPUs."""
+        return 0.0 if gpus == 1 else self._group(gpus).all_reduce(size)
 
-    def _all_reduce(self, size: float, gpus: int, protocol: Protocol) -> tuple[float, float]:
-        """Seconds by a ring and by a tree."""
+    def all_gather(self, size: float, gpus: int) -> float:
+        """Seconds to give all GPUs the ``size`` bytes of each one."""
+        return 0.0 if gpus == 1 else self._group(gpus).all_gather(size)
+
+    def _group(self, gpus: int) -> Group:
         nodes = math.ceil(gpus / self.per_node)
-        local = gpus / nodes
         # Each adapter of a node carries a part of the ring.
-        bandwidth = self.nvlink if nodes == 1 else min(self.nvlink, local * self.network)
-        bandwidth *= self.attained * protocol.share
-        hops, between = 2 * (gpus - nodes), 2 * (nodes - 1)
-        ring = protocol.base + hops * protocol.ring + between * protocol.ring_network
-        hops, between = 2 * (local - 1), 2 * math.log2(nodes)
-        tree = protocol.base + hops * protocol.tree + between * protocol.tree_network
-        return (
-            1e-6 * self.latency * ring + 2 * (gpus - 1) / gpus * size / bandwidth,
-            1e-6 * self.latency * tree + 2 * size / (TREE * bandwidth),
-        )
+        network = gpus / nodes * self.network
+        bandwidth = self.nvlink if nodes == 1 else min(self.nvlink, network)
+        return Group(gpus, nodes, self.attained * bandwidth, self.latency)
 
 
-TREE = 0.9  # bandwidth of a tree relative to a ring's
 # Nothing but computing takes time.
 IDEAL = Cluster(
     nvlink=math.inf, network=math.inf, latency=0, memory=math.inf, launch=0, slowdown=0, jitter=0
@@ -202,8 +165,11 @@ def model_step(work: Work, gpus: int, cluster: Cluster, settings: Settings) -> S
         reducing += duration
     exposed = max(0.0, free - backward)
     slowed = (reducing - exposed) * cluster.slowdown
-    # A forward pass gathers mean, variance and count; a backward pass sums two vectors.
-    norms = sum(2 * cluster.all_reduce(8 * channels, gpus) for channels in work.synced_channels)
+    # Float32: the forward pass gathers mean, deviation, count; the backward pass sums two vectors.
+    norms = sum(
+        cluster.all_gather(8 * channels + 4, gpus) + cluster.all_reduce(8 * channels, gpus)
+        for channels in work.synced_channels
+    )
     # Expected maximum of so many normal variables.
     waiting = work.seconds * cluster.jitter * math.sqrt(2 * math.log(gpus))
     time = work.seconds + copying + slowed + exposed + norms + waiting
