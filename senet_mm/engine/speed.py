@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import torch
 from mmengine.device import get_device
 from mmengine.dist import broadcast_object_list
+from mmengine.logging import print_log
 from torch import nn
 
 from senet_mm.models.backbones.base import Block
 from senet_mm.ops import IMPLEMENTATIONS, fuse_tails
-from senet_mm.utils.allocator import keep_freed_memory
+from senet_mm.utils.allocator import given_settings, keep_freed_memory
 from senet_mm.utils.options import check_integer, check_option
 
 if TYPE_CHECKING:
@@ -70,7 +71,13 @@ def use_memory(keep_freed: bool | None = None) -> None:
         keep_freed: None: on a CPU. With a GPU the maps are not in this memory.
     """
     if keep_freed or (keep_freed is None and get_device() == 'cpu'):
-        keep_freed_memory()
+        kept = keep_freed_memory()
+        if keep_freed and not kept and (given := given_settings()):
+            print_log(
+                f'env_cfg.keep_freed_memory=True has no effect: {", ".join(given)} in the '
+                'environment has priority.',
+                logger='current',
+            )
 
 
 def compile_regions(model: nn.Module, **options: object) -> int:

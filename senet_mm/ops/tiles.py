@@ -77,13 +77,15 @@ def _capability(device: torch.device) -> str:
 
 @functools.cache
 def measured(file: Path) -> dict[tuple[str, str, str], Tile]:
-    """(capability, pass, layout) -> tile, as a file has them.
+    """(capability, pass, layout) -> tile, as a file has them; nothing of a file that is missing.
 
     Raises:
         InputError: The file is damaged; the message names the place.
     """
     try:
         content = json.loads(file.read_text())
+    except FileNotFoundError:
+        return {}
     except ValueError as error:
         raise InputError(f'{file}: no JSON: {error}') from error
     tiles = {}

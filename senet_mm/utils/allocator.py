@@ -7,8 +7,20 @@ from functools import cache, partial
 
 # Parameters of glibc's mallopt, and what they are in the environment.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-VARIABLES = ('MALLOC_MMAP_', 'MALLOC_TRIM_')
-TUNABLES = ('glibc.malloc.mmap_', 'glibc.malloc.trim_')
+# Settings of the user; GLIBC_TUNABLES is a list of name=value, separated by colons.
+VARIABLES = ('MALLOC_MMAP_THRESHOLD_', 'MALLOC_MMAP_MAX_', 'MALLOC_TRIM_THRESHOLD_')
+TUNABLES = (
+    'glibc.malloc.mmap_threshold', 'glibc.malloc.mmap_max', 'glibc.malloc.trim_threshold',
+)  # fmt: skip
+
+
+def given_settings() -> list[str]:
+    """Settings of freed memory in the environment, which have priority."""
+    tunables = os.environ.get('GLIBC_TUNABLES', '').split(':')
+    names = {tunable.partition('=')[0] for tunable in tunables}
+    return [name for name in VARIABLES if name in os.environ] + [
+        f'GLIBC_TUNABLES={name}' for name in TUNABLES if name in names
+    ]
 
 
 @cache
@@ -23,13 +35,10 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether it is set; False where the C library is another one.
     """
-    tunables = os.environ.get('GLIBC_TUNABLES', '')
-    if any(name.startswith(VARIABLES) for name in os.environ) or any(
-        name in tunables for name in TUNABLES
-    ):
+    if given_settings() or sys.platform != 'linux':
         return False
     library = ctypes.CDLL(None)
-    if sys.platform != 'linux' or not hasattr(library, 'mallopt'):
+    if not hasattr(library, 'mallopt'):
         return False
     # No block is a mapping of its own, and the end of the heap is never given back.
     if not (library.mallopt(M_MMAP_MAX, 0) and library.mallopt(M_TRIM_THRESHOLD, -1)):

@@ -50,6 +50,13 @@ def test_a_measured_tile_is_taken_where_it_was_measured(file):
     assert grid == (512,)
 
 
+def test_a_missing_file_means_defaults(file):
+    assert not file.exists()
+    for layout, tile in tiles.DEFAULTS.items():
+        is_last = layout == 'channels_last'
+        assert tiles.tile_for('moments', is_last, torch.device('cuda', 9)) == tile
+
+
 BROKEN = {
     'no JSON': ('{', 'no JSON: Expecting property name'),
     'a list': ('[]', r'\[\]; allowed: a dict by compute capability'),

@@ -55,7 +55,9 @@ def reuse(how, **env):
         ({}, 'True\n0 64\n'),
         ({'GLIBC_TUNABLES': 'glibc.malloc.check=0'}, 'True\n0 64\n'),
         ({'MALLOC_TRIM_THRESHOLD_': '131072'}, 'False\n64 0\n'),
-        ({'GLIBC_TUNABLES': 'glibc.malloc.mmap_max=9'}, 'False\n64 0\n'),
+        ({'GLIBC_TUNABLES': 'glibc.malloc.check=0:glibc.malloc.mmap_max=9'}, 'False\n64 0\n'),
+        # Names that glibc does not know.
+        ({'MALLOC_MMAP_THRESHOLD': '9', 'MALLOC_TRIM_': '9'}, 'True\n0 64\n'),
     ],
 )
 def test_freed_memory_is_reused(env, printed):
@@ -105,12 +107,41 @@ def test_another_c_library(set_library, library, recwarn):
     assert not recwarn.list
 
 
+def test_other_systems_have_no_c_library_to_load(set_library, monkeypatch):
+    """Windows cannot load None."""
+    library = set_library(Library(1))
+    monkeypatch.setattr(allocator.sys, 'platform', 'win32')
+    monkeypatch.setattr(ctypes, 'CDLL', lambda name: pytest.fail('was loaded'))
+    assert not keep_freed_memory()
+    assert not library.calls
+
+
+@pytest.mark.parametrize('variable', allocator.VARIABLES)
+def test_every_variable_has_priority(monkeypatch, variable):
+    monkeypatch.setenv(variable, '1')
+    assert allocator.given_settings() == [variable]
+
+
+@pytest.mark.parametrize('asked', [True, None])
+def test_a_variable_that_wins_is_logged(monkeypatch, asked):
+    """Only if the setting was asked for."""
+    lines = []
+    monkeypatch.setattr(speed, 'print_log', lambda text, logger: lines.append(text))
+    monkeypatch.setattr(speed, 'get_device', lambda: 'cpu')
+    monkeypatch.setenv('MALLOC_MMAP_MAX_', '5')
+    keep_freed_memory.cache_clear()
+    speed.use_memory(asked)
+    keep_freed_memory.cache_clear()
+    wins = 'env_cfg.keep_freed_memory=True has no effect: MALLOC_MMAP_MAX_ in the environment'
+    assert [line[: len(wins)] for line in lines] == [wins] * bool(asked)
+
+
 @pytest.mark.parametrize('device', ['cpu', 'cuda'])
 @pytest.mark.parametrize('given', [None, True, False])
 def test_the_key_of_a_config(tmp_path, monkeypatch, device, given):
     calls = []
     monkeypatch.setattr(speed, 'get_device', lambda: device)
-    monkeypatch.setattr(speed, 'keep_freed_memory', lambda: calls.append(1))
+    monkeypatch.setattr(speed, 'keep_freed_memory', lambda: calls.append(1) or True)
     cfg = get_config('seresnet8_1xb64_digits')
     cfg.work_dir = str(tmp_path)
     if given is not None:
