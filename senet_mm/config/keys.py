@@ -7,6 +7,7 @@ from mmengine.config import Config
 
 from senet_mm.utils.options import suggest
 
+from .distributed import check_wrapper
 from .schema import CLOSED, OPEN, OTHER_KEYS, RUNNER_KEYS
 from .values import check_type, check_values
 
@@ -38,6 +39,8 @@ def check_keys(cfg: Config) -> None:
         for pattern, get_allowed in CLOSED.items():
             if fnmatchcase(path, pattern):
                 _check_closed(path, mapping, get_allowed(mapping, values))
+    if wrapper := values.get('model_wrapper_cfg'):
+        check_wrapper(wrapper, values.get('optim_wrapper'))
 
 
 def occurs(value: object, container: object) -> bool:

@@ -13,7 +13,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.utils.data import DataLoader
 
-from senet_mm.registry import HOOKS, MODEL_WRAPPERS, MODELS
+from senet_mm.registry import HOOKS, MODELS
+
+from .distributed import wrapper_class
 
 Keys = set[str] | None  # None: any key
 
@@ -71,11 +73,10 @@ def _clip_grad(mapping: dict, cfg: dict) -> Keys:
 
 def _model_wrapper(mapping: dict, cfg: dict) -> Keys:
     """Arguments of the wrappers of DDP, which pass on what they do not know."""
-    name = mapping.get('type', 'DistributedModel')
-    if name not in ('DistributedModel', 'MMDistributedDataParallel'):
+    kind = wrapper_class(mapping)
+    if not (inspect.isclass(kind) and issubclass(kind, DistributedDataParallel)):
         return None
-    kinds = MODEL_WRAPPERS.get(name).mro()
-    wrappers = [kind for kind in kinds if issubclass(kind, DistributedDataParallel)]
+    wrappers = [wrapper for wrapper in kind.mro() if issubclass(wrapper, DistributedDataParallel)]
     return {'type'}.union(*(parameters(wrapper, 'module') for wrapper in wrappers))
 
 

@@ -101,6 +101,10 @@ DICTS = Kind(
     'a list of dicts',
     lambda value: isinstance(value, list | tuple) and all(map(DICT.fits, value)),
 )
+MEBIBYTES = Kind(
+    'a number from 0.001 to 1048576',
+    lambda value: _is_finite(value) and 0.001 <= value <= 2**20,  # type: ignore[operator]
+)
 SHAPE = Kind(
     'three whole numbers from 1: channels, height, width',
     lambda value: list_of(integer(1)).fits(value) and len(value) == 3,  # type: ignore[arg-type]
@@ -157,10 +161,25 @@ KINDS: dict[str, Kind] = {
     'model_wrapper_cfg': NONE | DICT,
     'model_wrapper_cfg.batched_grad_copy': BOOL,
     'model_wrapper_cfg.broadcast_buffers': BOOL,
-    'model_wrapper_cfg.bucket_cap_mb': NONE | POSITIVE,
+    'model_wrapper_cfg.bucket_cap_mb': NONE | MEBIBYTES,
+    'model_wrapper_cfg.bucket_cap_mb_list': NONE | list_of(MEBIBYTES),
+    'model_wrapper_cfg.check_reduction': one_of(False),  # without effect in torch
     'model_wrapper_cfg.compression': NONE | one_of('bf16', 'fp16'),
+    # Objects, and what differs between processes.
+    'model_wrapper_cfg.delay_all_reduce_named_params': NONE,
+    'model_wrapper_cfg.detect_anomalous_params': BOOL,
+    'model_wrapper_cfg.device_ids': NONE,
+    'model_wrapper_cfg.device_mesh': NONE,
+    'model_wrapper_cfg.dim': one_of(0),
     'model_wrapper_cfg.find_unused_parameters': BOOL,
+    'model_wrapper_cfg.forward_sync_buffers': NONE | BOOL,
     'model_wrapper_cfg.gradient_as_bucket_view': BOOL,
+    'model_wrapper_cfg.init_sync': BOOL,
+    'model_wrapper_cfg.mixed_precision': NONE,
+    'model_wrapper_cfg.output_device': NONE,
+    'model_wrapper_cfg.param_to_hook_all_reduce': NONE,
+    'model_wrapper_cfg.process_group': NONE,
+    'model_wrapper_cfg.skip_all_reduce_unused_params': BOOL,
     'model_wrapper_cfg.static_graph': BOOL,
     'optim_wrapper': NONE | DICT,
     'optim_wrapper.accumulative_counts': integer(1),

@@ -1,7 +1,6 @@
 """How a model is wrapped for several processes: settings of torch's DDP, and compression."""
 
 import inspect
-from collections.abc import Mapping
 
 import torch
 from mmengine.config import Config
@@ -9,6 +8,7 @@ from mmengine.model import MMDistributedDataParallel
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from senet_mm.config.distributed import ALLOWED, check_wrapper, wrapper_class
 from senet_mm.registry import MODEL_WRAPPERS
 from senet_mm.utils.errors import InputError
 from senet_mm.utils.options import check_option
@@ -59,34 +59,17 @@ def complete_wrapper(cfg: Config, given: dict | None) -> dict:
     Raises:
         ValueError: There is no such wrapper, or a setting contradicts another.
     """
-    wrapper = dict(given or {})
-    name = wrapper.get('type', 'DistributedModel')
+    given = given or {}
+    wrapper = dict(given)
+    check_wrapper(wrapper, cfg.get('optim_wrapper'))
     # A class: mmengine does not look for names in our registry.
-    wrapper['type'] = kind = MODEL_WRAPPERS.get(name) if isinstance(name, str) else name
+    wrapper['type'] = kind = wrapper_class(wrapper)
     if not inspect.isclass(kind):
-        raise InputError(
-            f'model_wrapper_cfg.type={name!r} is not known; allowed: DistributedModel, '
-            'MMDistributedDataParallel, or the name of a registered wrapper'
-        )
+        raise InputError(f'model_wrapper_cfg.type={given["type"]!r} is not known; {ALLOWED}')
     if not issubclass(kind, DistributedDataParallel):
         return wrapper
     unused = cfg.get('find_unused_parameters', False)
     wrapper = {**DEFAULTS, 'find_unused_parameters': unused, **wrapper}
     if not torch.cuda.is_available():
         wrapper.setdefault('device_ids', None)
-    _check_static_graph(cfg, wrapper)
     return wrapper
-
-
-def _check_static_graph(cfg: Config, wrapper: dict) -> None:
-    """torch fails in the first backward pass that does not exchange gradients.
-
-    https://github.com/pytorch/pytorch/pull/187732
-    """
-    optimizer = cfg.get('optim_wrapper')
-    count = optimizer.get('accumulative_counts', 1) if isinstance(optimizer, Mapping) else 1
-    if wrapper.get('static_graph') and count > 1:
-        raise InputError(
-            f'model_wrapper_cfg.static_graph=True with optim_wrapper.accumulative_counts={count}; '
-            'allowed: static_graph=False, or accumulative_counts=1'
-        )

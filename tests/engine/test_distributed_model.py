@@ -10,6 +10,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from senet_mm.apis import get_config
 from senet_mm.config.keys import check_keys
+from senet_mm.config.schema import CLOSED
+from senet_mm.config.values import KINDS
 from senet_mm.engine.distributed_model import (
     COMPRESSIONS,
     DEFAULTS,
@@ -90,9 +92,53 @@ def test_wrappers_that_are_not_ddp_are_left_alone(kind):
     assert complete_wrapper({}, dict(type=kind)) == dict(type=MMFullyShardedDataParallel)
 
 
-@pytest.mark.parametrize('kind', [MMDistributedDataParallel, DistributedDataParallel])
-def test_classes_are_types(kind):
+@pytest.mark.parametrize(
+    'kind', [MMDistributedDataParallel, 'mmengine.MMDistributedDataParallel', DistributedModel]
+)
+def test_classes_and_scopes_are_types(kind):
     assert complete_wrapper({}, dict(type=kind))['gradient_as_bucket_view']
+
+
+@pytest.mark.parametrize(
+    ('kind', 'reason'),
+    [
+        ('MMSeparateDistributedDataParallel', 'is for models that have a train_step of their own'),
+        ('DistributedDataParallel', 'has no train_step'),
+        ('DataParallel', 'has no train_step'),
+        (DistributedDataParallel, 'has no train_step'),
+    ],
+)
+def test_wrappers_that_cannot_train(kind, reason):
+    """Before a network is built."""
+    with pytest.raises(ValueError, match=rf'^model_wrapper_cfg.type=.* {reason}.*; allowed: Dist'):
+        complete_wrapper({}, dict(type=kind))
+    cfg = get_config(DIGITS)
+    cfg.model_wrapper_cfg = dict(type=kind)
+    with pytest.raises(ValueError, match=reason):
+        check_keys(cfg)
+
+
+@pytest.mark.parametrize(
+    'name', ['mmengine.MMDistributedDataParallel', 'senet_mm.DistributedModel', DistributedModel]
+)
+def test_keys_of_a_scoped_type(name):
+    cfg = get_config(DIGITS)
+    cfg.model_wrapper_cfg = dict(type=name, static_grph=True)
+    with pytest.raises(ValueError, match=r"'model_wrapper_cfg.static_grph' is not known; did you"):
+        check_keys(cfg)
+
+
+def test_two_sizes_of_buckets():
+    options = {'model_wrapper_cfg': dict(bucket_cap_mb=5, bucket_cap_mb_list=[1, 5])}
+    message = r'bucket_cap_mb=5 with bucket_cap_mb_list=\[1, 5\]; allowed: one of them'
+    with pytest.raises(ValueError, match=message):
+        check_keys(get_config(DIGITS, options))
+
+
+def test_every_setting_of_ddp_has_a_kind():
+    cfg = dict(type='DistributedModel')
+    keys = CLOSED['model_wrapper_cfg'](cfg, {}) - {'type'}
+    assert {f'model_wrapper_cfg.{key}' for key in keys} <= set(KINDS)
 
 
 @pytest.mark.parametrize('kind', ['NoWrapper', 7])
@@ -107,6 +153,10 @@ def test_static_graph_and_accumulated_gradients():
     message = 'static_graph=True with optim_wrapper.accumulative_counts=2; allowed: static_graph=F'
     with pytest.raises(ValueError, match=message):
         complete_wrapper(cfg, dict(static_graph=True))
+    whole = get_config(DIGITS, {'optim_wrapper.accumulative_counts': 2})
+    whole.model_wrapper_cfg = dict(static_graph=True)
+    with pytest.raises(ValueError, match=message):
+        check_keys(whole)
     assert complete_wrapper(cfg, dict(static_graph=False))
     assert complete_wrapper(dict(optim_wrapper=object()), dict(static_graph=True))
 
@@ -115,7 +165,16 @@ def test_static_graph_and_accumulated_gradients():
     ('key', 'value', 'allowed'),
     [
         ('compression', 'int8', "None or 'bf16', 'fp16'"),
-        ('bucket_cap_mb', 0, 'None or a number above 0'),
+        ('bucket_cap_mb', 0, 'None or a number from 0.001 to 1048576'),
+        ('bucket_cap_mb', 2**30, 'None or a number from 0.001'),
+        ('bucket_cap_mb_list', 5, 'None or a list, each a number from 0.001'),
+        ('init_sync', 1, 'True or False'),
+        ('detect_anomalous_params', 'yes', 'True or False'),
+        ('check_reduction', True, 'False'),
+        ('delay_all_reduce_named_params', 'fc', 'None'),
+        ('mixed_precision', 'bf16', 'None'),
+        ('process_group', 1, 'None'),
+        ('device_ids', 0, 'None'),
         ('static_graph', 1, 'True or False'),
         ('gradient_as_bucket_view', 'yes', 'True or False'),
         ('batched_grad_copy', None, 'True or False'),

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from senet_mm.utils.measure import Timing
+
 from ..conftest import ROOT, load_tool
 
 
@@ -214,7 +216,9 @@ def test_measures_and_models(run_tool, tmp_path):
     command = ['tools/benchmarks/scaling.py', '--small', '--processes', 2, '--json', out]
     run = run_tool(*command, '--cluster', 'jitter=0', 'network=25e9')
     assert run.returncode == 0, run.stderr
+    assert 'find_unused_parameters=True was specified' not in run.stderr
     for words in (
+        ', of the small network\n',
         '| processes | step without exchange | all-reduce alone | GB/s | step | overlap |',
         '| static_graph | ', 'jitter=0', '| 32 | 512 | ', '| SyncBN | ', '| without overlap | ',
     ):  # fmt: skip
@@ -230,6 +234,17 @@ def test_measures_and_models(run_tool, tmp_path):
     assert set(doubled.values()) == {0}
     assert list(moments) == sorted(moments)
     assert 0 < moments[0] < moments[-1] <= 1
+
+
+def test_overlap_is_a_share(model, monkeypatch):
+    """Noise can make a step longer or shorter than its parts allow."""
+    monkeypatch.syspath_prepend(ROOT / 'tools/benchmarks')
+    share = load_tool('tools/benchmarks/scaling.py').hidden_share
+    alone, reduce = (Timing(value, value, value) for value in (10.0, 4.0))
+    for whole, expected in ((9.0, 1), (10.0, 1), (13.0, 0.25), (14.0, 0), (15.0, 0)):
+        assert share(alone, reduce, Timing(whole, whole, whole)) == expected
+    step = model.Step(1.0, reducing=0.1, exposed=0.1 + 1e-12, copying=0, norms=0, waiting=0)
+    assert f'{step.overlap:.0%}' == '0%'
 
 
 def test_wrong_values_of_the_cluster(model, monkeypatch):

@@ -10,6 +10,7 @@ DDP. The model (scaling_model.py) takes bytes and order of the gradients from th
 import argparse
 import json
 import math
+import os
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -91,6 +92,8 @@ if __name__ == '__main__':
     args = parse_args()
     with reported_errors():
         check_args(args)
+    # torch would warn of find_unused_parameters, whose cost is measured, amid the output.
+    os.environ.setdefault('TORCH_CPP_LOG_LEVEL', 'ERROR')
 
 from common import print_table, start
 from scaling_worker import ALONE, OURS, REDUCE, make_network, make_settings, run
@@ -99,14 +102,19 @@ from torch import nn
 from senet_mm.utils.measure import Timing
 
 
+def hidden_share(alone: Timing, reduce: Timing, whole: Timing) -> float:
+    """Share of the all-reduce that does not make a step longer; 0 to 1 whatever the noise."""
+    share = 1 - (whole.median - alone.median) / reduce.median
+    return min(1.0, max(0.0, share))
+
+
 def print_processes(results: dict[int, dict]) -> None:
     """Step, all-reduce and overlap by the number of processes."""
     size = sum(size for size, _ in next(iter(results.values()))['profile'])
     rows = []
     for processes, found in results.items():
         alone, reduce, whole = (Timing(*found['timings'][name]) for name in (ALONE, REDUCE, OURS))
-        exposed = whole.median - alone.median
-        overlap = f'{1 - exposed / reduce.median:.0%}' if processes > 1 else ''
+        overlap = f'{hidden_share(alone, reduce, whole):.0%}' if processes > 1 else ''
         bandwidth = 2 * (processes - 1) / processes * size / reduce.median / 1e9
         rows.append([processes, alone, reduce, f'{bandwidth:.1f}', whole, overlap])
     print(f'\n{size / MIB:.1f} MiB of gradients; bandwidth as of nccl-tests (busbw)')
@@ -131,7 +139,10 @@ def print_model(args: argparse.Namespace, profile: list[Gradient], channels: lis
     """Steps on GPUs: their parts, and efficiency by settings and by the size of buckets."""
     cluster = read_cluster(args.cluster)
     values = ', '.join(f'{key}={value:g}' for key, value in asdict(cluster).items())
+    size = sum(gradient.size for gradient in profile) / MIB
+    network = 'the small network' if args.small else args.network
     print(f'\nModel: one GPU takes {args.step_ms} ms for {IMAGES} images; {values}')
+    print(f'Gradients: {len(profile)} tensors, {size:.1f} MiB, of {network}')
     works = {n: Work(args.step_ms / 1e3 * n / IMAGES, n, profile) for n in args.images}
     cases = [(work, gpus) for work in works.values() for gpus in args.gpus]
     rows = []

@@ -136,7 +136,8 @@ class Step(NamedTuple):
     @property
     def overlap(self) -> float:
         """Share of the all-reduces that is hidden by the backward pass."""
-        return 1 - self.exposed / self.reducing if self.reducing else 1.0
+        # Exposed is a difference of times: rounding can make it larger than their sum.
+        return max(0.0, 1 - self.exposed / self.reducing) if self.reducing else 1.0
 
 
 def make_buckets(gradients: Sequence[Gradient], size: float | None = None) -> list[Gradient]:
