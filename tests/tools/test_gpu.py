@@ -242,7 +242,7 @@ def test_the_small_plan(run_tool, tmp_path):
         if part['status'] == 'absent'
     ]
     assert all(name.startswith('TensorRT') for name in absent), absent
-    assert json.loads((tmp_path / 'tiles.json').read_text()) == {}
+    assert not (tmp_path / 'tiles.json').exists()  # tiles are those of a GPU
     page = run_tool(GPU / 'run.py', '--render', tmp_path / 'gpu.json').stdout
     assert page == (tmp_path / 'gpu.md').read_text()
     for stage in plan:
