@@ -337,7 +337,8 @@ open({pids!r}, 'w').write(f'{{os.getpid()}} {{child.pid}} .')
 child.wait()
 """
 DRIVER = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup around the tests ignores it
 sys.path.insert(0, {folder!r})
 from pathlib import Path
 import run

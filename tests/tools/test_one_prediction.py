@@ -15,7 +15,7 @@ from skimage import data
 
 from senet_mm import Classifier
 from senet_mm.apis import get_config, get_model
-from senet_mm.deploy import deploy, export
+from senet_mm.deploy import deploy, runtimes
 from senet_mm.engine.weights.record import record_of, to_meta
 
 from ..conftest import load_tool
@@ -143,7 +143,7 @@ DOORS = {by_predict: 1e-6, by_classifier: 0, by_onnx: 5e-4, by_openvino: 5e-4, b
 @pytest.mark.parametrize('door', DOORS)
 def test_scores_are_those_of_the_test(door, trained, tested, pictures, tmp_path, monkeypatch):
     # In float32: bfloat16 moves the scores of a network that was not trained by 0.5.
-    monkeypatch.setattr(export, 'has_fast_bf16', lambda device: False)
+    monkeypatch.setattr(runtimes, 'has_fast_bf16', lambda device: False)
     assert tested.std(0).min() > 0.05  # the pictures are told apart
     scores = np.stack([np.asarray(row) for row in door(trained, pictures, tmp_path)])
     assert np.abs(scores - tested).max() <= DOORS[door]
