@@ -13,7 +13,7 @@ ALLOWED = 'allowed: DistributedModel, MMDistributedDataParallel, or a registered
 
 
 def wrapper_class(wrapper: Mapping) -> object:
-    """The class of a ``model_wrapper_cfg``, whose name may have a scope; None if there is none."""
+    """The class of a ``model_wrapper_cfg``, whose name may have a scope; None if it is unknown."""
     kind = wrapper.get('type', 'DistributedModel')
     return MODEL_WRAPPERS.get(kind) if isinstance(kind, str) else kind
 

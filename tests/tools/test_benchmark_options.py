@@ -5,9 +5,8 @@ import sys
 
 import pytest
 
-from ..conftest import ROOT
+from .scripts import BENCHMARKS, siblings_importable
 
-FOLDER = ROOT / 'tools/benchmarks'
 EACH = ['infer', 'train', 'second_shape', 'tail', 'scaling']
 WRONG = {
     **{f'{tool} --rounds 1': '--rounds 1: allowed: 2 and more' for tool in EACH},
@@ -52,13 +51,8 @@ UNREAD = {
 
 @pytest.fixture(autouse=True)
 def _siblings(monkeypatch):
-    """Scripts import from their folder; modules of other folders have the same names."""
-    monkeypatch.setattr(sys, 'path', [str(FOLDER), *sys.path])
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], '__file__', '')).startswith(str(FOLDER)):
-            del sys.modules[name]
+    with siblings_importable(BENCHMARKS, monkeypatch):
+        yield
 
 
 @pytest.fixture
@@ -66,7 +60,7 @@ def end(monkeypatch):
     """Run a benchmark in this process; returns with what it ends."""
 
     def run(tool, *args):
-        path = str(FOLDER / f'{tool}.py')
+        path = str(BENCHMARKS / f'{tool}.py')
         monkeypatch.setattr(sys, 'argv', [path, *args])
         with pytest.raises(SystemExit) as ended:
             runpy.run_path(path, run_name='__main__')
@@ -107,7 +101,7 @@ def test_a_failed_row_is_an_error(run_tool):
 
 @pytest.mark.slow
 def test_rows_of_other_networks_are_in_brackets():
-    variants = runpy.run_path(str(FOLDER / 'infer.py'))['make_variants']('seresnet50')
+    variants = runpy.run_path(str(BENCHMARKS / 'infer.py'))['make_variants']('seresnet50')
     assert '(timm legacy_seresnet50 fp32)' in variants
     for name, variant in variants.items():
         brackets = (name[0] + name[-1], name.count('(')) == ('()', 1)

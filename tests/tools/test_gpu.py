@@ -18,21 +18,17 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from ..conftest import ROOT, load_tool
+from .scripts import BENCHMARKS, siblings_importable
 
-GPU = ROOT / 'tools/benchmarks/gpu'
+GPU = BENCHMARKS / 'gpu'
 # What the installation of the wheels may take.
 WHEELS_SECONDS = 20
 
 
 @pytest.fixture(autouse=True)
 def _siblings(monkeypatch):
-    """Scripts import from their folder; its modules must not stay for others of their names."""
-    monkeypatch.setattr(sys, 'path', [str(GPU), *sys.path])
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], '__file__', '')).startswith(str(GPU.parent)):
-            del sys.modules[name]
+    with siblings_importable(GPU, monkeypatch):
+        yield
 
 
 def load(name):

@@ -14,7 +14,7 @@ from functools import partial
 import networks  # puts tools/benchmarks on the path
 import torch
 from batches import augmented_batch, preprocessor
-from parts import Rows, device, run_stage
+from parts import Rows, device, run_stage, speed
 
 from senet_mm.utils.measure import interleave
 
@@ -49,8 +49,7 @@ def time(small: bool) -> dict:
     count, size = settings(small)
     module, batch = preprocessor().to(device()), augmented_batch(count, size, device())
     timing = interleave({'': lambda: module(batch, training=True)}, 2 if small else 30)['']
-    median, low, high = (1e3 * seconds for seconds in timing)
-    return dict(ms=median, low=low, high=high, rate=1e3 * count / median)
+    return speed(timing, count)
 
 
 def rows(small: bool) -> Rows:

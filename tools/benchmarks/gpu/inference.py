@@ -16,7 +16,7 @@ if __name__ == '__main__':
 import networks
 import torch
 from graphs import one_stream, time_graph
-from parts import NotHereError, Rows, device, run_stage
+from parts import NotHereError, Rows, device, run_stage, speed
 from torch import Tensor, nn
 
 from senet_mm.deploy import Logits, compile_frozen, fold
@@ -124,8 +124,7 @@ def measure(name: str, batch: int, small: bool) -> dict:
 def _time(call: Callable[[], object], batch: int, small: bool) -> dict:
     """Milliseconds of a batch with quartiles, and images per second; each call is waited for."""
     timing = interleave({'': call}, 2 if small else 30, warmup=1 if small else 5)['']
-    median, low, high = (1e3 * seconds for seconds in timing)
-    return dict(ms=median, low=low, high=high, rate=1e3 * batch / median)
+    return speed(timing, batch)
 
 
 def rows(small: bool) -> Rows:

@@ -1,7 +1,7 @@
 """The parts of a stage: each is measured alone and written to the stage's file at once.
 
-A CUDA error ends all work of a process. A stage that is started again on the same file goes on
-behind the part in which the earlier process ended.
+After a CUDA error a process can use the GPU no more. A stage that is started again on the same file
+goes on behind the part in which the earlier process ended.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from senet_mm.utils.files import atomic_file
+from senet_mm.utils.measure import Timing
 from senet_mm.utils.options import check_option
 
 # Name of a part -> function that measures it and returns its figures, with what is wrong with them
@@ -108,6 +109,18 @@ def release() -> None:
 def device() -> str:
     """Where a stage measures."""
     return 'cuda' if torch.cuda.is_available() else 'cpu'
+
+
+def speed(timing: Timing, images: int, calls: int = 1) -> dict:
+    """Milliseconds of a call with quartiles, and images per second.
+
+    Args:
+        timing: Seconds of all calls together.
+        images: Images of a call.
+        calls: Calls that were timed together.
+    """
+    median, low, high = (1e3 * seconds / calls for seconds in timing)
+    return dict(ms=median, low=low, high=high, rate=1e3 * images / median)
 
 
 def run_stage(args: argparse.Namespace, make_rows: Callable[[bool], Rows]) -> None:

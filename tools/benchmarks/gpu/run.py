@@ -74,7 +74,7 @@ class WrongUseError(InputError):
 
 
 def name_gpu() -> str:
-    """The GPU that PyTorch uses, asked in a process of its own; an error if there is none."""
+    """The GPU that PyTorch uses, asked in a process of its own; an error without one."""
     done = subprocess.run([sys.executable, '-c', PROBE], capture_output=True, text=True)
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1:] or ['the process ended']

@@ -15,7 +15,7 @@ if __name__ == '__main__':
 import networks  # puts tools/benchmarks on the path
 import torch
 from graphs import one_stream, time_graph
-from parts import Rows, device, run_stage
+from parts import Rows, device, run_stage, speed
 from torch import nn
 from train import Step
 
@@ -89,8 +89,7 @@ def _time(step: Callable[[], object], options: dict) -> dict:
             step()
 
     timing = interleave({'': several}, options['rounds'], warmup=1)['']
-    median, low, high = (1e3 * seconds / count for seconds in timing)
-    return dict(ms=median, low=low, high=high, rate=1e3 * options['batch'] / median)
+    return speed(timing, options['batch'], count)
 
 
 def rows(small: bool) -> Rows:
