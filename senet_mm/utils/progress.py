@@ -42,15 +42,21 @@ class ProgressBar:
     Args:
         what: Name of the work, as ``'epoch'``.
         total: How many there are; None where that is not known.
-        unit: What is counted, in the plural: the rate is in ``UNIT/s``. Empty for parts of unlike
-            length: no rate is shown.
+        unit: What is counted, in the plural: the rate is in ``UNIT/s``.
         done: How many are done already.
+        rated: Whether to show a rate.
     """
 
     def __init__(
-        self, what: str, total: int | None = None, unit: str = 'items', done: int = 0
+        self,
+        what: str,
+        total: int | None = None,
+        unit: str = 'items',
+        done: int = 0,
+        rated: bool = True,
     ) -> None:
         self.what, self.total, self.unit, self.done = what, total, unit, done
+        self.rated = rated
         self._display: Display | None = None
         self._task: TaskID = 0  # type: ignore[assignment]  # a number, without rich
 
@@ -59,7 +65,7 @@ class ProgressBar:
             from .progress_display import open_display
 
             self._display = open_display()
-            self._task = self._display.open(self.what, self.total, self.unit, self.done)
+            self._task = self._display.open(self)
         return self
 
     def __exit__(

@@ -15,6 +15,7 @@ from rich.table import Column
 from rich.text import Text
 
 from .names import escape_acting
+from .progress import ProgressBar
 
 # Seconds without any output after which a plain line says where the work is.
 SILENCE = 10.0
@@ -55,7 +56,7 @@ def describe_task(task: Task, short: bool = False) -> str:
         short: Leave out the unit.
     """
     unit = '' if short else task.fields['unit']
-    rate = f'{format_rate(task.speed)} {unit}/s' if task.fields['unit'] and task.speed else ''
+    rate = f'{format_rate(task.speed)} {unit}/s' if task.fields['rated'] and task.speed else ''
     counted = '' if rate else f' {unit}'  # it is named once
     facts = []
     if task.total is not None:
@@ -177,10 +178,12 @@ class Display:
         if sys.stderr is self.own[1]:
             sys.stderr = self.streams[1]
 
-    def open(self, what: str, total: int | None, unit: str, done: int) -> TaskID:
+    def open(self, bar: ProgressBar) -> TaskID:
         """Add a bar."""
-        name = escape_acting(what)
-        return self.bars.add_task(name, total=total, completed=done, unit=unit, note='')
+        return self.bars.add_task(
+            escape_acting(bar.what), total=bar.total, completed=bar.done, unit=bar.unit,
+            rated=bar.rated, note='',
+        )  # fmt: skip
 
     def close(self, task: TaskID) -> None:
         """Remove a bar; with the last one the display ends."""

@@ -163,8 +163,8 @@ def test_a_forked_process_has_no_bars():
 def test_numbers_have_units():
     clock = iter(range(100))
     with Progress(disable=True, get_time=lambda: 2.0 * next(clock)) as bars:
-        known = bars.add_task('x', total=5000, unit='images', note='')
-        endless = bars.add_task('x', total=None, unit='', note='')
+        known = bars.add_task('x', total=5000, unit='images', rated=True, note='')
+        endless = bars.add_task('x', total=None, unit='', rated=False, note='')
         for _ in range(3):
             bars.advance(known, 400)
         task = bars.tasks[0]
