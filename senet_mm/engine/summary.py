@@ -144,7 +144,9 @@ def _describe_device(runner: 'Runner') -> str:
 def describe_best(runner: 'Runner') -> str:
     """``best accuracy/top1 97.22 % (epoch 2)``; empty before the first validation."""
     best = read_best(runner)
-    return f'best {best[0]} {format_score(*best[:2])} ({best[2]})' if best else ''
+    return (
+        f'best {best[0].rpartition("/")[2]} {format_score(*best[:2])} ({best[2]})' if best else ''
+    )
 
 
 def format_score(name: str, score: float) -> str:

@@ -115,7 +115,7 @@ class Bars(Progress):
         yield self.make_tasks_table(self.tasks)
         for task in self.tasks:
             if note := task.fields['note']:
-                yield Text(note, no_wrap=True, overflow='ellipsis')
+                yield Text(note)
 
 
 class Above:
