@@ -10,6 +10,7 @@ from mmengine.logging import MMLogger
 from mmengine.runner import Runner as _Runner
 
 from senet_mm.utils.names import escape_acting
+from senet_mm.utils.progress import is_quiet
 from senet_mm.version import __version__
 
 from ..text_logs import LogFile, ScreenLog
@@ -26,6 +27,8 @@ NOISE = re.compile(
     r'|Checkpoints will be saved to'
     r'|The previous best checkpoint'
 )
+# What --quiet leaves on the screen.
+RESULT = re.compile(r'Epoch\(test\)|the training is complete')
 
 
 class LoggingRunner(_Runner):
@@ -51,6 +54,7 @@ class LoggingRunner(_Runner):
             handler.addFilter(make_plain)
             if type(handler) is logging.StreamHandler:
                 handler.__class__ = ScreenLog
+                handler.addFilter(is_wanted)
             if type(handler) is logging.FileHandler:
                 handler.__class__ = LogFile  # mmengine makes those of Python alone
         return logger
@@ -69,6 +73,12 @@ class LoggingRunner(_Runner):
 def is_useful(record: logging.LogRecord) -> bool:
     """Whether a log record tells the user something."""
     return NOISE.search(record.getMessage()) is None
+
+
+def is_wanted(record: logging.LogRecord) -> bool:
+    """Whether a record is for the screen: with ``--quiet``, warnings, errors and results are."""
+    is_result = RESULT.match(record.getMessage()) is not None
+    return is_result or record.levelno >= logging.WARNING or not is_quiet()
 
 
 def make_plain(record: logging.LogRecord) -> bool:
