@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from mmengine.dataset import BaseDataset
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader
 
 from senet_mm.datasets.classes import get_names
@@ -98,8 +99,8 @@ def _describe_batch(runner: 'Runner') -> str:
 def _describe_recipe(runner: 'Runner') -> str:
     """``30 epochs, SGD, lr 0.1, LinearLR, CosineAnnealingLR``."""
     loop = runner.train_loop
-    epochs = runner.cfg.train_cfg.get('by_epoch', hasattr(loop, '_max_epochs'))
-    length = f'{loop.max_epochs} epochs' if epochs else f'{loop.max_iters} iterations'
+    by_epoch = isinstance(loop, EpochBasedTrainLoop)
+    length = f'{loop.max_epochs} epochs' if by_epoch else f'{loop.max_iters} iterations'
     wrappers = runner.optim_wrapper
     several = [wrappers] if isinstance(wrappers, OptimWrapper) else list(wrappers.values())
     optimizers = [
@@ -168,8 +169,7 @@ def read_best(runner: 'Runner') -> tuple[str, float, str, str] | None:
 
 def describe_end(runner: 'Runner') -> str:
     """What came out of a training, and the next commands."""
-    loop = runner.train_loop
-    by_epoch = runner.cfg.train_cfg.get('by_epoch', hasattr(loop, '_max_epochs'))
+    by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
     done = f'{runner.epoch} epochs' if by_epoch else f'{runner.iter} iterations'
     lines = [f'the training is complete: {done}']
     best, info = read_best(runner), runner.message_hub.runtime_info

@@ -171,7 +171,10 @@ class Display:
         self.streams = sys.stdout, sys.stderr
         self.heard = time.monotonic()
         self._ended = threading.Event()
-        self.bars = Bars(SteadyConsole(file=Guarded(sys.stderr)), disable=not self.is_drawn)
+        console = SteadyConsole(
+            file=Guarded(sys.stderr),  # type: ignore[arg-type]  # it has what rich calls
+        )
+        self.bars = Bars(console, disable=not self.is_drawn)
 
     def start(self) -> None:
         """Draw, or begin to write lines."""
@@ -207,7 +210,7 @@ class Display:
     def close(self, task: TaskID) -> None:
         """Remove a bar; with the last one the display ends."""
         self.bars.remove_task(task)
-        if not self.bars.tasks:
+        if not self.bars.tasks and _display is self:  # not ended before
             end_display()
 
     def move(self, task: TaskID, count: int) -> None:

@@ -7,6 +7,7 @@ import re
 import mmengine
 import torch
 from mmengine.logging import MMLogger
+from mmengine.runner import LogProcessor as _LogProcessor
 from mmengine.runner import Runner as _Runner
 
 from senet_mm.utils.names import escape_acting
@@ -58,6 +59,12 @@ class LoggingRunner(_Runner):
             if type(handler) is logging.FileHandler:
                 handler.__class__ = LogFile  # mmengine makes those of Python alone
         return logger
+
+    def build_log_processor(self, log_processor: _LogProcessor | dict) -> _LogProcessor:
+        """What makes the lines, by default one of ours, with units."""
+        if isinstance(log_processor, dict):
+            log_processor = {'type': 'LogProcessor', **log_processor}
+        return super().build_log_processor(log_processor)
 
     def get_hooks_info(self) -> str:
         """The hooks in the order of their priority, on one line."""
