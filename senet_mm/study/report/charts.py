@@ -1,0 +1,162 @@
+"""The curves of a report as data; :mod:`.drawing` draws them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from ..statistics import mean_interval
+from .evaluation import Evaluation
+from .gates import by_stage
+from .groups import Group
+from .runs import Run, is_higher_better
+
+# By name of a logged value that says how many images a second the run trained.
+RATES = ('images_per_s', 'train/images_per_s')
+# Metrics of the validation that have a chart.
+MOST_METRICS = 6
+
+
+class Line(NamedTuple):
+    """A curve.
+
+    Attributes:
+        name: Its name in the legend.
+        color: Number of its colour.
+        x, y: Its points.
+        low, high: An interval around it; empty for none. None where a point has none.
+        is_dashed: Whether it is the second of its kind, and drawn with dashes.
+    """
+
+    name: str
+    color: int
+    x: list[float]
+    y: list[float]
+    low: list[float | None] = []
+    high: list[float | None] = []
+    is_dashed: bool = False
+
+
+class Chart(NamedTuple):
+    """Curves with common axes.
+
+    Attributes:
+        title: Its title.
+        x_label, y_label: Its axes, with units.
+        lines: Its curves.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    lines: list[Line]
+
+
+Point = Callable[[Run, Mapping[str, float]], float | None]
+
+
+def make_charts(groups: Sequence[Group]) -> list[Chart]:
+    """The curves of all runs: metrics, loss, learning rate, speed, data wait."""
+    charts = [
+        Chart(f'Validation: {name}', _unit(groups), _label(name), _metric_lines(groups, name))
+        for name in _metrics(groups)
+    ]
+    trained: list[tuple[str, str, Point]] = [
+        ('Training loss', 'loss', lambda run, line: line.get('loss')),
+        ('Learning rate', 'learning rate', lambda run, line: line.get('lr')),
+        ('Throughput in training', 'images/s', get_rate),
+        ('Share of time spent waiting for data', '% of time', get_wait),
+        ('Memory of the device', 'MB', lambda run, line: line.get('memory')),
+    ]
+    for title, label, point in trained:
+        charts.append(Chart(title, _unit(groups), label, _training_lines(groups, point)))
+    return [chart for chart in charts if chart.lines]
+
+
+def gate_charts(label: str, evaluation: Evaluation) -> list[Chart]:
+    """Mean and spread of the gates of each stage over the checkpoints of a run."""
+    if len(evaluation.gates) < 2:
+        return []
+    steps = [float(gates.step) for gates in evaluation.gates]
+    stages = [by_stage(gates.blocks) for gates in evaluation.gates]
+    kinds = (
+        ('Mean gate by stage', 'gate, 0 to 1', 'mean'),
+        ('Spread of the gates over the images', 'standard deviation of a gate', 'std'),
+    )
+    return [
+        Chart(
+            f'{title}: {label}', evaluation.run.unit, y_label,
+            [
+                Line(name, i, steps, [getattr(at[name], key) for at in stages])
+                for i, name in enumerate(stages[0])
+            ],
+        )
+        for title, y_label, key in kinds
+    ]  # fmt: skip
+
+
+def get_rate(run: Run, line: Mapping[str, float]) -> float | None:
+    """Images a second of all processes: as logged, else by the time of an iteration."""
+    logged = next((line[name] for name in RATES if name in line), None)
+    batch = run.part('train_dataloader').get('batch_size')
+    if logged is not None or not line.get('time') or not isinstance(batch, int):
+        return logged
+    return batch * int(run.start.get('processes') or 1) / line['time']
+
+
+def get_wait(run: Run, line: Mapping[str, float]) -> float | None:
+    """Per cent of the time of an iteration that it waits for its batch."""
+    if not line.get('time') or 'data_time' not in line:
+        return None
+    return 100 * line['data_time'] / line['time']
+
+
+def _metrics(groups: Sequence[Group]) -> list[str]:
+    """The metrics of the runs, each once, at most ``MOST_METRICS``."""
+    return list(dict.fromkeys(name for group in groups for name in group.metrics))[:MOST_METRICS]
+
+
+def _unit(groups: Sequence[Group]) -> str:
+    units = dict.fromkeys(run.unit for group in groups for run in group.runs)
+    return ' or '.join(units)
+
+
+def _label(metric: str) -> str:
+    return f'{metric}, %' if is_higher_better(metric) and 'accuracy' in metric else metric
+
+
+def _metric_lines(groups: Sequence[Group], metric: str) -> list[Line]:
+    curves = [
+        [
+            [(v.step, v.metrics[metric]) for v in run.validations if metric in v.metrics]
+            for run in group.runs
+        ]
+        for group in groups
+    ]
+    return list(_lines(groups, curves))
+
+
+def _training_lines(groups: Sequence[Group], point: Point) -> list[Line]:
+    def curve(run: Run) -> list[tuple[float, float]]:
+        pairs = ((run.place(line), point(run, line)) for line in run.training)
+        return [(x, y) for x, y in pairs if y is not None]
+
+    return list(_lines(groups, [[curve(run) for run in group.runs] for group in groups]))
+
+
+def _lines(
+    groups: Sequence[Group], curves: Sequence[Sequence[Sequence[tuple[float, float]]]]
+) -> Iterator[Line]:
+    """A line for each group: the mean over its runs, with its interval."""
+    for number, (group, of_runs) in enumerate(zip(groups, curves, strict=True)):
+        values: dict[float, list[float]] = {}
+        for curve in of_runs:
+            for x, y in dict(curve).items():
+                values.setdefault(round(x, 6), []).append(y)
+        if not values:
+            continue
+        places = sorted(values)
+        means = [mean_interval(values[x]) for x in places]
+        y = [sum(values[x]) / len(values[x]) for x in places]
+        name = group.label if len(group.runs) == 1 else f'{group.label}, {len(group.runs)} seeds'
+        has_interval = any(each.low is not None for each in means)
+        bounds = ([m.low for m in means], [m.high for m in means]) if has_interval else ([], [])
+        yield Line(name, number, list(places), y, *bounds)
