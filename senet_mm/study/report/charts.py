@@ -149,13 +149,13 @@ def _lines(
     for number, (group, of_runs) in enumerate(zip(groups, curves, strict=True)):
         values: dict[float, list[float]] = {}
         for curve in of_runs:
-            for x, y in dict(curve).items():
-                values.setdefault(round(x, 6), []).append(y)
+            for x, value in dict(curve).items():
+                values.setdefault(round(x, 6), []).append(value)
         if not values:
             continue
         places = sorted(values)
         means = [mean_interval(values[x]) for x in places]
-        y = [sum(values[x]) / len(values[x]) for x in places]
+        y = [each.mean for each in means if each.mean is not None]
         name = group.label if len(group.runs) == 1 else f'{group.label}, {len(group.runs)} seeds'
         has_interval = any(each.low is not None for each in means)
         bounds = ([m.low for m in means], [m.high for m in means]) if has_interval else ([], [])

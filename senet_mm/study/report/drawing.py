@@ -35,7 +35,7 @@ def choose_drawing(kind: str) -> tuple[str, Draw]:
     has_plotly = importlib.util.find_spec('plotly') is not None
     if kind == 'plotly' and not has_plotly:
         raise InputError(
-            "--charts plotly: plotly is not installed; allowed: svg, or pip install 'senet_mm[report]'"
+            '--charts plotly: plotly is not installed; allowed: svg, or to install the extra report'
         )
     if kind == 'svg' or not has_plotly:
         return '', draw_svg
@@ -105,8 +105,9 @@ def draw_svg(chart: Chart, number: int) -> str:
     from matplotlib.figure import Figure
 
     parts = ('text.color', 'axes.labelcolor', 'axes.edgecolor', 'xtick.color', 'ytick.color')
-    style = {'svg.fonttype': 'none', 'svg.hashsalt': str(number), **dict.fromkeys(parts, TEXT)}
-    with mpl.rc_context({**style, 'font.family': 'sans-serif', 'font.size': 10}):
+    style: dict[str, object] = {'svg.fonttype': 'none', 'svg.hashsalt': str(number)}
+    style |= {'font.family': 'sans-serif', 'font.size': 10, **dict.fromkeys(parts, TEXT)}
+    with mpl.rc_context(style):  # type: ignore[arg-type]  # names of settings
         figure = Figure(figsize=(7, 3.6), layout='constrained')
         axes = figure.add_subplot()
         for line in chart.lines:

@@ -179,7 +179,8 @@ class Answers(NamedTuple):
 def _predict(
     model: 'ImageClassifier', loader: Any, recorder: GateRecorder | None, most: int
 ) -> Answers:
-    labels, predictions, worst = [], [], []  # type: ignore[var-annotated]
+    labels, predictions = [], []
+    worst: list[tuple[float, tuple]] = []
     for batch in loader:
         truth = get_labels(batch['data_samples'])
         if recorder:

@@ -27,7 +27,7 @@ class StageGates(NamedTuple):
 
 
 def by_stage(blocks: Sequence[BlockReport]) -> dict[str, StageGates]:
-    """The gates by stage, ``SE_2`` for ``SE_2_1``; a block of another name is a stage of its own."""
+    """The gates by stage, ``SE_2`` for ``SE_2_1``; another block is a stage of its own."""
     stages: dict[str, list[BlockReport]] = {}
     for block in blocks:
         is_of_paper = PAPER_NAME.fullmatch(block.block)

@@ -99,9 +99,8 @@ def compare(groups: Sequence[Group]) -> list[Difference]:
 
 def _keys(run: Run) -> Mapping[str, str]:
     """The config of a run as text by dotted key, without what does not change the training."""
-    ignored = IGNORED
-    if run.config.get('resume'):  # it then names the checkpoint that was resumed
-        ignored = (*ignored, 'load_from')
+    # `load_from` then names the checkpoint that was resumed.
+    ignored = [*IGNORED, *(['load_from'] if run.config.get('resume') else [])]
     flat = flatten(run.config)
     return {
         key: value

@@ -21,21 +21,28 @@ def to_html(value: object) -> str:
     return html.escape(escape_acting('-' if value is None else str(value)))
 
 
-def table(header: Sequence[object], rows: Iterable[Sequence[object]], title: str = '') -> Markup:
-    """A table that scrolls sideways where it is too wide; numbers stand to the right."""
-    head = ''.join(f'<th>{to_html(cell)}</th>' for cell in header)
-    body = ''.join(f'<tr>{"".join(map(_cell, row))}</tr>' for row in rows)
+def table(
+    header: Sequence[object], rows: Iterable[Sequence[object]], title: str = '', kind: str = ''
+) -> Markup:
+    """A table that scrolls sideways where it is too wide.
+
+    Args:
+        header: Titles of the columns.
+        rows: Cells; all columns but the first have numbers, and stand to the right.
+        title: Title of the table.
+        kind: ``texts`` where the columns have texts.
+    """
+    head = _row(header, 'th')
+    body = ''.join(_row(row, 'td') for row in rows)
     caption = f'<caption>{to_html(title)}</caption>' if title else ''
     return Markup(
-        f'<div class="wide"><table>{caption}<thead><tr>{head}</tr></thead>'
+        f'<div class="wide"><table class="{kind}">{caption}<thead>{head}</thead>'
         f'<tbody>{body}</tbody></table></div>'
     )
 
 
-def _cell(value: object) -> str:
-    is_number = isinstance(value, int | float | Interval) or str(value)[:1].isdigit()
-    kind = ' class="number"' if is_number else ''
-    return f'<td{kind}>{to_html(value)}</td>'
+def _row(cells: Sequence[object], tag: str) -> str:
+    return f'<tr>{"".join(f"<{tag}>{to_html(cell)}</{tag}>" for cell in cells)}</tr>'
 
 
 def section(title: str, *parts: str, anchor: str) -> Markup:

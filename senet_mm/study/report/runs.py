@@ -122,7 +122,7 @@ def find_runs(folders: Sequence[Path]) -> list[Run]:
         InputError: A folder is missing, or has no run in it or in the two levels below.
     """
     found: dict[Path, Run] = {}
-    for folder in folders:
+    for folder in map(Path, folders):
         if not folder.is_dir():
             raise InputError(f'{folder} is no folder; allowed: a folder that train.py wrote')
         runs = list(_walk(folder, DEPTH))
@@ -131,8 +131,14 @@ def find_runs(folders: Sequence[Path]) -> list[Run]:
                 f'{folder} has no run: no {RECORD}, no scalars.json, no {RESULT}; allowed: a '
                 'folder that train.py wrote, or one of such folders'
             )
-        found |= {run.resolve(): read_run(run) for run in runs if run.resolve() not in found}
+        new = [read_run(run) for run in runs if run.resolve() not in found]
+        found |= {run.folder.resolve(): run for run in sorted(new, key=_get_time)}
     return list(found.values())
+
+
+def _get_time(run: Run) -> str:
+    """When it was started; an ablation starts with the baseline."""
+    return str(run.starts[0].get('time')) if run.starts else ''
 
 
 def _walk(folder: Path, depth: int) -> Iterator[Path]:

@@ -26,7 +26,7 @@ from .markup import (
 from .runs import Run
 
 NOTE = (
-    'Mean over the runs, with the 95 % confidence interval of Student’s t where a config has two '
+    "Mean over the runs, with the 95 % confidence interval of Student's t where a config has two "
     'runs or more. The best value is the best of all validations of a run: it is chosen on the '
     'validation set, and too good for that reason.'
 )
@@ -70,7 +70,12 @@ def _paired(groups: Sequence[Group], metrics: Sequence[str]) -> str:
     if not rows:
         return ''
     title = f'Differences from {first.label} in the last validation, paired by seed'
-    return table(['config', 'metric', 'seeds', 'mean [95 % interval], p of the t-test'], rows, title)
+    return table(
+        ['config', 'metric', 'seeds', 'mean [95 % interval], p of the t-test'],
+        rows,
+        title,
+        kind='texts',
+    )
 
 
 def _by_seed(group: Group, metric: str) -> dict[int, float]:
@@ -88,7 +93,9 @@ def runs_section(groups: Sequence[Group]) -> Markup:
     rows = [_describe_run(group.label, run) for group in groups for run in group.runs]
     metric = next((run.metric for group in groups for run in group.runs if run.metric), None)
     text = f'Scores are {metric}. Speed and waiting are medians over the log of the training.'
-    return section('Runs', table(header, rows), paragraph(text if metric else ''), anchor='runs')
+    return section(
+        'Runs', table(header, rows, kind='texts'), paragraph(text if metric else ''), anchor='runs'
+    )
 
 
 def _describe_run(label: str, run: Run) -> list[object]:
@@ -100,19 +107,28 @@ def _describe_run(label: str, run: Run) -> list[object]:
         None if value is None else f'{value:.{decimals}f}'
         for value in (last, best.metrics[metric] if best and metric else None)
     ]
-    seconds = (run.result or {}).get('seconds')
+    seconds = _training_time(run)
     return [
         label,
         run.seed,
         f'{end[0]:g} of {end[1]:g} {run.unit}s' if end else None,
         *texts,
         f'{run.unit} {best.step}' if best else None,
-        f'{seconds:,.1f}' if isinstance(seconds, int | float) else None,
+        None if seconds is None else f'{seconds:,.1f}',
         _median(run, get_rate),
         _median(run, get_wait),
         run.start.get('device'),
         run.folder,
     ]
+
+
+def _training_time(run: Run) -> float | None:
+    """Seconds of all iterations: as the run wrote them, else by their logged times."""
+    written = (run.result or {}).get('seconds')
+    if isinstance(written, int | float):
+        return written
+    times = [line['time'] for line in run.training if 'time' in line]
+    return statistics.mean(times) * run.training[-1].get('iter', 0) if times else None
 
 
 def _median(run: Run, point) -> str | None:  # type: ignore[no-untyped-def]
@@ -147,11 +163,8 @@ def configs_section(groups: Sequence[Group]) -> Markup:
     ]
     header = ['key', *(group.label for group in groups)]
     note = paragraph('- : the config has no such key. Seeds, folders and logs are left out.')
-    empty = paragraph('None.')
-    return section(
-        'Differences of the configs', *((table(header, rows), note) if rows else (empty,)),
-        anchor='configs',
-    )  # fmt: skip
+    parts = [table(header, rows, kind='texts'), note] if rows else [paragraph('None.')]
+    return section('Differences of the configs', *parts, anchor='configs')
 
 
 def _shorten(value: str) -> str:
@@ -186,7 +199,7 @@ def _describe_starts(run: Run) -> list[str]:
     keys = ('time', 'host', 'device', 'processes', 'python', 'torch', 'senet_mm', 'load_from')
     rows = [[key.replace('_', ' '), last.get(key)] for key in keys if last.get(key) is not None]
     rows += [['git', line] for line in _describe_git(last)]
-    parts.append(table(['environment', ''], rows))
+    parts.append(table(['environment', ''], rows, kind='texts'))
     packages = last.get('packages')
     if isinstance(packages, Mapping):
         listed = '\n'.join(f'{name}=={version}' for name, version in packages.items())
