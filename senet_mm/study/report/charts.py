@@ -1,5 +1,6 @@
 """The curves of a report as data; :mod:`.drawing` draws them."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -7,7 +8,7 @@ from ..statistics import mean_interval
 from .evaluation import Evaluation
 from .gates import by_stage
 from .groups import Group
-from .runs import Run, is_higher_better
+from .runs import Run
 
 # By name of a logged value that says how many images a second the run trained.
 RATES = ('images_per_s', 'train/images_per_s')
@@ -63,11 +64,12 @@ def make_charts(groups: Sequence[Group]) -> list[Chart]:
         ('Training loss', 'loss', lambda run, line: line.get('loss')),
         ('Learning rate', 'learning rate', lambda run, line: line.get('lr')),
         ('Throughput in training', 'images/s', get_rate),
-        ('Share of time spent waiting for data', '% of time', get_wait),
+        ('Time spent waiting for data', '% of time', get_wait),
         ('Memory of the device', 'MB', lambda run, line: line.get('memory')),
     ]
     for title, label, point in trained:
-        charts.append(Chart(title, _unit(groups), label, _training_lines(groups, point)))
+        lines = _training_lines(groups, point, _most(label))
+        charts.append(Chart(title, _unit(groups), label, lines))
     return [chart for chart in charts if chart.lines]
 
 
@@ -120,7 +122,13 @@ def _unit(groups: Sequence[Group]) -> str:
 
 
 def _label(metric: str) -> str:
-    return f'{metric}, %' if is_higher_better(metric) and 'accuracy' in metric else metric
+    is_share = any(metric.startswith(part) for part in ('accuracy', 'macro', 'single-label'))
+    return f'{metric}, %' if is_share else metric
+
+
+def _most(label: str) -> float:
+    """The largest value that there can be."""
+    return 100 if '%' in label else math.inf
 
 
 def _metric_lines(groups: Sequence[Group], metric: str) -> list[Line]:
@@ -131,21 +139,26 @@ def _metric_lines(groups: Sequence[Group], metric: str) -> list[Line]:
         ]
         for group in groups
     ]
-    return list(_lines(groups, curves))
+    return list(_lines(groups, curves, _most(_label(metric))))
 
 
-def _training_lines(groups: Sequence[Group], point: Point) -> list[Line]:
+def _training_lines(groups: Sequence[Group], point: Point, most: float) -> list[Line]:
     def curve(run: Run) -> list[tuple[float, float]]:
         pairs = ((run.place(line), point(run, line)) for line in run.training)
         return [(x, y) for x, y in pairs if y is not None]
 
-    return list(_lines(groups, [[curve(run) for run in group.runs] for group in groups]))
+    return list(_lines(groups, [[curve(run) for run in group.runs] for group in groups], most))
 
 
 def _lines(
-    groups: Sequence[Group], curves: Sequence[Sequence[Sequence[tuple[float, float]]]]
+    groups: Sequence[Group],
+    curves: Sequence[Sequence[Sequence[tuple[float, float]]]],
+    most: float = math.inf,
 ) -> Iterator[Line]:
-    """A line for each group: the mean over its runs, with its interval."""
+    """A line for each group: the mean over its runs, with its interval.
+
+    Intervals of few runs are wide; they are cut where no value can be, below 0 and above ``most``.
+    """
     for number, (group, of_runs) in enumerate(zip(groups, curves, strict=True)):
         values: dict[float, list[float]] = {}
         for curve in of_runs:
@@ -155,8 +168,10 @@ def _lines(
             continue
         places = sorted(values)
         means = [mean_interval(values[x]) for x in places]
+        least = min(min(of_place) for of_place in values.values())
         y = [each.mean for each in means if each.mean is not None]
         name = group.label if len(group.runs) == 1 else f'{group.label}, {len(group.runs)} seeds'
         has_interval = any(each.low is not None for each in means)
-        bounds = ([m.low for m in means], [m.high for m in means]) if has_interval else ([], [])
-        yield Line(name, number, list(places), y, *bounds)
+        low = [None if m.low is None else max(m.low, min(0, least)) for m in means]
+        high = [None if m.high is None else min(m.high, most) for m in means]
+        yield Line(name, number, places, y, *((low, high) if has_interval else ()))

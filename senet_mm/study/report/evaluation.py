@@ -145,7 +145,7 @@ def _evaluate_one(result: Evaluation, checkpoint: Checkpoint, loader: Any) -> No
     except InputError as error:
         if checkpoint is not result.checkpoint:
             return
-        result.remarks.append(f'no gates: {error}')
+        result.remarks.append(f'no gates: {str(error).partition("; allowed")[0]}')
     is_chosen = checkpoint is result.checkpoint
     answers = _predict(model, loader, recorder, WORST if is_chosen else 0)
     if recorder:

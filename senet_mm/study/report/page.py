@@ -67,7 +67,7 @@ def write_report(
     pairs = list(zip(groups, evaluations, strict=True))
     parts = [
         remarks_section(groups, evaluations),
-        scores_section(groups, evaluations),
+        scores_section(groups),
         runs_section(groups),
         section('Curves', draw_all(curves, draw), anchor='curves') if curves else '',
         configs_section(groups),

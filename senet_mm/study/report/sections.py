@@ -4,8 +4,6 @@ import shlex
 import statistics
 from collections.abc import Mapping, Sequence
 
-from senet_mm.utils.tables import format_count
-
 from ..comparison import format_difference
 from ..statistics import paired_difference
 from .charts import get_rate, get_wait
@@ -27,55 +25,37 @@ from .runs import Run
 
 NOTE = (
     "Mean over the runs, with the 95 % confidence interval of Student's t where a config has two "
-    'runs or more. The best value is the best of all validations of a run: it is chosen on the '
-    'validation set, and too good for that reason.'
+    'runs or more; differences are paired by seed, with the p-value of the t-test. The best value '
+    'of a run is chosen among its validations, and is too good for that reason.'
 )
 LONGEST_VALUE = 200
 
 
-def scores_section(groups: Sequence[Group], evaluations: Sequence[Evaluation]) -> Markup:
-    """The last and the best score of each config."""
-    metrics = list(dict.fromkeys(name for group in groups for name in group.metrics))
-    header = ['config', 'runs', 'parameters (M)', 'GFLOPs']
-    for name in metrics:
-        header += [f'{name}, last', 'best']
-    rows = []
-    for group, evaluation in zip(groups, evaluations, strict=True):
-        counted = evaluation.complexity
-        row = [group.label, len(group.runs)]
-        row += [format_count(getattr(counted, key, None), unit) for key, unit in COSTS]
-        for name in metrics:
-            known = name in group.metrics
-            values = (group.last(name), group.best(name)) if known else (None, None)
-            row += [interval(value, decimals_of(name)) if value else None for value in values]
-        rows.append(row)
-    return section(
-        'Scores', table(header, rows), paragraph(NOTE), _paired(groups, metrics), anchor='scores'
-    )
-
-
-COSTS = (('params', 1e6), ('macs', 1e9))
-
-
-def _paired(groups: Sequence[Group], metrics: Sequence[str]) -> str:
-    """Differences from the first config, paired by seed; nothing without common seeds."""
-    first, *others = groups
-    rows = []
-    for other in others:
-        for name in metrics:
-            difference = paired_difference(_by_seed(other, name), _by_seed(first, name))
-            if difference.n > 1:
-                text = format_difference(difference, decimals_of(name))
-                rows.append([other.label, name, difference.n, text])
+def scores_section(groups: Sequence[Group]) -> Markup:
+    """The last and the best score of each config, and the differences from the first."""
+    metrics = dict.fromkeys(name for group in groups for name in group.metrics)
+    first = groups[0]
+    rows = [
+        [
+            group.label, len(group.runs), name,
+            *(interval(value, decimals_of(name)) for value in (group.last(name), group.best(name))),
+            None if group is first else _paired(group, first, name),
+        ]
+        for name in metrics
+        for group in groups
+        if name in group.metrics
+    ]  # fmt: skip
     if not rows:
-        return ''
-    title = f'Differences from {first.label} in the last validation, paired by seed'
-    return table(
-        ['config', 'metric', 'seeds', 'mean [95 % interval], p of the t-test'],
-        rows,
-        title,
-        kind='texts',
-    )
+        return section('Scores', paragraph('No run was validated.'), anchor='scores')
+    header = ['config', 'runs', 'metric', 'last', 'best', f'last, difference from {first.label}']
+    note = paragraph(NOTE)
+    return section('Scores', table(header, rows, kind='texts'), note, anchor='scores')
+
+
+def _paired(group: Group, first: Group, metric: str) -> str:
+    """Difference from the first config, paired by seed; nothing without common seeds."""
+    difference = paired_difference(_by_seed(group, metric), _by_seed(first, metric))
+    return format_difference(difference, decimals_of(metric))
 
 
 def _by_seed(group: Group, metric: str) -> dict[int, float]:
@@ -89,7 +69,7 @@ def _by_seed(group: Group, metric: str) -> dict[int, float]:
 def runs_section(groups: Sequence[Group]) -> Markup:
     """A row a run."""
     header = ['config', 'seed', 'trained', 'last', 'best', 'at', 'training (s)', 'images/s',
-              'waiting for data (%)', 'device', 'folder']  # fmt: skip
+              'waiting for data (%)', 'folder']  # fmt: skip
     rows = [_describe_run(group.label, run) for group in groups for run in group.runs]
     metric = next((run.metric for group in groups for run in group.runs if run.metric), None)
     text = f'Scores are {metric}. Speed and waiting are medians over the log of the training.'
@@ -117,7 +97,6 @@ def _describe_run(label: str, run: Run) -> list[object]:
         None if seconds is None else f'{seconds:,.1f}',
         _median(run, get_rate),
         _median(run, get_wait),
-        run.start.get('device'),
         run.folder,
     ]
 
