@@ -8,11 +8,13 @@ import mmengine
 import torch
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner as _Runner
+from mmengine.visualization import Visualizer
 
 from senet_mm.utils.names import escape_acting
 from senet_mm.version import __version__
 
 from ..text_logs import LogFile, ScreenLog
+from ..trackers import open_trackers
 
 # Upstream's messages about which a user can do nothing.
 NOISE = re.compile(
@@ -54,6 +56,14 @@ class LoggingRunner(_Runner):
             if type(handler) is logging.FileHandler:
                 handler.__class__ = LogFile  # mmengine makes those of Python alone
         return logger
+
+    def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
+        """The visualizer, with the trackers that the config names."""
+        built = super().build_visualizer(visualizer)
+        if self.rank == 0:
+            trackers = open_trackers(self.cfg.get('tracker'), self.work_dir, lambda: self.iter)
+            built._vis_backends.update(trackers)
+        return built
 
     def get_hooks_info(self) -> str:
         """The hooks in the order of their priority, on one line."""

@@ -10,8 +10,8 @@ from .gates import by_stage
 from .groups import Group
 from .runs import Run
 
-# By name of a logged value that says how many images a second the run trained.
-RATES = ('images_per_s', 'train/images_per_s')
+# Images a second of all processes, where the run has logged them.
+RATE = 'images_per_s'
 # Metrics of the validation that have a chart.
 MOST_METRICS = 6
 
@@ -97,10 +97,11 @@ def gate_charts(label: str, evaluation: Evaluation) -> list[Chart]:
 
 def get_rate(run: Run, line: Mapping[str, float]) -> float | None:
     """Images a second of all processes: as logged, else by the time of an iteration."""
-    logged = next((line[name] for name in RATES if name in line), None)
     batch = run.part('train_dataloader').get('batch_size')
-    if logged is not None or not line.get('time') or not isinstance(batch, int):
-        return logged
+    if RATE in line:
+        return line[RATE]
+    if not line.get('time') or not isinstance(batch, int):
+        return None
     return batch * int(run.start.get('processes') or 1) / line['time']
 
 

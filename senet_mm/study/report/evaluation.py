@@ -26,6 +26,7 @@ from senet_mm.engine.resume import get_checkpoint_folder
 from senet_mm.evaluation.class_report import Report, score_classes
 from senet_mm.utils.complexity import Complexity, get_complexity
 from senet_mm.utils.errors import InputError, describe
+from senet_mm.utils.progress import track
 
 from .data import find_dataset
 from .pictures import Picture, to_picture
@@ -147,7 +148,8 @@ def _evaluate_one(result: Evaluation, checkpoint: Checkpoint, loader: Any) -> No
             return
         result.remarks.append(f'no gates: {str(error).partition("; allowed")[0]}')
     is_chosen = checkpoint is result.checkpoint
-    answers = _predict(model, loader, recorder, WORST if is_chosen else 0)
+    most = WORST if is_chosen else 0
+    answers = _predict(model, loader, recorder, most, checkpoint.path.name)
     if recorder:
         recorder.remove()
         result.gates.append(Gates(checkpoint.step, examine(recorder.excitation)))
@@ -177,11 +179,11 @@ class Answers(NamedTuple):
 
 @torch.no_grad()
 def _predict(
-    model: 'ImageClassifier', loader: Any, recorder: GateRecorder | None, most: int
+    model: 'ImageClassifier', loader: Any, recorder: GateRecorder | None, most: int, name: str
 ) -> Answers:
     labels, predictions = [], []
     worst: list[tuple[float, tuple]] = []
-    for batch in loader:
+    for batch in track(loader, f'evaluating {name}', unit='batches'):
         truth = get_labels(batch['data_samples'])
         if recorder:
             recorder.labels = truth
