@@ -29,12 +29,12 @@ class Tracker(BaseVisBackend):
 
     Args:
         save_dir: Folder.
-        place: Gives the iterations that are trained.
+        place: Gives the iterations that are trained, None in an evaluation.
     """
 
     name: str
 
-    def __init__(self, save_dir: str, place: Callable[[], int]) -> None:
+    def __init__(self, save_dir: str, place: Callable[[], int | None]) -> None:
         super().__init__(save_dir)
         self.place = place
         self.config: Config | None = None
@@ -48,14 +48,15 @@ class Tracker(BaseVisBackend):
         self, scalar_dict: dict, step: int = 0, file_path: str | None = None, **kwargs: object
     ) -> None:
         """Add a line of the log; the first one begins the run."""
-        if self.has_failed:
+        done = self.place()
+        if self.has_failed or done is None:
             return
         try:
             if not self.has_begun:
                 self._init_env()
                 self._env_initialized = self.has_begun = True
                 self.begin(self.config)
-            self.write(name_scalars(scalar_dict), int(scalar_dict.get('iter') or self.place()))
+            self.write(name_scalars(scalar_dict), int(scalar_dict.get('iter') or done))
         except Exception as error:
             self.has_failed = True
             line = f'{self.name}: {describe(error)}; the training continues without it'
@@ -71,7 +72,7 @@ class Tracker(BaseVisBackend):
 
 
 def name_scalars(line: Mapping[str, object]) -> dict[str, float]:
-    """The numbers of a line of the log by name of a curve: ``train/loss``, ``val/accuracy/top1``."""
+    """The numbers of a line of the log by name of a curve, as ``val/accuracy/top1``."""
     is_cost = any(str(key).startswith('complexity/') for key in line)
     prefix = '' if is_cost else 'train/' if 'lr' in line else 'val/'
     return {
@@ -96,7 +97,9 @@ class Tensorboard(Tracker, TensorboardVisBackend):
 
     def begin(self, config: Config | None) -> None:
         if config is not None:
-            self._tensorboard.add_text('config', f'```\n{config.pretty_text}\n```', self.place())
+            self._tensorboard.add_text(
+                'config', f'```\n{config.pretty_text}\n```', self.place() or 0
+            )
 
     def write(self, scalars: Mapping[str, float], step: int) -> None:
         for name, value in scalars.items():
@@ -149,14 +152,14 @@ TRACKERS = {kind.name: kind for kind in (Tensorboard, Wandb)}
 
 
 def open_trackers(
-    given: str | Sequence[str] | None, work_dir: str, place: Callable[[], int]
+    given: str | Sequence[str] | None, work_dir: str, place: Callable[[], int | None]
 ) -> dict[str, Tracker]:
     """The trackers of a config, which write nothing yet.
 
     Args:
         given: ``tracker`` of the config: a name, or a list of names.
         work_dir: Folder of the run.
-        place: Gives the iterations that are trained.
+        place: Gives the iterations that are trained, None in an evaluation.
 
     Raises:
         InputError: There is no such tracker.

@@ -7,6 +7,7 @@ import re
 import mmengine
 import torch
 from mmengine.logging import MMLogger
+from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as _Runner
 from mmengine.visualization import Visualizer
 
@@ -61,9 +62,13 @@ class LoggingRunner(_Runner):
         """The visualizer, with the trackers that the config names."""
         built = super().build_visualizer(visualizer)
         if self.rank == 0:
-            trackers = open_trackers(self.cfg.get('tracker'), self.work_dir, lambda: self.iter)
+            trackers = open_trackers(self.cfg.get('tracker'), self.work_dir, self._count)
             built._vis_backends.update(trackers)
         return built
+
+    def _count(self) -> int | None:
+        """Iterations that are trained; None in an evaluation."""
+        return self.iter if isinstance(self._train_loop, BaseLoop) else None
 
     def get_hooks_info(self) -> str:
         """The hooks in the order of their priority, on one line."""
