@@ -78,7 +78,7 @@ def name_scalars(line: Mapping[str, object]) -> dict[str, float]:
     return {
         f'{prefix}{key}': float(value)
         for key, value in line.items()
-        if key not in PLACES and np.ndim(value) == 0 and isinstance(value, int | float | np.number)
+        if key not in PLACES and isinstance(value, int | float | np.number)
     }
 
 
@@ -121,7 +121,7 @@ class Wandb(Tracker, WandbVisBackend):
         self._run = wandb.init(
             dir=self._save_dir, id=self._get_id(), name=Path(self._save_dir).name, resume='allow',
             project=os.environ.get('WANDB_PROJECT', PROJECT),
-            mode=os.environ.get('WANDB_MODE', 'offline'),
+            mode=os.environ.get('WANDB_MODE', 'offline'),  # type: ignore[arg-type]  # any text
             settings=wandb.Settings(
                 console='off', silent=True, disable_git=True, save_code=False,
                 x_disable_stats=True,

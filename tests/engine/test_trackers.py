@@ -140,6 +140,9 @@ def test_wandb_keeps_the_id_of_a_resumed_run(tmp_path):
         tracker = Wandb(str(tmp_path), lambda done=iterations: done)
         tracker.add_scalars(dict(TRAIN, iter=iterations + 7))
         tracker.close()
+        # The folder has the second of its start in its name.
+        [folder] = tmp_path.glob('wandb/offline-run-2*')
+        folder.rename(folder.with_name(f'offline-run-{iterations}'))
     rows, _, ids = read_wandb(tmp_path / 'wandb')
     assert [row['_step'] for row in rows] == [7, 14]
     assert len(ids) == 1
