@@ -42,9 +42,9 @@ def main(args: argparse.Namespace) -> None:
     if out.is_dir():
         raise ValueError(f'--out {out} is a folder; allowed: a file')
 
-    from senet_mm.study.report import write_report
+    from senet_mm.study.report import report_runs
 
-    write_report(args.work_dirs, out, not args.no_evaluate, args.charts)
+    report_runs(args.work_dirs, out, not args.no_evaluate, args.charts)
     print(out)
 
 

@@ -1,5 +1,5 @@
 """One page on one or several runs, which opens without a network."""
 
-from .page import write_report
+from .page import report_runs
 
-__all__ = ['write_report']
+__all__ = ['report_runs']

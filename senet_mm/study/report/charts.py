@@ -7,8 +7,8 @@ from typing import NamedTuple
 from ..statistics import mean_interval
 from .evaluation import Evaluation
 from .gates import by_stage
-from .groups import Group
-from .runs import Run
+from .groups import RunGroup
+from .runs import LoggedRun
 
 # Images a second of all processes, where the run has logged them.
 RATE = 'images_per_s'
@@ -51,10 +51,10 @@ class Chart(NamedTuple):
     lines: list[Line]
 
 
-Point = Callable[[Run, Mapping[str, float]], float | None]
+Point = Callable[[LoggedRun, Mapping[str, float]], float | None]
 
 
-def make_charts(groups: Sequence[Group]) -> list[Chart]:
+def make_charts(groups: Sequence[RunGroup]) -> list[Chart]:
     """The curves of all runs: metrics, loss, learning rate, speed, data wait."""
     charts = [
         Chart(f'Validation: {name}', _unit(groups), _label(name), _metric_lines(groups, name))
@@ -95,7 +95,7 @@ def gate_charts(label: str, evaluation: Evaluation) -> list[Chart]:
     ]  # fmt: skip
 
 
-def get_rate(run: Run, line: Mapping[str, float]) -> float | None:
+def get_rate(run: LoggedRun, line: Mapping[str, float]) -> float | None:
     """Images a second of all processes: as logged, else by the time of an iteration."""
     batch = run.part('train_dataloader').get('batch_size')
     if RATE in line:
@@ -105,19 +105,19 @@ def get_rate(run: Run, line: Mapping[str, float]) -> float | None:
     return batch * int(run.start.get('processes') or 1) / line['time']
 
 
-def get_wait(run: Run, line: Mapping[str, float]) -> float | None:
+def get_wait(run: LoggedRun, line: Mapping[str, float]) -> float | None:
     """Per cent of the time of an iteration that it waits for its batch."""
     if not line.get('time') or 'data_time' not in line:
         return None
     return 100 * line['data_time'] / line['time']
 
 
-def _metrics(groups: Sequence[Group]) -> list[str]:
+def _metrics(groups: Sequence[RunGroup]) -> list[str]:
     """The metrics of the runs, each once, at most ``MOST_METRICS``."""
     return list(dict.fromkeys(name for group in groups for name in group.metrics))[:MOST_METRICS]
 
 
-def _unit(groups: Sequence[Group]) -> str:
+def _unit(groups: Sequence[RunGroup]) -> str:
     units = dict.fromkeys(run.unit for group in groups for run in group.runs)
     return ' or '.join(units)
 
@@ -132,7 +132,7 @@ def _most(label: str) -> float:
     return 100 if '%' in label else math.inf
 
 
-def _metric_lines(groups: Sequence[Group], metric: str) -> list[Line]:
+def _metric_lines(groups: Sequence[RunGroup], metric: str) -> list[Line]:
     curves = [
         [
             [(v.step, v.metrics[metric]) for v in run.validations if metric in v.metrics]
@@ -143,8 +143,8 @@ def _metric_lines(groups: Sequence[Group], metric: str) -> list[Line]:
     return list(_lines(groups, curves, _most(_label(metric))))
 
 
-def _training_lines(groups: Sequence[Group], point: Point, most: float) -> list[Line]:
-    def curve(run: Run) -> list[tuple[float, float]]:
+def _training_lines(groups: Sequence[RunGroup], point: Point, most: float) -> list[Line]:
+    def curve(run: LoggedRun) -> list[tuple[float, float]]:
         pairs = ((run.place(line), point(run, line)) for line in run.training)
         return [(x, y) for x, y in pairs if y is not None]
 
@@ -152,7 +152,7 @@ def _training_lines(groups: Sequence[Group], point: Point, most: float) -> list[
 
 
 def _lines(
-    groups: Sequence[Group],
+    groups: Sequence[RunGroup],
     curves: Sequence[Sequence[Sequence[tuple[float, float]]]],
     most: float = math.inf,
 ) -> Iterator[Line]:

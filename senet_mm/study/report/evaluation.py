@@ -30,7 +30,7 @@ from senet_mm.utils.progress import track
 
 from .data import find_dataset
 from .pictures import Picture, to_picture
-from .runs import Run
+from .runs import LoggedRun
 
 if TYPE_CHECKING:
     from senet_mm.models import ImageClassifier
@@ -56,7 +56,7 @@ class Checkpoint(NamedTuple):
     is_best: bool
 
 
-class Gates(NamedTuple):
+class RecordedGates(NamedTuple):
     """The gates of a network at a checkpoint.
 
     Attributes:
@@ -82,16 +82,16 @@ class Evaluation:
         remarks: What could not be made, a line each.
     """
 
-    run: Run
+    run: LoggedRun
     checkpoint: Checkpoint | None = None
     complexity: Complexity | None = None
     report: Report | None = None
     worst: list[Picture] = field(default_factory=list)
-    gates: list[Gates] = field(default_factory=list)
+    gates: list[RecordedGates] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
 
-def find_checkpoints(run: Run) -> list[Checkpoint]:
+def find_checkpoints(run: LoggedRun) -> list[Checkpoint]:
     """The checkpoints of a run in their order, one for each step: of two the best."""
     folders = {run.folder}
     hooks = run.part('default_hooks').get('checkpoint')
@@ -106,7 +106,7 @@ def find_checkpoints(run: Run) -> list[Checkpoint]:
     return [found[step] for step in sorted(found)]
 
 
-def evaluate(run: Run, evaluates: bool = True) -> Evaluation:
+def evaluate(run: LoggedRun, evaluates: bool = True) -> Evaluation:
     """Run the checkpoints of a run on its validation set, each once.
 
     Args:
@@ -152,7 +152,7 @@ def _evaluate_one(result: Evaluation, checkpoint: Checkpoint, loader: Any) -> No
     answers = _predict(model, loader, recorder, most, checkpoint.path.name)
     if recorder:
         recorder.remove()
-        result.gates.append(Gates(checkpoint.step, examine(recorder.excitation)))
+        result.gates.append(RecordedGates(checkpoint.step, examine(recorder.excitation)))
     if is_chosen:
         result.report = score_classes(answers.labels, answers.predictions, names)
         result.worst = answers.worst

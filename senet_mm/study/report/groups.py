@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..ablation import flatten
+from ..ablation import flatten_config
 from ..statistics import Interval, mean_interval
-from .runs import Run, is_higher_better
+from .runs import LoggedRun, is_higher_better
 
 # What does not change what is trained: beginnings of keys.
 IGNORED = (
@@ -16,7 +16,7 @@ IGNORED = (
 
 
 @dataclass
-class Group:
+class RunGroup:
     """Runs of one config.
 
     Attributes:
@@ -25,7 +25,7 @@ class Group:
     """
 
     label: str
-    runs: list[Run]
+    runs: list[LoggedRun]
 
     @property
     def metrics(self) -> list[str]:
@@ -34,7 +34,7 @@ class Group:
         return [name for name in known[0] if all(name in each for each in known)] if known else []
 
     @property
-    def best_run(self) -> Run | None:
+    def best_run(self) -> LoggedRun | None:
         """The run with the best validation."""
         found = None
         for run in self.runs:
@@ -54,7 +54,7 @@ class Group:
         return mean_interval([each.metrics[metric] for each in found if each])
 
 
-def _score(run: Run) -> float:
+def _score(run: LoggedRun) -> float:
     assert run.metric is not None
     best = run.best(run.metric)
     assert best is not None
@@ -62,7 +62,7 @@ def _score(run: Run) -> float:
     return value if is_higher_better(run.metric) else -value
 
 
-class Difference(NamedTuple):
+class KeyDifference(NamedTuple):
     """A key in which configs differ.
 
     Attributes:
@@ -74,34 +74,34 @@ class Difference(NamedTuple):
     values: list[str | None]
 
 
-def group_runs(runs: Iterable[Run]) -> list[Group]:
+def group_runs(runs: Iterable[LoggedRun]) -> list[RunGroup]:
     """Put together the runs that differ in the seed alone, in the order in which they are given."""
-    by_config: dict[object, list[Run]] = {}
+    by_config: dict[object, list[LoggedRun]] = {}
     for run in runs:
         # Of a run without a config nothing is known to be equal.
         key = (run.name, *sorted(_keys(run).items())) if run.config else run.folder
         by_config.setdefault(key, []).append(run)
     groups = [
-        Group(members[0].name, sorted(members, key=lambda run: (run.seed is None, run.seed)))
+        RunGroup(members[0].name, sorted(members, key=lambda run: (run.seed is None, run.seed)))
         for members in by_config.values()
     ]
     _name(groups)
     return groups
 
 
-def compare(groups: Sequence[Group]) -> list[Difference]:
+def compare_keys(groups: Sequence[RunGroup]) -> list[KeyDifference]:
     """The keys in which the configs of groups differ."""
     configs = [_keys(group.runs[0]) for group in groups]
     keys = dict.fromkeys(key for config in configs for key in config)
-    rows = (Difference(key, [config.get(key) for config in configs]) for key in keys)
+    rows = (KeyDifference(key, [config.get(key) for config in configs]) for key in keys)
     return [row for row in rows if len(set(row.values)) > 1]
 
 
-def _keys(run: Run) -> Mapping[str, str]:
+def _keys(run: LoggedRun) -> Mapping[str, str]:
     """The config of a run as text by dotted key, without what does not change the training."""
     # `load_from` then names the checkpoint that was resumed.
     ignored = [*IGNORED, *(['load_from'] if run.config.get('resume') else [])]
-    flat = flatten(run.config)
+    flat = flatten_config(run.config)
     return {
         key: value
         for key, value in flat.items()
@@ -109,10 +109,10 @@ def _keys(run: Run) -> Mapping[str, str]:
     }
 
 
-def _name(groups: Sequence[Group]) -> None:
+def _name(groups: Sequence[RunGroup]) -> None:
     """Make labels that are one of a kind: the config, then what it differs in, then the folder."""
     for make in (_with_differences, _with_folder):
-        by_label: dict[str, list[Group]] = {}
+        by_label: dict[str, list[RunGroup]] = {}
         for group in groups:
             by_label.setdefault(group.label, []).append(group)
         for same in by_label.values():
@@ -120,14 +120,14 @@ def _name(groups: Sequence[Group]) -> None:
                 make(same)
 
 
-def _with_differences(groups: Sequence[Group]) -> None:
-    rows = [row for row in compare(groups) if None not in row.values]
+def _with_differences(groups: Sequence[RunGroup]) -> None:
+    rows = [row for row in compare_keys(groups) if None not in row.values]
     short = [row for row in rows if all(len(str(value)) <= 20 for value in row.values)][:2]
     for i, group in enumerate(groups):
         parts = ', '.join(f'{row.key}={row.values[i]}' for row in short)
         group.label = f'{group.label} ({parts})' if parts else group.label
 
 
-def _with_folder(groups: Sequence[Group]) -> None:
+def _with_folder(groups: Sequence[RunGroup]) -> None:
     for group in groups:
         group.label = f'{group.label} in {group.runs[0].folder}'

@@ -11,7 +11,7 @@ from .charts import gate_charts
 from .drawing import Draw, draw_all
 from .evaluation import Evaluation
 from .gates import by_stage
-from .groups import Group
+from .groups import RunGroup
 from .markup import Markup, details, heading, paragraph, section, table, to_html
 from .pictures import Picture
 
@@ -28,7 +28,7 @@ DEFINITION = (
     'of the images, and dead where it is not saturated and its standard deviation is below 0.001.'
 )
 
-Pairs = Sequence[tuple[Group, Evaluation]]
+Pairs = Sequence[tuple[RunGroup, Evaluation]]
 
 
 def networks_section(pairs: Pairs) -> Markup:

@@ -11,7 +11,7 @@ from senet_mm.version import __version__
 from .charts import make_charts
 from .drawing import choose_drawing, draw_all
 from .evaluation import Evaluation, evaluate
-from .groups import Group, group_runs
+from .groups import RunGroup, group_runs
 from .markup import section, to_html
 from .network_sections import classes_section, gates_section, networks_section
 from .runs import find_runs
@@ -43,7 +43,7 @@ style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 """
 
 
-def write_report(
+def report_runs(
     folders: Sequence[str | os.PathLike],
     out: str | os.PathLike,
     evaluates: bool = True,
@@ -87,12 +87,12 @@ def write_report(
         file.write(page.encode('utf-8', 'backslashreplace'))
 
 
-def _evaluate(group: Group, evaluates: bool) -> Evaluation:
+def _evaluate(group: RunGroup, evaluates: bool) -> Evaluation:
     """Evaluate the best run of a config."""
     return evaluate(group.best_run or group.runs[0], evaluates)
 
 
-def _title(groups: Sequence[Group]) -> str:
+def _title(groups: Sequence[RunGroup]) -> str:
     number = sum(len(group.runs) for group in groups)
     if number == 1:
         return f'Report: {groups[0].label}'

@@ -28,7 +28,7 @@ DEPTH = 2
 
 
 @dataclass
-class Run:
+class LoggedRun:
     """A run, as far as its folder has it.
 
     Attributes:
@@ -115,13 +115,13 @@ def is_higher_better(metric: str) -> bool:
     return not any(word in metric.lower() for word in ('loss', 'error', 'entropy'))
 
 
-def find_runs(folders: Sequence[Path]) -> list[Run]:
+def find_runs(folders: Sequence[Path]) -> list[LoggedRun]:
     """The runs in folders, each once.
 
     Raises:
         InputError: A folder is missing, or has no run in it or in the two levels below.
     """
-    found: dict[Path, Run] = {}
+    found: dict[Path, LoggedRun] = {}
     for folder in map(Path, folders):
         if not folder.is_dir():
             raise InputError(f'{folder} is no folder; allowed: a folder that train.py wrote')
@@ -136,7 +136,7 @@ def find_runs(folders: Sequence[Path]) -> list[Run]:
     return list(found.values())
 
 
-def _get_time(run: Run) -> str:
+def _get_time(run: LoggedRun) -> str:
     """When it was started; an ablation starts with the baseline."""
     return str(run.starts[0].get('time')) if run.starts else ''
 
@@ -155,7 +155,7 @@ def _has_run(folder: Path) -> bool:
     return any(path.is_file() for pattern in patterns for path in folder.glob(pattern))
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> LoggedRun:
     """What a work directory has of its run; what is missing is a remark."""
     remarks: list[str] = []
     records = read_starts(folder)
@@ -171,7 +171,7 @@ def read_run(folder: Path) -> Run:
     if not scalars.lines:
         remarks.append('nothing was logged')
     config, name = _read_config(folder, last, starts, remarks)
-    run = Run(
+    run = LoggedRun(
         folder, name, config, starts, list(filter(is_of_training, scalars.lines)),
         find_validations(scalars.lines), _read_result(folder, remarks), remarks,
     )  # fmt: skip

@@ -8,7 +8,7 @@ from ..comparison import format_difference
 from ..statistics import paired_difference
 from .charts import get_rate, get_wait
 from .evaluation import Evaluation
-from .groups import Group, compare
+from .groups import RunGroup, compare_keys
 from .markup import (
     Markup,
     code,
@@ -21,7 +21,7 @@ from .markup import (
     section,
     table,
 )
-from .runs import Run
+from .runs import LoggedRun
 
 NOTE = (
     "Mean over the runs, with the 95 % confidence interval of Student's t where a config has two "
@@ -31,7 +31,7 @@ NOTE = (
 LONGEST_VALUE = 200
 
 
-def scores_section(groups: Sequence[Group]) -> Markup:
+def scores_section(groups: Sequence[RunGroup]) -> Markup:
     """The last and the best score of each config, and the differences from the first."""
     metrics = dict.fromkeys(name for group in groups for name in group.metrics)
     first = groups[0]
@@ -52,13 +52,13 @@ def scores_section(groups: Sequence[Group]) -> Markup:
     return section('Scores', table(header, rows, kind='texts'), note, anchor='scores')
 
 
-def _paired(group: Group, first: Group, metric: str) -> str:
+def _paired(group: RunGroup, first: RunGroup, metric: str) -> str:
     """Difference from the first config, paired by seed; nothing without common seeds."""
     difference = paired_difference(_by_seed(group, metric), _by_seed(first, metric))
     return format_difference(difference, decimals_of(metric))
 
 
-def _by_seed(group: Group, metric: str) -> dict[int, float]:
+def _by_seed(group: RunGroup, metric: str) -> dict[int, float]:
     return {
         run.seed: run.validations[-1].metrics[metric]
         for run in group.runs
@@ -66,7 +66,7 @@ def _by_seed(group: Group, metric: str) -> dict[int, float]:
     }
 
 
-def runs_section(groups: Sequence[Group]) -> Markup:
+def runs_section(groups: Sequence[RunGroup]) -> Markup:
     """A row a run."""
     header = ['config', 'seed', 'trained', 'last', 'best', 'at', 'training (s)', 'images/s',
               'waiting for data (%)', 'folder']  # fmt: skip
@@ -78,7 +78,7 @@ def runs_section(groups: Sequence[Group]) -> Markup:
     )
 
 
-def _describe_run(label: str, run: Run) -> list[object]:
+def _describe_run(label: str, run: LoggedRun) -> list[object]:
     metric, end = run.metric, run.end
     best = run.best(metric) if metric else None
     last = run.validations[-1].metrics[metric] if metric else None
@@ -101,7 +101,7 @@ def _describe_run(label: str, run: Run) -> list[object]:
     ]
 
 
-def _training_time(run: Run) -> float | None:
+def _training_time(run: LoggedRun) -> float | None:
     """Seconds of all iterations: as the run wrote them, else by their logged times."""
     written = (run.result or {}).get('seconds')
     if isinstance(written, int | float):
@@ -110,7 +110,7 @@ def _training_time(run: Run) -> float | None:
     return statistics.mean(times) * run.training[-1].get('iter', 0) if times else None
 
 
-def _median(run: Run, point) -> str | None:  # type: ignore[no-untyped-def]
+def _median(run: LoggedRun, point) -> str | None:  # type: ignore[no-untyped-def]
     values = [value for line in run.training if (value := point(run, line)) is not None]
     if not values:
         return None
@@ -118,7 +118,7 @@ def _median(run: Run, point) -> str | None:  # type: ignore[no-untyped-def]
     return f'{middle:,.0f}' if middle >= 10 else f'{middle:.2g}'
 
 
-def remarks_section(groups: Sequence[Group], evaluations: Sequence[Evaluation]) -> str:
+def remarks_section(groups: Sequence[RunGroup], evaluations: Sequence[Evaluation]) -> str:
     """What is missing or damaged; nothing where all is there."""
     lines = [f'{run.folder}: {line}' for group in groups for run in group.runs
              for line in run.remarks]  # fmt: skip
@@ -130,12 +130,12 @@ def remarks_section(groups: Sequence[Group], evaluations: Sequence[Evaluation]) 
     return section('Remarks', items(lines), anchor='remarks') if lines else ''
 
 
-def configs_section(groups: Sequence[Group]) -> Markup:
+def configs_section(groups: Sequence[RunGroup]) -> Markup:
     """The differences of the configs, key by key."""
     if len(groups) == 1:
         text = 'All runs have one config.' if len(groups[0].runs) > 1 else 'One run.'
         return section('Differences of the configs', paragraph(text), anchor='configs')
-    differences = compare(groups)
+    differences = compare_keys(groups)
     rows = [
         [row.key, *(None if value is None else _shorten(value) for value in row.values)]
         for row in differences
@@ -152,7 +152,7 @@ def _shorten(value: str) -> str:
     return shorten(value, LONGEST_VALUE)
 
 
-def repeat_section(groups: Sequence[Group]) -> Markup:
+def repeat_section(groups: Sequence[RunGroup]) -> Markup:
     """Of each run command, commit and environment."""
     parts = []
     for group in groups:
@@ -165,7 +165,7 @@ def repeat_section(groups: Sequence[Group]) -> Markup:
     return section('To repeat a run', *parts, anchor='repeat')
 
 
-def _describe_starts(run: Run) -> list[str]:
+def _describe_starts(run: LoggedRun) -> list[str]:
     first, last = run.starts[0], run.starts[-1]
     commands = [f'cd {shlex.quote(str(first.get("folder", ".")))}']
     commands += _checkout(first)
@@ -208,7 +208,7 @@ def _describe_git(start: Mapping) -> list[str]:
     return lines or ['no repository']
 
 
-def _with_seed(command: str, run: Run) -> str:
+def _with_seed(command: str, run: LoggedRun) -> str:
     """A command with the seed, where that was drawn."""
     is_given = run.part('randomness').get('seed') is not None
     if is_given or run.seed is None or not run.config:

@@ -16,11 +16,11 @@ from sklearn.metrics import confusion_matrix
 from senet_mm import get_model
 from senet_mm.apis import Classifier
 from senet_mm.datasets.digits import Digits
-from senet_mm.study.report import write_report
+from senet_mm.study.report import report_runs
 from senet_mm.study.report.charts import make_charts
 from senet_mm.study.report.data import find_dataset
 from senet_mm.study.report.evaluation import evaluate, find_checkpoints
-from senet_mm.study.report.groups import compare
+from senet_mm.study.report.groups import compare_keys, group_runs
 from senet_mm.study.report.runs import find_runs, read_run
 from senet_mm.utils.errors import InputError
 
@@ -34,14 +34,17 @@ HOSTILE = '</script><img src=x onerror="alert(1)"> $\\frac$ [red] & <b>'
 def page(trained, tmp_path_factory):
     """The page on all runs, with matplotlib's pictures."""
     out = tmp_path_factory.mktemp('page') / 'report.html'
-    write_report([trained], out, charts='svg')
+    report_runs([trained], out, charts='svg')
     return out.read_text()
 
 
 def results(trained, config):
-    return [
-        json.loads((trained / config / f'seed-{seed}/result.json').read_text()) for seed in (0, 1)
-    ]
+    files = (trained / config / f'seed-{seed}/result.json' for seed in (0, 1))
+    return [json.loads(file.read_text()) for file in files]
+
+
+def find_groups(trained):
+    return group_runs(find_runs([trained / name for name in NETWORKS]))
 
 
 def text_of(page):
@@ -65,7 +68,7 @@ def test_seeds_of_a_config_are_a_group(trained):
     groups = find_groups(trained)
     assert [group.label for group in groups] == list(NETWORKS)
     assert [[run.seed for run in group.runs] for group in groups] == [[0, 1], [0, 1]]
-    keys = {row.key: row.values for row in compare(groups)}
+    keys = {row.key: row.values for row in compare_keys(groups)}
     assert keys
     assert all(key.startswith('model.') for key in keys)
     assert keys['model.se.layer.ratio'][1] is None
@@ -128,7 +131,7 @@ def test_the_page_says_how_to_repeat_a_run(trained, page):
 def test_plotly_is_in_the_page_once(trained, tmp_path):
     plotly = pytest.importorskip('plotly.offline')
     out = tmp_path / 'report.html'
-    write_report([trained], out, evaluates=False)
+    report_runs([trained], out, evaluates=False)
     page = out.read_text()
     script = plotly.get_plotlyjs()
     assert page.count(script) == 1
@@ -144,10 +147,10 @@ def test_without_plotly(trained, tmp_path, monkeypatch):
         importlib.util, 'find_spec', lambda name: None if name == 'plotly' else find(name)
     )
     out = tmp_path / 'report.html'
-    write_report([trained], out, evaluates=False)
+    report_runs([trained], out, evaluates=False)
     assert '<svg' in out.read_text()
     with pytest.raises(InputError, match='plotly is not installed; allowed: svg'):
-        write_report([trained], out, evaluates=False, charts='plotly')
+        report_runs([trained], out, evaluates=False, charts='plotly')
 
 
 @pytest.mark.parametrize('charts', ['svg', 'plotly'])
@@ -161,7 +164,7 @@ def test_names_are_escaped(one_run, tmp_path, charts):
         start |= dict(command=f'python {HOSTILE}', config=f'{HOSTILE.replace("/", "")}.py')
         record.write_text(json.dumps(start))
     out = tmp_path / 'report.html'
-    write_report([named], out, charts=charts)
+    report_runs([named], out, charts=charts)
     page = re.sub(r'<script id="plotly">.*?</script>(?=\n</head>)', '', out.read_text(), flags=re.S)
     assert '<img src=x' not in page
     assert '</script><img' not in page
@@ -182,7 +185,7 @@ def test_an_interrupted_run(one_run, tmp_path):
     assert '1 line(s) of scalars.json are damaged and left out' in run.remarks
     assert 'interrupted or still running: 1 of 2 epochs are trained' in run.remarks
     out = tmp_path / 'report.html'
-    write_report([one_run], out, charts='svg')
+    report_runs([one_run], out, charts='svg')
     text = text_of(out.read_text())
     assert 'interrupted or still running: 1 of 2 epochs are trained' in text
     assert 'How they changed is not known: one checkpoint is left' in text
@@ -194,7 +197,7 @@ def test_a_run_that_has_little(one_run, tmp_path):
                  *one_run.glob('*/vis_data/config.py'), one_run / 'result.json']:  # fmt: skip
         path.unlink()
     out = tmp_path / 'report.html'
-    write_report([one_run], out, charts='svg')
+    report_runs([one_run], out, charts='svg')
     text = text_of(out.read_text())
     for line in ('no run.json', 'no config', 'no checkpoint is there'):
         assert line in text
@@ -207,7 +210,7 @@ def test_a_config_is_not_executed(one_run, tmp_path, text, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for path in [*one_run.glob('*.py'), *one_run.glob('*/vis_data/config.py')]:
         path.write_text(text)
-    write_report([one_run], tmp_path / 'report.html', evaluates=False, charts='svg')
+    report_runs([one_run], tmp_path / 'report.html', evaluates=False, charts='svg')
     assert not (tmp_path / 'executed').exists()
 
 
