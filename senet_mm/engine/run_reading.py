@@ -94,7 +94,7 @@ def read_starts(work_dir: Path) -> dict[Path, dict]:
     for file in sorted(work_dir.glob(f'*/{RECORD}')):
         try:
             content = json.loads(file.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
         if isinstance(content, dict):
             starts[file.parent] = content

@@ -98,11 +98,12 @@ def gate_charts(label: str, evaluation: Evaluation) -> list[Chart]:
 def get_rate(run: LoggedRun, line: Mapping[str, float]) -> float | None:
     """Images a second of all processes: as logged, else by the time of an iteration."""
     batch = run.part('train_dataloader').get('batch_size')
+    processes = run.start.get('processes')
     if RATE in line:
         return line[RATE]
     if not line.get('time') or not isinstance(batch, int):
         return None
-    return batch * int(run.start.get('processes') or 1) / line['time']
+    return batch * (processes if isinstance(processes, int) else 1) / line['time']
 
 
 def get_wait(run: LoggedRun, line: Mapping[str, float]) -> float | None:

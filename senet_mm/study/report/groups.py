@@ -99,8 +99,10 @@ def compare_keys(groups: Sequence[RunGroup]) -> list[KeyDifference]:
 
 def _keys(run: LoggedRun) -> Mapping[str, str]:
     """The config of a run as text by dotted key, without what does not change the training."""
-    # `load_from` then names the checkpoint that was resumed.
-    ignored = [*IGNORED, *(['load_from'] if run.config.get('resume') else [])]
+    ignored = list(IGNORED)
+    # Of a resumed run it names the checkpoint that was resumed.
+    if run.config.get('resume') or run.config.get('load_from') is None:
+        ignored.append('load_from')
     flat = flatten_config(run.config)
     return {
         key: value

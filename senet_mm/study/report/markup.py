@@ -85,5 +85,5 @@ def interval(value: Interval, decimals: int = 2) -> str:
 
 
 def decimals_of(metric: str) -> int:
-    """Decimals of a metric: losses have four."""
-    return 4 if 'loss' in metric or 'entropy' in metric else 2
+    """Decimals of a metric: losses and AP, which is from 0 to 1, have four."""
+    return 4 if any(word in metric for word in ('loss', 'entropy', 'mAP')) else 2
