@@ -1,20 +1,23 @@
 #!/usr/bin/env python
 """Train a detector of torchvision on COCO-format data, with a backbone of the project.
 
-python tools/train_detector.py data/detection-sample --out work_dirs/detector
+python tools/train_detector.py data/detection-sample --work-dir work_dirs/detector
 
-The data are DATA/{train,val}/ and DATA/annotations/instances_{train,val}.json. Prints loss and AP
-(by pycocotools) and writes weights, metrics and pictures with boxes into the folder of --out.
+The data are DATA/{train,val}/ and DATA/annotations/instances_{train,val}.json. The work directory
+gets checkpoints, logs, AP of every epoch (result.json) and pictures with boxes (boxes.png).
 """
 
 import argparse
-import json
 import math
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from senet_mm.cli import reported_errors
-from senet_mm.utils.files import atomic_file
-from senet_mm.utils.usage import ToolParser
+from senet_mm.cli import add_cfg_options, reported_errors
+from senet_mm.utils.usage import RankParser
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 # Allowed values of options, both ends included.
 RANGES = dict(
@@ -22,16 +25,22 @@ RANGES = dict(
     size=(32, 10_000),
     epochs=(1, 10**6),
     batch_size=(1, 10**6),
-    seed=(0, 2**63 - 1),
+    seed=(0, 2**32 - 1),
 )
+CONFIG = '_base_/detection/torchvision.py'
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = RankParser(description=__doc__.splitlines()[0])
     parser.add_argument('data', type=Path, help='folder of the data')
     parser.add_argument(
-        '--out', type=Path, default=Path('work_dirs/detector'), help='folder to write to'
-    )
+        '--work-dir', '--out', type=Path, default=Path('work_dirs/detector'),
+        help='folder for checkpoints, logs and results',
+    )  # fmt: skip
+    parser.add_argument(
+        '--resume', nargs='?', const='auto', metavar='CHECKPOINT',
+        help='resume from a checkpoint, by default from the last one in the work directory',
+    )  # fmt: skip
     parser.add_argument(
         '--backbone', default='seresnet18_8xb32_in1k', help='config whose backbone is used'
     )
@@ -44,9 +53,17 @@ def parse_args() -> argparse.Namespace:
         '--size', type=int, default=128, help='shorter side of the images, pixels, from 32'
     )
     parser.add_argument('--epochs', type=int, default=10, help='epochs')
-    parser.add_argument('--batch-size', type=int, default=8, help='images per step')
+    parser.add_argument(
+        '--batch-size', type=int, default=8, help='images per step and per process'
+    )
     parser.add_argument('--lr', type=float, default=0.02, help='highest learning rate')
     parser.add_argument('--seed', type=int, default=0, help='seed')
+    add_cfg_options(parser)
+    parser.add_argument(
+        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
+        help='what started the processes',
+    )  # fmt: skip
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -59,48 +76,56 @@ def check_args(args: argparse.Namespace) -> None:
             raise ValueError(f'--{option} {value}; allowed: {lowest} to {highest}')
     if not 0 < args.lr < math.inf:
         raise ValueError(f'--lr {args.lr}; allowed: a finite number above 0')
-    if args.out.exists() and not args.out.is_dir():
-        raise ValueError(f'--out {args.out} is a file; allowed: a folder')
+    if args.work_dir.exists() and not args.work_dir.is_dir():
+        raise ValueError(f'--work-dir {args.work_dir} is a file; allowed: a folder')
+
+
+def make_config(args: argparse.Namespace) -> 'Config':
+    """The config of the training; ``--cfg-options`` come last."""
+    from senet_mm.config import get_config
+
+    pretrained = args.checkpoint is not None
+    options = dict(
+        data_root=str(args.data),
+        size=args.size,
+        lr=args.lr,
+        max_epochs=args.epochs,
+        masks=args.detector == 'mask-rcnn',
+    )
+    # Keys of the config, which its variables do not reach.
+    options |= {
+        'model.detector': args.detector,
+        'model.backbone.name': args.backbone,
+        'model.backbone.checkpoint': args.checkpoint,
+        'model.backbone.frozen_stages': 1 if pretrained else -1,
+        'model.backbone.norm_eval': pretrained,
+        'model.backbone.out_channels': args.channels,
+        'train_dataloader.batch_size': args.batch_size,
+        'randomness.seed': args.seed,
+    }
+    cfg = get_config(CONFIG, {**options, **args.cfg_options})
+    cfg.work_dir, cfg.launcher = str(args.work_dir), args.launcher
+    if args.resume:
+        cfg.resume = 'auto' if args.resume == 'auto' else True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    return cfg
 
 
 def main(args: argparse.Namespace) -> None:
     check_args(args)
-    import torch
+    from senet_mm.utils.start import watch_start
 
-    from senet_mm.detection import torchvision_backbone
-    from senet_mm.detection.coco import CocoData, evaluate
-    from senet_mm.detection.train import DETECTORS, build_detector, check_shapes, draw, train
-    from senet_mm.engine.speed import use_memory
+    watch_start(args.launcher)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    from senet_mm.detection.build import DETECTORS
+    from senet_mm.engine import Runner
     from senet_mm.utils.options import check_option
+    from senet_mm.utils.slurm import use_slurm
 
     check_option('detector', args.detector, DETECTORS)
-    masks = args.detector == 'mask-rcnn'
-    training = CocoData(args.data, 'train', mirror=True, masks=masks)
-    validation = CocoData(args.data, 'val', masks=masks, classes=training.classes)
-    use_memory()
-    torch.manual_seed(args.seed)
-    pretrained = args.checkpoint is not None
-    backbone = torchvision_backbone(
-        args.backbone,
-        args.checkpoint,
-        frozen_stages=1 if pretrained else -1,
-        norm_eval=pretrained,
-        out_channels=args.channels,
-    )
-    detector = build_detector(args.detector, backbone, len(training.classes), args.size)
-    detector.to('cuda' if torch.cuda.is_available() else 'cpu')
-    for data in (training, validation):
-        check_shapes(detector, data)
-    validation.check_images()
-    args.out.mkdir(parents=True, exist_ok=True)
-    losses = train(detector, training, args.epochs, args.batch_size, args.lr, args.seed)
-    # What took long is written before what comes after it can fail.
-    torch.save(detector.state_dict(), args.out / 'detector.pth')
-    metrics = evaluate(detector, validation)
-    with atomic_file(args.out / 'metrics.json') as file:
-        file.write(json.dumps(dict(losses=losses, **metrics), indent=2).encode())
-    print(', '.join(f'{name} {value:.1f}' for name, value in metrics.items()), flush=True)
-    draw(detector, validation, args.out / 'boxes.png')
+    if args.launcher == 'slurm':
+        use_slurm()
+    Runner.from_cfg(make_config(args)).train()
 
 
 if __name__ == '__main__':

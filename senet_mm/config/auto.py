@@ -106,6 +106,7 @@ Rule = Callable[[Mapping, Size, Mapping], Any]
 # Path, with * for any part -> the value by config, size and the dict that holds it; a rule may read
 # the values of those above it.
 BY_CLASSES: dict[str, Rule] = {
+    'model.num_classes': _classes,
     'model.head.num_classes': _classes,
     'model.backbone.num_classes': _classes,
     'model.data_preprocessor.num_classes': _classes,

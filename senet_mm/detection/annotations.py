@@ -1,6 +1,7 @@
 """Annotation files in COCO's format, checked before they are used."""
 
 import contextlib
+import functools
 import io
 import json
 from collections.abc import Iterable, Sequence
@@ -31,6 +32,15 @@ def read_coco(file: Path, folder: Path, masks: bool = False) -> COCO:
         FileNotFoundError: The file or images do not exist.
         ValueError: The file has an error, which the message names.
     """
+    if not file.is_file():
+        raise FileNotFoundError(f'annotations {file} do not exist')
+    status = file.stat()
+    return _read_once(file, folder, masks, (status.st_mtime_ns, status.st_size))
+
+
+@functools.lru_cache(maxsize=4)
+def _read_once(file: Path, folder: Path, masks: bool, state: tuple[int, int]) -> COCO:
+    """See :func:`read_coco`; a start reads a file several times, in each of its states once."""
     content = _load(file)
     images = _by_id(content['images'], f'{file}: image')
     for number, image in images.items():
@@ -87,8 +97,6 @@ def check_category_names(names: Sequence[object], where: str) -> None:
 
 
 def _load(file: Path) -> dict:
-    if not file.is_file():
-        raise FileNotFoundError(f'annotations {file} do not exist')
     try:
         content = json.loads(file.read_bytes())
     except (ValueError, RecursionError) as error:

@@ -1,17 +1,11 @@
-"""COCO-format data for torchvision's detectors, and AP by pycocotools."""
+"""COCO-format data for torchvision's detectors."""
 
-import contextlib
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
-import numpy as np
 import torch
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
-from pycocotools.mask import encode
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.functional import to_tensor
 
@@ -19,6 +13,7 @@ from senet_mm.datasets.classes import match
 from senet_mm.datasets.images.colours import swap_red_and_blue
 from senet_mm.datasets.images.decoding import decode
 from senet_mm.datasets.images.reading import read_file
+from senet_mm.registry import DATASETS, FUNCTIONS
 from senet_mm.utils.errors import InputError
 
 from .annotations import read_coco
@@ -33,14 +28,20 @@ class DetectionTarget(TypedDict):
         labels: Classes from 1, (N,).
         image_id: Number of the image in the annotation file.
         masks: 0 and 1, (N, H, W).
+        image: The image in the annotation file, in ``test_mode``.
+        annotations: All annotations of the image in COCO's format, crowds included, the category
+            by its label; in ``test_mode``.
     """
 
     boxes: Tensor
     labels: Tensor
     image_id: int
     masks: NotRequired[Tensor]
+    image: NotRequired[dict]
+    annotations: NotRequired[list[dict]]
 
 
+@DATASETS.register_module()
 class CocoData(Dataset):
     """Images with boxes from ``ROOT/annotations/instances_SPLIT.json``.
 
@@ -52,33 +53,52 @@ class CocoData(Dataset):
         split: Name of the part; its images are in ``ROOT/SPLIT``.
         mirror: Mirror images at random.
         masks: Whether the samples have masks.
-        classes: Names of the classes in the order of the labels, those of the training set; by
-            default the file's.
+        test_mode: Whether the samples have the truth as the metric wants it.
 
     Raises:
         FileNotFoundError: The annotations or images do not exist.
-        ValueError: The annotations are wrong, or have a class that is not in ``classes``.
+        ValueError: The annotations are wrong.
+
+    Attributes:
+        metainfo: With ``classes``, the names in the order of the labels. The runner sets those of
+            the training set, and so the labels.
     """
 
     def __init__(
         self,
-        root: Path,
+        root: str | Path,
         split: str,
         mirror: bool = False,
         masks: bool = False,
-        classes: Sequence[str] | None = None,
+        test_mode: bool = False,
     ) -> None:
-        annotations = root / f'annotations/instances_{split}.json'
+        root = Path(root)
+        self.ann_file = str(root / f'annotations/instances_{split}.json')
         self.folder = root / split
-        self.coco = read_coco(annotations, self.folder, masks)
+        self.coco = read_coco(Path(self.ann_file), self.folder, masks)
         self.mirror = mirror
         self.masks = masks
+        self.test_mode = test_mode
         self.ids = sorted(self.coco.imgs)
-        names = {number: self.coco.cats[number]['name'] for number in sorted(self.coco.cats)}
-        self.classes = list(names.values() if classes is None else classes)
-        places = match(list(names.values()), self.classes, str(annotations), 'the training data')
-        # COCO's numbers of the categories have gaps, and a file's own order; labels have not.
-        self.labels = {number: i + 1 for number, i in zip(names, places, strict=True)}
+        self._names = {number: self.coco.cats[number]['name'] for number in sorted(self.coco.cats)}
+        # Its classes are exchanged where labels follow another data set.
+        self._metainfo: dict = dict(classes=tuple(self._names.values()))
+
+    @property
+    def metainfo(self) -> dict:
+        return self._metainfo
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes; label 1 is the first."""
+        return list(self._metainfo['classes'])
+
+    @property
+    def labels(self) -> dict[int, int]:
+        """Number of a category -> label; the numbers have gaps, and a file's own order."""
+        names = list(self._names.values())
+        places = match(names, self.classes, self.ann_file, 'the training data')
+        return {number: i + 1 for number, i in zip(self._names, places, strict=True)}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -88,7 +108,8 @@ class CocoData(Dataset):
         image = self.read_image(info)
         objects = self.coco.loadAnns(self.coco.getAnnIds(info['id'], iscrowd=False))
         boxes = torch.tensor([item['bbox'] for item in objects], dtype=torch.float).reshape(-1, 4)
-        labels = [self.labels[item['category_id']] for item in objects]
+        numbers = self.labels
+        labels = [numbers[item['category_id']] for item in objects]
         target = DetectionTarget(
             boxes=torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1),
             labels=torch.tensor(labels, dtype=torch.int64),
@@ -98,6 +119,12 @@ class CocoData(Dataset):
             masks = [torch.from_numpy(self.coco.annToMask(item)) for item in objects]
             empty = torch.zeros(0, *image.shape[1:], dtype=torch.uint8)
             target['masks'] = torch.stack(masks) if masks else empty
+        if self.test_mode:
+            target['image'] = info
+            target['annotations'] = [
+                {**item, 'category_id': numbers[item['category_id']]}
+                for item in self.coco.imgToAnns[info['id']]
+            ]
         if self.mirror and torch.rand(()) < 0.5:
             image, target = mirror(image, target)
         return image, target
@@ -115,6 +142,10 @@ class CocoData(Dataset):
             raise InputError(f'{path}: {error}') from error
         compare_size(path, info, *image.shape[:0:-1])
         return image
+
+    def get_data_info(self, index: int) -> dict:
+        """``img_path``, by which messages name an image."""
+        return dict(img_path=str(self.get_path(self.ids[index])))
 
     def get_path(self, number: int) -> Path:
         """Where the image with a number in the annotation file is."""
@@ -141,70 +172,8 @@ def mirror(image: Tensor, target: DetectionTarget) -> tuple[Tensor, DetectionTar
     return image.flip(-1), mirrored
 
 
-def collate_samples(samples: list[tuple]) -> tuple[tuple, tuple]:
-    """Images and targets as sequences: images may differ in size."""
+@FUNCTIONS.register_module()
+def collate_samples(samples: Sequence[tuple[Tensor, DetectionTarget]]) -> dict[str, list]:
+    """``inputs`` and ``data_samples`` as lists: images may differ in size."""
     images, targets = zip(*samples, strict=True)
-    return images, targets
-
-
-@torch.no_grad()
-def evaluate(detector: nn.Module, data: CocoData) -> dict[str, float]:
-    """AP over IoU 0.5 to 0.95 and AP50, in %, of boxes and, where there are any, of masks.
-
-    Args:
-        detector: Maps a list of images to a list of dicts, as torchvision's detectors.
-        data: The data, not mirrored.
-    """
-    detector.eval()
-    device = next(detector.parameters()).device
-    numbers = {label: number for number, label in data.labels.items()}
-    found: dict[str, list[dict]] = dict(bbox=[])
-    for i in range(len(data)):
-        image, target = data[i]
-        [prediction] = detector([image.to(device)])
-        for kind, results in to_coco(prediction, target['image_id'], numbers).items():
-            found.setdefault(kind, []).extend(results)
-    metrics: dict[str, float] = {}
-    for kind, results in found.items():
-        stats = _average_precision(data.coco, results, kind)
-        metrics |= {f'{kind}_AP': stats[0], f'{kind}_AP50': stats[1]}
-    return metrics
-
-
-def to_coco(prediction: dict[str, Tensor], image_id: int, numbers: dict[int, int]) -> dict:
-    """One image's detections in COCO's result format, by kind: ``bbox`` and perhaps ``segm``.
-
-    Args:
-        prediction: ``boxes`` (N, 4), x1, y1, x2, y2 in pixels; ``labels`` and ``scores`` (N,);
-            perhaps ``masks`` (N, 1, H, W), probabilities.
-        image_id: Number of the image.
-        numbers: Label -> number of its category; detections of other classes are left out.
-    """
-    kept = [i for i, label in enumerate(prediction['labels'].tolist()) if label in numbers]
-    prediction = {key: value[kept] for key, value in prediction.items() if torch.is_tensor(value)}
-    boxes, scores = prediction['boxes'].cpu(), prediction['scores'].tolist()
-    corners = torch.cat([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], dim=1).tolist()
-    common = [
-        dict(image_id=image_id, category_id=numbers[label], score=score)
-        for label, score in zip(prediction['labels'].tolist(), scores, strict=True)
-    ]
-    results = dict(bbox=[{**a, 'bbox': box} for a, box in zip(common, corners, strict=True)])
-    if 'masks' in prediction:
-        masks = (prediction['masks'][:, 0] > 0.5).byte().cpu().numpy()
-        results['segm'] = [
-            {**a, 'segmentation': encode(np.asfortranarray(mask))}
-            for a, mask in zip(common, masks, strict=True)
-        ]
-    return results
-
-
-def _average_precision(coco: COCO, results: list[dict], kind: str) -> tuple[float, float]:
-    """AP and AP50 in %; 0 where nothing was found."""
-    if not results:
-        return 0.0, 0.0
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(coco, coco.loadRes(results), kind)
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return 100 * float(evaluation.stats[0]), 100 * float(evaluation.stats[1])
+    return dict(inputs=list(images), data_samples=list(targets))
