@@ -1,7 +1,7 @@
 """mkdocs hook: links that leave docs/ work in the site as they do in the repository.
 
 A page of docs/ links to `../configs/senet/x.py` or `../CONTRIBUTING.md`. The site has docs/ as its
-root; the files outside it that a page links to get their repository's path below that root: Markdown
+root; files outside it that a page links to get their repository path below that root: Markdown
 as a page, other text as a page that shows it, a folder as a list.
 """
 
@@ -26,7 +26,7 @@ def repository_path(site_path: str) -> Path:
 
 
 def target_of(link: str, page: str) -> Path | None:
-    """The file or folder outside docs/ that a link of a page leads to, relative to the repository."""
+    """The file or folder outside docs/, by its path in the repository, that a link leads to."""
     path = Path(os.path.normpath(repository_path(page).parent / link))
     if path.parts[0] in ('docs', '..') or not (ROOT / path).exists():
         return None

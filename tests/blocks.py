@@ -1,10 +1,12 @@
 """The code blocks of the pages, each with the comment before it that says how it is tested.
 
 `<!-- run -->`                  runs as it stands, in the page's folder, after the blocks before it
+`<!-- run: FILE -->`            the same; the folder has that file, one of ``MAKERS``
 `<!-- run with: ARGS -->`       the same; ARGS are added to each of its commands that trains
 `<!-- run by: FILE::TEST -->`   a test runs it
 `<!-- config -->`               a config; `<!-- config: NAME -->` part of one, on top of that recipe
-`<!-- printed by: COMMAND -->`  what a tool prints; `<!-- printed above -->` what the block above does
+`<!-- printed by: COMMAND -->`  what a tool prints
+`<!-- printed above -->`        what the block above prints
 `<!-- not run: REASON -->`      is not run
 """
 
@@ -15,7 +17,9 @@ from .conftest import ROOT
 
 PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted(ROOT.glob('docs/**/*.md'))]
 PAGES += sorted(ROOT.glob('configs/*/README.md'))
-FENCE = re.compile(r'^(?P<open> *(?:```+|~~~+))(?P<language>.*)\n(?P<text>(?s:.*?))^(?P=open) *$', re.M)
+FENCE = re.compile(
+    r'^(?P<open> *(?:```+|~~~+))(?P<language>.*)\n(?P<text>(?s:.*?))^(?P=open) *$', re.M
+)
 MARK = re.compile(r'<!-- (?P<kind>[a-z ]+?)(?:: (?P<value>.*?))? -->\n\Z', re.S)
 KINDS = {'run', 'run with', 'run by', 'config', 'printed by', 'printed above', 'not run'}
 LANGUAGES = {'bash', 'python', 'text'}
@@ -58,5 +62,9 @@ def commands_of(text: str) -> list[str]:
 
 def commands_run_by(page: str, test: str) -> list[str]:
     """The commands of the blocks of a page that name a test."""
-    texts = [block.text for block in blocks_of(page) if block.value.endswith(f'::{test}')]
+    texts = [
+        block.text
+        for block in blocks_of(page)
+        if block.language == 'bash' and block.value.endswith(f'::{test}')
+    ]
     return commands_of(''.join(texts))

@@ -85,8 +85,9 @@ def photograph(path):
 
 def caffe_file(path):
     """The released network, by the way back."""
-    save('seresnet50-caffe_8xb32_in1k', path.with_name('random.pth'))
-    convert_back('caffe', path.with_name('random.pth'), path)
+    name = 'seresnet50-caffe_8xb32_in1k'
+    save(name, path.with_name('random.pth'))
+    convert_back('caffe', path.with_name('random.pth'), path, name)
 
 
 def caffe_pair(path):
@@ -97,29 +98,47 @@ def their_file(path):
     torch.save(get_model('seresnet50_8xb32_in1k').state_dict(), path)
 
 
+def own_layer(path):
+    text = 'from senet_mm.models import SELayer\nfrom senet_mm.registry import MODELS\n\n\n'
+    text += '@MODELS.register_module()\nclass MyLayer(SELayer):\n    pass\n'
+    (path.parent.parent / path.name).write_text(text)
+    path.touch()
+
+
+def train_digits(path):
+    tool, folder = ROOT / 'tools/train.py', ['--work-dir', path.parent]
+    options = ['--cfg-options', 'train_cfg.max_epochs=3']
+    subprocess.run([sys.executable, tool, DIGITS, *folder, *options], check=True, cwd=ROOT)
+
+
 DIGITS = 'configs/digits/seresnet8_1xb64_digits.py'
 # What stands for the reader's own names in commands.
 WORDS = {
-    'CONFIG': DIGITS,
-    'CHECKPOINT': 'digits.pth',
+    'CONFIG': 'seresnet18_8xb32_in1k',
+    'CHECKPOINT': 'best.pth',
+    'REPOSITORY': str(ROOT),
     'IMAGES...': 'photo.jpg',
     'DIR': 'data/pictures',
     '/data/imagenet': 'data/imagenet',
 }
 # A file that a page takes for granted -> what makes it.
 MAKERS = {
-    'digits.pth': lambda path: save(DIGITS, path),
+    'work_dirs/seresnet8_1xb64_digits/epoch_30.pth': lambda path: save(DIGITS, path),
+    'anywhere/my_layer.py': own_layer,
+    'scans': lambda path: sample(path, '--untidy'),
     'best.pth': lambda path: save('seresnet18_8xb32_in1k', path),
     'photo.jpg': photograph,
     'a.jpg': photograph,
     'b.jpg': photograph,
     'pictures/': lambda path: photograph(path / 'c.jpg'),
-    "'more/*.png'": lambda path: shutil.copy(Path(skimage.__file__).parent / 'data/coins.png', path),
+    "'more/*.png'": lambda path: shutil.copy(
+        Path(skimage.__file__).parent / 'data/coins.png', path
+    ),
     'seresnet50.pth': their_file,
     'SE-ResNet-50.caffemodel': caffe_file,
-    'net.caffemodel': caffe_pair,
+    'net.prototxt': caffe_pair,
     'work_dirs/run/epoch_100.pth': lambda path: save('seresnet50_8xb32_in1k', path),
-    'work_dirs/run/epoch_3.pth': lambda path: None,
+    'work_dirs/run/epoch_3.pth': train_digits,
     'data/pictures': lambda path: sample(path, '--untidy'),
     'data/imagenet': lambda path: sample(path, '--train', '1', '--val', '1'),
 }
@@ -141,10 +160,10 @@ class Sandbox:
             (folder / name).symlink_to(ROOT / name)
 
     def run(self, block):
+        self.make_what_is_named(f'{block.text} {block.value}')
         if block.kind in ('config', 'printed by', 'printed above'):
             getattr(self, block.kind.replace(' ', '_'))(block)
             return
-        self.make_what_is_named(block.text)
         if block.language == 'python':
             self.run_python(block)
             return
@@ -156,7 +175,7 @@ class Sandbox:
     def make_what_is_named(self, text):
         for name, make in MAKERS.items():
             path = self.folder / name.strip("'").replace('*', 'coins')
-            named = re.search(rf"(?<![\w./-]){re.escape(name)}(?![\w-])", replaced(text))
+            named = re.search(rf'(?<![\w./-]){re.escape(name)}(?![\w-])', replaced(text))
             if named and not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 make(path)
@@ -183,7 +202,9 @@ class Sandbox:
     def config(self, block):
         """Is read, and each key of it known; part of a config is put on top of a recipe."""
         base = f'_base_ = {block.value!r}\n' if block.value else ''
-        text = re.sub(r'\[\.\.\.\]', '[0.0, 0.0, 0.0]', block.text).replace("'../", f"'{ROOT}/configs/")
+        text = re.sub(r'\[\.\.\.\]', '[0.0, 0.0, 0.0]', block.text).replace(
+            "'../", f"'{ROOT}/configs/"
+        )
         file = self.folder / f'config_{block.line}.py'
         file.write_text(base + text)
         check_keys(get_config(file))
@@ -192,7 +213,6 @@ class Sandbox:
         self.printed = ''
         command = block.value
         status = 1 if block.text.startswith('error:') else 0
-        self.make_what_is_named(command)
         self.shell(command, block, status)
         self.printed_above(block)
 

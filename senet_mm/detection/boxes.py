@@ -129,7 +129,7 @@ def _draw(axes: Axes, boxes: Sequence[Box]) -> None:
         axes.set_title(f'{axes.get_title()} ({missing} labels without a place)', fontsize=8)
 
 
-def _write(axes: Axes, box: Box):  # noqa: ANN202, matplotlib's Text
+def _write(axes: Axes, box: Box):
     style = box.style
     pad = dict(boxstyle='square,pad=0.12', facecolor=style.colour, edgecolor='none', alpha=0.9)
     return axes.text(
