@@ -88,3 +88,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return os.path.relpath(place, os.path.dirname(page.file.src_uri) or '.')
 
     return LINK.sub(in_site, markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Leaves out Sphinx's roles, `:func:` and others, which docstrings have as upstream's do."""
+    return re.sub(r':(attr|class|data|func|meth|mod):(?=<code>)', '', html)
