@@ -29,7 +29,7 @@ lint: docs  ## check style, format, types and the links of the site
 	$(BIN)/mypy
 
 docs: .venv/installed  ## build the site into site/; a broken link is an error
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:  ## remove the environments
 	rm -rf .venv .venv-oldest .venv-detection

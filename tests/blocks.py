@@ -1,7 +1,7 @@
 """The code blocks of the pages, each with the comment before it that says how it is tested.
 
 `<!-- run -->`                  runs as it stands, in the page's folder, after the blocks before it
-`<!-- run: FILE -->`            the same; the folder has that file, one of ``MAKERS``
+`<!-- run: FILE -->`            the same; of the files that it names only FILE is there before
 `<!-- run with: ARGS -->`       the same; ARGS are added to each of its commands that trains
 `<!-- run by: FILE::TEST -->`   a test runs it
 `<!-- config -->`               a config; `<!-- config: NAME -->` part of one, on top of that recipe

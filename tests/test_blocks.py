@@ -160,7 +160,10 @@ class Sandbox:
             (folder / name).symlink_to(ROOT / name)
 
     def run(self, block):
-        self.make_what_is_named(f'{block.text} {block.value}')
+        files = (
+            block.value if block.kind == 'run' and block.value else f'{block.text} {block.value}'
+        )
+        self.make_what_is_named(files)
         if block.kind in ('config', 'printed by', 'printed above'):
             getattr(self, block.kind.replace(' ', '_'))(block)
             return
@@ -202,7 +205,7 @@ class Sandbox:
     def config(self, block):
         """Is read, and each key of it known; part of a config is put on top of a recipe."""
         base = f'_base_ = {block.value!r}\n' if block.value else ''
-        text = re.sub(r'\[\.\.\.\]', '[0.0, 0.0, 0.0]', block.text).replace(
+        text = re.sub(r'\[\.\.\.\]', '[1.0, 1.0, 1.0]', block.text).replace(
             "'../", f"'{ROOT}/configs/"
         )
         file = self.folder / f'config_{block.line}.py'
