@@ -242,3 +242,27 @@ def test_blocks_of_a_page_run(page, run_tool, tmp_path):
     for block in blocks_of(page):
         if block.kind in RUN:
             sandbox.run(block)
+
+
+@pytest.mark.parametrize(
+    ('mark', 'code', 'error'),
+    [
+        ('config: resnet50_8xb32_in1k', 'python\ntrain_dataloadr = dict(batch_size=2)', ValueError),
+        ('printed above', 'text\naccuracy: 97 %', AssertionError),
+        ('run', "bash\ntest -e 'no such file'", AssertionError),
+        ('run', 'python\nfrom senet_mm import get_modell', AssertionError),
+    ],
+)
+def test_a_wrong_block_fails(mark, code, error, run_tool, tmp_path):
+    [block] = blocks_of('page.md', f'<!-- {mark} -->\n```{code}\n```\n')
+    sandbox = Sandbox(tmp_path, run_tool)
+    sandbox.printed = 'loss: 97 %\n'
+    with pytest.raises(error):
+        sandbox.run(block)
+
+
+def test_figures_of_a_page_are_those_of_another_run(run_tool, tmp_path):
+    [block] = blocks_of('page.md', '<!-- printed above -->\n```text\nloss:\n1.5 %, ...\n```\n')
+    sandbox = Sandbox(tmp_path, run_tool)
+    sandbox.printed = 'the loss: 97 %, and so on\n'
+    sandbox.run(block)
