@@ -8,8 +8,8 @@ import warnings
 import pytest
 import torch
 from PIL import Image
-
 from senet_mm.detection.train import train
+
 from senet_mm.utils.errors import InputError, NonFiniteError, OutOfMemoryError, is_answer
 
 from ..conftest import ROOT, load_tool
@@ -41,7 +41,10 @@ def test_an_epoch_has_a_batch():
 
 
 def test_learns(run_tool, sample, tmp_path):
-    """From nothing to some of the shapes in 120 steps on 96 images."""
+    """From nothing to some of the shapes in 120 steps on 96 images.
+
+    docs/detection.md has the commands.
+    """
     options = ['--size', 64, '--epochs', 10, '--lr', 0.02]
     run = run_tool('tools/train_detector.py', sample, '--out', tmp_path, *options)
     assert run.returncode == 0, run.stderr
