@@ -105,7 +105,7 @@ def marker_style(index: int) -> dict[str, str]:
     return dict(color=PALETTE[index % len(PALETTE)], marker=marker, linestyle='none')
 
 
-def short_text(name: str, length: int = 28) -> str:
+def short_text(name: str, length: int = 24) -> str:
     """A name on one line, for a legend or a title: printable, its middle left out if it is long."""
     text = printable(name)
     half = (length - 1) // 2

@@ -77,5 +77,5 @@ def test_short_names():
     assert short_text('goldfish') == 'goldfish'
     assert short_text('a\nb') == r'"a\nb"'
     text = short_text('x' * 30 + 'end')
-    assert len(text) <= 28
+    assert len(text) <= 24
     assert text.endswith('end')
