@@ -1,11 +1,14 @@
 """Where the texts of a figure of matplotlib are."""
 
+import warnings
+
 from matplotlib.text import Text
 
 
 def check_texts(figure):
     """Assert that no text is on another one or leaves the page; return the texts."""
-    figure.draw_without_rendering()
+    with warnings.catch_warnings(action='ignore', category=UserWarning):  # missing glyphs
+        figure.draw_without_rendering()
     hidden = {id(text) for axes in figure.axes for text in hidden_texts(axes)}
     texts = [text for text in figure.findobj(Text) if text.get_text().strip()]
     texts = [text for text in texts if text.get_visible() and id(text) not in hidden]

@@ -6,10 +6,13 @@ Draw within ``styled()``, on a figure of ``new_figure``; write it with ``save_fi
 import contextlib
 import re
 import warnings
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unicodedata import east_asian_width
 
 from .errors import InputError
 from .files import atomic_file
@@ -105,11 +108,18 @@ def marker_style(index: int) -> dict[str, str]:
     return dict(color=PALETTE[index % len(PALETTE)], marker=marker, linestyle='none')
 
 
-def short_text(name: str, length: int = 24) -> str:
-    """A name on one line, for a legend or a title: printable, its middle left out if it is long."""
+def short_text(name: str, width: int = 24) -> str:
+    """A name on one line, for a legend or a title: printable, its end left out if it is long.
+
+    Args:
+        name: Of a class or a file.
+        width: In letters; those of East Asia count as two.
+    """
     text = printable(name)
-    half = (length - 1) // 2
-    return text if len(text) <= length else f'{text[:half]}…{text[-half:]}'
+    ends = list(accumulate(2 if east_asian_width(letter) in 'WF' else 1 for letter in text))
+    if not ends or ends[-1] <= width:
+        return text
+    return f'{text[: bisect_right(ends, width - 1)]}…'
 
 
 def check_picture(path: Path, what: str = '--out', allowed: tuple[str, ...] = SUFFIXES) -> None:

@@ -97,7 +97,7 @@ def test_each_block_of_figure_7_begins_a_row():
 def test_no_text_is_on_another_one(draw, blocks):
     excitation = make_excitation(
         {f'SE_2_{i}': 2048 for i in range(blocks)},
-        names=['hen of the woods, Grifola', 'é' * 90, '$', 'W' * 90],
+        names=['hen of the woods, Grifola', 'é' * 90, '$', '猫' * 90],
     )
     figure = draw(excitation, [0, 1, 2, 3], list(excitation.blocks), title='seresnet50_8xb32_in1k')
     texts = check_texts(figure)

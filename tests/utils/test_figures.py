@@ -76,6 +76,8 @@ def test_curves_and_points_differ():
 def test_short_names():
     assert short_text('goldfish') == 'goldfish'
     assert short_text('a\nb') == r'"a\nb"'
-    text = short_text('x' * 30 + 'end')
-    assert len(text) <= 24
-    assert text.endswith('end')
+    assert short_text('x' * 24) == 'x' * 24
+    assert short_text('x' * 25) == 'x' * 23 + '…'
+    assert short_text('猫' * 12) == '猫' * 12
+    assert short_text('猫' * 13) == '猫' * 11 + '…'
+    assert short_text('') == ''
