@@ -31,7 +31,7 @@ CONFIG = '_base_/detection/torchvision.py'
 
 
 def parse_args() -> argparse.Namespace:
-    parser = RankParser(description=__doc__.splitlines()[0])
+    parser = RankParser(__doc__)
     parser.add_argument('data', type=Path, help='folder of the data')
     parser.add_argument(
         '--work-dir', '--out', type=Path, default=Path('work_dirs/detector'),
@@ -53,9 +53,7 @@ def parse_args() -> argparse.Namespace:
         '--size', type=int, default=128, help='shorter side of the images, pixels, from 32'
     )
     parser.add_argument('--epochs', type=int, default=10, help='epochs')
-    parser.add_argument(
-        '--batch-size', type=int, default=8, help='images per step and per process'
-    )
+    parser.add_argument('--batch-size', type=int, default=8, help='images per step and per process')
     parser.add_argument('--lr', type=float, default=0.02, help='highest learning rate')
     parser.add_argument('--seed', type=int, default=0, help='seed')
     add_cfg_options(parser)

@@ -113,6 +113,7 @@ def draw_grid(rows: Sequence[ImageStages], title: str = '') -> Figure:
             picture = row.pictures[stage]
             axes.imshow(picture, cmap='gray', vmin=0, vmax=255)
             axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
             height, wide = picture.shape[:2]
             axes.set_xlabel(f'{wide} x {height} pixels', fontsize=8)
         name = '\n'.join(short_text(part) for part in row.title.split('\n'))

@@ -26,7 +26,7 @@ and dead where it is neither and its standard deviation over the images is below
 
 
 def parse_args() -> argparse.Namespace:
-    parser = make_parser('Record the gates of a checkpoint on the test set of a config')
+    parser = make_parser(__doc__)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument(
         '--classes',

@@ -14,7 +14,7 @@ from senet_mm.cli import load_config, make_parser, reported_errors
 
 
 def parse_args() -> argparse.Namespace:
-    parser = make_parser('Draw the stages of a data pipeline on real images')
+    parser = make_parser(__doc__)
     parser.add_argument(
         '--out',
         type=Path,
