@@ -131,7 +131,7 @@ def _draw(axes: Axes, boxes: Sequence[Box]) -> None:
 
 def _write(axes: Axes, box: Box):  # noqa: ANN202, matplotlib's Text
     style = box.style
-    pad = dict(boxstyle='square,pad=0.12', facecolor=style.colour, edgecolor='none', alpha=0.9)
+    pad = dict(boxstyle='square,pad=0.12', linewidth=0.4, facecolor=style.colour, edgecolor=style.text)
     return axes.text(
         0, 0, box.label, fontsize=7, color=style.text, bbox=pad, zorder=5, va='top', ha='left'
     )
