@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from torch import nn
 
 from senet_mm.models.layers import recalibration_layers
+from senet_mm.models.recalibration import name_block
 from senet_mm.utils.errors import InputError
 
-RESIDUAL_STAGE = re.compile(r'(?:^|\.)layer(\d+)\.(\d+)(?:\.|$)')
 PAPER_NAME = re.compile(r'SE_(\d+)_\d+')
 
 
@@ -43,7 +43,7 @@ def find_gates(model: nn.Module) -> dict[str, nn.Module]:
             '(`se` of the model or of its backbone)'
         )
     layers = {re.sub(r'^(module\.)+', '', path): layer for path, layer in layers.items()}
-    names = {path: _block_name(path) for path in layers}
+    names = {path: name_block(path) for path in layers}
     times = Counter(names.values())
     return {names[path] if times[names[path]] == 1 else path: layers[path] for path in layers}
 
@@ -56,12 +56,6 @@ def has_scale(layer: nn.Module) -> bool:
 def _has_gate(layer: nn.Module) -> bool:
     """Whether a layer has a sub-module ``gate``."""
     return isinstance(getattr(layer, 'gate', None), nn.Module)
-
-
-def _block_name(path: str) -> str:
-    """Name of the block of a layer: ``layer1`` is the paper's stage 2, after the stem."""
-    match = RESIDUAL_STAGE.search(path)
-    return f'SE_{int(match[1]) + 1}_{int(match[2]) + 1}' if match else path
 
 
 def paper_blocks(names: Sequence[str]) -> list[str]:

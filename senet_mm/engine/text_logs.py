@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import sys
+from typing import TextIO
 
 from mmengine.logging import print_log
 from mmengine.visualization import LocalVisBackend as _LocalVisBackend
@@ -40,6 +41,19 @@ class LogFile(logging.FileHandler):
         elif not self.has_failed:
             self.has_failed = True
             print(say_unwritten(self.baseFilename, error), file=sys.stderr)
+
+
+class ScreenLog(logging.StreamHandler):
+    """Python's handler for what is stdout now: while bars are drawn, lines go above them."""
+
+    @property
+    def stream(self) -> TextIO:
+        """The present stdout."""
+        return sys.stdout
+
+    @stream.setter
+    def stream(self, stream: TextIO) -> None:
+        """mmengine's was stdout when it was made."""
 
 
 @VISBACKENDS.register_module()

@@ -314,7 +314,7 @@ def test_layers_say_where_they_are():
     model, _ = build('mmpretrain.ResNet-50', 'pre')
     assert 'stage 2, input of conv1 of layer1.0' in repr(model.layer1[0])
     assert describe_layers(model) == [
-        f'stage {stage}: {count} x SELayer at the input of conv1'
+        f'SE_{stage}_1 to SE_{stage}_{count}: {count} x SELayer at the input of conv1'
         for stage, count in ((2, 3), (3, 4), (4, 6), (5, 3))
     ]
 

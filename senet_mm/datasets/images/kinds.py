@@ -88,9 +88,11 @@ def _check_jpeg(data: bytes) -> None:
 
 
 def _find_markers(data: bytes) -> Iterator[int]:
-    """Where markers may be; NumPy takes half the time of a regular expression."""
+    """Where markers may be; NumPy takes less than half the time of a regular expression."""
     codes = np.frombuffer(data, np.uint8)
-    places = np.flatnonzero(codes[:-1] == 0xFF)
+    marked = codes[:-1] == 0xFF
+    marked &= codes[1:] != 0  # FF 00, nearly all within a scan
+    places = np.flatnonzero(marked)
     return map(int, places[IS_MARKER[codes[places + 1]]])
 
 

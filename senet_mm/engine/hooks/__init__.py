@@ -8,6 +8,7 @@ from .early_stopping_hook import EarlyStoppingHook
 from .freeze_norm_hook import FreezeNormHook
 from .non_finite_hook import NonFiniteHook
 from .position_hook import PositionHook
+from .progress_hook import ProgressHook
 from .result_hook import ResultHook
 from .runtime_info_hook import RuntimeInfoHook
 from .stall_hook import StallHook
@@ -21,6 +22,7 @@ __all__ = [
     'FreezeNormHook',
     'NonFiniteHook',
     'PositionHook',
+    'ProgressHook',
     'ResultHook',
     'RuntimeInfoHook',
     'StallHook',

@@ -1,4 +1,4 @@
-"""Logs parameters and FLOPs once, at the start."""
+"""Counts parameters and FLOPs once, at the start."""
 
 from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
@@ -12,7 +12,7 @@ from senet_mm.utils.errors import InputError
 
 @HOOKS.register_module()
 class ComplexityHook(Hook):
-    """Log parameters and FLOPs at the start of training and testing.
+    """Count parameters and FLOPs at the start of training and testing, for the table of the run.
 
     The image has the shape ``input_shape`` of the config, (C, H, W). The same numbers go into the
     scalars and into the ``meta`` of every checkpoint.
@@ -30,6 +30,17 @@ class ComplexityHook(Hook):
         if self.complexity is not None:
             checkpoint['meta']['complexity'] = self.complexity.to_dict()
 
+    def describe(self) -> str:
+        """Parameters and FLOPs, for the table at the start."""
+        numbers = self.complexity
+        assert numbers
+        unit, name = (1e9, 'GFLOPs') if numbers.macs >= 1e9 else (1e6, 'MFLOPs')
+        return (
+            f'{numbers.params:,} parameters, {numbers.macs / unit:,.2f} {name} '
+            f'(multiply-adds of conv and fc; OpenMMLab: {numbers.flops_openmmlab / unit:,.2f}) '
+            f'for an image of {"x".join(map(str, numbers.shape))}'
+        )
+
     def _measure(self, runner: Runner) -> None:
         model = runner.model
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
@@ -41,13 +52,6 @@ class ComplexityHook(Hook):
             reason = describe_mismatch(model, shape, error)
             raise InputError(f'input_shape={shape}: {reason}') from error
         numbers = self.complexity
-        network = getattr(model, 'backbone', model)  # a retriever has encoders
-        runner.logger.info(
-            f'{type(network).__name__}: '
-            f'{numbers.params:,} parameters, {numbers.macs / 1e6:,.1f} MFLOPs '
-            f'(multiply-adds of conv and fc; OpenMMLab: {numbers.flops_openmmlab / 1e6:,.1f}) '
-            f'for an image of {"x".join(map(str, numbers.shape))}'
-        )
         if runner.iter:  # a resumed run has logged them at its start
             return
         runner.visualizer.add_scalars(

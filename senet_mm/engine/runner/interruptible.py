@@ -20,10 +20,12 @@ from ..hooks.checkpoint_hook import CheckpointHook
 from ..hooks.class_report_hook import ClassReportHook
 from ..hooks.non_finite_hook import NonFiniteHook
 from ..hooks.position_hook import PositionHook
+from ..hooks.progress_hook import ProgressHook
 from ..hooks.stall_hook import StallHook
 from ..lock import Lock, locked
 from ..place import remember_place
 from ..resume import get_checkpoint_folder
+from ..summary import describe_end
 from ..watch import Interrupted, Watch
 from .model import ModelRunner
 
@@ -51,8 +53,9 @@ class InterruptibleRunner(ModelRunner):
         super().register_hooks(*args, **kwargs)
         self.register_hook(PositionHook())
         self.register_hook(ClassReportHook())
-        if not any(isinstance(hook, StallHook) for hook in self.hooks):
-            self.register_hook(StallHook())
+        for kind in (ProgressHook, StallHook):
+            if self.find_hook(kind) is None:
+                self.register_hook(kind())
 
     def train(self) -> nn.Module:
         """Train, alone in the work directory.
@@ -73,8 +76,8 @@ class InterruptibleRunner(ModelRunner):
                 )
             try:
                 model = super().train()
+                self.writer.join()
                 self.watch.wait_for_all()  # launchers end the others some time after the first
-                return model
             except Interrupted as interruption:
                 self._save_interrupted(interruption)
                 raise
@@ -86,6 +89,8 @@ class InterruptibleRunner(ModelRunner):
             finally:
                 self.writer.join()
                 self._log_cost()
+            self.logger.info(describe_end(self))
+            return model
 
     def after_iteration(self) -> None:
         """Between two iterations: end or save the run where it is due.

@@ -12,7 +12,7 @@ from mmengine.runner import Runner as _Runner
 from senet_mm.utils.names import escape_acting
 from senet_mm.version import __version__
 
-from ..text_logs import LogFile
+from ..text_logs import LogFile, ScreenLog
 
 # Upstream's messages about which a user can do nothing.
 NOISE = re.compile(
@@ -22,6 +22,7 @@ NOISE = re.compile(
     r'|"HardDiskBackend" is the alias'
     r'|paramwise_options --'
     r'|Exp name: '
+    r'|Hooks will be executed in the following order'
     r'|Checkpoints will be saved to'
     r'|The previous best checkpoint'
 )
@@ -48,6 +49,8 @@ class LoggingRunner(_Runner):
         for handler in logger.handlers:
             handler.addFilter(is_useful)
             handler.addFilter(make_plain)
+            if type(handler) is logging.StreamHandler:
+                handler.__class__ = ScreenLog
             if type(handler) is logging.FileHandler:
                 handler.__class__ = LogFile  # mmengine makes those of Python alone
         return logger
@@ -57,16 +60,9 @@ class LoggingRunner(_Runner):
         return ', '.join(type(hook).__name__ for hook in self.hooks)
 
     def _log_env(self, env_cfg: dict) -> None:
-        """The environment in a few lines; the whole config is in the work directory."""
-        device = (
-            f'{torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
-            if torch.cuda.is_available()
-            else f'CPU, {torch.get_num_threads()} threads'
-        )
+        """The versions; a table follows when all is built."""
         self.logger.info(
-            f'senet_mm {__version__}, torch {torch.__version__}, mmengine {mmengine.__version__}, '
-            f'{device}, {self.world_size} process(es), seed {self.seed}; '
-            f'config, log and checkpoints in {self.work_dir}'
+            f'senet_mm {__version__}, torch {torch.__version__}, mmengine {mmengine.__version__}'
         )
 
 

@@ -12,6 +12,7 @@ from senet_mm.utils.start import end_start
 
 from ..classes import align_with_training
 from ..data_loader import build_data_loader, check_has_batch, refuse_damage
+from ..hooks.progress_hook import ProgressHook
 from ..hooks.stall_hook import StallHook
 from ..memory import advise
 from ..preflight import check_loop
@@ -84,6 +85,8 @@ def as_work(loop: BaseLoop, loader: str) -> BaseLoop:
             for hook in loop.runner.hooks:
                 if isinstance(hook, StallHook):
                     stack.enter_context(hook.watched())
+                if isinstance(hook, ProgressHook):
+                    stack.enter_context(hook.shown())
             return run()
 
     setattr(loop, 'run', work)  # noqa: B010, a method of the class

@@ -10,8 +10,6 @@ from mmengine.runner import Runner as _Runner
 from torch import nn
 from torch.optim import Optimizer
 
-from senet_mm.models.recalibration import describe_layers
-
 from ..distributed_model import complete_wrapper
 from ..network_names import check_names
 from ..recomputation import check_paths
@@ -38,11 +36,9 @@ class ModelRunner(_Runner):
         return self._train_loop.iter if self.is_training else 0
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:
-        """Build the model; logs the inserted layers, a line per stage."""
+        """Build the model, in the layout of the config."""
         built: nn.Module = super().build_model(model)
         check_paths(self.cfg, built)
-        for line in describe_layers(built):
-            self.logger.info(line)
         if use_channels_last(self.cfg.get('channels_last', False)):
             built = built.to(memory_format=torch.channels_last)
         return built

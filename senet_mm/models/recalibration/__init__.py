@@ -1,4 +1,4 @@
 from .insert import check_se, insert_se, with_se
-from .summary import describe_layers
+from .summary import describe_layers, name_block
 
-__all__ = ['check_se', 'describe_layers', 'insert_se', 'with_se']
+__all__ = ['check_se', 'describe_layers', 'insert_se', 'name_block', 'with_se']

@@ -1,0 +1,168 @@
+"""Shows where a run is: bars on a terminal, a plain line in a pipe where it is silent for long."""
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sized
+from typing import TYPE_CHECKING
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import EpochBasedTrainLoop
+
+from senet_mm.engine.summary import describe_best, describe_start
+from senet_mm.registry import HOOKS
+from senet_mm.utils.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from senet_mm.engine.runner import Runner
+
+# Iterations over which the rate is measured.
+WINDOW = 50
+# In the log and the scalars. Kept by the message hub, as times are.
+RATE = 'train/images_per_s'
+# Seconds between changes of the line below the bars.
+TICK = 0.25
+
+
+@HOOKS.register_module()
+class ProgressHook(Hook):
+    """Bars for training, epoch, validation and test, and the numbers of the last iteration.
+
+    It also logs a table of the run at the start, and ``images_per_s``, images of all processes by
+    the time of the last 50 iterations.
+    """
+
+    # After IterTimerHook, which measures, and before LoggerHook.
+    priority = 'NORMAL'
+
+    def __init__(self) -> None:
+        self._bars: dict[str, ProgressBar] = {}
+        # Of an iteration: images, seconds, seconds that it waited for data.
+        self._past: deque[tuple[int, float, float]] = deque(maxlen=WINDOW)
+        self._noted = 0.0
+
+    @contextlib.contextmanager
+    def shown(self) -> Iterator[None]:
+        """Within it there are bars; those that are left at its end are taken away."""
+        outer = set(self._bars)
+        try:
+            yield
+        finally:
+            for name in [name for name in self._bars if name not in outer][::-1]:
+                self._close(name)
+
+    def before_train(self, runner: 'Runner') -> None:
+        """Show the whole training."""
+        runner.logger.info(describe_start(runner))
+        loop = runner.train_loop
+        if isinstance(loop, EpochBasedTrainLoop):
+            self._open('training', loop.max_epochs, 'epochs', loop.epoch, rated=False)
+        else:
+            self._open('training', loop.max_iters, 'iterations', loop.iter, rated=False)
+
+    def before_train_epoch(self, runner: 'Runner') -> None:
+        """Show the epoch."""
+        loop = runner.train_loop
+        if isinstance(loop, EpochBasedTrainLoop):
+            size = len(loop.dataloader)
+            self._open(
+                f'epoch {loop.epoch + 1}', size, 'iterations', loop.iter - loop.epoch * size,
+                rated=False,
+            )  # fmt: skip
+
+    def after_train_iter(
+        self, runner: 'Runner', batch_idx: int, data_batch: object = None, outputs: object = None
+    ) -> None:
+        """Measure the rate, and show the numbers."""
+        hub = runner.message_hub
+        times = [hub.get_scalar(f'train/{name}').current() for name in ('time', 'data_time')]
+        self._past.append((count_images(data_batch) * runner.world_size, *times))
+        images, seconds, waited = map(sum, zip(*self._past, strict=True))
+        if images and seconds:
+            hub.update_scalar(RATE, images / seconds)
+        by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
+        name = f'epoch {runner.epoch + 1}' if by_epoch else 'training'
+        if bar := self._bars.get(name):
+            bar.advance()
+        if (now := time.monotonic()) - self._noted >= TICK and self._bars:
+            self._noted = now
+            rate = images / seconds if seconds else 0
+            waiting = waited / seconds if seconds else 0
+            self._bars['training'].note(describe_numbers(runner, rate, waiting))
+
+    def after_train_epoch(self, runner: 'Runner') -> None:
+        """The epoch is over."""
+        if isinstance(runner.train_loop, EpochBasedTrainLoop):
+            self._close(f'epoch {runner.epoch + 1}')
+            if bar := self._bars.get('training'):
+                bar.advance()
+
+    def before_val_epoch(self, runner: 'Runner') -> None:
+        """Show a validation."""
+        self._open('validation', len(runner.val_dataloader), 'batches')
+
+    def after_val_iter(self, runner: 'Runner', *args: object, **kwargs: object) -> None:
+        """A batch is evaluated."""
+        self._bars['validation'].advance()
+
+    def after_val_epoch(self, runner: 'Runner', metrics: Mapping[str, float] | None = None) -> None:
+        """The validation is over, with its scores."""
+        self._close('validation')
+
+    def before_test(self, runner: 'Runner') -> None:
+        """Describe a test."""
+        if not runner.is_training:
+            runner.logger.info(describe_start(runner))
+
+    def before_test_epoch(self, runner: 'Runner') -> None:
+        """Show a test."""
+        self._open('test', len(runner.test_dataloader), 'batches')
+
+    def after_test_iter(self, runner: 'Runner', *args: object, **kwargs: object) -> None:
+        """A batch is tested."""
+        self._bars['test'].advance()
+
+    def after_test_epoch(
+        self, runner: 'Runner', metrics: Mapping[str, float] | None = None
+    ) -> None:
+        """The test is over."""
+        self._close('test')
+
+    def _open(self, name: str, *args: object, **kwargs: object) -> None:
+        self._close(name)
+        self._bars[name] = ProgressBar(name, *args, **kwargs).__enter__()
+
+    def _close(self, name: str) -> None:
+        if bar := self._bars.pop(name, None):
+            bar.__exit__()
+
+
+def count_images(batch: object) -> int:
+    """Images of a batch as a loader gives it; 0 where that is not known."""
+    inputs = batch.get('inputs') if isinstance(batch, Mapping) else None
+    return len(inputs) if isinstance(inputs, Sized) else 0
+
+
+def describe_numbers(runner: 'Runner', rate: float, waiting: float) -> str:
+    """``loss 0.231  lr 0.0982  3,120 images/s  data wait 3 %  memory 512 MB  best 97.2 (epoch 2)``.
+
+    Args:
+        runner: The runner, after an iteration.
+        rate: Images a second.
+        waiting: Share of the time for which the network waited for data.
+    """
+    scalars = runner.message_hub.log_scalars
+    parts = [
+        f'{name} {scalars[f"train/{name}"].current():.4g}'
+        for name in ('loss', 'lr')
+        if f'train/{name}' in scalars
+    ]
+    if rate:
+        parts.append(f'{rate:,.0f} images/s' if rate >= 10 else f'{rate:.2g} images/s')
+    parts.append(f'data wait {waiting:.0%}'.replace('%', ' %'))
+    if torch.cuda.is_available():
+        parts.append(f'memory {torch.cuda.max_memory_allocated() / 2**20:,.0f} MiB')
+    if best := describe_best(runner):
+        parts.append(best)
+    return '  '.join(parts)

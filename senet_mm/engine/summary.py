@@ -1,0 +1,203 @@
+"""What a run says of itself at its start, and at its end."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from mmengine.dataset import BaseDataset
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from torch.utils.data import DataLoader
+
+from senet_mm.datasets.classes import get_names
+from senet_mm.models.recalibration import describe_layers
+from senet_mm.utils.device import name_device
+from senet_mm.utils.names import printable
+from senet_mm.utils.project import PROJECT
+
+from .hooks.complexity_hook import ComplexityHook
+from .optim_wrapper import Bf16OptimWrapper
+from .speed import compiles, use_channels_last
+
+if TYPE_CHECKING:
+    from .runner import Runner
+
+# Pairs of a heading and its text.
+Rows = list[tuple[str, str]]
+# How the names of scores in percent begin.
+PERCENT = ('accuracy', 'single-label', 'multi-label')
+
+
+def describe_start(runner: 'Runner') -> str:
+    """A table of the run: model, data, batch, recipe, precision, device, seed, folder."""
+    rows = _model_rows(runner)
+    if runner.is_training:
+        rows += [('data', _describe_training_data(runner)), ('batch', _describe_batch(runner))]
+        rows += [('recipe', _describe_recipe(runner)), ('precision', _describe_precision(runner))]
+    else:
+        rows += [('data', f'{_describe_set(runner.test_dataloader)} to test')]
+        rows += [('weights', printable(str(runner._load_from or 'as initialised')))]
+    what = 'config, log and checkpoints' if runner.is_training else 'log'
+    rows += [
+        ('device', _describe_device(runner)),
+        ('seed', str(runner.seed)),
+        ('output', f'{what} in {printable(runner.work_dir)}'),
+    ]
+    title = 'training' if runner.is_training else 'test'
+    lines = [f'{title} of {_get_name(runner)}', *(f'  {name:9}  {text}' for name, text in rows)]
+    return '\n'.join(lines)
+
+
+def _get_name(runner: 'Runner') -> str:
+    """Name of the config."""
+    filename = runner.cfg.filename
+    return printable(Path(filename).stem) if filename else 'a config made in Python'
+
+
+def _model_rows(runner: 'Runner') -> Rows:
+    hook = runner.find_hook(ComplexityHook)
+    network = getattr(runner.bare_model, 'backbone', runner.bare_model)  # a retriever has encoders
+    cost = f', {hook.describe()}' if hook and hook.complexity else ''
+    rows = [('model', f'{type(network).__name__}{cost}')]
+    for number, line in enumerate(describe_layers(runner.bare_model)):
+        rows.append(('' if number else 'layers', line))
+    return rows
+
+
+def _describe_set(loader: Any) -> str:
+    """``540 images``, as far as it is known."""
+    dataset = loader.dataset if isinstance(loader, DataLoader) else None
+    try:
+        return f'{len(dataset):,} images'  # type: ignore[arg-type]  # refused below
+    except TypeError:  # an endless one
+        return 'images'
+
+
+def _describe_training_data(runner: 'Runner') -> str:
+    dataset: BaseDataset = runner.train_dataloader.dataset
+    names = get_names(getattr(dataset, 'metainfo', None), 'classes')
+    classes = f' in {len(names):,} classes' if names else ''
+    text = f'{_describe_set(runner.train_dataloader)}{classes} to train'
+    if runner.val_loop is not None:
+        text += f', {_describe_set(runner.val_dataloader)} to validate'
+    return text
+
+
+def _describe_batch(runner: 'Runner') -> str:
+    """``64 x 2 process(es), 10 iterations per epoch``."""
+    loader = runner.train_dataloader
+    counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+    size = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', '?')
+    text = f'{size} x {runner.world_size} process(es)'
+    if counts > 1:
+        text += f', a step every {counts} iterations'
+    return f'{text}, {len(loader):,} iterations per epoch'
+
+
+def _describe_recipe(runner: 'Runner') -> str:
+    """``30 epochs, SGD, lr 0.1, LinearLR, CosineAnnealingLR``."""
+    loop = runner.train_loop
+    epochs = runner.cfg.train_cfg.get('by_epoch', hasattr(loop, '_max_epochs'))
+    length = f'{loop.max_epochs} epochs' if epochs else f'{loop.max_iters} iterations'
+    wrappers = runner.optim_wrapper
+    several = [wrappers] if isinstance(wrappers, OptimWrapper) else list(wrappers.values())
+    optimizers = [
+        f'{type(wrapper.optimizer).__name__}, lr {_highest_lr(wrapper.param_groups):g}'
+        for wrapper in several
+    ]
+    schedules = runner.param_schedulers or []
+    if isinstance(schedules, dict):
+        schedules = [each for part in schedules.values() for each in part]
+    names = dict.fromkeys(type(schedule).__name__ for schedule in schedules)
+    return ', '.join([length, *optimizers, *names])
+
+
+def _highest_lr(groups: Sequence[dict]) -> float:
+    return max(group.get('initial_lr', group['lr']) for group in groups)
+
+
+def _describe_precision(runner: 'Runner') -> str:
+    """``bfloat16, channels last, compiled``."""
+    wrapper, cuda = runner.optim_wrapper, torch.cuda.is_available()
+    kind = 'float32'
+    if isinstance(wrapper, Bf16OptimWrapper) and wrapper.enabled:
+        kind = 'bfloat16'
+    elif isinstance(wrapper, AmpOptimWrapper):
+        kind = str(wrapper.cast_dtype or torch.float16).removeprefix('torch.')
+    elif cuda and torch.backends.cuda.matmul.allow_tf32:
+        kind = 'float32 (products in TF32)'
+    words = [kind]
+    if use_channels_last(runner.cfg.get('channels_last', False)):
+        words.append('channels last')
+    if compiles(runner):
+        words.append('compiled')
+    return ', '.join(words)
+
+
+def _describe_device(runner: 'Runner') -> str:
+    if torch.cuda.is_available():
+        return f'{runner.world_size} x {name_device()}'
+    return f'CPU ({name_device()}), {torch.get_num_threads()} thread(s)'
+
+
+def describe_best(runner: 'Runner') -> str:
+    """``best accuracy/top1 97.22 % (epoch 2)``; empty before the first validation."""
+    best = read_best(runner)
+    return f'best {best[0]} {format_score(*best[:2])} ({best[2]})' if best else ''
+
+
+def format_score(name: str, score: float) -> str:
+    """A score with its unit: those of mmpretrain are in percent."""
+    return f'{score:.2f} %' if name.startswith(PERCENT) else f'{score:.4g}'
+
+
+def read_best(runner: 'Runner') -> tuple[str, float, str, str] | None:
+    """Name of the score that chooses checkpoints, its best value, when that was, and its file."""
+    hook, info = runner.checkpoint_hook, runner.message_hub.runtime_info
+    names = getattr(hook, 'key_indicators', None) or []
+    suffix = f'_{names[0]}' if len(names) > 1 else ''
+    score, file = info.get(f'best_score{suffix}'), info.get(f'best_ckpt{suffix}')
+    if not names or score is None or not file:
+        return None
+    kind, _, step = Path(file).stem.rpartition('_')
+    return names[0], float(score), f'{kind.rpartition("_")[2]} {step}', file
+
+
+def describe_end(runner: 'Runner') -> str:
+    """What came out of a training, and the next commands."""
+    loop = runner.train_loop
+    by_epoch = runner.cfg.train_cfg.get('by_epoch', hasattr(loop, '_max_epochs'))
+    done = f'{runner.epoch} epochs' if by_epoch else f'{runner.iter} iterations'
+    lines = [f'the training is complete: {done}']
+    best, info = read_best(runner), runner.message_hub.runtime_info
+    file = best[3] if best else info.get('last_ckpt')
+    if best:
+        name, score, place, path = best
+        lines.append(f'  best  {name} {format_score(name, score)} at {place}: {printable(path)}')
+    elif file:
+        lines.append(f'  last  {printable(file)}')
+    lines += [f'  next  {command}' for command in list_next(runner, file)]
+    return '\n'.join(lines)
+
+
+def list_next(runner: 'Runner', checkpoint: str | None) -> list[str]:
+    """Commands for a shell that test a checkpoint, report a run, and open a demo."""
+    config = Path(runner.work_dir, Path(runner.cfg.filename or '').name)
+    steps: list[tuple[str, list[str | None]]] = [
+        ('test', [str(config) if config.is_file() else None, checkpoint]),
+        ('report', [runner.work_dir]),
+        ('demo', [checkpoint]),
+    ]
+    return [
+        format_command(tool, *map(str, arguments))
+        for tool, arguments in steps
+        if None not in arguments and (PROJECT / f'tools/{tool}.py').is_file()
+    ]
+
+
+def format_command(tool: str, *arguments: str) -> str:
+    """The command of a tool, from the present folder, as a shell reads it."""
+    in_clone = Path.cwd() == PROJECT
+    start = ['python', f'tools/{tool}.py'] if in_clone else ['python', '-m', 'senet_mm', tool]
+    return shlex.join([*start, *arguments])

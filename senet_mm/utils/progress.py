@@ -1,0 +1,115 @@
+"""Progress of long work, on stderr: bars on a terminal, a plain line now and then elsewhere.
+
+Processes of rank 1 and above, and tools with ``--quiet``, show nothing. Imports are late: a tool
+that shows no progress waits for no rich.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sized
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from .progress_display import Display
+
+T = TypeVar('T')
+
+# In the environment, so that processes which a tool starts are quiet with it.
+QUIET = 'SENET_MM_QUIET'
+
+
+def be_quiet() -> None:
+    """Show no progress in this process and those that it starts."""
+    os.environ[QUIET] = '1'
+
+
+def is_quiet() -> bool:
+    """Whether the user has asked for no progress."""
+    return bool(os.environ.get(QUIET))
+
+
+def shows_progress() -> bool:
+    """Whether this process shows progress: it is of rank 0, and not quiet."""
+    return not is_quiet() and os.environ.get('RANK', '0') == '0' and sys.stderr is not None
+
+
+class ProgressBar:
+    """Progress of one piece of work, in a ``with``; nested ones are drawn together.
+
+    Args:
+        what: Name of the work, as ``'epoch'``.
+        total: How many there are; None where that is not known.
+        unit: What is counted, in the plural: the rate is in ``UNIT/s``.
+        done: How many are done already.
+        rated: Whether to show a rate.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        total: int | None = None,
+        unit: str = 'items',
+        done: int = 0,
+        rated: bool = True,
+    ) -> None:
+        self.what, self.total, self.unit, self.done = what, total, unit, done
+        self.rated = rated
+        self._display: Display | None = None
+        self._task: TaskID = 0  # type: ignore[assignment]  # a number, without rich
+
+    def __enter__(self) -> Self:
+        if shows_progress():
+            from .progress_display import open_display
+
+            self._display = open_display()
+            self._task = self._display.open(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        if self._display is not None:
+            self._display.close(self._task)
+            self._display = None
+
+    def advance(self, count: int = 1) -> None:
+        """So many more are done."""
+        self.done += count
+        if self._display is not None:
+            self._display.move(self._task, count)
+
+    def note(self, text: str) -> None:
+        """Show a line about what is done now: a name, scores. It replaces the last one."""
+        if self._display is not None:
+            self._display.note(self._task, text)
+
+
+def track(
+    items: Iterable[T], what: str, total: int | None = None, unit: str = 'items'
+) -> Iterator[T]:
+    """The items, one after the other, with a bar; see :class:`ProgressBar`.
+
+    Args:
+        items: What is gone through.
+        what: Name of the work.
+        total: Number of items, by default their length if they have one.
+        unit: What the items are, in the plural.
+    """
+    if total is None and isinstance(items, Sized):
+        total = len(items)
+    with ProgressBar(what, total, unit) as bar:
+        for item in items:
+            yield item
+            bar.advance()
+
+
+def end_progress() -> None:
+    """Take all bars away, before a process is ended without its ``finally`` clauses."""
+    if display := sys.modules.get('senet_mm.utils.progress_display'):
+        display.end_display()
