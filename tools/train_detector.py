@@ -53,9 +53,7 @@ def parse_args() -> argparse.Namespace:
         '--size', type=int, default=128, help='shorter side of the images, pixels, from 32'
     )
     parser.add_argument('--epochs', type=int, default=10, help='epochs')
-    parser.add_argument(
-        '--batch-size', type=int, default=8, help='images per step and per process'
-    )
+    parser.add_argument('--batch-size', type=int, default=8, help='images per step and per process')
     parser.add_argument('--lr', type=float, default=0.02, help='highest learning rate')
     parser.add_argument('--seed', type=int, default=0, help='seed')
     add_cfg_options(parser)

@@ -6,8 +6,8 @@ import pytest
 
 from senet_mm.detection.coco import CocoData
 
-from .test_annotations import changed, content, write
 from .scoring import Oracle, evaluate
+from .test_annotations import changed, content, write
 
 
 @pytest.mark.parametrize('crowd', [0, 1, False, True, 0.0, 1.0])

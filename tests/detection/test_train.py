@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from senet_mm.utils.errors import InputError, NonFiniteError
+from senet_mm.utils.errors import NonFiniteError
 
 from ..conftest import ROOT, load_tool
 from .test_annotations import content, write
@@ -63,7 +63,9 @@ def test_learns(run_tool, sample, tmp_path):
     losses = [line['loss'] for line in scalars(tmp_path) if 'loss' in line]
     assert losses[-1] < 0.6 * losses[0]
     best = max(scores, key=lambda score: score['coco/bbox_AP'])['epoch']
-    assert [path.name for path in tmp_path.glob('best_*')] == [f'best_coco_bbox_AP_epoch_{best}.pth']
+    assert [path.name for path in tmp_path.glob('best_*')] == [
+        f'best_coco_bbox_AP_epoch_{best}.pth'
+    ]
     assert f'coco/bbox_AP: {scores[-1]["coco/bbox_AP"]:.4f}' in run.stdout + run.stderr
     assert Image.open(tmp_path / 'boxes.png').width > 4 * 128
 
