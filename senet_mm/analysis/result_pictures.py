@@ -90,7 +90,9 @@ def _is_hit(result: Mapping) -> bool:
     return torch.equal(result['pred_label'], result['gt_label'])
 
 
-def draw_results(cfg: Config, results: Sequence[Mapping], folder: Path, count: int) -> None:
+def draw_results(
+    cfg: Config, results: Sequence[Mapping], folder: Path, count: int, factor: float | None = None
+) -> None:
     """Draw hits and misses into ``success/`` and ``fail/``, and write them as JSON beside.
 
     Args:
@@ -98,6 +100,7 @@ def draw_results(cfg: Config, results: Sequence[Mapping], folder: Path, count: i
         results: Predictions.
         folder: Where they are written.
         count: Most of each.
+        factor: Scale of the pictures.
 
     Raises:
         InputError: The predictions are of another data set.
@@ -115,7 +118,9 @@ def draw_results(cfg: Config, results: Sequence[Mapping], folder: Path, count: i
                 raise InputError(f'image {index} of a test set of {length_of(dataset)}; {ALLOWED}')
             sample = DataSample(**{name: result[name] for name in NEEDED[1:]})
             out = folder / kind / f'{rank:03d}_{index}.png'
-            visualizer.visualize_cls(_read(dataset, index), sample, texts, out_file=str(out))
+            visualizer.visualize_cls(
+                _read(dataset, index), sample, texts, rescale_factor=factor, out_file=str(out)
+            )
         rows = [_to_row(result, classes) for result in chosen]
         with atomic_file(folder / f'{kind}.json') as file:
             file.write(json.dumps(rows, indent=2).encode())

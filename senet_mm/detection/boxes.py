@@ -39,7 +39,7 @@ TRUTH = Style('ground truth', '#f0e442', '--', 'black')
 FOUND = Style('detection with score', '#0072b2', '-', 'white')
 
 
-class Box(NamedTuple):
+class DrawnBox(NamedTuple):
     """A box with its label and how it is drawn."""
 
     place: Rectangle
@@ -86,16 +86,16 @@ def draw_boxes(
 
 def _collect(
     target: DetectionTarget, found: dict[str, Tensor], classes: Sequence[str], score: float
-) -> list[Box]:
+) -> list[DrawnBox]:
     """The boxes of an image: ground truth, then detections from the surest on."""
     truth = [
-        Box(Rectangle(*box), _shorten(classes[label - 1]), TRUTH)
+        DrawnBox(Rectangle(*box), _shorten(classes[label - 1]), TRUTH)
         for box, label in zip(target['boxes'].tolist(), target['labels'].tolist(), strict=True)
     ]
     sure = found['scores'] >= score
     rows = zip(*(found[name][sure].tolist() for name in ('boxes', 'labels', 'scores')), strict=True)
     return truth + [
-        Box(Rectangle(*box), f'{_shorten(classes[label - 1])} {value:.2f}', FOUND)
+        DrawnBox(Rectangle(*box), f'{_shorten(classes[label - 1])} {value:.2f}', FOUND)
         for box, label, value in rows
     ]
 
@@ -107,7 +107,7 @@ def _shorten(name: str) -> str:
     return name.replace('$', r'\$')
 
 
-def _draw(axes: Axes, boxes: Sequence[Box]) -> None:
+def _draw(axes: Axes, boxes: Sequence[DrawnBox]) -> None:
     """Draw the boxes of an image and their labels."""
     for box in boxes:
         left, top, right, bottom = box.place
@@ -132,7 +132,7 @@ def _draw(axes: Axes, boxes: Sequence[Box]) -> None:
         axes.set_title(f'{axes.get_title()} ({missing} labels without a place)', fontsize=8)
 
 
-def _write(axes: Axes, box: Box) -> Text:
+def _write(axes: Axes, box: DrawnBox) -> Text:
     style = box.style
     pad = dict(
         boxstyle='square,pad=0.12', linewidth=0.4, facecolor=style.colour, edgecolor=style.text
@@ -161,7 +161,7 @@ def _measure(axes: Axes, texts: Sequence[Text]) -> tuple[Rectangle, list[tuple[f
     return Rectangle(left, top, right, bottom), sizes
 
 
-def _connect(axes: Axes, place: Rectangle, box: Box) -> None:
+def _connect(axes: Axes, place: Rectangle, box: DrawnBox) -> None:
     """Draw a line from a label that is not at its box to the box."""
     near = box.place
     x = min(max((place.left + place.right) / 2, near.left), near.right)

@@ -174,6 +174,6 @@ def mirror(image: Tensor, target: DetectionTarget) -> tuple[Tensor, DetectionTar
 
 @FUNCTIONS.register_module()
 def collate_samples(samples: Sequence[tuple[Tensor, DetectionTarget]]) -> dict[str, list]:
-    """``inputs`` and ``data_samples`` as lists: images may differ in size."""
+    """``inputs``, images (3, H, W), and ``data_samples`` as lists: images may differ in size."""
     images, targets = zip(*samples, strict=True)
     return dict(inputs=list(images), data_samples=list(targets))

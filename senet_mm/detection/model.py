@@ -58,7 +58,9 @@ class TorchvisionDetector(BaseModel):
         """
         if mode == 'loss':
             assert data_samples is not None
-            return self.detector(list(inputs), [_tensors(target) for target in data_samples])
+            losses = self.detector(list(inputs), [_tensors(target) for target in data_samples])
+            # mmengine sums what has `loss` in its name; RetinaNet's have not.
+            return {f'loss_{name.removeprefix("loss_")}': loss for name, loss in losses.items()}
         if mode == 'predict':
             found = self.detector(list(inputs))
             if data_samples is None:

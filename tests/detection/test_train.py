@@ -40,6 +40,18 @@ def test_any_number_of_steps_trains(epochs, batch, pair):
     assert all(map(math.isfinite, rates))
 
 
+@pytest.mark.parametrize(
+    ('detector', 'metrics'),
+    [('mask-rcnn', {'bbox_AP', 'bbox_AP50', 'segm_AP', 'segm_AP50'}),
+     ('retinanet', {'bbox_AP', 'bbox_AP50'})],
+)  # fmt: skip
+def test_other_detectors_train(detector, metrics, pair):
+    run_here(pair, *TINY, '--detector', detector, '--work-dir', pair / 'out')
+    [score] = json.loads((pair / 'out/result.json').read_text())['validations']
+    assert score.keys() == {'epoch', 'iter', *(f'coco/{name}' for name in metrics)}
+    assert (pair / 'out/boxes.png').exists()
+
+
 def scalars(work_dir):
     """The logged scalars of a run."""
     [file] = work_dir.glob('*/vis_data/scalars.json')

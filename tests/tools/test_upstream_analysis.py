@@ -10,6 +10,7 @@ import mmpretrain
 import pytest
 import torch
 from mmengine import Config
+from PIL import Image
 
 from senet_mm.engine import Runner
 
@@ -86,6 +87,16 @@ def test_our_pictures_of_results(predictions, tmp_path, monkeypatch):
     )
     name = tmp_path / f'fail/001_{misses[0]["sample_idx"]}.png'
     assert name.is_file()
+
+
+def test_pictures_are_scaled(predictions, tmp_path, monkeypatch):
+    for factor in ('0.5', '2'):
+        out = tmp_path / factor
+        analyze(monkeypatch, CONFIG, predictions, '--out-dir', out, '--topk', 1, '-r', factor)
+    small, large = (Image.open(next(tmp_path.glob(f'{f}/fail/*.png'))) for f in ('0.5', '2'))
+    assert large.width == 4 * small.width
+    with pytest.raises(ValueError, match=r'--rescale-factor 0\.0; allowed: above 0'):
+        analyze(monkeypatch, CONFIG, predictions, '--out-dir', tmp_path, '-r', 0)
 
 
 class Bomb:
