@@ -65,7 +65,7 @@ def make_parser(description: str, needs_config: bool = True) -> argparse.Argumen
     """A parser with the arguments that every tool on a config has.
 
     Args:
-        description: What the tool does.
+        description: What the tool does, its docstring: see :class:`ToolParser`.
         needs_config: Whether the config must be given. Otherwise it may stand before the next
             argument, or be left out; ``parse_intermixed_args`` then reads the arguments.
     """
@@ -75,7 +75,11 @@ def make_parser(description: str, needs_config: bool = True) -> argparse.Argumen
         nargs=None if needs_config else '?',
         help='config file, or name of a config of the project',
     )
-    parser.add_argument('--work-dir', help='folder for logs and checkpoints')
+    parser.add_argument(
+        '--work-dir',
+        help='folder for what is written, logs and results (default: work_dir of the config, else '
+        'work_dirs/ and the name of the config)',
+    )
     add_cfg_options(parser)
     add_quiet(parser)
     parser.add_argument(

@@ -4,8 +4,9 @@
 python tools/deploy.py configs/seresnet/seresnet50_8xb32_in1k.py seresnet50.pth --to fold
 
 CONFIG may be left out: the checkpoint has it. The report uses images of the config's test set;
-where that is not there, or without CONFIG, random ones. The deployed network and a JSON file beside
-it hold the record: preprocessing, class names, config, recipe, licence, source.
+where that is not there, or without CONFIG, random ones. The deployed network is written to the work
+directory; it and a JSON file beside it hold the record: preprocessing, class names, config, recipe,
+licence, source.
 
 python tools/deploy.py CONFIG CHECKPOINT --to openvino --int8 --max-drop 0.5
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = make_parser('Deploy a checkpoint', needs_config=False)
+    parser = make_parser(__doc__, needs_config=False)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument(
         '--to',

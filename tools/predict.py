@@ -23,7 +23,7 @@ SKIPPED = 65  # EX_DATAERR of sysexits.h
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('checkpoint', help='checkpoint, or exported network: .pt2, .onnx, .xml')
     parser.add_argument(
         'images', nargs='+', help="files, folders, patterns ('a/*.jpg'), - for a list on stdin"
@@ -37,7 +37,7 @@ def parse_args() -> argparse.Namespace:
         help='of the results; by default that of the suffix of --out, else table',
     )  # fmt: skip
     parser.add_argument(
-        '--out', '--results-file', type=Path, metavar='FILE', help='by default the screen'
+        '--out', '--results-file', type=Path, metavar='FILE', help='by default stdout'
     )
     parser.add_argument(
         '-b', '--batch-size', type=int, metavar='N', help="by default that of the config's test"

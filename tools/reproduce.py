@@ -13,7 +13,7 @@ from senet_mm.utils.usage import ToolParser, add_quiet
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('table', help='a table of configs/results.yml: released, table2, ...')
     parser.add_argument('--data-root', help='folder of the data set')
     parser.add_argument(

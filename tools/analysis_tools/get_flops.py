@@ -24,11 +24,7 @@ SPEED = {'channels_last', 'compile', 'fuse_tails'}
 
 
 def parse_args() -> argparse.Namespace:
-    parser = make_parser('Print parameters and FLOPs of the network of a config, or its memory')
-    parser.epilog = (
-        'example: get_flops.py seresnet50_8xb32_in1k --memory --shape 112 --shape 224 '
-        '--batch-size 1 32'
-    )
+    parser = make_parser(__doc__)
     parser.add_argument(
         '--shape',
         type=int,

@@ -50,7 +50,7 @@ class Shape(NamedTuple):
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('out', type=Path, help='folder to write, must not exist or be empty')
     parser.add_argument('--train', type=int, default=400, help='training images')
     parser.add_argument('--val', type=int, default=80, help='validation images')

@@ -39,7 +39,7 @@ UNTIDY = {'rote Blüte': ('flower', 40), 'Katze': ('chelsea', 8), 'Kaffee': ('co
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('out', type=Path, help='folder to write, must not exist or be empty')
     parser.add_argument('--train', type=int, default=20, help='training images per class')
     parser.add_argument('--val', type=int, default=5, help='validation images per class')

@@ -43,7 +43,7 @@ LEAST_DEVIATION = 6
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('out', type=Path, help='folder to write, must not exist or be empty')
     parser.add_argument('--train', type=int, default=2000, help='training images per class')
     parser.add_argument('--test', type=int, default=200, help='test images per class')

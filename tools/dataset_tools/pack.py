@@ -29,7 +29,7 @@ from senet_mm.utils.usage import ToolParser, add_quiet
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('src', type=Path, help='folder that holds train/ and val/')
     parser.add_argument('out', type=Path, help='folder to write, must not exist or be empty')
     parser.add_argument('--splits', nargs='+', default=['train', 'val'], help='what to pack')

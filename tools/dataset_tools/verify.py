@@ -21,7 +21,7 @@ LISTS = re.compile(r'(meta/)?[^/]+\.txt')
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument(
         'root', type=Path, help='folder of images or shards; subfolders are included'
     )

@@ -12,9 +12,7 @@ from senet_mm.utils.usage import ToolParser, add_quiet
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = ToolParser(
-        description='Convert weights of other projects into checkpoints of ours, and back'
-    )
+    parser = ToolParser(__doc__)
     parser.add_argument(
         'kind',
         choices=['caffe', 'timm', 'mmpretrain', 'torchvision', 'moskomule'],

@@ -7,14 +7,17 @@ import re
 import mmengine
 import torch
 from mmengine.logging import MMLogger
+from mmengine.runner import BaseLoop
 from mmengine.runner import LogProcessor as _LogProcessor
 from mmengine.runner import Runner as _Runner
+from mmengine.visualization import Visualizer
 
 from senet_mm.utils.names import escape_acting
 from senet_mm.utils.progress import is_quiet
 from senet_mm.version import __version__
 
 from ..text_logs import LogFile, ScreenLog
+from ..trackers import open_trackers
 
 # Upstream's messages about which a user can do nothing.
 NOISE = re.compile(
@@ -65,6 +68,18 @@ class LoggingRunner(_Runner):
         if isinstance(log_processor, dict):
             log_processor = {'type': 'LogProcessor', **log_processor}
         return super().build_log_processor(log_processor)
+
+    def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
+        """The visualizer, with the trackers that the config names."""
+        built = super().build_visualizer(visualizer)
+        if self.rank == 0:
+            trackers = open_trackers(self.cfg.get('tracker'), self.work_dir, self._count)
+            built._vis_backends.update(trackers)
+        return built
+
+    def _count(self) -> int | None:
+        """Iterations that are trained; None in an evaluation."""
+        return self.iter if isinstance(self._train_loop, BaseLoop) else None
 
     def get_hooks_info(self) -> str:
         """The hooks in the order of their priority, on one line."""
