@@ -30,15 +30,16 @@ class ComplexityHook(Hook):
         if self.complexity is not None:
             checkpoint['meta']['complexity'] = self.complexity.to_dict()
 
-    def describe(self) -> str:
-        """Parameters and FLOPs, for the table at the start."""
+    def describe(self) -> tuple[str, str]:
+        """Parameters and FLOPs, and what is counted, for the table at the start."""
         numbers = self.complexity
         assert numbers
         unit, name = (1e9, 'GFLOPs') if numbers.macs >= 1e9 else (1e6, 'MFLOPs')
         return (
             f'{numbers.params:,} parameters, {numbers.macs / unit:,.2f} {name} '
-            f'(multiply-adds of conv and fc; OpenMMLab: {numbers.flops_openmmlab / unit:,.2f}) '
-            f'for an image of {"x".join(map(str, numbers.shape))}'
+            f'for an image of {"x".join(map(str, numbers.shape))}',
+            'multiply-adds of conv and fc; '
+            f"by OpenMMLab's count {numbers.flops_openmmlab / unit:,.2f} {name}",
         )
 
     def _measure(self, runner: Runner) -> None:
