@@ -16,7 +16,7 @@ FOLDERS = re.compile(r'(?<![\w./~-])~?/(?!/)(?:[^\s/\'",\]]+/)*')
 
 
 # Logged with the metrics of a validation, and none.
-TIMES = {'data_time', 'step', 'time'}
+TIMES = {'data_time', 'images_per_s', 'step', 'time'}
 
 
 class Validation(NamedTuple):
