@@ -172,6 +172,7 @@ def main(args: argparse.Namespace) -> None:
     )
     from senet_mm.engine.speed import use_memory
     from senet_mm.engine.weights.record import record_of
+    from senet_mm.utils.progress import ProgressBar
     from senet_mm.utils.tables import markdown_table
 
     use_memory()
@@ -188,11 +189,14 @@ def main(args: argparse.Namespace) -> None:
     else:
         example = make_batch(images, args.batch_size)
         squeeze = args.squeeze or 'auto'
-        deployed = deploy(model, args.to, example, folder, record, args.preprocessing, squeeze)
+        with ProgressBar('deployment', rated=False):
+            deployed = deploy(model, args.to, example, folder, record, args.preprocessing, squeeze)
     record = read_record(deployed.path)
     deployed.path.with_suffix('.json').write_text(json.dumps(record, indent=2))
     model.to(device)
-    report = make_report(torch.no_grad()(model), deployed.run, images, args.batch_size, args.rounds)
+    with ProgressBar('report', rated=False):
+        network = torch.no_grad()(model)
+        report = make_report(network, deployed.run, images, args.batch_size, args.rounds)
     if test.missing:
         report = {name: row for name, row in report.items() if name != 'same top-1'}
     elif args.preprocessing:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from matplotlib.axes import Axes
@@ -12,12 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle as Frame
 from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
 from torch import Tensor, nn
 
 from senet_mm.utils.files import atomic_file
 from senet_mm.utils.names import escape_acting
 
-from .coco import CocoData
+from .coco import CocoData, DetectionTarget
 from .placement import Rectangle, place_labels
 
 COLUMNS, PANEL = 3, 3.3  # inches
@@ -30,7 +31,7 @@ class Style(NamedTuple):
 
     name: str
     colour: str
-    dashes: str
+    dashes: Literal['-', '--']
     text: str
 
 
@@ -38,7 +39,7 @@ TRUTH = Style('ground truth', '#f0e442', '--', 'black')
 FOUND = Style('detection with score', '#0072b2', '-', 'white')
 
 
-class Box(NamedTuple):
+class DrawnBox(NamedTuple):
     """A box with its label and how it is drawn."""
 
     place: Rectangle
@@ -62,10 +63,10 @@ def draw_boxes(
     detector.eval()
     device = next(detector.parameters()).device
     count = min(count, len(data))
-    rows = math.ceil(count / COLUMNS)
-    figure = Figure((COLUMNS * PANEL, rows * PANEL * 1.08 + 0.7), DPI, layout='constrained')
+    rows, columns = math.ceil(count / COLUMNS), min(count, COLUMNS)
+    figure = Figure((columns * PANEL, rows * PANEL * 1.08 + 0.7), DPI, layout='constrained')
     FigureCanvasAgg(figure)
-    panels = list(figure.subplots(rows, COLUMNS, squeeze=False).flat)
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     boxes = []
     for i, axes in enumerate(panels):
         axes.axis('off')
@@ -83,16 +84,18 @@ def draw_boxes(
         figure.savefig(file, format='png')
 
 
-def _collect(target: dict, found: dict[str, Tensor], classes: Sequence[str], score: float) -> list:
+def _collect(
+    target: DetectionTarget, found: dict[str, Tensor], classes: Sequence[str], score: float
+) -> list[DrawnBox]:
     """The boxes of an image: ground truth, then detections from the surest on."""
     truth = [
-        Box(Rectangle(*box), _shorten(classes[label - 1]), TRUTH)
+        DrawnBox(Rectangle(*box), _shorten(classes[label - 1]), TRUTH)
         for box, label in zip(target['boxes'].tolist(), target['labels'].tolist(), strict=True)
     ]
     sure = found['scores'] >= score
     rows = zip(*(found[name][sure].tolist() for name in ('boxes', 'labels', 'scores')), strict=True)
     return truth + [
-        Box(Rectangle(*box), f'{_shorten(classes[label - 1])} {value:.2f}', FOUND)
+        DrawnBox(Rectangle(*box), f'{_shorten(classes[label - 1])} {value:.2f}', FOUND)
         for box, label, value in rows
     ]
 
@@ -104,7 +107,7 @@ def _shorten(name: str) -> str:
     return name.replace('$', r'\$')
 
 
-def _draw(axes: Axes, boxes: Sequence[Box]) -> None:
+def _draw(axes: Axes, boxes: Sequence[DrawnBox]) -> None:
     """Draw the boxes of an image and their labels."""
     for box in boxes:
         left, top, right, bottom = box.place
@@ -129,30 +132,36 @@ def _draw(axes: Axes, boxes: Sequence[Box]) -> None:
         axes.set_title(f'{axes.get_title()} ({missing} labels without a place)', fontsize=8)
 
 
-def _write(axes: Axes, box: Box):  # noqa: ANN202, matplotlib's Text
+def _write(axes: Axes, box: DrawnBox) -> Text:
     style = box.style
-    pad = dict(boxstyle='square,pad=0.12', facecolor=style.colour, edgecolor='none', alpha=0.9)
+    pad = dict(
+        boxstyle='square,pad=0.12', linewidth=0.4, facecolor=style.colour, edgecolor=style.text
+    )
     return axes.text(
         0, 0, box.label, fontsize=7, color=style.text, bbox=pad, zorder=5, va='top', ha='left'
     )
 
 
-def _measure(axes: Axes, texts: Sequence) -> tuple[Rectangle, list[tuple[float, float]]]:
+def _measure(axes: Axes, texts: Sequence[Text]) -> tuple[Rectangle, list[tuple[float, float]]]:
     """The area of the image, and width and height of each text with its frame, in pixels of it."""
-    renderer = axes.figure.canvas.get_renderer()
+    canvas = axes.figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    renderer = canvas.get_renderer()
     to_data = axes.transData.inverted()
     left, right = axes.get_xlim()
     bottom, top = axes.get_ylim()
     sizes = []
     for text in texts:
         text.draw(renderer)
-        extent = text.get_bbox_patch().get_window_extent(renderer)
+        frame = text.get_bbox_patch()
+        assert frame
+        extent = frame.get_window_extent(renderer)
         (x1, y1), (x2, y2) = to_data.transform([(extent.x0, extent.y0), (extent.x1, extent.y1)])
         sizes.append((abs(x2 - x1), abs(y2 - y1)))
     return Rectangle(left, top, right, bottom), sizes
 
 
-def _connect(axes: Axes, place: Rectangle, box: Box) -> None:
+def _connect(axes: Axes, place: Rectangle, box: DrawnBox) -> None:
     """Draw a line from a label that is not at its box to the box."""
     near = box.place
     x = min(max((place.left + place.right) / 2, near.left), near.right)

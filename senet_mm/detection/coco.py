@@ -1,6 +1,6 @@
 """COCO-format data for torchvision's detectors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
@@ -54,14 +54,12 @@ class CocoData(Dataset):
         mirror: Mirror images at random.
         masks: Whether the samples have masks.
         test_mode: Whether the samples have the truth as the metric wants it.
+        metainfo: With ``classes``, the names in the order of the labels; by default those of the
+            file, or of the training set, which the runner sets.
 
     Raises:
         FileNotFoundError: The annotations or images do not exist.
-        ValueError: The annotations are wrong.
-
-    Attributes:
-        metainfo: With ``classes``, the names in the order of the labels. The runner sets those of
-            the training set, and so the labels.
+        ValueError: The annotations are wrong, or have a class that is not in ``metainfo``.
     """
 
     def __init__(
@@ -71,6 +69,7 @@ class CocoData(Dataset):
         mirror: bool = False,
         masks: bool = False,
         test_mode: bool = False,
+        metainfo: Mapping | None = None,
     ) -> None:
         root = Path(root)
         self.ann_file = str(root / f'annotations/instances_{split}.json')
@@ -82,7 +81,8 @@ class CocoData(Dataset):
         self.ids = sorted(self.coco.imgs)
         self._names = {number: self.coco.cats[number]['name'] for number in sorted(self.coco.cats)}
         # Its classes are exchanged where labels follow another data set.
-        self._metainfo: dict = dict(classes=tuple(self._names.values()))
+        self._metainfo: dict = dict(classes=tuple(self._names.values())) | dict(metainfo or {})
+        assert self.labels
 
     @property
     def metainfo(self) -> dict:
@@ -174,6 +174,6 @@ def mirror(image: Tensor, target: DetectionTarget) -> tuple[Tensor, DetectionTar
 
 @FUNCTIONS.register_module()
 def collate_samples(samples: Sequence[tuple[Tensor, DetectionTarget]]) -> dict[str, list]:
-    """``inputs`` and ``data_samples`` as lists: images may differ in size."""
+    """``inputs``, images (3, H, W), and ``data_samples`` as lists: images may differ in size."""
     images, targets = zip(*samples, strict=True)
     return dict(inputs=list(images), data_samples=list(targets))

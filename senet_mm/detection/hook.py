@@ -11,9 +11,11 @@ from senet_mm.registry import HOOKS
 
 from .build import check_shapes
 from .coco import CocoData
+from .model import TorchvisionDetector
 
 if TYPE_CHECKING:
     from mmengine.runner import BaseLoop
+    from torchvision.models.detection import FasterRCNN, RetinaNet
 
     from senet_mm.engine.runner import Runner
 
@@ -33,7 +35,7 @@ class DetectionHook(Hook):
         """
         training, validation = (find_data(loop) for loop in (runner.train_loop, runner.val_loop))
         for data in (training, validation):
-            check_shapes(runner.bare_model.detector, data)
+            check_shapes(get_detector(runner), data)
         validation.check_images()
 
     def after_train(self, runner: 'Runner') -> None:
@@ -41,8 +43,15 @@ class DetectionHook(Hook):
             from .boxes import draw_boxes  # matplotlib
 
             path = Path(runner.work_dir) / 'boxes.png'
-            draw_boxes(runner.bare_model.detector, find_data(runner.val_loop), path)
+            draw_boxes(get_detector(runner), find_data(runner.val_loop), path)
             runner.logger.info(f'ground truth and detections: {path}')
+
+
+def get_detector(runner: 'Runner') -> 'FasterRCNN | RetinaNet':
+    """Torchvision's module."""
+    model = runner.bare_model
+    assert isinstance(model, TorchvisionDetector)
+    return model.detector
 
 
 def find_data(loop: 'BaseLoop') -> CocoData:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
+from torchvision.models.detection import FasterRCNN, RetinaNet
 
 from senet_mm.registry import MODELS
 
@@ -58,28 +58,32 @@ class TorchvisionDetector(BaseModel):
         """
         if mode == 'loss':
             assert data_samples is not None
-            return self.detector(list(inputs), [_tensors(target) for target in data_samples])
+            losses = self.detector(list(inputs), [_tensors(target) for target in data_samples])
+            # mmengine sums what has `loss` in its name; RetinaNet's have not.
+            return {f'loss_{name.removeprefix("loss_")}': loss for name, loss in losses.items()}
         if mode == 'predict':
             found = self.detector(list(inputs))
-            targets = data_samples or [None] * len(found)
-            return [dict(one, target=target) for one, target in zip(found, targets, strict=True)]
+            if data_samples is None:
+                return found
+            pairs = zip(found, data_samples, strict=True)
+            return [dict(one, target=target) for one, target in pairs]
+        assert isinstance(inputs, Tensor)
         maps = list(self.backbone(inputs).values())
         return _flatten(_get_dense_head(self.detector)(maps))
 
 
 def _tensors(target: DetectionTarget) -> dict[str, Tensor]:
     """What torchvision's losses need."""
-    names = ('boxes', 'labels', 'masks')
-    return {name: target[name] for name in names if name in target}
+    return {name: value for name, value in target.items() if isinstance(value, Tensor)}
 
 
-def _get_dense_head(detector: nn.Module) -> nn.Module:
+def _get_dense_head(detector: FasterRCNN | RetinaNet) -> nn.Module:
     """What follows the pyramid: the head of RetinaNet, or that which proposes boxes."""
-    return detector.rpn.head if hasattr(detector, 'rpn') else detector.head
+    return detector.head if isinstance(detector, RetinaNet) else detector.rpn.head
 
 
-def _flatten(outputs: object) -> list[Tensor]:
-    if torch.is_tensor(outputs):
+def _flatten(outputs: Tensor | Mapping | Sequence) -> list[Tensor]:
+    if isinstance(outputs, Tensor):
         return [outputs]
     items = outputs.values() if isinstance(outputs, Mapping) else outputs
     return [tensor for item in items for tensor in _flatten(item)]

@@ -62,6 +62,15 @@ class LocalVisBackend(_LocalVisBackend):
 
     has_failed = False
 
+    def add_scalars(self, scalar_dict: dict, *args: object, **kwargs: object) -> None:
+        """Write the scalars of a step.
+
+        The counts of a network have no step, and are in ``result.json`` and in checkpoints;
+        mmpretrain's ``analyze_logs`` would take them for the first validation.
+        """
+        if not all(name.startswith('complexity/') for name in scalar_dict):
+            super().add_scalars(scalar_dict, *args, **kwargs)
+
     def _dump(self, value_dict: dict, file_path: str, file_format: str) -> None:
         size = os.path.getsize(file_path) if os.path.exists(file_path) else 0
         try:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from .errors import InputError, one_line
+from .progress import be_quiet
 
 COMMAND = re.compile(r'\.?[\w./-]*(python|make|bash|sbatch|tools/|\.dev_scripts/)')
 
@@ -71,6 +72,21 @@ class RankParser(ToolParser):
         if status and not _is_first():
             time.sleep(10)  # until the launcher ends this process
         super().exit(status, message)
+
+
+class QuietAction(argparse.Action):
+    """Shows no progress from here on."""
+
+    def __call__(self, *args: object, **kwargs: object) -> None:
+        be_quiet()
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """Add ``--quiet``, which acts where it is read."""
+    parser.add_argument(
+        '--quiet', action=QuietAction, nargs=0, default=argparse.SUPPRESS,
+        help='show no progress, only warnings, errors and results',
+    )  # fmt: skip
 
 
 def break_command(line: str, width: int) -> list[str]:

@@ -8,10 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from senet_mm.detection import train as training
-from senet_mm.detection.coco import CocoData, evaluate
+from senet_mm.detection.coco import CocoData
 
-from .test_coco import Oracle
+from .scoring import Oracle, evaluate
 
 OUTLINE = [10, 10, 30, 10, 30, 40]
 
@@ -152,13 +151,13 @@ def test_validation_has_the_labels_of_training_by_name(tmp_path):
     given = content()
     given['categories'] = [dict(id=3, name='dog'), dict(id=8, name='cat')]
     train = CocoData(write(tmp_path, 'train', content()), 'train')
-    val = CocoData(write(tmp_path, 'val', given), 'val', classes=train.classes)
+    val = CocoData(write(tmp_path, 'val', given), 'val', metainfo=train.metainfo)
     assert val.classes == ['cat', 'dog']
     assert [target['labels'].tolist() for _, target in val] == [[1], [2]]
     assert evaluate(Oracle(val), val)['bbox_AP'] == pytest.approx(100)
     given['categories'][0]['name'] = 'Dog'
     with pytest.raises(ValueError, match=r"training data do not have: 'Dog' \(there: 'dog'\)"):
-        CocoData(write(tmp_path, 'val', given), 'val', classes=train.classes)
+        CocoData(write(tmp_path, 'val', given), 'val', metainfo=train.metainfo)
 
 
 def test_validation_without_a_class_of_training(tmp_path):
@@ -166,7 +165,7 @@ def test_validation_without_a_class_of_training(tmp_path):
     given = content()
     given['categories'].pop(0)
     given['annotations'].pop()
-    data = CocoData(write(tmp_path, 'val', given), 'val', classes=['cat', 'dog'])
+    data = CocoData(write(tmp_path, 'val', given), 'val', metainfo=dict(classes=['cat', 'dog']))
 
     class Both(Oracle):
         def forward(self, images):
@@ -198,10 +197,3 @@ def test_images_that_are_cut_off_are_found_when_all_are_read(tmp_path):
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ValueError, match=r'val/deep/b\.png: the file is cut off'):
         CocoData(tmp_path, 'val').check_images()
-
-
-def test_images_of_several_sizes_are_drawn(tmp_path):
-    data = CocoData(write(tmp_path, 'val', content()), 'val')
-    training.draw(Oracle(data), data, tmp_path / 'boxes.png')
-    # Two columns of twice the largest image, with a border of 2 around each.
-    assert Image.open(tmp_path / 'boxes.png').size == (2 * (160 + 2) + 2, 128 + 4)

@@ -5,7 +5,7 @@ import torch
 
 from senet_mm import get_model
 from senet_mm.detection import torchvision_backbone
-from senet_mm.detection.train import DETECTORS, build_detector
+from senet_mm.detection.build import DETECTORS, build_detector
 from senet_mm.models import SELayer
 from senet_mm.utils.complexity import count_macs, count_params
 

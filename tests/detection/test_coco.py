@@ -4,27 +4,11 @@ import json
 
 import pytest
 import torch
-from torch import nn
 
-from senet_mm.detection.coco import CocoData, evaluate, mirror
+from senet_mm.detection.coco import CocoData, mirror
 
 from ..conftest import load_tool
-
-
-class Oracle(nn.Module):
-    """A detector that knows the answers, moved by some pixels."""
-
-    def __init__(self, data, shift=0.0):
-        super().__init__()
-        self.answers = iter([target for _, target in data])
-        self.shift = nn.Parameter(torch.tensor(shift))
-
-    def forward(self, images):
-        target = next(self.answers)
-        scores = torch.ones(len(target['labels']))
-        boxes = target['boxes'] + self.shift
-        masks = {'masks': target['masks'][:, None]} if 'masks' in target else {}
-        return [{**target, 'boxes': boxes, **masks, 'scores': scores}]
+from .scoring import Oracle, evaluate
 
 
 def test_sample(sample):

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from senet_mm.detection.coco import CocoData, evaluate
+from senet_mm.detection.coco import CocoData
 
+from .scoring import Oracle, evaluate
 from .test_annotations import changed, content, write
-from .test_coco import Oracle
 
 
 @pytest.mark.parametrize('crowd', [0, 1, False, True, 0.0, 1.0])
