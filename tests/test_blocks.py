@@ -105,10 +105,10 @@ def own_layer(path):
     path.touch()
 
 
-def train_digits(path):
-    tool, folder = ROOT / 'tools/train.py', ['--work-dir', path.parent]
+def train_digits(folder):
+    command = [ROOT / 'tools/train.py', DIGITS, '--work-dir', folder]
     options = ['--cfg-options', 'train_cfg.max_epochs=3']
-    subprocess.run([sys.executable, tool, DIGITS, *folder, *options], check=True, cwd=ROOT)
+    subprocess.run([sys.executable, *command, *options], check=True, cwd=ROOT, capture_output=True)
 
 
 DIGITS = 'configs/digits/seresnet8_1xb64_digits.py'
@@ -138,7 +138,8 @@ MAKERS = {
     'SE-ResNet-50.caffemodel': caffe_file,
     'net.prototxt': caffe_pair,
     'work_dirs/run/epoch_100.pth': lambda path: save('seresnet50_8xb32_in1k', path),
-    'work_dirs/run/epoch_3.pth': train_digits,
+    'work_dirs/run/epoch_3.pth': lambda path: train_digits(path.parent),
+    'work_dirs/seresnet8_1xb64_digits': train_digits,
     'data/pictures': lambda path: sample(path, '--untidy'),
     'data/imagenet': lambda path: sample(path, '--train', '1', '--val', '1'),
 }
