@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 CONFIG ?= configs/digits/seresnet8_1xb64_digits.py
 
-.PHONY: train test test-fast test-oldest test-detection test-slurm lint clean
+.PHONY: train test test-fast test-oldest test-detection test-slurm lint docs clean
 
 train: .venv/installed  ## train an SE network on scikit-learn's handwritten digits
 	$(BIN)/python tools/train.py $(CONFIG)
@@ -23,10 +23,13 @@ test-detection: .venv-detection/installed  ## run the tests that need mmdet
 test-slurm: .venv/installed  ## run jobs of a real Slurm on this machine (slurm-wlm, munge; as root)
 	$(BIN)/python -m pytest -rs tests_slurm
 
-lint: .venv/installed  ## check style, format and types
+lint: docs  ## check style, format, types and the links of the site
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+docs: .venv/installed  ## build the site into site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:  ## remove the environments
 	rm -rf .venv .venv-oldest .venv-detection

@@ -24,7 +24,7 @@ PICTURES = sorted((ROOT / 'docs/networks').glob('*.svg'))
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('--check', action='store_true', help='write nothing, fail on a difference')
     return parser.parse_args()
 
@@ -53,11 +53,11 @@ def is_current(path: Path) -> bool:
 
 
 def main(args: argparse.Namespace) -> None:
-    from senet_mm.analysis.structure import save_picture
+    from senet_mm.utils.figures import save_figure
 
     for path in PICTURES:
         if not args.check:
-            save_picture(draw(path), path)
+            save_figure(draw(path), path)
         elif not is_current(path):
             name = path.relative_to(ROOT)
             raise ValueError(f'{name} is out of date; run python .dev_scripts/draw_networks.py')

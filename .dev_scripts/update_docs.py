@@ -66,7 +66,7 @@ COLLECTIONS = {
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('--check', action='store_true', help='write nothing, fail on a difference')
     return parser.parse_args()
 

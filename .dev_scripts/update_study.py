@@ -16,8 +16,6 @@ from senet_mm.cli import reported_errors
 from senet_mm.utils.usage import ToolParser
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from senet_mm.study.contrasts import SeedScore
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +26,7 @@ PLOT = ROOT / 'docs/study.svg'
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('work_dir', type=Path, nargs='?', help='--work-dir of tools/ablate.py')
     parser.add_argument('--check', action='store_true', help='write nothing, fail on a difference')
     return parser.parse_args()
@@ -54,18 +52,11 @@ def write_scores(scores: list['SeedScore']) -> None:
     SCORES.write_text(f'[\n{lines}\n]\n')
 
 
-def write_plot(figure: 'Figure') -> None:
-    """An SVG without a date, whose text is text."""
-    import matplotlib
-
-    with matplotlib.rc_context({'svg.hashsalt': 'study', 'svg.fonttype': 'none'}):
-        figure.savefig(PLOT, metadata={'Date': None})
-
-
 def main(args: argparse.Namespace) -> None:
     from senet_mm.study.contrasts import SeedScore, compare_pairs, configs_of
     from senet_mm.study.study_file import load_contrasts
     from senet_mm.study.study_page import draw_study, study_summary, study_tables
+    from senet_mm.utils.figures import save_figure
     from senet_mm.utils.tables import fill_in
 
     contrasts = load_contrasts(STUDY)
@@ -80,7 +71,7 @@ def main(args: argparse.Namespace) -> None:
             raise ValueError('docs/study.md is out of date; run .dev_scripts/update_study.py')
         return
     PAGE.write_text(page)
-    write_plot(draw_study(findings))
+    save_figure(draw_study(findings), PLOT)
 
 
 if __name__ == '__main__':

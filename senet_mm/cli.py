@@ -27,9 +27,10 @@ from senet_mm.utils.processes import (
     note_answer,
     share_folder,
 )
+from senet_mm.utils.progress import end_progress, show_start
 from senet_mm.utils.slurm import use_slurm
 from senet_mm.utils.storage import StorageError, answering_storage
-from senet_mm.utils.usage import RankParser
+from senet_mm.utils.usage import RankParser, add_quiet
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -64,7 +65,7 @@ def make_parser(description: str, needs_config: bool = True) -> argparse.Argumen
     """A parser with the arguments that every tool on a config has.
 
     Args:
-        description: What the tool does.
+        description: What the tool does, its docstring: see :class:`ToolParser`.
         needs_config: Whether the config must be given. Otherwise it may stand before the next
             argument, or be left out; ``parse_intermixed_args`` then reads the arguments.
     """
@@ -74,8 +75,13 @@ def make_parser(description: str, needs_config: bool = True) -> argparse.Argumen
         nargs=None if needs_config else '?',
         help='config file, or name of a config of the project',
     )
-    parser.add_argument('--work-dir', help='folder for logs and checkpoints')
+    parser.add_argument(
+        '--work-dir',
+        help='folder for what is written, logs and results (default: work_dir of the config, else '
+        'work_dirs/ and the name of the config)',
+    )
     add_cfg_options(parser)
+    add_quiet(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
@@ -182,7 +188,11 @@ def reported_errors(show_traceback: bool = False) -> Iterator[None]:
         sys.stdout.reconfigure(errors='backslashreplace')
     try:
         with _as_exits(show_traceback):
-            yield
+            show_start()
+            try:
+                yield
+            finally:
+                end_progress()
             sys.stdout.flush()
     except SystemExit as end:
         if _stop_unread() and not end.code:

@@ -13,6 +13,7 @@ from senet_mm.apis import get_config, get_model
 from senet_mm.config.auto import Size, settle
 from senet_mm.config.names import DOWNSTREAM
 
+from .blocks import commands_run_by
 from .conftest import ROOT
 
 README = (ROOT / 'README.md').read_text()
@@ -21,7 +22,8 @@ PAGES += ROOT.glob('configs/*/README.md')
 
 
 def test_readme_is_short():
-    assert len(README.splitlines()) < 150
+    """Comments, which say how its blocks are tested, do not show."""
+    assert len([line for line in README.splitlines() if not line.startswith('<!--')]) < 150
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -55,18 +57,13 @@ def test_model_index_is_read_by_its_library():
     assert result.metrics == {'Top 1 Accuracy': 81.32, 'Top 5 Accuracy': 95.53}
 
 
-def commands():
-    """The commands of the README's bash blocks, continued lines joined."""
-    blocks = re.findall(r'```bash\n(.*?)```', README, re.S)
-    lines = ''.join(blocks).replace('\\\n', '').splitlines()
-    return [line for line in lines if line and not line.startswith('#')]
-
-
 def test_commands_work(run_tool, tmp_path):
     """In order, from a folder that looks like the clone, with the environment's Python."""
     for name in ('configs', 'tools'):
         (tmp_path / name).symlink_to(ROOT / name)
-    for command in commands():
+    commands = commands_run_by('README.md', 'test_commands_work')
+    assert commands
+    for command in commands:
         run = run_tool(*shlex.split(command.removeprefix('python ')), cwd=tmp_path)
         assert run.returncode == 0, f'{command}\n{run.stderr}'
     assert (tmp_path / 'work_dirs/ratio4/epoch_5.pth').exists()
@@ -83,17 +80,11 @@ SHORT = [
 ]
 
 
-def pages_commands(page):
-    """The commands in the blocks of a page without a language, continued lines joined."""
-    blocks = re.findall(r'```\n(.*?)```', (ROOT / page).read_text(), re.S)
-    lines = ''.join(blocks).replace('\\\n', '').splitlines()
-    return [line for line in lines if line.startswith(('python ', 'pip '))]
-
-
 def test_from_an_empty_machine_to_a_prediction_in_four_commands(run_tool, tmp_path):
     """Those of the README, but for pip's; then a test and a start from the weights."""
-    commands = pages_commands('docs/own-pictures.md')
-    assert pages_commands('README.md') == commands[:4]
+    test_name = 'test_from_an_empty_machine_to_a_prediction_in_four_commands'
+    commands = commands_run_by('docs/own-pictures.md', test_name)
+    assert commands_run_by('README.md', test_name) == commands[:4]
     install, sample, train, predict = commands[:4]
     assert install.startswith('pip install ')
     test = next(line for line in commands if '/test.py' in line)

@@ -88,7 +88,7 @@ def test_networks_by_name(installed):
 
 
 def test_tools_by_name(installed):
-    """Train, test and convert from any folder."""
+    """Train, test and convert from any folder, as in docs/configs.md."""
     assert 'train, ' in installed('-m', 'senet_mm')
     name = 'seresnet8_1xb64_digits'
     installed('-m', 'senet_mm', 'train', name, '--cfg-options', 'train_cfg.max_epochs=1')

@@ -24,6 +24,7 @@ def score(run):
 
 
 def test_train_test_resume(run_tool, tmp_path, options):
+    """As in docs/detection.md, and on."""
     train = ['tools/train.py', CONFIG, '--work-dir', tmp_path]
     run = run_tool(*train, *options, 'train_cfg.max_epochs=1')
     validated = score(run)

@@ -18,15 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senet_mm.cli import add_cfg_options, reported_errors
-from senet_mm.utils.usage import ToolParser
+from senet_mm.utils.usage import ToolParser, add_quiet
 
 if TYPE_CHECKING:
     from senet_mm.study.ablation import Run
     from senet_mm.study.contrasts import Contrast
+    from senet_mm.utils.progress import ProgressBar
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument(
         'configs',
         nargs='+',
@@ -56,26 +57,34 @@ def parse_args() -> argparse.Namespace:
         '--dry-run', action='store_true', help='print state and command of each run; do not train'
     )
     add_cfg_options(parser)
+    add_quiet(parser)
     parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
     return parser.parse_args()
 
 
-def announce_unfinished(runs: list['Run']) -> Iterator['Run']:
+def announce_unfinished(runs: list['Run'], bar: 'ProgressBar') -> Iterator['Run']:
     """Print the state of every run, before it is trained; returns those to train."""
     for number, run in enumerate(runs, 1):
         state = run.get_state()
         print(f'[{number}/{len(runs)}] {run}: {state}', flush=True)
-        if state != 'finished':
+        if state == 'finished':
+            bar.advance()
+        else:
             yield run
 
 
 def train_all(runs: list['Run'], jobs: int, lock: int) -> list[str]:
     """Train what is not finished; a line for every run that failed."""
     from senet_mm.study.ablation import train_side_by_side
+    from senet_mm.utils.progress import ProgressBar
 
     failures = []
-    with contextlib.closing(train_side_by_side(announce_unfinished(runs), jobs, lock)) as ended:
+    with (
+        ProgressBar('ablation', len(runs), 'runs', rated=False) as bar,
+        contextlib.closing(train_side_by_side(announce_unfinished(runs, bar), jobs, lock)) as ended,
+    ):
         for run, code in ended:
+            bar.advance()
             if code or run.get_result() is None:
                 failures.append(f'{run}: exit code {code}, {run.log}: {run.get_last_words()}')
                 print(f'failed: {failures[-1]}', flush=True)

@@ -4,8 +4,9 @@
 python tools/deploy.py configs/seresnet/seresnet50_8xb32_in1k.py seresnet50.pth --to fold
 
 CONFIG may be left out: the checkpoint has it. The report uses images of the config's test set;
-where that is not there, or without CONFIG, random ones. The deployed network and a JSON file beside
-it hold the record: preprocessing, class names, config, recipe, licence, source.
+where that is not there, or without CONFIG, random ones. The deployed network is written to the work
+directory; it and a JSON file beside it hold the record: preprocessing, class names, config, recipe,
+licence, source.
 
 python tools/deploy.py CONFIG CHECKPOINT --to openvino --int8 --max-drop 0.5
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = make_parser('Deploy a checkpoint', needs_config=False)
+    parser = make_parser(__doc__, needs_config=False)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument(
         '--to',
@@ -171,6 +172,7 @@ def main(args: argparse.Namespace) -> None:
     )
     from senet_mm.engine.speed import use_memory
     from senet_mm.engine.weights.record import record_of
+    from senet_mm.utils.progress import ProgressBar
     from senet_mm.utils.tables import markdown_table
 
     use_memory()
@@ -187,11 +189,14 @@ def main(args: argparse.Namespace) -> None:
     else:
         example = make_batch(images, args.batch_size)
         squeeze = args.squeeze or 'auto'
-        deployed = deploy(model, args.to, example, folder, record, args.preprocessing, squeeze)
+        with ProgressBar('deployment', rated=False):
+            deployed = deploy(model, args.to, example, folder, record, args.preprocessing, squeeze)
     record = read_record(deployed.path)
     deployed.path.with_suffix('.json').write_text(json.dumps(record, indent=2))
     model.to(device)
-    report = make_report(torch.no_grad()(model), deployed.run, images, args.batch_size, args.rounds)
+    with ProgressBar('report', rated=False):
+        network = torch.no_grad()(model)
+        report = make_report(network, deployed.run, images, args.batch_size, args.rounds)
     if test.missing:
         report = {name: row for name, row in report.items() if name != 'same top-1'}
     elif args.preprocessing:

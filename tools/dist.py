@@ -26,11 +26,7 @@ environment:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(
-        description='Run a tool on several processes',
-        epilog=ENVIRONMENT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = ToolParser(__doc__, epilog=ENVIRONMENT)
     parser.add_argument('tool', choices=['train', 'test'], help='tools/train.py or tools/test.py')
     parser.add_argument('processes', metavar='N', help='number of processes on this machine')
     parser.add_argument('arguments', nargs=argparse.REMAINDER, help='of the tool; see its --help')

@@ -17,26 +17,27 @@ from typing import Any, TextIO
 
 from senet_mm.cli import add_cfg_options, log_to_stderr, reported_errors
 from senet_mm.utils.predictions import SUFFIXES, WRITERS
-from senet_mm.utils.usage import ToolParser
+from senet_mm.utils.usage import ToolParser, add_quiet
 
 SKIPPED = 65  # EX_DATAERR of sysexits.h
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('checkpoint', help='checkpoint, or exported network: .pt2, .onnx, .xml')
     parser.add_argument(
         'images', nargs='+', help="files, folders, patterns ('a/*.jpg'), - for a list on stdin"
     )
     parser.add_argument('--config', help='name or path of the config, for a checkpoint without one')
     add_cfg_options(parser)
+    add_quiet(parser)
     parser.add_argument('--topk', type=int, default=1, metavar='K', help='number of best classes')
     parser.add_argument(
         '--format', '--results-format', choices=list(WRITERS),
         help='of the results; by default that of the suffix of --out, else table',
     )  # fmt: skip
     parser.add_argument(
-        '--out', '--results-file', type=Path, metavar='FILE', help='by default the screen'
+        '--out', '--results-file', type=Path, metavar='FILE', help='by default stdout'
     )
     parser.add_argument(
         '-b', '--batch-size', type=int, metavar='N', help="by default that of the config's test"
@@ -94,34 +95,28 @@ def open_results(path: Path | None) -> Iterator[TextIO]:
         text.detach()
 
 
-class Progress:
-    """A bar on stderr, on a terminal alone, and lines about images that cannot be used.
+class Whole:
+    """The results of whole images; the others are listed on stderr and counted.
 
     Args:
+        results: Results of all images, in their order.
         total: Number of images.
     """
 
-    def __init__(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import Progress as Bar
+    def __init__(self, results: Iterable[Mapping[str, Any]], total: int) -> None:
+        self.results, self.total, self.skipped = results, total, 0
 
-        self.total, self.skipped = total, 0
-        self.bar = Bar(console=Console(stderr=True), disable=not sys.stderr.isatty())
-
-    def watch(self, results: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-        """The results of whole images; the others are listed."""
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
         from senet_mm.utils.names import printable
+        from senet_mm.utils.progress import track
 
-        with self.bar:
-            task = self.bar.add_task('images', total=self.total)
-            for result in results:
-                self.bar.advance(task)
-                if 'error' in result:
-                    self.skipped += 1
-                    line = f'skipped {printable(result["img_path"])}: {result["error"]}'
-                    self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
-                else:
-                    yield result
+        for result in track(self.results, 'prediction', self.total, 'images'):
+            if 'error' in result:
+                self.skipped += 1
+                line = f'skipped {printable(result["img_path"])}: {result["error"]}'
+                print(line, file=sys.stderr)
+            else:
+                yield result
 
 
 def main(args: argparse.Namespace) -> int:
@@ -154,12 +149,12 @@ def main(args: argparse.Namespace) -> int:
     classifier.check_topk(args.topk)
     if classifier.classes is None:
         print(f'{args.checkpoint} has no names of classes: numbers are printed', file=sys.stderr)
-    progress = Progress(len(images))
+    whole = Whole(classifier.stream(images, args.topk), len(images))
     with working(), open_results(args.out) as file:
-        WRITERS[kind](progress.watch(classifier.stream(images, args.topk)), file)
-    if progress.skipped:
-        print(f'{progress.skipped} of {len(images)} images were skipped', file=sys.stderr)
-    return SKIPPED if progress.skipped else 0
+        WRITERS[kind](iter(whole), file)
+    if whole.skipped:
+        print(f'{whole.skipped} of {len(images)} images were skipped', file=sys.stderr)
+    return SKIPPED if whole.skipped else 0
 
 
 if __name__ == '__main__':

@@ -9,11 +9,11 @@ import argparse
 from pathlib import Path
 
 from senet_mm.cli import TRAINING, add_cfg_options, note_unused, reported_errors
-from senet_mm.utils.usage import ToolParser
+from senet_mm.utils.usage import ToolParser, add_quiet
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('table', help='a table of configs/results.yml: released, table2, ...')
     parser.add_argument('--data-root', help='folder of the data set')
     parser.add_argument(
@@ -24,11 +24,13 @@ def parse_args() -> argparse.Namespace:
         '--out', type=Path, nargs='+', default=[], help='files to write: .md, .json, .csv'
     )
     add_cfg_options(parser)
+    add_quiet(parser)
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
     from senet_mm.study import results as api
+    from senet_mm.utils.progress import track
     from senet_mm.utils.tables import check_outputs
 
     formats = {
@@ -51,9 +53,8 @@ def main(args: argparse.Namespace) -> None:
             f'{args.table} has {results[0].metric} of detectors, which is not measured here; '
             f'allowed: tables of {", ".join(api.MEASURED)}'
         )
-    for result in results:
-        if args.checkpoints is None or result.config is None:
-            continue
+    measured = [result for result in results if args.checkpoints and result.config]
+    for result in track(measured, 'reproduction', unit='networks'):
         if checkpoint := api.find_checkpoint(args.checkpoints, result.config):
             work_dir = f'{args.work_dir}/{result.config}'
             api.measure(result, checkpoint, args.data_root, work_dir, args.cfg_options)

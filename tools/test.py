@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = make_parser('Measure a checkpoint on the test set of a config')
+    parser = make_parser(__doc__)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', metavar='FILE', help='write the results: .pkl, .json or .yml')
     parser.add_argument(

@@ -1,6 +1,8 @@
 #!/usr/bin/env python
 """Train the network of a config.
 
+Checkpoints, logs, the config and result.json go to the work directory.
+
 python tools/train.py configs/digits/seresnet8_1xb64_digits.py
 """
 
@@ -11,7 +13,7 @@ from senet_mm.cli import load_config, make_parser, reported_errors
 
 
 def parse_args() -> argparse.Namespace:
-    parser = make_parser('Train the network of a config')
+    parser = make_parser(__doc__)
     parser.add_argument(
         '--resume',
         nargs='?',

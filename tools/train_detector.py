@@ -31,7 +31,7 @@ CONFIG = '_base_/detection/torchvision.py'
 
 
 def parse_args() -> argparse.Namespace:
-    parser = RankParser(description=__doc__.splitlines()[0])
+    parser = RankParser(__doc__)
     parser.add_argument('data', type=Path, help='folder of the data')
     parser.add_argument(
         '--work-dir', '--out', type=Path, default=Path('work_dirs/detector'),

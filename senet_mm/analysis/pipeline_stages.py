@@ -1,18 +1,21 @@
 """The image after each stage of a data pipeline."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from os import PathLike
 
 import numpy as np
+from matplotlib.figure import Figure
 from mmengine.config import ConfigDict
 from mmengine.dataset import BaseDataset
 from mmpretrain.models.utils import ClsDataPreprocessor
 from torch import Tensor
 
+from senet_mm.datasets.classes import get_names
 from senet_mm.datasets.images.colours import swap_red_and_blue
 from senet_mm.datasets.seeding import Draw, own_random_numbers, seed_generators
 from senet_mm.engine import Runner
 from senet_mm.registry import MODELS
+from senet_mm.utils.figures import WIDTH, new_figure, short_text, styled
 from senet_mm.utils.names import printable
 
 INPUT = "the network's input"
@@ -23,7 +26,7 @@ class ImageStages:
     """One image after each stage.
 
     Attributes:
-        title: Name of the file and the label.
+        title: Name of the file; below it the class by name, or the number of the label.
         pictures: uint8 RGB (H, W, 3) or grey (H, W) by the name of the stage, in order.
     """
 
@@ -57,8 +60,9 @@ def _get_image(
     index, key = draw
     seed_generators(key)
     results = dataset.get_data_info(index)
-    title = printable(str(results.get('img_path', index)).rpartition('/')[2])
-    title, pictures = f'{title}\nlabel {results["gt_label"]}', {}
+    name = printable(str(results.get('img_path', f'image {index}')).rpartition('/')[2])
+    title = f'{name}\n{_name_label(dataset, results["gt_label"])}'
+    pictures = {}
     is_bgr = 'img' not in results  # files are decoded to BGR, data sets of arrays hold RGB
     if 'img' in results:
         pictures['data set'] = _to_picture(results['img'], is_bgr)
@@ -69,6 +73,15 @@ def _get_image(
     image = module(dataset.collate([results]), training)['inputs'][0]
     pictures[INPUT] = _to_picture(_to_grey_levels(image, module), is_bgr != module.to_rgb)
     return ImageStages(title, pictures)
+
+
+def _name_label(dataset: BaseDataset, label: int | list[int] | np.ndarray) -> str:
+    """Names of the classes of an image without synonyms; their numbers where there are none."""
+    names = get_names(dataset.metainfo, 'classes')
+    labels = np.atleast_1d(np.asarray(label, int)).tolist()
+    if names is None or max(labels, default=0) >= len(names):
+        return f'label {", ".join(map(str, labels))}'
+    return 'class ' + ', '.join(printable(names[each].partition(',')[0]) for each in labels)
 
 
 def _to_grey_levels(image: Tensor, module: ClsDataPreprocessor) -> np.ndarray:
@@ -87,26 +100,24 @@ def _to_picture(img: np.ndarray, is_bgr: bool) -> np.ndarray:
     return swap_red_and_blue(colours) if is_bgr else colours
 
 
-def draw_grid(rows: list[ImageStages], out: str | PathLike) -> None:
-    """Write a PNG, a row per image, a column per stage."""
-    import matplotlib
-
-    matplotlib.use('Agg')
-    import matplotlib.pyplot as plt
-
+@styled()
+def draw_grid(rows: Sequence[ImageStages], title: str = '') -> Figure:
+    """A figure with a row per image and a column per stage, each image with its size in pixels."""
     stages = list(rows[0].pictures)
-    size = (2.4 * len(stages), 2.2 * len(rows) + 0.3)
-    figure, axes = plt.subplots(len(rows), len(stages), figsize=size, squeeze=False)
-    for line, row in zip(axes, rows, strict=True):
-        for axis, stage in zip(line, stages, strict=True):
+    side = max(1.5, min(2.4, WIDTH / len(stages)))  # inches
+    width = max(WIDTH / 2, side * len(stages))
+    figure = new_figure((side + 0.15) * len(rows) + 0.6, title, width)
+    grid = figure.subplots(len(rows), len(stages), squeeze=False)
+    for line, row in zip(grid, rows, strict=True):
+        for axes, stage in zip(line, stages, strict=True):
             picture = row.pictures[stage]
-            axis.imshow(picture, cmap='gray', vmin=0, vmax=255)
-            axis.set(xticks=[], yticks=[])
-            height, width = picture.shape[:2]
-            axis.set_xlabel(f'{width} x {height}', fontsize=7)
-        line[0].set_ylabel(row.title, fontsize=7, parse_math=False)
-    for axis, stage in zip(axes[0], stages, strict=True):
-        axis.set_title(stage, fontsize=8)
-    figure.tight_layout()
-    figure.savefig(out, dpi=130)
-    plt.close(figure)
+            axes.imshow(picture, cmap='gray', vmin=0, vmax=255)
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+            height, wide = picture.shape[:2]
+            axes.set_xlabel(f'{wide} x {height} pixels', fontsize=8)
+        name = '\n'.join(short_text(part) for part in row.title.split('\n'))
+        line[0].set_ylabel(name, fontsize=8)
+    for axes, stage in zip(grid[0], stages, strict=True):
+        axes.set_title(stage, fontsize=8 if len(stage) < 22 else 7)
+    return figure

@@ -34,7 +34,7 @@ OTHER_KEYS = {
     'activation_checkpointing', 'auto_scale_lr', 'channels_last', 'compile', 'custom_imports',
     'dry_evaluation', 'efficient_conv_bn_eval', 'find_unused_parameters', 'fuse_tails',
     'in_channels', 'input_shape', 'keep_resolution', 'license', 'model_wrapper_cfg', 'source',
-    'sync_bn', 'tta_model', 'tta_pipeline',
+    'sync_bn', 'tracker', 'tta_model', 'tta_pipeline',
 }  # fmt: skip
 
 LOADER = parameters(DataLoader) | {'num_batch_per_epoch', 'disable_subprocess_warning'}

@@ -200,6 +200,7 @@ KINDS: dict[str, Kind] = {
     'source': NONE | LINE,
     'test_cfg': NONE | DICT,
     'test_cfg.fp16': BOOL,
+    'tracker': NONE | TEXT | list_of(TEXT),
     'train_cfg': NONE | DICT,
     'train_cfg.by_epoch': BOOL,
     'train_cfg.max_epochs': count(0) | SIZED,

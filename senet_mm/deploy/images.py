@@ -14,6 +14,7 @@ from senet_mm.engine.weights.preprocessing import get_pipeline
 from senet_mm.engine.weights.record import record_of
 from senet_mm.registry import DATASETS
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.progress import track
 
 CHUNK = 32
 
@@ -89,7 +90,7 @@ def read_images(
     indices = [i * total // number for i in range(number)] if number < total else [*range(total)]
     inputs, labels = [], []
     damaged: list[str] = []
-    for start in range(0, len(indices), CHUNK):
+    for start in track(range(0, len(indices), CHUNK), 'reading images', unit='batches'):
         samples = []
         for index in indices[start : start + CHUNK]:
             try:

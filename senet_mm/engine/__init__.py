@@ -7,9 +7,11 @@ from .hooks import (
     EarlyStoppingHook,
     FreezeNormHook,
     PositionHook,
+    ProgressHook,
     ResultHook,
     StallHook,
 )
+from .log_processor import LogProcessor
 from .loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from .one_cycle import OneCycleLR
 from .optim_wrapper import Bf16OptimWrapper
@@ -35,9 +37,11 @@ __all__ = [
     'FreezeNormHook',
     'IterBasedTrainLoop',
     'LocalVisBackend',
+    'LogProcessor',
     'OneCycleLR',
     'PositionHook',
     'PretrainedInit',
+    'ProgressHook',
     'ResultHook',
     'Runner',
     'StallHook',

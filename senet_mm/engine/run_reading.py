@@ -4,7 +4,7 @@ import json
 import math
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ FOLDERS = re.compile(r'(?<![\w./~-])~?/(?!/)(?:[^\s/\'",\]]+/)*')
 
 
 # Logged with the metrics of a validation, and none.
-TIMES = {'data_time', 'step', 'time'}
+TIMES = {'data_time', 'images_per_s', 'step', 'time'}
 
 
 class Validation(NamedTuple):
@@ -31,6 +31,18 @@ class Validation(NamedTuple):
     step: int
     loss: float | None
     metrics: dict[str, float]
+
+
+class Scalars(NamedTuple):
+    """What a log has.
+
+    Attributes:
+        lines: The finite numbers of each line.
+        damaged: Number of lines that cannot be read.
+    """
+
+    lines: list[dict[str, float]]
+    damaged: int
 
 
 class TrainingRun(NamedTuple):
@@ -58,13 +70,13 @@ def find_run(checkpoint: Path, meta: Mapping, by_epoch: bool) -> TrainingRun | N
         by_epoch: Whether the training counts epochs.
     """
     name = str(meta.get('experiment_name', ''))
-    starts = _read_starts(checkpoint.parent)
+    starts = read_starts(checkpoint.parent)
     own = [folder for folder in starts if name.endswith(f'_{folder.name}')]
     if not own:
         return None
-    commands = [strip_folders(str(start.get('command'))) for start in _chain(starts, own[0])]
+    commands = [strip_folders(str(start.get('command'))) for start in chain_starts(starts, own[0])]
     last = meta.get('epoch' if by_epoch else 'iter', 0)
-    validations = _read_validations(own[0] / FOLDER / 'scalars.json')
+    validations = find_validations(read_scalars(own[0] / FOLDER / 'scalars.json').lines)
     unit = 'epoch' if by_epoch else 'iteration'
     return TrainingRun(commands, starts[own[0]], unit, [v for v in validations if v.step <= last])
 
@@ -76,21 +88,21 @@ def get_scores(run: TrainingRun | None, meta: Mapping, by_epoch: bool) -> dict[s
     return next((v.metrics for v in validations[::-1] if v.step == last), {})
 
 
-def _read_starts(work_dir: Path) -> dict[Path, dict]:
+def read_starts(work_dir: Path) -> dict[Path, dict]:
     """``run.json`` by folder, in the order of the starts."""
     starts = {}
     for file in sorted(work_dir.glob(f'*/{RECORD}')):
         try:
             content = json.loads(file.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
         if isinstance(content, dict):
             starts[file.parent] = content
     return dict(sorted(starts.items(), key=lambda item: str(item[1].get('time'))))
 
 
-def _chain(starts: Mapping[Path, dict], last: Path) -> list[dict]:
-    """The starts from the one that resumed nothing to the last."""
+def chain_starts(starts: Mapping[Path, dict], last: Path | None) -> list[dict]:
+    """The starts from the one that resumed nothing to the last, which is the latest by default."""
     chain: list[dict] = []
     for folder, start in starts.items():
         chain = [*chain, start] if start.get('resumed_from') else [start]
@@ -99,20 +111,35 @@ def _chain(starts: Mapping[Path, dict], last: Path) -> list[dict]:
     return chain
 
 
-def _read_validations(file: Path) -> list[Validation]:
-    """The validations in the scalars of a log; a line that is cut off is left out."""
-    validations, loss = [], None
-    for line in file.read_text().splitlines() if file.is_file() else ():
+def read_scalars(file: Path) -> Scalars:
+    """The scalars of a log; a line that is cut off or damaged is left out and counted."""
+    lines, damaged = [], 0
+    text = file.read_text(errors='replace') if file.is_file() else ''
+    for line in filter(str.strip, text.splitlines()):
         try:
             values = {key: value for key, value in json.loads(line).items() if _is_number(value)}
-        except (AttributeError, ValueError):
-            continue
+        except (AttributeError, ValueError, RecursionError):
+            damaged += 1
+        else:
+            lines.append(values)
+    return Scalars(lines, damaged)
+
+
+def is_of_training(values: Mapping[str, float]) -> bool:
+    """Whether a line is of the training: it has the learning rate."""
+    return 'lr' in values
+
+
+def find_validations(lines: Iterable[Mapping[str, float]]) -> list[Validation]:
+    """The validations among the lines of a log."""
+    validations, loss = [], None
+    for values in lines:
         loss = values.get('loss', loss)
         metrics = {key: value for key, value in values.items() if key not in TIMES}
-        # Lines of the training have the learning rate, the first one the costs of the network.
-        if not metrics or 'lr' in metrics or any(key.startswith('complexity/') for key in metrics):
-            continue
-        validations.append(Validation(int(values.get('step', 0)), loss, metrics))
+        # The first line has the costs of the network.
+        is_cost = any(key.startswith('complexity/') for key in metrics)
+        if metrics and not is_cost and not is_of_training(values):
+            validations.append(Validation(int(values.get('step', 0)), loss, metrics))
     return validations
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple, NoReturn
 from mmengine.dist import get_rank, get_world_size
 
 from senet_mm.utils.processes import STALLED
+from senet_mm.utils.progress import end_progress
 from senet_mm.utils.store import open_store
 from senet_mm.utils.threads import describe_halt
 
@@ -84,6 +85,7 @@ class Progress:
 def _end(timeout: float, own: Standstill, ranks: Mapping[int, Standstill | None]) -> NoReturn:
     """End this process; the first of those that answer says why."""
     rank = get_rank()
+    end_progress()
     if rank == min((r for r, found in ranks.items() if found), default=rank):
         who = f'error (rank {rank})' if len(ranks) > 1 else 'error'
         why = describe_standstill(ranks) if len(ranks) > 1 else f'the process is {own.place}'

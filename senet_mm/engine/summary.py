@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from mmengine.dataset import BaseDataset
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader
 
 from senet_mm.datasets.classes import get_names
@@ -42,7 +43,7 @@ def describe_start(runner: 'Runner') -> str:
     rows += [
         ('device', _describe_device(runner)),
         ('seed', str(runner.seed)),
-        ('output', f'{what} in {printable(runner.work_dir)}'),
+        ('output', f'{what} in {printable(shorten(runner.work_dir))}'),
     ]
     title = 'training' if runner.is_training else 'test'
     lines = [f'{title} of {_get_name(runner)}', *(f'  {name:9}  {text}' for name, text in rows)]
@@ -98,8 +99,8 @@ def _describe_batch(runner: 'Runner') -> str:
 def _describe_recipe(runner: 'Runner') -> str:
     """``30 epochs, SGD, lr 0.1, LinearLR, CosineAnnealingLR``."""
     loop = runner.train_loop
-    epochs = runner.cfg.train_cfg.get('by_epoch', hasattr(loop, '_max_epochs'))
-    length = f'{loop.max_epochs} epochs' if epochs else f'{loop.max_iters} iterations'
+    by_epoch = isinstance(loop, EpochBasedTrainLoop)
+    length = f'{loop.max_epochs} epochs' if by_epoch else f'{loop.max_iters} iterations'
     wrappers = runner.optim_wrapper
     several = [wrappers] if isinstance(wrappers, OptimWrapper) else list(wrappers.values())
     optimizers = [
@@ -144,7 +145,9 @@ def _describe_device(runner: 'Runner') -> str:
 def describe_best(runner: 'Runner') -> str:
     """``best accuracy/top1 97.22 % (epoch 2)``; empty before the first validation."""
     best = read_best(runner)
-    return f'best {best[0]} {format_score(*best[:2])} ({best[2]})' if best else ''
+    return (
+        f'best {best[0].rpartition("/")[2]} {format_score(*best[:2])} ({best[2]})' if best else ''
+    )
 
 
 def format_score(name: str, score: float) -> str:
@@ -166,17 +169,18 @@ def read_best(runner: 'Runner') -> tuple[str, float, str, str] | None:
 
 def describe_end(runner: 'Runner') -> str:
     """What came out of a training, and the next commands."""
-    loop = runner.train_loop
-    by_epoch = runner.cfg.train_cfg.get('by_epoch', hasattr(loop, '_max_epochs'))
+    by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
     done = f'{runner.epoch} epochs' if by_epoch else f'{runner.iter} iterations'
     lines = [f'the training is complete: {done}']
     best, info = read_best(runner), runner.message_hub.runtime_info
     file = best[3] if best else info.get('last_ckpt')
     if best:
         name, score, place, path = best
-        lines.append(f'  best  {name} {format_score(name, score)} at {place}: {printable(path)}')
+        lines.append(
+            f'  best  {name} {format_score(name, score)} at {place}: {printable(shorten(path))}'
+        )
     elif file:
-        lines.append(f'  last  {printable(file)}')
+        lines.append(f'  last  {printable(shorten(file))}')
     lines += [f'  next  {command}' for command in list_next(runner, file)]
     return '\n'.join(lines)
 
@@ -200,4 +204,10 @@ def format_command(tool: str, *arguments: str) -> str:
     """The command of a tool, from the present folder, as a shell reads it."""
     in_clone = Path.cwd() == PROJECT
     start = ['python', f'tools/{tool}.py'] if in_clone else ['python', '-m', 'senet_mm', tool]
-    return shlex.join([*start, *arguments])
+    return shlex.join([*start, *map(shorten, arguments)])
+
+
+def shorten(path: str) -> str:
+    """A path from the present folder, if it is below it."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path

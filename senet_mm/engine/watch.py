@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 
 from senet_mm.utils.processes import SAME, taken_signals
+from senet_mm.utils.progress import end_progress
 
 # Beyond all numbers of signals.
 WRITING_FAILED = 1000
@@ -67,6 +68,7 @@ class Watch:
             # A scheduler signals all processes, and torchrun passes its own signal on.
             if signum == self.signum and time.monotonic() - self._received_at < SAME:
                 return
+            end_progress()
             os._exit(128 + signum)
         self.signum, self._received_at = signum, time.monotonic()
         if not self.has_work:

@@ -149,7 +149,7 @@ def check_unchanged(cfg: 'Config', file: Path) -> None:
 
     if not file.exists():
         return
-    before, now = (_flatten(c.to_dict()) for c in (read_config(str(file))[0], cfg))
+    before, now = (flatten_config(c.to_dict()) for c in (read_config(str(file))[0], cfg))
     changed = [key for key in sorted(before | now) if before.get(key) != now.get(key)]
     if changed:
         key, more = changed[0], f' and {len(changed) - 1} more' if changed[1:] else ''
@@ -160,7 +160,7 @@ def check_unchanged(cfg: 'Config', file: Path) -> None:
         )
 
 
-def _flatten(value: object, prefix: str = '') -> dict[str, str]:
+def flatten_config(value: object, prefix: str = '') -> dict[str, str]:
     """The leaves of nested dicts and lists as text, by dotted key."""
     items: Iterable[tuple[object, object]] = ()
     if isinstance(value, dict):
@@ -169,7 +169,7 @@ def _flatten(value: object, prefix: str = '') -> dict[str, str]:
         items = enumerate(value)
     leaves: dict[str, str] = {}
     for key, item in items:
-        leaves |= _flatten(item, f'{prefix}.{key}' if prefix else str(key))
+        leaves |= flatten_config(item, f'{prefix}.{key}' if prefix else str(key))
     return leaves or {prefix: repr(value)}
 
 

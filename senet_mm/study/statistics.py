@@ -24,6 +24,22 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """Mean of values and its confidence interval; None where there are too few values.
+
+    Attributes:
+        n: Number of values.
+        mean: Mean.
+        low, high: Confidence interval of the mean by Student's t.
+    """
+
+    n: int
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
 class PairedDifference:
     """Mean paired difference from a baseline; None where the pairs are too few or not finite.
 
@@ -77,11 +93,28 @@ def paired_difference(
     if summary.std == 0:  # no spread: an interval of width zero, and a test that divides by it
         return PairedDifference(summary.n, summary.mean, summary.mean, summary.mean, None)
     error = summary.std / math.sqrt(summary.n)
-    freedom = summary.n - 1
-    margin = error * float(stats.t.ppf((1 + confidence) / 2, freedom))
-    p = 2 * float(stats.t.sf(abs(summary.mean) / error, freedom))
-    low, high = summary.mean - margin, summary.mean + margin
-    return PairedDifference(summary.n, summary.mean, low, high, p)
+    p = 2 * float(stats.t.sf(abs(summary.mean) / error, summary.n - 1))
+    return PairedDifference(summary.n, summary.mean, *_interval(summary, confidence), p)
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Mean of values with its confidence interval by Student's t.
+
+    Raises:
+        ValueError: The level is not between 0 and 1.
+    """
+    check_confidence(confidence)
+    summary = summarize(values)
+    return Interval(summary.n, summary.mean, *_interval(summary, confidence))
+
+
+def _interval(summary: Summary, confidence: float) -> tuple[float | None, float | None]:
+    """Bounds of the mean; None without a spread."""
+    if summary.mean is None or summary.std is None:
+        return None, None
+    error = summary.std / math.sqrt(summary.n)
+    margin = error * float(stats.t.ppf((1 + confidence) / 2, summary.n - 1))
+    return summary.mean - margin, summary.mean + margin
 
 
 def _finite(value: float) -> float | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from senet_mm.utils.figures import PALETTE, new_figure, styled
 from senet_mm.utils.tables import format_count, markdown_table
 
 from .comparison import format_difference, format_summary
@@ -13,8 +14,8 @@ from .contrasts import Finding, SeedScore
 HEADER = (
     '', 'params (M)', 'runs', 'top-1 %', 'against', 'difference', "paper's difference",
 )  # fmt: skip
-ROW, WIDTH = 0.27, 8.0  # inches
-OURS, PAPER = '#1f5fa8', '#c2410c'
+ROW = 0.27  # inches
+OURS, PAPER = PALETTE[:2]
 
 
 def study_tables(findings: Sequence[Finding]) -> str:
@@ -64,11 +65,13 @@ def study_summary(findings: Sequence[Finding], runs: Sequence[SeedScore]) -> str
     return f'{text}\n'
 
 
+@styled()
 def draw_study(findings: Sequence[Finding]) -> Figure:
     """Every difference with its interval, and the published one beside it."""
     tables = _by_table(findings)
     rows = sum(len(found) + 1 for found in tables.values())
-    figure = Figure(figsize=(WIDTH, ROW * rows + 1.1), layout='constrained')
+    title = 'Top-1 accuracy: difference of each network from its baseline'
+    figure = new_figure(ROW * rows + 1.4, title)
     axes = figure.subplots()
     y, ticks = 0, {}
     for table, found in tables.items():
@@ -85,10 +88,9 @@ def draw_study(findings: Sequence[Finding]) -> Figure:
             label.set_fontweight('bold')
     axes.tick_params(axis='y', length=0)
     axes.set_ylim(y, -1)
-    axes.grid(axis='x', color='0.9')
-    axes.set_axisbelow(True)
+    axes.grid(axis='x')
     axes.set_xlabel('difference of top-1, percentage points; bars: 95 % intervals')
-    axes.spines[['top', 'right', 'left']].set_visible(False)
+    axes.spines['left'].set_visible(False)
     _add_legend(axes)
     return figure
 
@@ -106,7 +108,7 @@ def _draw_row(axes: Axes, y: int, finding: Finding) -> None:
 def _add_legend(axes: Axes) -> None:
     axes.plot([], [], 'o-', color=OURS, linewidth=2, markersize=5, label='here, on the scenes')
     axes.plot([], [], 'D', color=PAPER, markersize=5, fillstyle='none', label="the paper's")
-    axes.legend(loc='lower left', bbox_to_anchor=(0, 1), ncols=2, frameon=False)
+    axes.legend(loc='lower left', bbox_to_anchor=(0, 1), ncols=2)
 
 
 def _by_table(findings: Sequence[Finding]) -> dict[str, list[Finding]]:

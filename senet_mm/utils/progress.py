@@ -61,11 +61,15 @@ class ProgressBar:
         self._task: TaskID = 0  # type: ignore[assignment]  # a number, without rich
 
     def __enter__(self) -> Self:
+        global _starting
+        starting, _starting = _starting, None
         if shows_progress():
             from .progress_display import open_display
 
             self._display = open_display()
             self._task = self._display.open(self)
+        if starting is not None:
+            starting.__exit__()
         return self
 
     def __exit__(
@@ -109,7 +113,16 @@ def track(
             bar.advance()
 
 
+_starting: ProgressBar | None = None
+
+
+def show_start() -> None:
+    """Show that a tool starts, until it shows other progress or ends."""
+    global _starting
+    _starting = ProgressBar('starting', rated=False).__enter__()
+
+
 def end_progress() -> None:
-    """Take all bars away, before a process is ended without its ``finally`` clauses."""
+    """Take all bars away, where no ``with`` does: before a process is ended at once, in errors."""
     if display := sys.modules.get('senet_mm.utils.progress_display'):
         display.end_display()

@@ -18,11 +18,13 @@ from .names import escape_acting
 from .progress import ProgressBar
 
 # Seconds without any output after which a plain line says where the work is.
-SILENCE = 10.0
+SILENCE = 30.0
 # Seconds between such lines.
 INTERVAL = 30.0
 # Columns of a terminal that has no room for a bar beside the numbers.
 NARROW = 60
+# Held while something is written about progress, and while the process is forked.
+WRITING = threading.RLock()
 
 
 def is_drawn() -> bool:
@@ -115,7 +117,7 @@ class Bars(Progress):
         yield self.make_tasks_table(self.tasks)
         for task in self.tasks:
             if note := task.fields['note']:
-                yield Text(note, no_wrap=True, overflow='ellipsis')
+                yield Text(note)
 
 
 class Above:
@@ -144,6 +146,23 @@ class Above:
         self.stream.write(rest)
 
 
+class Guarded:
+    """A stream to which no thread writes while the process is forked: a lock would stay taken."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, and flush."""
+        with WRITING:
+            count = self.stream.write(text)
+            self.stream.flush()
+            return count
+
+
 class Display:
     """All bars of this process, from the first that is opened to the last that is closed."""
 
@@ -152,7 +171,10 @@ class Display:
         self.streams = sys.stdout, sys.stderr
         self.heard = time.monotonic()
         self._ended = threading.Event()
-        self.bars = Bars(SteadyConsole(file=sys.stderr), disable=not self.is_drawn)
+        console = SteadyConsole(
+            file=Guarded(sys.stderr),  # type: ignore[arg-type]  # it has what rich calls
+        )
+        self.bars = Bars(console, disable=not self.is_drawn)
 
     def start(self) -> None:
         """Draw, or begin to write lines."""
@@ -188,7 +210,7 @@ class Display:
     def close(self, task: TaskID) -> None:
         """Remove a bar; with the last one the display ends."""
         self.bars.remove_task(task)
-        if not self.bars.tasks:
+        if not self.bars.tasks and _display is self:  # not ended before
             end_display()
 
     def move(self, task: TaskID, count: int) -> None:
@@ -206,7 +228,7 @@ class Display:
             if now - self.heard >= SILENCE and now - last >= INTERVAL:
                 last = now
                 with contextlib.suppress(OSError, ValueError):  # the reader is gone
-                    print(self.line, file=self.streams[1], flush=True)
+                    Guarded(self.streams[1]).write(f'{self.line}\n')
 
     @property
     def line(self) -> str:
@@ -239,10 +261,13 @@ def end_display() -> None:
 def _leave_to_parent() -> None:
     """In a process that was forked: the bars are the parent's, and its locks may be taken."""
     global _display
+    WRITING.release()
     display, _display = _display, None
     if display is not None:
         display.is_drawn = False
         display.give_back()
 
 
-os.register_at_fork(after_in_child=_leave_to_parent)
+os.register_at_fork(
+    before=WRITING.acquire, after_in_parent=WRITING.release, after_in_child=_leave_to_parent
+)

@@ -14,6 +14,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]  # torch do
 from .errors import InputError
 from .options import read_integer
 from .processes import STALLED, is_first_to_say
+from .progress import end_progress
 from .slurm import use_slurm
 from .store import open_store, wait_for_port
 from .threads import describe_halt, get_used, waits_for_others
@@ -103,6 +104,7 @@ class Start:
                     os._exit(STALLED)  # another one has said why
 
     def _stop(self, why: str) -> NoReturn:
+        end_progress()
         text = f'no progress for {self.timeout:g} s before the first iteration ({NAME}): {why}'
         if is_first_to_say(text):
             print(f'error (rank {self._rank}): {text}', file=sys.stderr, flush=True)

@@ -1,17 +1,19 @@
 """The stages that are drawn are those that training sees."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from mmengine import Config
-from PIL import Image
 
-from senet_mm.analysis.pipeline_stages import INPUT, _to_picture, draw_grid, get_stages
+from senet_mm.analysis.pipeline_stages import INPUT, _name_label, _to_picture, draw_grid, get_stages
 from senet_mm.engine import Runner
 from senet_mm.registry import MODELS
 
 from ..conftest import ROOT
 from ..datasets.files import PHOTO
 from ..datasets.test_damage import make_set
+from ..figure_texts import check_texts
 
 pytestmark = pytest.mark.slow
 
@@ -26,6 +28,7 @@ def test_equals_the_batch_of_a_loader(tmp_path, on, to_rgb):
     loader.dataset.data_root = str(tmp_path)
     loader.dataset.pipeline[2].on = on
     cfg.data_preprocessor.to_rgb = to_rgb
+    loader.dataset.metainfo = dict(classes=[f'name of {i}, synonym' for i in range(1000)])
     rows = get_stages(loader, cfg.data_preprocessor, 6, seed=3, training=True)
     assert list(rows[0].pictures) == [
         'LoadImage', 'AntialiasedResizedCrop', 'RandomAugment', INPUT,
@@ -39,14 +42,13 @@ def test_equals_the_batch_of_a_loader(tmp_path, on, to_rgb):
     for row, image, label in zip(rows, rgb, batch['gt_label'], strict=True):
         expected = image.permute(1, 2, 0).round().byte().numpy()
         assert np.array_equal(row.pictures[INPUT], expected)
-        assert row.title.endswith(f'label {label}')
+        assert row.title.endswith(f'\nclass name of {label}')
         same = np.array_equal(row.pictures['RandomAugment'], expected)
         assert same == (on == 'cpu')
 
-    draw_grid(rows, tmp_path / 'grid.png')
-    with Image.open(tmp_path / 'grid.png') as grid:
-        assert grid.format == 'PNG'
-        assert min(grid.size) > 4 * 224
+    figure = draw_grid(rows, 'imagenet')
+    assert {'imagenet', *rows[0].pictures, *(row.title for row in rows)} <= {*check_texts(figure)}
+    assert len(figure.axes) == 6 * 4
 
 
 @pytest.mark.parametrize(('channels', 'drawn'), [(1, (9, 7)), (2, (9, 7)), (4, (9, 7, 3))])
@@ -56,6 +58,19 @@ def test_pictures_of_floats_and_of_other_channels(channels, drawn):
     picture = _to_picture(image, is_bgr=True)
     assert (picture.dtype, picture.shape) == (np.uint8, drawn)
     assert picture[0, 0].tolist() == (10 if channels < 3 else [255, 255, 10])
+
+
+@pytest.mark.parametrize(
+    ('metainfo', 'label', 'named'),
+    [
+        ({'classes': ('cat, puss', '$dog')}, 1, 'class $dog'),
+        ({'classes': ('cat, puss', '$dog')}, [0, 1], 'class cat, $dog'),
+        ({'classes': ('cat', 'dog')}, 2, 'label 2'),
+        ({}, np.int64(3), 'label 3'),
+    ],
+)
+def test_names_of_labels(metainfo, label, named):
+    assert _name_label(SimpleNamespace(metainfo=metainfo), label) == named
 
 
 def test_tool_on_grey_images_of_a_data_set(run_tool, tmp_path):
@@ -73,7 +88,7 @@ def test_tool_on_grey_images_of_a_data_set(run_tool, tmp_path):
     ('options', 'message'),
     [
         (['--images', 0], '--images=0; allowed: whole numbers from 1'),
-        (['--out', 'a.jpg'], 'allowed: a .png in'),
+        (['--out', 'a.jpg'], 'allowed: a file .png, .svg, .pdf in'),
     ],
 )
 def test_wrong_options(run_tool, options, message):

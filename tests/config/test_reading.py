@@ -271,6 +271,7 @@ BROKEN = {
 
 @pytest.mark.parametrize('kind', BROKEN)
 def test_error_in_a_module_names_file_and_line(folder, kind):
+    """docs/configs.md shows such a line."""
     text, message = BROKEN[kind]
     config = own_layer(folder / 'a', base=DIGITS)
     write(folder / 'a/my_layer.py', text)

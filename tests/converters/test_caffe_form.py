@@ -159,6 +159,7 @@ OTHERS = {
 
 @pytest.mark.parametrize(('arguments', 'config', 'message'), OTHERS.values(), ids=OTHERS)
 def test_the_first_layer_without_a_counterpart_is_named(arguments, config, message, tmp_path):
+    """docs/weights.md shows such a line."""
     write(plain_small_cnn(**arguments), 32, 'score', tmp_path)
     start = f'prototxt {tmp_path}/net.prototxt for config {config}: {message}'
     with pytest.raises(ValueError, match=f'^{re.escape(start)}'):

@@ -65,7 +65,10 @@ def test_an_epoch_has_a_batch(pair):
 
 
 def test_learns(run_tool, sample, tmp_path):
-    """From nothing to some of the shapes in 120 steps on 96 images."""
+    """From nothing to some of the shapes in 120 steps on 96 images.
+
+    docs/detection.md has the commands.
+    """
     options = ['--size', 64, '--epochs', 10, '--lr', 0.02]
     run = run_tool('tools/train_detector.py', sample, '--work-dir', tmp_path, *options)
     assert run.returncode == 0, run.stderr

@@ -88,6 +88,7 @@ def test_names_that_are_not_those_of_the_network():
 
 
 def test_text_of_few_classes():
+    """docs/data.md shows such a table."""
     text = report_to_text(score_classes(LABELS, PREDICTIONS, NAMES)).splitlines()
     assert text == [
         '7 images, accuracy 57.14 %, macro means: precision 50.00, recall 50.00, f1 44.44',

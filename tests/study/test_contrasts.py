@@ -24,6 +24,7 @@ from senet_mm.study.study_page import draw_study, study_summary, study_tables
 from senet_mm.utils.errors import InputError
 
 from ..conftest import ROOT, load_tool
+from ..figure_texts import check_texts
 
 STUDY = ROOT / 'configs/scenes/study.yml'
 PLAIN, SE, MAX = 'resnet29_1xb64_scenes', 'seresnet29_1xb64_scenes', 'seresnet29-max_1xb64_scenes'
@@ -129,7 +130,9 @@ def test_page_from_a_folder_of_runs(tmp_path):
 
 
 def test_figure_has_every_row():
-    axes = draw_study(compare_pairs(CONTRASTS, runs(plain=[70, 72], se=[75, 76]))).axes[0]
+    figure = draw_study(compare_pairs(CONTRASTS, runs(plain=[70, 72], se=[75, 76])))
+    assert {figure.get_suptitle(), 'here, on the scenes'} <= {*check_texts(figure)}
+    axes = figure.axes[0]
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == ['ratio', 'SE', 'squeeze', 'max', 'max | plain']
     points = [line for line in axes.lines if line.get_marker() == 'D' and len(line.get_xdata())]

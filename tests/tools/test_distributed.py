@@ -103,7 +103,10 @@ def test_a_drawn_seed_is_kept_by_all_processes(tmp_path):
 
 
 def test_two_processes_continue_the_epoch_of_one(tmp_path):
-    """Without batch statistics they end where the one ends, to rounding; a line says so."""
+    """Without batch statistics they end where the one ends, to rounding; a line says so.
+
+    docs/when-a-machine-dies.md has the line.
+    """
     options = ['model.backbone.norm_cfg.type=GN', 'model.backbone.norm_cfg.num_groups=4']
     options += ['train_cfg.max_epochs=1', 'randomness.seed=0', 'val_cfg=None']
     options += ['val_dataloader=None', 'val_evaluator=None']

@@ -214,7 +214,10 @@ def test_goals_are_computed():
 
 
 def test_the_small_plan(run_tool, tmp_path):
-    """It takes 90 seconds of one core, and as much longer as other work on it takes."""
+    """It takes 90 seconds of one core, and as much longer as other work on it takes.
+
+    docs/gpu.md has the commands.
+    """
     plan = load('plan').PLAN
     run = subprocess.run(
         ['bash', ROOT / 'tools/benchmarks/gpu.sh', tmp_path, '--small'],

@@ -19,6 +19,7 @@ LINES = {
 
 @pytest.mark.slow
 def test_each_variant_trains_and_reports_every_class(tmp_path):
+    """docs/data.md shows both lines."""
     files = load_tool('tools/benchmarks/imbalance.py').write_variants(tmp_path, epochs=1)
     assert [file.stem for file in files] == list(LINES)
     for file in files:

@@ -142,6 +142,7 @@ DOORS = {by_predict: 1e-6, by_classifier: 0, by_onnx: 5e-4, by_openvino: 5e-4, b
 
 @pytest.mark.parametrize('door', DOORS)
 def test_scores_are_those_of_the_test(door, trained, tested, pictures, tmp_path, monkeypatch):
+    """The folder for timm is made as docs/coming-from-timm.md says."""
     # In float32: bfloat16 moves the scores of a network that was not trained by 0.5.
     monkeypatch.setattr(runtimes, 'has_fast_bf16', lambda device: False)
     assert tested.std(0).min() > 0.05  # the pictures are told apart

@@ -188,7 +188,7 @@ def test_imagenet_recipe_on_real_photographs(run_tool, tmp_path):
     run = run_tool('tools/train.py', config, '--work-dir', tmp_path, *options)
     assert run.returncode == 0, run.stderr
     assert 'Epoch(train) [1][4/4]' in run.stdout
-    assert '28,088,024 parameters, 4,091.7 MFLOPs' in run.stdout
+    assert '28,088,024 parameters, 4.09 GFLOPs' in run.stdout
     (validated,) = (line for line in run.stdout.splitlines() if 'Epoch(val)' in line)
 
     checkpoint = tmp_path / 'epoch_1.pth'

@@ -18,7 +18,7 @@ import torch
 import yaml
 
 from senet_mm.analysis.excitation import BlockStats, Excitation
-from senet_mm.analysis.excitation_figures import draw_gates, save
+from senet_mm.analysis.excitation_figures import draw_gates
 from senet_mm.analysis.excitation_report import write_csv
 from senet_mm.converters.hub_config import read_hub_config
 from senet_mm.converters.model_card import Results, make_card
@@ -33,6 +33,7 @@ from senet_mm.engine.runner.logs import make_plain
 from senet_mm.engine.weights.origin import load_origin
 from senet_mm.evaluation.class_report import score_classes
 from senet_mm.evaluation.class_tables import confusion_to_csv, report_to_json, report_to_text
+from senet_mm.utils.figures import save_figure
 from senet_mm.utils.names import encodable, parse_name
 from senet_mm.utils.predictions import WRITERS
 from senet_mm.utils.tables import csv_table
@@ -161,7 +162,7 @@ def excitation_csv(folder):
 
 def excitation_figure(folder):
     figure = draw_gates(excitation(), range(len(NAMES)), ['SE_2_1'])
-    save(figure, folder / 'gates.png')
+    save_figure(figure, folder / 'gates.png')
     *names, last = [text.get_text() for text in figure.legends[0].get_texts()]
     assert last == 'all'
     return Written(names, None)

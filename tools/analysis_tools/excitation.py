@@ -26,7 +26,7 @@ and dead where it is neither and its standard deviation over the images is below
 
 
 def parse_args() -> argparse.Namespace:
-    parser = make_parser('Record the gates of a checkpoint on the test set of a config')
+    parser = make_parser(__doc__)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument(
         '--classes',
@@ -37,6 +37,13 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--channels', type=int, default=50, help='channels of a block to draw (default: 50)'
+    )
+    parser.add_argument(
+        '--order',
+        choices=['mean', 'index'],
+        default='mean',
+        help='of the channels in the figures: by the mean gate of all images, or by index, as in '
+        'the paper (default: mean)',
     )
     parser.add_argument(
         '--blocks',
@@ -74,15 +81,19 @@ def to_report(reports: 'list[BlockReport]', **limits: float) -> str:
 
 def draw(excitation: 'Excitation', blocks: list[str], args: argparse.Namespace, out: Path) -> None:
     """Draw both figures: the chosen classes in their order, by default the largest four."""
-    from senet_mm.analysis.excitation_figures import draw_gates, draw_spread, save
+    from senet_mm.analysis.excitation_figures import draw_gates, draw_spread
+    from senet_mm.utils.figures import save_figure
 
     counts = excitation.counts
     if args.classes:
         labels = [label for label, count in counts.items() if count]
     else:
         labels = sorted(excitation.largest(4))
-    save(draw_gates(excitation, labels, blocks, args.channels), out / 'gates.png')
-    save(draw_spread(excitation, labels[:2], blocks, args.channels), out / 'spread.png')
+    images = int(excitation.moments(blocks[0], None).count)
+    title = f'{Path(args.config).stem}, {images} test images'
+    for name, figure in (('gates', draw_gates), ('spread', draw_spread)):
+        drawn = figure(excitation, labels, blocks, args.channels, args.order, title)
+        save_figure(drawn, out / f'{name}.png')
 
 
 def main(args: argparse.Namespace) -> None:

@@ -24,11 +24,7 @@ SPEED = {'channels_last', 'compile', 'fuse_tails'}
 
 
 def parse_args() -> argparse.Namespace:
-    parser = make_parser('Print parameters and FLOPs of the network of a config, or its memory')
-    parser.epilog = (
-        'example: get_flops.py seresnet50_8xb32_in1k --memory --shape 112 --shape 224 '
-        '--batch-size 1 32'
-    )
+    parser = make_parser(__doc__)
     parser.add_argument(
         '--shape',
         type=int,
@@ -142,6 +138,7 @@ def main(args: argparse.Namespace) -> None:
     from senet_mm.config.image_shape import find_image_shape
     from senet_mm.engine.classifier import build_classifier
     from senet_mm.utils.complexity import get_complexity
+    from senet_mm.utils.progress import ProgressBar, track
 
     shapes = [find_image_shape(cfg, size) for size in args.shape or [None]]
     model = build_classifier(cfg)
@@ -149,10 +146,11 @@ def main(args: argparse.Namespace) -> None:
         from senet_mm.engine.memory_use import compute_memory
 
         sizes = batch_sizes(cfg, args.batch_size)
-        memory = compute_memory(model, cfg, shapes, sizes, args.amp, args.measure)
+        with ProgressBar('counting memory', rated=False):
+            memory = compute_memory(model, cfg, shapes, sizes, args.amp, args.measure)
         print(json.dumps(memory.to_dict(), indent=2) if args.json else memory_table(memory))
         return
-    found = [get_complexity(model, shape) for shape in shapes]
+    found = [get_complexity(model, shape) for shape in track(shapes, 'counting', unit='shapes')]
     if args.json:
         counts = [complexity.to_dict() for complexity in found]
         print(json.dumps(counts if len(counts) > 1 else counts[0], indent=2))

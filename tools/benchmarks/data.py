@@ -23,7 +23,7 @@ BASELINE = 'mmpretrain, this augmentation'
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('--images', type=int, default=64, help='number of images')
     parser.add_argument('--rounds', type=int, default=9, help='number of rounds')
     parser.add_argument('--workers', type=int, default=2, help='workers of the loaders')

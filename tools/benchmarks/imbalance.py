@@ -30,7 +30,7 @@ VARIANTS = {
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('--seeds', type=int, default=5, metavar='N', help='seeds 0 to N-1')
     parser.add_argument('--epochs', type=int, default=30, help='epochs of each run')
     parser.add_argument(

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from options import make_parser, read
 
 if __name__ == '__main__':
-    args = read(make_parser(__doc__.splitlines()[0], batch_size=[1], rounds=[15]))
+    args = read(make_parser(__doc__, batch_size=[1], rounds=[15]))
 
 import torch
 from common import (

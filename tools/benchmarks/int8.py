@@ -37,12 +37,14 @@ HEADER = ['network', 'variant', 'batch 1', 'ratio', 'batch 16', 'ratio', 'MB', '
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('--out', type=Path, default=Path('int8.json'), help='file of the rows')
-    parser.add_argument('--networks', nargs='+', default=[*NETWORKS], metavar='NETWORK')
+    parser.add_argument(
+        '--networks', nargs='+', default=[*NETWORKS], metavar='NETWORK', help='what is measured'
+    )
     parser.add_argument('--rounds', type=int, default=7, help='timed calls with one image')
     parser.add_argument('--rounds-16', type=int, default=3, help='timed calls with 16 images')
-    parser.add_argument('--calibration-images', type=int, default=16)
+    parser.add_argument('--calibration-images', type=int, default=16, help='images to calibrate')
     parser.add_argument('--images', type=int, default=48, help='images whose logits are compared')
     parser.add_argument('--size', type=int, default=224, help='side of the images')
     parser.add_argument('--one', help=argparse.SUPPRESS)

@@ -67,7 +67,7 @@ def make_parser(
     clock = 'cpu: processor time, for one thread beside other load'
     only = 'variants to run; ratios are relative to the first one'
     arguments: dict[str, dict[str, Any]] = {
-        'network': dict(choices=PEERS, default=NETWORK),
+        'network': dict(choices=PEERS, default=NETWORK, help='what is measured'),
         'batch_size': _number(batch_size, 'images of a batch'),
         'rounds': _number(rounds, 'number of timed calls'),
         'size': _number(224, 'side of the images'),

@@ -21,9 +21,9 @@ LEASTS = dict(batch_size=1, iterations=2, rounds=1, threads=1)
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--config', default='seresnet18_8xb32_in1k')
-    parser.add_argument('--batch-size', type=int, default=16)
+    parser = ToolParser(__doc__)
+    parser.add_argument('--config', default='seresnet18_8xb32_in1k', help='what is trained')
+    parser.add_argument('--batch-size', type=int, default=16, help='images')
     parser.add_argument('--iterations', type=int, default=40, help='of a training')
     parser.add_argument('--minutes', type=float, default=0.25, help='between two checkpoints')
     parser.add_argument('--rounds', type=int, default=5, help='trainings of each kind')

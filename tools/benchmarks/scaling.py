@@ -30,12 +30,16 @@ SETTINGS_ON = 2
 
 
 def parse_args() -> argparse.Namespace:
-    parser = make_parser(__doc__.splitlines()[0], rounds=4, batch_size=4, leave_out=['clock'])
-    parser.add_argument('--processes', type=int, nargs='+', default=[1, 2, 4])
+    parser = make_parser(__doc__, rounds=4, batch_size=4, leave_out=['clock'])
+    parser.add_argument(
+        '--processes', type=int, nargs='+', default=[1, 2, 4], help='numbers of processes'
+    )
     parser.add_argument(
         '--settings-on', type=int, help='processes on which all settings are compared: 2'
     )
-    parser.add_argument('--bucket-mb', type=float, nargs='+', default=[5.0, 1000.0])
+    parser.add_argument(
+        '--bucket-mb', type=float, nargs='+', default=[5.0, 1000.0], help='buckets of gradients, MB'
+    )
     parser.add_argument('--small', action='store_true', help='a small network, two rounds')
     parser.add_argument('--gpus', type=int, nargs='+', default=[8, 64, 512], help='to model')
     parser.add_argument(

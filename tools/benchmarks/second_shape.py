@@ -17,7 +17,7 @@ from options import make_parser, read
 
 if __name__ == '__main__':
     leave_out = 'batch_size', 'threads'  # see CASES
-    args = read(make_parser(__doc__.splitlines()[0], rounds=9, leave_out=leave_out))
+    args = read(make_parser(__doc__, rounds=9, leave_out=leave_out))
 
 import torch
 from common import ours, print_table, start

@@ -65,7 +65,7 @@ class Figures(NamedTuple):
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('--sections', nargs='+', default=[*SECTIONS], help=', '.join(SECTIONS))
     parser.add_argument('--rounds', type=int, default=5, help='processes of each row')
     parser.add_argument('--batch-size', type=int, default=8, help='of the training for its memory')

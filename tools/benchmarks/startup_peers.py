@@ -14,10 +14,10 @@ OPTIMIZER = dict(lr=0.1, momentum=0.9, weight_decay=1e-4)
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
-    parser.add_argument('what', choices=['mmpretrain', 'timm', 'checkpoint'])
-    parser.add_argument('--batch-size', type=int, default=8)
-    parser.add_argument('--iterations', type=int, default=3)
+    parser = ToolParser(__doc__)
+    parser.add_argument('what', choices=['mmpretrain', 'timm', 'checkpoint'], help='what is run')
+    parser.add_argument('--batch-size', type=int, default=8, help='images of a batch')
+    parser.add_argument('--iterations', type=int, default=3, help='of the training')
     parser.add_argument('--out', type=Path, help='checkpoint of mmpretrain to write')
     return parser.parse_args()
 

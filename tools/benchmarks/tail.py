@@ -15,7 +15,7 @@ from options import make_parser, read
 
 if __name__ == '__main__':
     leave_out = 'network', 'size', 'clock', 'only'  # one shape, all rows
-    args = read(make_parser(__doc__.splitlines()[0], 7, batch_size=16, leave_out=leave_out))
+    args = read(make_parser(__doc__, 7, batch_size=16, leave_out=leave_out))
 
 import torch
 from common import print_table, start

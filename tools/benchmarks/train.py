@@ -16,7 +16,7 @@ from typing import NamedTuple
 from options import make_parser, read
 
 if __name__ == '__main__':
-    args = read(make_parser(__doc__.splitlines()[0], batch_size=16, rounds=5))
+    args = read(make_parser(__doc__, batch_size=16, rounds=5))
 
 import torch
 import torch.nn.functional as F

@@ -20,7 +20,8 @@ import numpy as np
 from senet_mm.cli import reported_errors
 from senet_mm.utils.files import check_empty
 from senet_mm.utils.options import check_integer
-from senet_mm.utils.usage import ToolParser
+from senet_mm.utils.progress import track
+from senet_mm.utils.usage import ToolParser, add_quiet
 
 PHOTOGRAPHS = {
     'train': ('astronaut', 'chelsea', 'rocket', 'retina', 'flower.jpg'),
@@ -49,12 +50,13 @@ class Shape(NamedTuple):
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('out', type=Path, help='folder to write, must not exist or be empty')
     parser.add_argument('--train', type=int, default=400, help='training images')
     parser.add_argument('--val', type=int, default=80, help='validation images')
     parser.add_argument('--size', type=int, default=128, help='side of the images, pixels')
     parser.add_argument('--seed', type=int, default=0, help='seed of crops and shapes')
+    add_quiet(parser)
     return parser.parse_args()
 
 
@@ -120,7 +122,7 @@ def write_split(out: Path, split: str, count: int, size: int, rng: np.random.Gen
     photographs = [read_photograph(name) for name in PHOTOGRAPHS[split]]
     (out / split).mkdir(parents=True)
     images, annotations = [], []
-    for i in range(count):
+    for i in track(range(count), split, unit='images'):
         image = random_crop(photographs[i % len(photographs)], size, rng).copy()
         for shape in place_shapes(size, rng):
             other = photographs[rng.integers(len(photographs))]

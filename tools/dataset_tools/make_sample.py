@@ -21,7 +21,8 @@ import numpy as np
 from senet_mm.cli import reported_errors
 from senet_mm.utils.files import check_empty
 from senet_mm.utils.options import check_integer
-from senet_mm.utils.usage import ToolParser
+from senet_mm.utils.progress import track
+from senet_mm.utils.usage import ToolParser, add_quiet
 
 # Colour photographs inside the wheel of scikit-image: none needs a download.
 PHOTOGRAPHS = (
@@ -38,12 +39,13 @@ UNTIDY = {'rote Blüte': ('flower', 40), 'Katze': ('chelsea', 8), 'Kaffee': ('co
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('out', type=Path, help='folder to write, must not exist or be empty')
     parser.add_argument('--train', type=int, default=20, help='training images per class')
     parser.add_argument('--val', type=int, default=5, help='validation images per class')
     parser.add_argument('--untidy', action='store_true', help='write a folder of untidy pictures')
     parser.add_argument('--seed', type=int, default=0, help='seed of the crops')
+    add_quiet(parser)
     return parser.parse_args()
 
 
@@ -98,7 +100,7 @@ def main(args: argparse.Namespace) -> None:
             photograph = load_photograph(name)
             folder = args.out / split / name
             folder.mkdir(parents=True)
-            for i in range(count):
+            for i in track(range(count), f'{split}/{name}', unit='images'):
                 file = folder / f'{name}_{i}.JPEG'
                 Image.fromarray(random_crop(photograph, rng)).save(file, quality=90)
                 lines.append(f'{name}/{file.name} {label}\n')

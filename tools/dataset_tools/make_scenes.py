@@ -23,7 +23,8 @@ import numpy as np
 from senet_mm.cli import reported_errors
 from senet_mm.utils.files import check_empty
 from senet_mm.utils.options import check_integer
-from senet_mm.utils.usage import ToolParser
+from senet_mm.utils.progress import track
+from senet_mm.utils.usage import ToolParser, add_quiet
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,11 +43,12 @@ LEAST_DEVIATION = 6
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('out', type=Path, help='folder to write, must not exist or be empty')
     parser.add_argument('--train', type=int, default=2000, help='training images per class')
     parser.add_argument('--test', type=int, default=200, help='test images per class')
     parser.add_argument('--seed', type=int, default=0, help='seed of the crops')
+    add_quiet(parser)
     return parser.parse_args()
 
 
@@ -129,7 +131,7 @@ def main(args: argparse.Namespace) -> None:
     if min(counts.values()) < 1:
         raise ValueError(f'--train {args.train} --test {args.test}: allowed: 1 and more')
     images: dict[str, list[np.ndarray]] = {split: [] for split in counts}
-    for label, name in enumerate(SCENES):
+    for label, name in enumerate(track(SCENES, 'drawing', unit='classes')):
         for split, tiles in cut_photograph(load_photograph(name)).items():
             rng = np.random.default_rng([args.seed, label, split == 'test'])
             images[split] += [draw_image(tiles, rng) for _ in range(counts[split])]

@@ -25,11 +25,11 @@ from pathlib import Path
 
 from senet_mm.cli import reported_errors
 from senet_mm.utils.files import check_empty
-from senet_mm.utils.usage import ToolParser
+from senet_mm.utils.usage import ToolParser, add_quiet
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('src', type=Path, help='folder that holds train/ and val/')
     parser.add_argument('out', type=Path, help='folder to write, must not exist or be empty')
     parser.add_argument('--splits', nargs='+', default=['train', 'val'], help='what to pack')
@@ -50,6 +50,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--shard-size', type=int, default=256, help='size of a shard in MiB')
     parser.add_argument('--workers', type=int, default=8, help='processes')
     parser.add_argument('--seed', type=int, default=0, help='seed of the order')
+    add_quiet(parser)
     return parser.parse_args()
 
 
@@ -158,17 +159,14 @@ def load_infos(args: argparse.Namespace, split: str, classes: tuple[str, ...] | 
 def convert_all(
     args: argparse.Namespace, infos: list[dict]
 ) -> Iterator[tuple[dict, bytes, str, bool]]:
-    """Convert in parallel, in order, with a progress bar."""
-    from mmengine import ProgressBar
+    """Convert in parallel, in order."""
+    from senet_mm.utils.progress import track
 
     options = dict(short_side=args.short_side, quality=args.quality, unchanged=args.unchanged)
     task = partial(convert, **options)
-    bar = ProgressBar(len(infos))
     with Pool(args.workers) as pool:
-        for result in pool.imap(task, infos, chunksize=16):
-            yield result
-            bar.update()
-    print()
+        results = pool.imap(task, infos, chunksize=16)
+        yield from track(results, 'packing', len(infos), 'images')
 
 
 def pack(

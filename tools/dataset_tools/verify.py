@@ -14,14 +14,14 @@ from multiprocessing import Pool
 from pathlib import Path
 
 from senet_mm.cli import reported_errors
-from senet_mm.utils.usage import ToolParser
+from senet_mm.utils.usage import ToolParser, add_quiet
 
 # A data set's own lists of images, labels, classes: in the folder itself or in meta/.
 LISTS = re.compile(r'(meta/)?[^/]+\.txt')
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument(
         'root', type=Path, help='folder of images or shards; subfolders are included'
     )
@@ -36,6 +36,7 @@ def parse_args() -> argparse.Namespace:
         help='record for resuming, by default work_dirs/verify/ROOT/verified.txt',
     )
     parser.add_argument('--workers', type=int, default=8, help='processes')
+    add_quiet(parser)
     return parser.parse_args()
 
 
@@ -112,17 +113,14 @@ def read_log(log: Path) -> dict[str, str]:
 
 def run(images: list[dict], args: argparse.Namespace, results: dict[str, str]) -> None:
     """Verify the images that are not in ``results``; each result is logged at once."""
-    from mmengine import ProgressBar
-
     from senet_mm.utils.names import printable
+    from senet_mm.utils.progress import track
 
-    bar = ProgressBar(len(images))
     with Pool(args.workers) as pool, args.log.open('a', buffering=1, encoding='utf-8') as log:
-        for name, reason in pool.imap_unordered(verify, images, chunksize=16):
+        verified = pool.imap_unordered(verify, images, chunksize=16)
+        for name, reason in track(verified, 'verifying', len(images), 'images'):
             results[name] = reason
             log.write(f'{printable(name)}\t{reason}\n')
-            bar.update()
-    print()
 
 
 def main(args: argparse.Namespace) -> int:

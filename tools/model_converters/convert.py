@@ -8,13 +8,11 @@ python tools/model_converters/convert.py caffe SE-ResNet-50.caffemodel seresnet5
 import argparse
 
 from senet_mm.cli import OptionsAction, add_cfg_options, reported_errors
-from senet_mm.utils.usage import ToolParser
+from senet_mm.utils.usage import ToolParser, add_quiet
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = ToolParser(
-        description='Convert weights of other projects into checkpoints of ours, and back'
-    )
+    parser = ToolParser(__doc__)
     parser.add_argument(
         'kind',
         choices=['caffe', 'timm', 'mmpretrain', 'torchvision', 'moskomule'],
@@ -50,6 +48,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         'are summed (1) or repeated and scaled, as by timm',
     )
     add_cfg_options(parser)
+    add_quiet(parser)
     parser.add_argument(
         '--prototxt',
         metavar='FILE',
@@ -76,15 +75,17 @@ def check_reverse(args: argparse.Namespace) -> None:
 
 def main(args: argparse.Namespace) -> None:
     from senet_mm.converters import convert, convert_back
+    from senet_mm.utils.progress import ProgressBar
 
     files = (args.kind, args.src, args.dst, args.model, args.class_order, args.force)
-    if args.reverse:
-        check_reverse(args)
-        done = convert_back(*files, options=args.cfg_options)
-    else:
-        done = convert(
-            *files, args.preprocessing, args.in_channels, args.cfg_options, args.prototxt
-        )
+    with ProgressBar('converting', rated=False):
+        if args.reverse:
+            check_reverse(args)
+            done = convert_back(*files, options=args.cfg_options)
+        else:
+            done = convert(
+                *files, args.preprocessing, args.in_channels, args.cfg_options, args.prototxt
+            )
     way = 'to' if args.reverse else 'from'
     print(f'{args.dst}: {done.describe(args.model, way, args.class_order)}')
     for line in done.modules:

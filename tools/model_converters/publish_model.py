@@ -30,7 +30,7 @@ KEPT = ('epoch', 'iter', 'metrics')
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('src', help='checkpoint')
     parser.add_argument('out_dir', type=Path, nargs='?', help='folder to write to')
     parser.add_argument(

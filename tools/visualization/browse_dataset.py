@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Draw real images after each stage of a config's pipeline, as one PNG.
+"""Draw real images after each stage of a config's pipeline, as one picture.
 
 python tools/visualization/browse_dataset.py configs/seresnet/seresnet50_8xb32_in1k.py
 
@@ -14,23 +14,28 @@ from senet_mm.cli import load_config, make_parser, reported_errors
 
 
 def parse_args() -> argparse.Namespace:
-    parser = make_parser('Draw the stages of a data pipeline on real images')
+    parser = make_parser(__doc__)
     parser.add_argument(
-        '--out', type=Path, help='PNG to write, by default pipeline.png in the work directory'
+        '--out',
+        type=Path,
+        help='.png, .svg or .pdf to write (default: pipeline.png in the work directory)',
     )
-    parser.add_argument('--split', choices=['train', 'val', 'test'], default='train')
+    parser.add_argument(
+        '--split', choices=['train', 'val', 'test'], default='train', help='of the data'
+    )
     parser.add_argument('--images', type=int, default=6, help='number of rows')
     parser.add_argument('--seed', type=int, default=0, help='seed of the run')
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
+    from senet_mm.utils.figures import check_picture, save_figure
     from senet_mm.utils.options import check_integer
 
     check_integer('--images', args.images)
     check_integer('--seed', args.seed, 0)
-    if args.out and (args.out.suffix != '.png' or not args.out.parent.is_dir()):
-        raise ValueError(f'--out {args.out}: allowed: a .png in a folder that exists')
+    if args.out:
+        check_picture(args.out)
     cfg = load_config(args)
 
     from mmengine.registry import init_default_scope
@@ -46,7 +51,8 @@ def main(args: argparse.Namespace) -> None:
     )
     out = args.out or Path(cfg.work_dir, 'pipeline.png')
     out.parent.mkdir(parents=True, exist_ok=True)
-    draw_grid(rows, out)
+    title = f'{Path(args.config).stem}, {args.split} images of epoch 1, seed {args.seed}'
+    save_figure(draw_grid(rows, title), out)
     print(f'{out}: {len(rows)} images, stages {", ".join(rows[0].pictures)}')
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Draw the structure of the network of a config, as SVG or PNG.
+"""Draw the structure of the network of a config, as SVG, PNG or PDF.
 
 python tools/visualization/draw_network.py configs/seresnet/seresnet50_8xb32_in1k.py --out net.svg
 
@@ -14,12 +14,11 @@ from senet_mm.cli import LOOPS, load_config, make_parser, reported_errors
 
 
 def parse_args() -> argparse.Namespace:
-    parser = make_parser('Draw the structure of the network of a config')
-    parser.epilog = 'example: draw_network.py seresnet50_8xb32_in1k --out seresnet50.svg'
+    parser = make_parser(__doc__)
     parser.add_argument(
         '--out',
         type=Path,
-        help='.svg or .png to write (default: network.svg in the work directory)',
+        help='.svg, .png or .pdf to write (default: network.svg in the work directory)',
     )
     parser.add_argument(
         '--shape',
@@ -32,18 +31,20 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    if args.out and (args.out.suffix not in ('.svg', '.png') or not args.out.parent.is_dir()):
-        raise ValueError(f'--out {args.out}: allowed: a .svg or .png in a folder that exists')
+    from senet_mm.utils.figures import check_picture, save_figure
+
+    if args.out:
+        check_picture(args.out)
     cfg = load_config(args, unused=LOOPS)
 
-    from senet_mm.analysis.structure import draw_structure, get_structure, save_picture
+    from senet_mm.analysis.structure import draw_structure, get_structure
     from senet_mm.config.image_shape import find_image_shape
     from senet_mm.engine.classifier import build_classifier
 
     structure = get_structure(build_classifier(cfg), find_image_shape(cfg, args.shape))
     out = args.out or Path(cfg.work_dir, 'network.svg')
     out.parent.mkdir(parents=True, exist_ok=True)
-    save_picture(draw_structure(structure, Path(args.config).stem), out)
+    save_figure(draw_structure(structure, Path(args.config).stem), out)
     print(f'{out}: {len(structure.stages)} stages, {len(structure.kinds)} kinds of blocks')
 
 

@@ -56,7 +56,7 @@ class Canvas:
         settings: dict[str, Any] = (
             dict(va='center_baseline', fontsize=size, color='#202020') | options
         )
-        self.axes.text(x, y, text.replace('$', r'\$'), **settings)
+        self.axes.text(x, y, text, **settings)
 
     def box(
         self, x: float, y: float, width: float, height: float, kind: str, zorder: int = 2

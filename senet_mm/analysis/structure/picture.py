@@ -1,13 +1,10 @@
 """The picture of a network: its stages in a table, below it one block of each kind."""
 
-import os
 from collections.abc import Sequence
-from typing import Any
 
-import matplotlib
 from matplotlib.figure import Figure
 
-from senet_mm.utils.files import atomic_file
+from senet_mm.utils.figures import styled
 
 from .canvas import Canvas
 from .panels import Panel, arrange, make_panels
@@ -16,14 +13,9 @@ from .units import Structure
 
 WIDTH = 9.4  # inches
 MARGIN = 0.15
-# Text stays text, and the same network gives the same file.
-SVG: Any = {
-    'svg.fonttype': 'none',
-    'svg.hashsalt': 'senet_mm',
-    'font.sans-serif': ['DejaVu Sans', 'Verdana', 'Arial'],
-}
 
 
+@styled()
 def draw_structure(structure: Structure, title: str) -> Figure:
     """The picture of a network.
 
@@ -52,11 +44,3 @@ def _draw_row(canvas: Canvas, row: Sequence[Panel], y: float) -> None:
         x += gap
         panel.draw(canvas, x, y)
         x += panel.width
-
-
-def save_picture(figure: Figure, path: str | os.PathLike) -> None:
-    """Write a picture, as SVG or PNG by the suffix of the file."""
-    kind = os.path.splitext(path)[1][1:]
-    options = dict(metadata={'Date': None, 'Creator': None}) if kind == 'svg' else dict(dpi=120)
-    with matplotlib.rc_context(SVG), atomic_file(path) as file:
-        figure.savefig(file, format=kind, **options)

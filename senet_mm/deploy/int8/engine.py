@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import io
 import logging
 import sys
 from abc import ABC, abstractmethod
@@ -11,6 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from senet_mm.utils.progress import end_progress, is_quiet
 from senet_mm.utils.signal_stack import same_signal_stack
 
 from .gates import Graph, find_gates_in_graph
@@ -74,14 +76,16 @@ class Engine(ABC):
 
 @contextlib.contextmanager
 def running_nncf() -> Iterator[None]:
-    """Progress bars of NNCF go to stderr, its notes nowhere.
+    """Progress bars of NNCF go to stderr, or nowhere with ``--quiet``, its notes nowhere.
 
     The networks that it compiles for itself end here, with what they did to signals.
     """
     import nncf
 
     nncf.set_log_level(logging.ERROR)
-    with same_signal_stack(), contextlib.redirect_stdout(sys.stderr):
+    end_progress()  # NNCF draws its own
+    bars = io.StringIO() if is_quiet() else sys.stderr
+    with same_signal_stack(), contextlib.redirect_stdout(bars):
         yield
         gc.collect()
 

@@ -57,19 +57,17 @@ class ProgressHook(Hook):
         runner.logger.info(describe_start(runner))
         loop = runner.train_loop
         if isinstance(loop, EpochBasedTrainLoop):
-            self._open('training', loop.max_epochs, 'epochs', loop.epoch, rated=False)
+            self._open('training', loop.max_epochs, 'epochs', loop.epoch)
         else:
-            self._open('training', loop.max_iters, 'iterations', loop.iter, rated=False)
+            self._open('training', loop.max_iters, 'iterations', loop.iter)
 
     def before_train_epoch(self, runner: 'Runner') -> None:
         """Show the epoch."""
         loop = runner.train_loop
         if isinstance(loop, EpochBasedTrainLoop):
             size = len(loop.dataloader)
-            self._open(
-                f'epoch {loop.epoch + 1}', size, 'iterations', loop.iter - loop.epoch * size,
-                rated=False,
-            )  # fmt: skip
+            done = loop.iter - loop.epoch * size
+            self._open(f'epoch {loop.epoch + 1}', size, 'iterations', done)
 
     def after_train_iter(
         self, runner: 'Runner', batch_idx: int, data_batch: object = None, outputs: object = None
@@ -100,7 +98,7 @@ class ProgressHook(Hook):
 
     def before_val_epoch(self, runner: 'Runner') -> None:
         """Show a validation."""
-        self._open('validation', len(runner.val_dataloader), 'batches')
+        self._open('validation', len(runner.val_dataloader), 'batches', rated=True)
 
     def after_val_iter(self, runner: 'Runner', *args: object, **kwargs: object) -> None:
         """A batch is evaluated."""
@@ -117,7 +115,7 @@ class ProgressHook(Hook):
 
     def before_test_epoch(self, runner: 'Runner') -> None:
         """Show a test."""
-        self._open('test', len(runner.test_dataloader), 'batches')
+        self._open('test', len(runner.test_dataloader), 'batches', rated=True)
 
     def after_test_iter(self, runner: 'Runner', *args: object, **kwargs: object) -> None:
         """A batch is tested."""
@@ -129,9 +127,9 @@ class ProgressHook(Hook):
         """The test is over."""
         self._close('test')
 
-    def _open(self, name: str, *args: object, **kwargs: object) -> None:
+    def _open(self, name: str, total: int, unit: str, done: int = 0, rated: bool = False) -> None:
         self._close(name)
-        self._bars[name] = ProgressBar(name, *args, **kwargs).__enter__()
+        self._bars[name] = ProgressBar(name, total, unit, done, rated).__enter__()
 
     def _close(self, name: str) -> None:
         if bar := self._bars.pop(name, None):

@@ -7,12 +7,17 @@ import re
 import mmengine
 import torch
 from mmengine.logging import MMLogger
+from mmengine.runner import BaseLoop
+from mmengine.runner import LogProcessor as _LogProcessor
 from mmengine.runner import Runner as _Runner
+from mmengine.visualization import Visualizer
 
 from senet_mm.utils.names import escape_acting
+from senet_mm.utils.progress import is_quiet
 from senet_mm.version import __version__
 
 from ..text_logs import LogFile, ScreenLog
+from ..trackers import open_trackers
 
 # Upstream's messages about which a user can do nothing.
 NOISE = re.compile(
@@ -26,6 +31,8 @@ NOISE = re.compile(
     r'|Checkpoints will be saved to'
     r'|The previous best checkpoint'
 )
+# What --quiet leaves on the screen.
+RESULT = re.compile(r'Epoch\(test\)|the training is complete')
 
 
 class LoggingRunner(_Runner):
@@ -51,9 +58,28 @@ class LoggingRunner(_Runner):
             handler.addFilter(make_plain)
             if type(handler) is logging.StreamHandler:
                 handler.__class__ = ScreenLog
+                handler.addFilter(is_wanted)
             if type(handler) is logging.FileHandler:
                 handler.__class__ = LogFile  # mmengine makes those of Python alone
         return logger
+
+    def build_log_processor(self, log_processor: _LogProcessor | dict) -> _LogProcessor:
+        """What makes the lines, by default one of ours, with units."""
+        if isinstance(log_processor, dict):
+            log_processor = {'type': 'LogProcessor', **log_processor}
+        return super().build_log_processor(log_processor)
+
+    def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
+        """The visualizer, with the trackers that the config names."""
+        built = super().build_visualizer(visualizer)
+        if self.rank == 0:
+            trackers = open_trackers(self.cfg.get('tracker'), self.work_dir, self._count)
+            built._vis_backends.update(trackers)
+        return built
+
+    def _count(self) -> int | None:
+        """Iterations that are trained; None in an evaluation."""
+        return self.iter if isinstance(self._train_loop, BaseLoop) else None
 
     def get_hooks_info(self) -> str:
         """The hooks in the order of their priority, on one line."""
@@ -69,6 +95,12 @@ class LoggingRunner(_Runner):
 def is_useful(record: logging.LogRecord) -> bool:
     """Whether a log record tells the user something."""
     return NOISE.search(record.getMessage()) is None
+
+
+def is_wanted(record: logging.LogRecord) -> bool:
+    """Whether a record is for the screen: with ``--quiet``, warnings, errors and results are."""
+    is_result = RESULT.match(record.getMessage()) is not None
+    return is_result or record.levelno >= logging.WARNING or not is_quiet()
 
 
 def make_plain(record: logging.LogRecord) -> bool:

@@ -7,7 +7,7 @@ python tools/benchmarks/gpu/augmentation.py --out augmentation.json [--small]
 from stage_options import parse_stage_args
 
 if __name__ == '__main__':
-    args = parse_stage_args(__doc__.splitlines()[0])
+    args = parse_stage_args(__doc__)
 
 from functools import partial
 

@@ -28,7 +28,7 @@ from pathlib import Path
 from stage_options import parse_stage_args
 
 if __name__ == '__main__':
-    args = parse_stage_args(__doc__.splitlines()[0])
+    args = parse_stage_args(__doc__)
 
 import torch
 from parts import Rows, run_stage

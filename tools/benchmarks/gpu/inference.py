@@ -11,7 +11,7 @@ from functools import partial
 from stage_options import parse_stage_args
 
 if __name__ == '__main__':
-    args = parse_stage_args(__doc__.splitlines()[0])
+    args = parse_stage_args(__doc__)
 
 import networks
 import torch

@@ -20,7 +20,7 @@ from unittest import mock
 from stage_options import parse_stage_args
 
 if __name__ == '__main__':
-    args = parse_stage_args(__doc__.splitlines()[0])
+    args = parse_stage_args(__doc__)
 
 import parts
 import torch

@@ -39,7 +39,7 @@ from senet_mm.utils.usage import ToolParser
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('out', nargs='?', type=Path, help='folder of the results')
     parser.add_argument('--small', action='store_true', help='the same plan without a GPU')
     parser.add_argument('--stages', nargs='+', metavar='NAME', help='stages to run; all by default')

@@ -10,7 +10,7 @@ from functools import partial
 from stage_options import parse_stage_args
 
 if __name__ == '__main__':
-    args = parse_stage_args(__doc__.splitlines()[0])
+    args = parse_stage_args(__doc__)
 
 import networks  # puts tools/benchmarks on the path
 import torch

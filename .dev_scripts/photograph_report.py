@@ -1,0 +1,78 @@
+#!/usr/bin/env python
+"""Make docs/images/report.png: train the digits with and without SE, report, photograph the page.
+
+python .dev_scripts/photograph_report.py
+python .dev_scripts/photograph_report.py --page work_dirs/ablation/report.html --out page.png \
+    --width 400 --dark --whole
+
+Needs Debian's chromium.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from senet_mm.cli import reported_errors
+from senet_mm.utils.usage import ToolParser
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM = '/usr/bin/chromium'
+TRAIN = [
+    'tools/ablate.py', 'resnet8_1xb64_digits', 'seresnet8_1xb64_digits', '--seeds', '3',
+    '--cfg-options', 'train_cfg.max_epochs=12', 'default_hooks.checkpoint.max_keep_ckpts=-1',
+    '--work-dir',
+]  # fmt: skip
+
+
+def parse_args() -> argparse.Namespace:
+    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--page', type=Path, help='photograph this page, and train nothing')
+    parser.add_argument('--out', type=Path, default=ROOT / 'docs/images/report.png', help='picture')
+    parser.add_argument('--width', type=int, default=1280, help='of the window (default: 1280)')
+    parser.add_argument('--height', type=int, default=1250, help='of the window (default: 1250)')
+    parser.add_argument('--dark', action='store_true', help='as for a reader who prefers dark')
+    parser.add_argument('--whole', action='store_true', help='the whole page, not its beginning')
+    return parser.parse_args()
+
+
+def make_page(folder: Path) -> Path:
+    """Train in a folder, and make the page on it."""
+    for command in ([*TRAIN, str(folder)], ['tools/report.py', str(folder)]):
+        subprocess.run([sys.executable, *command], cwd=ROOT, check=True)
+    return folder / 'report.html'
+
+
+def photograph(page: Path, args: argparse.Namespace) -> None:
+    """Write the picture; of few colours, which keeps it small."""
+    from PIL import Image
+    from playwright.sync_api import sync_playwright
+
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox'])
+        tab = browser.new_page(
+            viewport=dict(width=args.width, height=args.height),
+            color_scheme='dark' if args.dark else 'light',
+        )
+        tab.goto(page.absolute().as_uri())
+        tab.screenshot(path=args.out, full_page=args.whole)
+        browser.close()
+    with Image.open(args.out) as picture:
+        few = picture.convert('RGB').quantize(128)
+    few.save(args.out, optimize=True)
+
+
+def main(args: argparse.Namespace) -> None:
+    if args.page:
+        photograph(args.page, args)
+        return
+    with tempfile.TemporaryDirectory(prefix='digits-') as folder:
+        photograph(make_page(Path(folder) / 'ablation'), args)
+
+
+if __name__ == '__main__':
+    args = parse_args()
+    with reported_errors():
+        main(args)

@@ -1,0 +1,173 @@
+"""Charts as HTML: with plotly, or as matplotlib's SVG without it."""
+
+import html
+import importlib.util
+import io
+import re
+from collections.abc import Callable, Sequence
+
+from senet_mm.utils.errors import InputError
+from senet_mm.utils.names import printable
+
+from .charts import Chart, Line
+
+# Colours of Okabe and Ito, which colour-blind people tell apart; black and yellow are left out.
+COLORS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9')
+HEIGHT = 320
+GRID = 'rgba(128,128,128,0.3)'
+# Stands for the colour of the page's text, which is light or dark.
+TEXT = '#010203'
+KINDS = ('auto', 'plotly', 'svg')
+
+# Draws a chart with its number on the page.
+Draw = Callable[[Chart, int], str]
+
+
+def choose_drawing(kind: str) -> tuple[str, Draw]:
+    """What the page needs once, and what draws a chart.
+
+    Args:
+        kind: One of ``KINDS``; ``auto`` is plotly where it is installed.
+
+    Raises:
+        InputError: plotly is asked for and is not installed.
+    """
+    has_plotly = importlib.util.find_spec('plotly') is not None
+    if kind == 'plotly' and not has_plotly:
+        raise InputError(
+            '--charts plotly: plotly is not installed; allowed: svg, or to install the extra report'
+        )
+    if kind == 'svg' or not has_plotly:
+        return '', draw_svg
+    from plotly.offline import get_plotlyjs
+
+    return f'<script id="plotly">{get_plotlyjs()}</script>', draw_plotly
+
+
+def draw_plotly(chart: Chart, number: int) -> str:
+    """A chart that is zoomed, and whose curves are hidden by a click on their names."""
+    from plotly.io import to_html
+
+    axis = dict(gridcolor=GRID, zerolinecolor=GRID, linecolor=GRID, automargin=True)
+    figure = dict(
+        data=[trace for line in chart.lines for trace in _traces(line)],
+        layout=dict(
+            xaxis=dict(title=dict(text=_escape(chart.x_label)), dtick=_tick(chart), **axis),
+            yaxis=dict(title=dict(text=_escape(chart.y_label)), **axis),
+            height=HEIGHT,
+            margin=dict(l=10, r=10, t=10, b=10),
+            paper_bgcolor='rgba(0,0,0,0)',
+            plot_bgcolor='rgba(0,0,0,0)',
+            showlegend=True,
+            legend=dict(orientation='h', y=1.02, yanchor='bottom', x=0),
+            hovermode='closest',
+        ),
+    )
+    return to_html(
+        figure, config=dict(displaylogo=False, responsive=True), include_plotlyjs=False,
+        full_html=False, div_id=f'chart-{number}', default_height=HEIGHT,
+    )  # fmt: skip
+
+
+def _tick(chart: Chart) -> int | None:
+    """One epoch between the ticks of a short axis, which else has halves."""
+    ends = [x for line in chart.lines for x in line.x]
+    return 1 if max(ends) - min(ends) <= 10 else None
+
+
+def _traces(line: Line) -> list[dict]:
+    """A curve, and the band of its interval."""
+    name, color = _escape(line.name), COLORS[line.color % len(COLORS)]
+    mode = 'lines+markers' if len(line.x) <= 30 else 'lines'
+    curve = dict(
+        type='scatter', x=line.x, y=line.y, name=name, mode=mode, legendgroup=name,
+        line=dict(color=color, dash='dash' if line.is_dashed else 'solid'),
+    )  # fmt: skip
+    band = _band(line)
+    if not band:
+        return [curve]
+    x, low, high = zip(*band, strict=True)
+    area = dict(
+        type='scatter', x=[*x, *x[::-1]], y=[*low, *high[::-1]], fill='toself', hoverinfo='skip',
+        fillcolor=color, opacity=0.2, mode='none', showlegend=False, legendgroup=name,
+    )  # fmt: skip
+    return [area, curve]
+
+
+def _band(line: Line) -> list[tuple[float, float, float]]:
+    """Places with an interval, and its bounds."""
+    rows = zip(line.x, line.low, line.high, strict=False)
+    return [(x, low, high) for x, low, high in rows if low is not None and high is not None]
+
+
+def _escape(text: str) -> str:
+    """A text for plotly, which reads some HTML in texts."""
+    return html.escape(printable(text))
+
+
+def draw_svg(chart: Chart, number: int) -> str:
+    """A chart whose text is text, in the colour of the page."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    parts = ('text.color', 'axes.labelcolor', 'axes.edgecolor', 'xtick.color', 'ytick.color')
+    style: dict[str, object] = {'svg.fonttype': 'none', 'svg.hashsalt': str(number)}
+    style |= {'font.family': 'sans-serif', 'font.size': 10, **dict.fromkeys(parts, TEXT)}
+    with mpl.rc_context(style):  # type: ignore[arg-type]  # names of settings
+        figure = Figure(figsize=(7, 3.6), layout='constrained')
+        axes = figure.add_subplot()
+        for line in chart.lines:
+            _plot(axes, line)
+        axes.set_xlabel(printable(chart.x_label), parse_math=False)
+        axes.set_ylabel(printable(chart.y_label), parse_math=False)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.spines[['top', 'right']].set_visible(False)
+        _add_legend(figure, axes, len(chart.lines))
+        file = io.StringIO()
+        metadata = dict.fromkeys(('Date', 'Creator', 'Format', 'Type'))
+        figure.savefig(file, format='svg', transparent=True, metadata=metadata)
+    return _inline(file.getvalue(), chart.title)
+
+
+def _plot(axes, line: Line) -> None:  # type: ignore[no-untyped-def]  # matplotlib is imported late
+    color = COLORS[line.color % len(COLORS)]
+    marker = 'o' if len(line.x) <= 30 else ''
+    axes.plot(
+        line.x, line.y, '--' if line.is_dashed else '-', color=color, marker=marker, markersize=4,
+        label=printable(line.name),
+    )  # fmt: skip
+    if band := _band(line):
+        axes.fill_between(*zip(*band, strict=True), color=color, alpha=0.2, linewidth=0)
+
+
+def _add_legend(figure, axes, number: int) -> None:  # type: ignore[no-untyped-def]
+    legend = figure.legend(
+        *axes.get_legend_handles_labels(), loc='outside upper left', frameon=False,
+        ncols=min(number, 3 if number > 4 else 1),
+    )  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _inline(svg: str, title: str) -> str:
+    """An SVG for the body of a page: no addresses, the page's colour, as wide as its place."""
+    svg = svg[svg.index('<svg') :]
+    svg = re.sub(r' xmlns(:\w+)?="[^"]*"', '', svg)
+    svg = re.sub(r'<metadata>.*?</metadata>', '', svg, flags=re.DOTALL)
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r'\1', svg, count=1)
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r'\1', svg, count=1)
+    label = html.escape(printable(title))
+    svg = svg.replace('<svg', f'<svg role="img" aria-label="{label}"', 1)
+    return svg.replace(TEXT, 'currentColor')
+
+
+def draw_all(charts: Sequence[Chart], draw: Draw, first: int = 0) -> str:
+    """Charts with their titles, side by side where there is room."""
+    figures = (
+        f'<figure><figcaption>{html.escape(printable(chart.title))}</figcaption>'
+        f'{draw(chart, first + i)}</figure>'
+        for i, chart in enumerate(charts)
+    )
+    return f'<div class="charts">{"".join(figures)}</div>'

@@ -1,0 +1,135 @@
+"""Runs that differ in the seed alone as groups, and what the configs of groups differ in."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ..ablation import flatten_config
+from ..statistics import Interval, mean_interval
+from .runs import LoggedRun, is_higher_better
+
+# What does not change what is trained: beginnings of keys.
+IGNORED = (
+    'randomness.seed', 'work_dir', 'launcher', 'resume', 'default_hooks.result', 'visualizer',
+    'tracker', 'log_level',
+)  # fmt: skip
+
+
+@dataclass
+class RunGroup:
+    """Runs of one config.
+
+    Attributes:
+        label: What it is called, one of a kind.
+        runs: Its runs, by seed.
+    """
+
+    label: str
+    runs: list[LoggedRun]
+
+    @property
+    def metrics(self) -> list[str]:
+        """Metrics of all runs that were validated."""
+        known = [list(run.validations[-1].metrics) for run in self.runs if run.validations]
+        return [name for name in known[0] if all(name in each for each in known)] if known else []
+
+    @property
+    def best_run(self) -> LoggedRun | None:
+        """The run with the best validation."""
+        found = None
+        for run in self.runs:
+            if run.metric and (found is None or _score(run) > _score(found)):
+                found = run
+        return found
+
+    def last(self, metric: str) -> Interval:
+        """A metric in the last validation of each run."""
+        return mean_interval(
+            [run.validations[-1].metrics[metric] for run in self.runs if run.validations]
+        )
+
+    def best(self, metric: str) -> Interval:
+        """A metric in the validation of each run in which it is best."""
+        found = [run.best(metric) for run in self.runs]
+        return mean_interval([each.metrics[metric] for each in found if each])
+
+
+def _score(run: LoggedRun) -> float:
+    assert run.metric is not None
+    best = run.best(run.metric)
+    assert best is not None
+    value = best.metrics[run.metric]
+    return value if is_higher_better(run.metric) else -value
+
+
+class KeyDifference(NamedTuple):
+    """A key in which configs differ.
+
+    Attributes:
+        key: The key, with dots.
+        values: Its value in each group, as text; None where a group has no such key.
+    """
+
+    key: str
+    values: list[str | None]
+
+
+def group_runs(runs: Iterable[LoggedRun]) -> list[RunGroup]:
+    """Put together the runs that differ in the seed alone, in the order in which they are given."""
+    by_config: dict[object, list[LoggedRun]] = {}
+    for run in runs:
+        # Of a run without a config nothing is known to be equal.
+        key = (run.name, *sorted(_keys(run).items())) if run.config else run.folder
+        by_config.setdefault(key, []).append(run)
+    groups = [
+        RunGroup(members[0].name, sorted(members, key=lambda run: (run.seed is None, run.seed)))
+        for members in by_config.values()
+    ]
+    _name(groups)
+    return groups
+
+
+def compare_keys(groups: Sequence[RunGroup]) -> list[KeyDifference]:
+    """The keys in which the configs of groups differ."""
+    configs = [_keys(group.runs[0]) for group in groups]
+    keys = dict.fromkeys(key for config in configs for key in config)
+    rows = (KeyDifference(key, [config.get(key) for config in configs]) for key in keys)
+    return [row for row in rows if len(set(row.values)) > 1]
+
+
+def _keys(run: LoggedRun) -> Mapping[str, str]:
+    """The config of a run as text by dotted key, without what does not change the training."""
+    ignored = list(IGNORED)
+    # Of a resumed run it names the checkpoint that was resumed.
+    if run.config.get('resume') or run.config.get('load_from') is None:
+        ignored.append('load_from')
+    flat = flatten_config(run.config)
+    return {
+        key: value
+        for key, value in flat.items()
+        if not any(key == part or key.startswith(f'{part}.') for part in ignored)
+    }
+
+
+def _name(groups: Sequence[RunGroup]) -> None:
+    """Make labels that are one of a kind: the config, then what it differs in, then the folder."""
+    for make in (_with_differences, _with_folder):
+        by_label: dict[str, list[RunGroup]] = {}
+        for group in groups:
+            by_label.setdefault(group.label, []).append(group)
+        for same in by_label.values():
+            if len(same) > 1:
+                make(same)
+
+
+def _with_differences(groups: Sequence[RunGroup]) -> None:
+    rows = [row for row in compare_keys(groups) if None not in row.values]
+    short = [row for row in rows if all(len(str(value)) <= 20 for value in row.values)][:2]
+    for i, group in enumerate(groups):
+        parts = ', '.join(f'{row.key}={row.values[i]}' for row in short)
+        group.label = f'{group.label} ({parts})' if parts else group.label
+
+
+def _with_folder(groups: Sequence[RunGroup]) -> None:
+    for group in groups:
+        group.label = f'{group.label} in {group.runs[0].folder}'

@@ -1,0 +1,70 @@
+"""The code blocks of the pages, each with the comment before it that says how it is tested.
+
+`<!-- run -->`                  runs as it stands, in the page's folder, after the blocks before it
+`<!-- run: FILE -->`            the same; of the files that it names only FILE is there before
+`<!-- run with: ARGS -->`       the same; ARGS are added to each of its commands that trains
+`<!-- run by: FILE::TEST -->`   a test runs it
+`<!-- config -->`               a config; `<!-- config: NAME -->` part of one, on top of that recipe
+`<!-- printed by: COMMAND -->`  what a tool prints
+`<!-- printed above -->`        what the block above prints
+`<!-- not run: REASON -->`      is not run
+"""
+
+import re
+from dataclasses import dataclass
+
+from .conftest import ROOT
+
+PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted(ROOT.glob('docs/**/*.md'))]
+PAGES += sorted(ROOT.glob('configs/*/README.md'))
+FENCE = re.compile(
+    r'^(?P<open> *(?:```+|~~~+))(?P<language>.*)\n(?P<text>(?s:.*?))^(?P=open) *$', re.M
+)
+MARK = re.compile(r'<!-- (?P<kind>[a-z ]+?)(?:: (?P<value>.*?))? -->\n\Z', re.S)
+KINDS = {'run', 'run with', 'run by', 'config', 'printed by', 'printed above', 'not run'}
+LANGUAGES = {'bash', 'python', 'text'}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code of a page."""
+
+    page: str
+    line: int
+    language: str
+    text: str
+    kind: str
+    value: str
+
+    def __str__(self) -> str:
+        return f'{self.page}:{self.line}'
+
+
+def blocks_of(page: str, text: str | None = None) -> list[Block]:
+    """All blocks of a page, a path relative to the repository."""
+    text = (ROOT / page).read_text() if text is None else text
+    blocks = []
+    for fence in FENCE.finditer(text):
+        mark = MARK.search(text[: fence.start()].rpartition('\n\n')[2])
+        kind, value = (mark['kind'], mark['value'] or '') if mark else ('', '')
+        line = text.count('\n', 0, fence.start()) + 1
+        blocks.append(
+            Block(page, line, fence['language'], fence['text'], kind, ' '.join(value.split()))
+        )
+    return blocks
+
+
+def commands_of(text: str) -> list[str]:
+    """The commands of a shell block, continued lines joined, comments left out."""
+    lines = text.replace('\\\n', '').splitlines()
+    return [line for line in lines if line and not line.startswith('#')]
+
+
+def commands_run_by(page: str, test: str) -> list[str]:
+    """The commands of the blocks of a page that name a test."""
+    texts = [
+        block.text
+        for block in blocks_of(page)
+        if block.language == 'bash' and block.value.endswith(f'::{test}')
+    ]
+    return commands_of(''.join(texts))

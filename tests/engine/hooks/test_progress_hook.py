@@ -1,0 +1,188 @@
+"""What a run shows: table, bars, lines with units, the result and the next commands."""
+
+import re
+import shlex
+import signal
+
+import pytest
+import torch
+
+from senet_mm.engine import Runner
+from senet_mm.engine.hooks.progress_hook import count_images
+from senet_mm.engine.log_processor import add_units
+from senet_mm.engine.summary import format_command
+from senet_mm.utils import progress_display
+from senet_mm.utils.project import PROJECT
+
+from ...conftest import ROOT
+from ...utils.test_progress import plain, run_in_terminal
+from ..test_runner import digits
+
+DIGITS = 'configs/digits/seresnet8_1xb64_digits.py'
+TRAIN = """
+import runpy, sys
+sys.argv = ['tools/train.py', '{config}', '--work-dir', '{folder}', *{more}]
+runpy.run_path('{root}/tools/train.py', run_name='__main__')
+"""
+
+
+def train_in_terminal(folder, *more, columns=80, **env):
+    more = [*more, '--cfg-options', 'train_cfg.max_epochs=2', 'randomness.seed=0']
+    source = TRAIN.format(config=ROOT / DIGITS, folder=folder, more=more, root=ROOT)
+    text, code = run_in_terminal(source, columns, **env)
+    return '\n'.join(plain(text)), code
+
+
+@pytest.fixture(scope='module')
+def shown(tmp_path_factory):
+    """A training in a terminal, in a folder with a blank, and the folder."""
+    folder = tmp_path_factory.mktemp('a run')
+    return *train_in_terminal(folder), folder
+
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_terminal_has_bars(shown):
+    text, code, _ = shown
+    assert code == 0
+    assert re.search(r'starting +━', text)
+    assert re.search(r'training +[━╸╺]+ 1/2 epochs', text)
+    assert re.search(r'epoch 1 +[━╸╺]+ \d+/19 iterations', text)
+    assert re.search(r'validation +[━╸╺]+ \d/3', text)
+    assert re.search(r'loss \d\S*  lr \d\S*  [\d,]+ images/s  data wait \d+ %', text)
+    assert 'best top1 ' in text
+
+
+def test_the_start_is_one_table(shown):
+    text, *_ = shown
+    rows = dict(re.findall(r'^  ([a-z]+) +(\S.*)$', text, re.MULTILINE))
+    names = ['model', 'layers', 'data', 'batch', 'recipe', 'precision', 'device', 'seed', 'output']
+    assert [*rows][: len(names)] == names
+    assert rows['model'].startswith('ResNet, 75,793 parameters, 0.75 MFLOPs')
+    assert rows['layers'] == 'SE_2_1: 1 x SELayer at the slot'
+    assert rows['data'] == '1,257 images in 10 classes to train, 540 images to validate'
+    assert rows['batch'] == '64 x 1 process(es), 19 iterations per epoch'
+    assert rows['recipe'] == '2 epochs, SGD, lr 0.1, CosineAnnealingLR'
+    assert (rows['precision'], rows['seed']) == ('float32', '0')
+
+
+def test_the_last_lines_say_what_came_out(shown, run_tool):
+    text, _, folder = shown
+    ended = text[text.index('the training is complete: 2 epochs') :].replace('\n', '\0')
+    lines = [line.strip() for line in ended.split('\0') if line.strip()]
+    # A terminal of 80 columns cuts no line: it is the terminal that turns it.
+    best = re.fullmatch(r'best  accuracy/top1 \d\d\.\d\d % at epoch [12]: (.+)', lines[1])
+    assert best[1].startswith(str(folder))
+    commands = [line.removeprefix('next  ') for line in lines if line.startswith('next  ')]
+    python, *command = shlex.split(commands[0])
+    assert (python, command[0]) == ('python', 'tools/test.py')
+    tested = run_tool(*command, '--work-dir', folder / 'test')
+    assert tested.returncode == 0, tested.stderr
+    assert 'accuracy/top1: ' in tested.stdout
+
+
+def test_a_file_has_plain_lines_with_units(shown):
+    _, _, folder = shown
+    (file,) = folder.glob('*/*.log')
+    log = file.read_text()
+    assert not re.search(r'[\x00-\x08\x0b-\x1f\x7f]', log)
+    assert '━' not in log
+    numbers = r'time: \d\.\d+ s  data_time: \d\.\d+ s  (memory: \d+ MB  )?loss: \d+\.\d+  '
+    assert re.search(rf'Epoch\(train\) +\[1\]\[19/19\] .*{numbers}[\d,]+ images/s\n', log)
+    assert re.search(r'accuracy/top1: \d+\.\d+ %', log)
+
+
+def test_quiet_leaves_the_result_and_no_weight_differs(shown, tmp_path):
+    text, code = train_in_terminal(tmp_path, '--quiet')
+    assert code == 0
+    assert '━' not in text
+    assert 'Epoch(train)' not in text
+    assert 'best  accuracy/top1 ' in text
+    assert 'Epoch(train)' in next(tmp_path.glob('*/*.log')).read_text()
+    states = [
+        torch.load(folder / 'epoch_2.pth', weights_only=False)['state_dict']
+        for folder in (shown[2], tmp_path)
+    ]
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+def test_rank_1_shows_nothing(tmp_path):
+    text, _ = train_in_terminal(tmp_path, RANK='1')
+    assert '━' not in text
+
+
+def test_a_complete_run_says_so(shown):
+    _, _, folder = shown
+    text, code = train_in_terminal(folder, '--resume')
+    assert code == 0
+    assert 'the training is complete: 2 of 2 epochs' in text
+
+
+HOOK = """
+import os, signal
+from mmengine.hooks import Hook
+from senet_mm.registry import HOOKS
+
+@HOOKS.register_module()
+class Ending(Hook):
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == 3:
+            {end}
+"""
+
+
+@pytest.mark.parametrize(
+    ('end', 'code', 'last'),
+    [
+        ("raise RuntimeError('broken')", 1, 'error: broken'),
+        ('os.kill(os.getpid(), signal.SIGTERM)', 128 + signal.SIGTERM, None),
+        ('os.kill(os.getpid(), signal.SIGINT)', 128 + signal.SIGINT, None),
+    ],
+)
+def test_an_end_leaves_the_terminal_in_order(tmp_path, end, code, last):
+    (tmp_path / 'ending.py').write_text(HOOK.format(end=end))
+    (tmp_path / 'config.py').write_text(
+        f"_base_ = '{ROOT / DIGITS}'\ncustom_imports = dict(imports=['ending'])\n"
+        "custom_hooks = [dict(type='Ending')]\ntrain_cfg = dict(max_epochs=1)\n"
+    )
+    source = TRAIN.format(
+        config=tmp_path / 'config.py', folder=tmp_path / 'run', more=[], root=ROOT
+    )
+    text, ended = run_in_terminal(source)
+    lines = plain(text)
+    assert ended == code
+    assert '\x1b[?25l' not in text
+    assert '━' not in ''.join(lines[-3:])
+    if last:
+        assert lines[-2:] == [last, '']
+
+
+def test_a_silent_run_says_in_a_pipe_where_it_is(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(progress_display, 'SILENCE', 0.0)
+    Runner.from_cfg(digits(tmp_path, **{'train_cfg.max_epochs': 60})).train()
+    err = capfd.readouterr().err
+    assert re.search(r'training: \d+/60 epochs, \S+( left)?; epoch \d+: \d+/19 iterations', err)
+
+
+@pytest.mark.parametrize(
+    ('batch', 'number'), [({'inputs': [1, 2, 3]}, 3), ({'inputs': 3}, 0), ({}, 0), ([1], 0)]
+)
+def test_images_of_a_batch_are_counted(batch, number):
+    assert count_images(batch) == number
+
+
+def test_units_stand_behind_numbers():
+    line = 'lr: 1.0e-01  eta: 0:00:01  time: 0.1000  data_time: 0.0200  memory: 512  loss: 2.2'
+    expected = 'time: 0.1000 s  data_time: 0.0200 s  memory: 512 MB  loss: 2.2'
+    assert add_units(line).endswith(expected)
+    assert add_units('single-label/f1-score: 90.1  images_per_s: 2116.2039') == (
+        'single-label/f1-score: 90.1 %  2,116 images/s'
+    )
+
+
+def test_commands_are_those_of_the_place(monkeypatch, tmp_path):
+    monkeypatch.chdir(PROJECT)
+    assert format_command('test', 'a b') == "python tools/test.py 'a b'"
+    monkeypatch.chdir(tmp_path)
+    assert format_command('demo', 'x') == 'python -m senet_mm demo x'
