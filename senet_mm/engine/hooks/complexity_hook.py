@@ -15,7 +15,7 @@ class ComplexityHook(Hook):
     """Count parameters and FLOPs at the start of training and testing, for the table of the run.
 
     The image has the shape ``input_shape`` of the config, (C, H, W). The same numbers go into the
-    scalars and into the ``meta`` of every checkpoint.
+    ``meta`` of every checkpoint, and to other loggers than the local file.
     """
 
     complexity: Complexity | None = None
