@@ -8,7 +8,6 @@ arXiv:1512.04150).
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import cv2
 import numpy as np
 import torch
 from matplotlib import colormaps
@@ -25,7 +24,7 @@ LEFT = 0.5
 
 
 class _Tapped(nn.Module):
-    """Scores of images, (N, classes); the backbone's last map, (N, C, H, W), goes through ``tap``."""
+    """Scores of images, (N, classes); ``tap`` gets the backbone's last map, (N, C, H, W)."""
 
     def __init__(self, model: ImageClassifier) -> None:
         super().__init__()
@@ -37,8 +36,8 @@ class _Tapped(nn.Module):
         last = maps[-1] if isinstance(maps, tuple | list) else maps
         if not isinstance(last, Tensor) or last.ndim != 4:
             raise InputError(
-                f"{type(self.model.backbone).__name__} gives no map (N, C, H, W); allowed: a layer's "
-                'name, such as SE_5_3 or the path of a module'
+                f'{type(self.model.backbone).__name__} gives no map (N, C, H, W); allowed: '
+                f'{_some_layers(self.model)}'
             )
         maps = (self.tap(last),)
         return self.model.head(self.model.neck(maps) if self.model.with_neck else maps)
@@ -75,17 +74,16 @@ def compute_cam(
     tapped = _Tapped(model)
     target = tapped.tap if layer is None else find_layer(model, layer)
     targets = None if classes is None else [ClassifierOutputTarget(label) for label in classes]
-    with torch.enable_grad(), _frozen(model):
-        with GradCAM(tapped, [target]) as cam:
-            try:
-                found = cam(images.detach().clone().requires_grad_(), targets)
-            except (AttributeError, IndexError, ValueError) as error:
-                if isinstance(error, InputError):
-                    raise
-                raise InputError(
-                    f'layer {layer!r} gives no map (N, C, H, W) that the scores depend on; allowed: '
-                    f'{_some_layers(model)}'
-                ) from error
+    with torch.enable_grad(), _frozen(model), GradCAM(tapped, [target]) as cam:
+        try:
+            found = cam(images.detach().clone().requires_grad_(), targets)
+        except (AttributeError, IndexError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f'layer {layer!r} gives no map (N, C, H, W) that the scores depend on; allowed: '
+                f'{_some_layers(model)}'
+            ) from error
     return np.nan_to_num(found.astype(np.float32))
 
 
@@ -128,9 +126,7 @@ def overlay(image: np.ndarray, cam: np.ndarray) -> np.ndarray:
 
     Args:
         image: uint8 RGB (H, W, 3) or grey (H, W, 1), as the network saw it.
-        cam: The map, (h, w), from 0 to 1.
+        cam: The map, (H, W), from 0 to 1.
     """
-    height, width = image.shape[:2]
-    large = cv2.resize(cam, (width, height), interpolation=cv2.INTER_LINEAR)
-    colours = COLOURS(large)[..., :3] * 255
+    colours = COLOURS(cam)[..., :3] * 255
     return np.rint(LEFT * image + (1 - LEFT) * colours).astype(np.uint8)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -19,7 +20,13 @@ from senet_mm.engine.classes import get_num_classes
 from senet_mm.engine.data_loader import build_data_loader
 from senet_mm.engine.speed import use_channels_last, use_tf32
 from senet_mm.engine.weights.geometry import find_fixed_size, to_steps
-from senet_mm.engine.weights.preprocessing import count_channels, get_pipeline, get_preprocessor
+from senet_mm.engine.weights.preprocessing import (
+    COLOURED,
+    count_channels,
+    get_pipeline,
+    get_preprocessor,
+    is_decoded,
+)
 from senet_mm.engine.weights.record import record_of
 from senet_mm.models import ImageClassifier
 from senet_mm.registry import MODELS
@@ -105,6 +112,17 @@ class Predictor(NamedTuple):
                     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
                 )
             )  # fmt: skip
+
+    def show(self, batch: Mapping[str, Any]) -> np.ndarray:
+        """Images of a batch to be looked at, uint8 (N, H, W, 3) RGB or (N, H, W, 1) grey.
+
+        Of other numbers of channels than 3 and 4 the first one.
+        """
+        images = torch.stack([*batch['inputs']]).round().clamp(0, 255).byte()
+        if images.shape[1] not in COLOURED:
+            return images[:, :1].permute(0, 2, 3, 1).numpy()
+        channels = [2, 1, 0] if is_decoded(self.cfg) else [0, 1, 2]
+        return images[:, channels].permute(0, 2, 3, 1).numpy()
 
 
 def open_predictor(

@@ -7,7 +7,10 @@ import torch
 
 from senet_mm import get_model
 from senet_mm.analysis.cam import compute_cam, find_layer, overlay
+from senet_mm.analysis.cam_figure import draw_cam
 from senet_mm.utils.errors import InputError
+
+from ..figure_texts import check_texts
 
 pytest.importorskip('pytorch_grad_cam')
 
@@ -73,10 +76,23 @@ def test_another_layer_is_refused(model, images, layer):
 
 
 def test_the_overlay_shows_picture_and_map():
-    image = np.full((4, 6, 3), 100, np.uint8)
+    image = np.full((1, 2, 3), 100, np.uint8)
     cam = np.float32([[0, 1]])
-    shown = overlay(image, cam)
-    assert (shown.shape, shown.dtype) == ((4, 6, 3), np.uint8)
-    np.testing.assert_allclose(shown[0, 0], 50 + 127.5 * np.array([0.267, 0.005, 0.329]), atol=1)
-    np.testing.assert_allclose(shown[0, -1], 50 + 127.5 * np.array([0.993, 0.906, 0.144]), atol=1)
-    np.testing.assert_array_equal(overlay(image[..., :1], cam), shown)
+    [[low, high]] = overlay(image, cam)
+    # Both ends of viridis.
+    np.testing.assert_allclose(low, 50 + 127.5 * np.array([0.267, 0.005, 0.329]), atol=1)
+    np.testing.assert_allclose(high, 50 + 127.5 * np.array([0.993, 0.906, 0.144]), atol=1)
+    np.testing.assert_array_equal(overlay(image[..., :1], cam), [[low, high]])
+
+
+def test_the_figure_shows_both_with_a_title():
+    figure = draw_cam(np.zeros((8, 6, 3), np.uint8), np.zeros((8, 6), np.float32), 'a.jpg: cat 0.9')
+    assert figure.get_suptitle() == 'a.jpg: cat 0.9'
+    saw, looked, bar = figure.axes
+    assert saw.get_title() == 'as the network saw it, 6 x 8 pixels'
+    assert [image.get_array().shape for axes in (saw, looked) for image in axes.images] == [
+        (8, 6, 3),
+        (8, 6, 3),
+    ]
+    assert bar.get_ylabel()
+    check_texts(figure)
