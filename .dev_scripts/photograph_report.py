@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 CHROMIUM = '/usr/bin/chromium'
 TRAIN = [
     'tools/ablate.py', 'resnet8_1xb64_digits', 'seresnet8_1xb64_digits', '--seeds', '3',
-    '--cfg-options', 'train_cfg.max_epochs=12', 'default_hooks.checkpoint.max_keep_ckpts=-1',
+    '--cfg-options', 'train_cfg.max_epochs=8', 'default_hooks.checkpoint.max_keep_ckpts=-1',
     '--work-dir',
 ]  # fmt: skip
 
@@ -39,9 +39,10 @@ def parse_args() -> argparse.Namespace:
 
 def make_page(folder: Path) -> Path:
     """Train in a folder, and make the page on it."""
-    for command in ([*TRAIN, str(folder)], ['tools/report.py', str(folder)]):
-        subprocess.run([sys.executable, *command], cwd=ROOT, check=True)
-    return folder / 'report.html'
+    work_dir = 'work_dirs/digits'
+    for tool, *arguments in ([*TRAIN, work_dir], ['tools/report.py', work_dir]):
+        subprocess.run([sys.executable, ROOT / tool, *arguments], cwd=folder, check=True)
+    return folder / work_dir / 'report.html'
 
 
 def photograph(page: Path, args: argparse.Namespace) -> None:
@@ -69,7 +70,7 @@ def main(args: argparse.Namespace) -> None:
         photograph(args.page, args)
         return
     with tempfile.TemporaryDirectory(prefix='digits-') as folder:
-        photograph(make_page(Path(folder) / 'ablation'), args)
+        photograph(make_page(Path(folder)), args)
 
 
 if __name__ == '__main__':

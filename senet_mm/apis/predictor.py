@@ -1,7 +1,7 @@
 """A network with all that is needed to predict: of a checkpoint, or exported."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from mmengine.runner.amp import autocast
 from mmpretrain.models.heads import ClsHead
 from torch import Tensor
 
-from senet_mm.datasets.given import GivenImages, collate_given, with_loading
+from senet_mm.datasets.given import GivenBatch, GivenImages, collate_given, with_loading
 from senet_mm.deploy.exported import open_exported
 from senet_mm.engine.classes import get_num_classes
 from senet_mm.engine.data_loader import build_data_loader
@@ -21,6 +21,7 @@ from senet_mm.engine.speed import use_channels_last, use_tf32
 from senet_mm.engine.weights.geometry import find_fixed_size, to_steps
 from senet_mm.engine.weights.preprocessing import count_channels, get_pipeline, get_preprocessor
 from senet_mm.engine.weights.record import record_of
+from senet_mm.models import ImageClassifier
 from senet_mm.registry import MODELS
 from senet_mm.utils.building import find_registered
 from senet_mm.utils.errors import InputError
@@ -43,6 +44,7 @@ class Predictor(NamedTuple):
         num_classes: Number of classes.
         describe: Gives the record, what the file says of itself; to format a config takes long.
         takes_images: Whether it prepares images itself, one at a time.
+        model: The network of a checkpoint; None for an exported one.
     """
 
     score: Callable[[Any], Tensor]
@@ -51,6 +53,7 @@ class Predictor(NamedTuple):
     num_classes: int
     describe: Callable[[], Mapping[str, Any]]
     takes_images: bool = False
+    model: ImageClassifier | None = None
 
     @property
     def batch_size(self) -> int:
@@ -81,6 +84,13 @@ class Predictor(NamedTuple):
 
     def predict(self, images: Sequence, batch_size: int, workers: int) -> Iterator[Tensor | str]:
         """Of each image the scores, (classes,), or what is wrong with it, in their order."""
+        for batch, errors in self.load(images, batch_size, workers):
+            scores = iter(() if batch is None else self.score(batch))
+            for error in errors:
+                yield next(scores) if error is None else error
+
+    def load(self, images: Sequence, batch_size: int, workers: int = 0) -> Iterable[GivenBatch]:
+        """Batches of images, prepared as for the test: uint8, not normalised."""
         with DefaultScope.overwrite_default_scope('senet_mm'):
             channels = count_channels(self.cfg) or 3
             steps = with_loading(self.pipeline, channels)
@@ -88,17 +98,13 @@ class Predictor(NamedTuple):
                 batch_size = 1
                 steps = [dict(steps[0], to_rgb=True), dict(type='PackInputs')]
             dataset = GivenImages(images, steps, channels, self.fixed_size)
-            loader = build_data_loader(
+            return build_data_loader(
                 dict(
                     dataset=dataset, batch_size=batch_size, num_workers=workers,
                     persistent_workers=False, collate_fn=dict(type=collate_given),
                     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
                 )
             )  # fmt: skip
-        for batch, errors in loader:
-            scores = iter(() if batch is None else self.score(batch))
-            for error in errors:
-                yield next(scores) if error is None else error
 
 
 def open_predictor(
@@ -143,7 +149,12 @@ def _open_checkpoint(
     if number is None:
         raise InputError(f'checkpoint {checkpoint}: its head does not say its number of classes')
     return Predictor(
-        score, cfg, model.dataset_meta.get('classes'), number, lambda: record_of(model)
+        score,
+        cfg,
+        model.dataset_meta.get('classes'),
+        number,
+        lambda: record_of(model),
+        model=model,
     )
 
 

@@ -59,8 +59,10 @@ def _get_name(runner: 'Runner') -> str:
 def _model_rows(runner: 'Runner') -> Rows:
     hook = runner.find_hook(ComplexityHook)
     network = getattr(runner.bare_model, 'backbone', runner.bare_model)  # a retriever has encoders
-    cost = f', {hook.describe()}' if hook and hook.complexity else ''
-    rows = [('model', f'{type(network).__name__}{cost}')]
+    rows = [('model', type(network).__name__)]
+    if hook and hook.complexity:
+        cost, counted = hook.describe()
+        rows = [('model', f'{rows[0][1]}, {cost}'), ('FLOPs', counted)]
     for number, line in enumerate(describe_layers(runner.bare_model)):
         rows.append(('' if number else 'layers', line))
     return rows

@@ -79,6 +79,7 @@ class Evaluation:
         report: Scores by class.
         worst: The pictures whose class has the lowest scores, the worst first.
         gates: By checkpoint, in the order of the training.
+        without_gates: Why there are none, where that is known.
         remarks: What could not be made, a line each.
     """
 
@@ -88,6 +89,7 @@ class Evaluation:
     report: Report | None = None
     worst: list[Picture] = field(default_factory=list)
     gates: list[RecordedGates] = field(default_factory=list)
+    without_gates: str = ''
     remarks: list[str] = field(default_factory=list)
 
 
@@ -146,7 +148,7 @@ def _evaluate_one(result: Evaluation, checkpoint: Checkpoint, loader: Any) -> No
     except InputError as error:
         if checkpoint is not result.checkpoint:
             return
-        result.remarks.append(f'no gates: {str(error).partition("; allowed")[0]}')
+        result.without_gates = str(error).partition('; allowed')[0]
     is_chosen = checkpoint is result.checkpoint
     most = WORST if is_chosen else 0
     answers = _predict(model, loader, recorder, most, checkpoint.path.name)

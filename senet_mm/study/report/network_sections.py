@@ -150,6 +150,8 @@ def gates_section(pairs: Pairs, draw: Draw, first: int) -> str:
     """The gates by stage, and how they changed."""
     parts: list[str] = []
     for group, evaluation in pairs:
+        if evaluation.without_gates:
+            parts.append(paragraph(f'{group.label}: {evaluation.without_gates}.'))
         if not evaluation.gates or evaluation.checkpoint is None:
             continue
         step = evaluation.checkpoint.step

@@ -68,8 +68,8 @@ def report_runs(
     parts = [
         remarks_section(groups, evaluations),
         scores_section(groups),
-        runs_section(groups),
         section('Curves', draw_all(curves, draw), anchor='curves') if curves else '',
+        runs_section(groups),
         configs_section(groups),
         networks_section(pairs),
         classes_section(pairs),

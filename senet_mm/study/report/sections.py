@@ -1,8 +1,10 @@
 """The parts of a report on the runs: scores, runs, configs, how to repeat them."""
 
+import os
 import shlex
 import statistics
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from ..comparison import format_difference
 from ..statistics import paired_difference
@@ -70,12 +72,20 @@ def runs_section(groups: Sequence[RunGroup]) -> Markup:
     """A row a run."""
     header = ['config', 'seed', 'trained', 'last', 'best', 'at', 'training (s)', 'images/s',
               'waiting for data (%)', 'folder']  # fmt: skip
-    rows = [_describe_run(group.label, run) for group in groups for run in group.runs]
-    metric = next((run.metric for group in groups for run in group.runs if run.metric), None)
-    text = f'Scores are {metric}. Speed and waiting are medians over the log of the training.'
-    return section(
-        'Runs', table(header, rows, kind='texts'), paragraph(text if metric else ''), anchor='runs'
+    runs = [run for group in groups for run in group.runs]
+    base = os.path.commonpath([run.folder.absolute().parent for run in runs])
+    rows = [
+        [*_describe_run(group.label, run), os.path.relpath(run.folder, base)]
+        for group in groups
+        for run in group.runs
+    ]
+    metric = next((run.metric for run in runs if run.metric), 'unknown')
+    shown = os.path.relpath(base) if Path(base).is_relative_to(Path.cwd()) else base
+    note = paragraph(
+        f'Scores are {metric}. Speed and waiting are medians over the log of the training. Folders '
+        f'are in {shown}.'
     )
+    return section('Runs', table(header, rows, kind='texts'), note, anchor='runs')
 
 
 def _describe_run(label: str, run: LoggedRun) -> list[object]:
@@ -97,7 +107,6 @@ def _describe_run(label: str, run: LoggedRun) -> list[object]:
         None if seconds is None else f'{seconds:,.1f}',
         _median(run, get_rate),
         _median(run, get_wait),
-        run.folder,
     ]
 
 
