@@ -43,7 +43,7 @@ def describe_start(runner: 'Runner') -> str:
     rows += [
         ('device', _describe_device(runner)),
         ('seed', str(runner.seed)),
-        ('output', f'{what} in {printable(shorten(runner.work_dir))}'),
+        ('output', f'{what} in {printable(from_here(runner.work_dir))}'),
     ]
     title = 'training' if runner.is_training else 'test'
     lines = [f'{title} of {_get_name(runner)}', *(f'  {name:9}  {text}' for name, text in rows)]
@@ -179,10 +179,10 @@ def describe_end(runner: 'Runner') -> str:
     if best:
         name, score, place, path = best
         lines.append(
-            f'  best  {name} {format_score(name, score)} at {place}: {printable(shorten(path))}'
+            f'  best  {name} {format_score(name, score)} at {place}: {printable(from_here(path))}'
         )
     elif file:
-        lines.append(f'  last  {printable(shorten(file))}')
+        lines.append(f'  last  {printable(from_here(file))}')
     lines += [f'  next  {command}' for command in list_next(runner, file)]
     return '\n'.join(lines)
 
@@ -206,10 +206,10 @@ def format_command(tool: str, *arguments: str) -> str:
     """The command of a tool, from the present folder, as a shell reads it."""
     in_clone = Path.cwd() == PROJECT
     start = ['python', f'tools/{tool}.py'] if in_clone else ['python', '-m', 'senet_mm', tool]
-    return shlex.join([*start, *map(shorten, arguments)])
+    return shlex.join([*start, *map(from_here, arguments)])
 
 
-def shorten(path: str) -> str:
+def from_here(path: str) -> str:
     """A path from the present folder, if it is below it."""
     here = Path.cwd()
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
