@@ -19,6 +19,8 @@ FOLDER = 'work_dirs/seen'
 ROWS = 22
 # In the second half of an epoch.
 HALF = re.compile(r'1\d/19 iterations')
+# tests/blocks.py wants it.
+MARK = '<!-- not run: a capture of a terminal, made by .dev_scripts/capture_run.py -->'
 # Seconds to wait for a text.
 PATIENCE = 120
 
@@ -51,7 +53,8 @@ def capture(columns: int) -> str:
     finally:
         tmux('kill-server')
     end = end[end.index('the training is complete') :]
-    return f'```text\n{middle}\n```\n\nand at the end\n\n```text\n{end}\n```\n'
+    start = f'{MARK}\n```text'
+    return f'{start}\n{middle}\n```\n\nand at the end\n\n{start}\n{end}\n```\n'
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ PAGES += sorted(ROOT.glob('configs/*/README.md'))
 FENCE = re.compile(
     r'^(?P<open> *(?:```+|~~~+))(?P<language>.*)\n(?P<text>(?s:.*?))^(?P=open) *$', re.M
 )
-MARK = re.compile(r'<!-- (?P<kind>[a-z ]+?)(?:: (?P<value>.*?))? -->\n\Z', re.S)
+MARK = re.compile(r'<!-- (?P<kind>[a-z ]+?)(?:: (?P<value>(?:(?!-->).)*?))? -->\n\Z', re.S)
 KINDS = {'run', 'run with', 'run by', 'config', 'printed by', 'printed above', 'not run'}
 LANGUAGES = {'bash', 'python', 'text'}
 

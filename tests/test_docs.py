@@ -109,7 +109,7 @@ def test_from_an_empty_machine_to_a_prediction_in_four_commands(run_tool, tmp_pa
     assert all(re.search(r'(rote Blüte|Katze|Kaffee) +[01]\.\d+$', line) for line in lines[-40:])
 
     tested = run(test.replace('epoch_100', 'epoch_1'), *SHORT)
-    pattern = r'accuracy/top1: \S+  loss/cross_entropy: \S+'
+    pattern = r'accuracy/top1: \S+ %  loss/cross_entropy: \S+'
     assert re.search(pattern, tested)[0] == re.search(pattern, trained)[0]
     torch.save(get_model('seresnet18_8xb32_in1k').state_dict(), tmp_path / 'seresnet18.pth')
     tuned = run(tune, *SHORT)
