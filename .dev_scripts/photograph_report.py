@@ -27,7 +27,7 @@ TRAIN = [
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument('--page', type=Path, help='photograph this page, and train nothing')
     parser.add_argument('--out', type=Path, default=ROOT / 'docs/images/report.png', help='picture')
     parser.add_argument('--width', type=int, default=1280, help='of the window (default: 1280)')

@@ -12,7 +12,7 @@ from senet_mm.utils.usage import ToolParser
 
 
 def parse_args() -> argparse.Namespace:
-    parser = ToolParser(description=__doc__.splitlines()[0])
+    parser = ToolParser(__doc__)
     parser.add_argument(
         'work_dirs',
         nargs='+',
