@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from senet_mm.cli import reported_errors
-from senet_mm.utils.usage import ToolParser
+from senet_mm.utils.usage import ToolParser, add_quiet
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,6 +33,7 @@ def parse_args() -> argparse.Namespace:
         default='auto',
         help='what draws the curves (default: plotly if it is installed, else svg)',
     )
+    add_quiet(parser)
     parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
     return parser.parse_args()
 

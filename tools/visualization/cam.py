@@ -5,8 +5,8 @@ python tools/visualization/cam.py work_dirs/seresnet18_1xb32_folder/best_*.pth d
     --out work_dirs/cam
 
 Writes a picture for each image: the pixels that the network saw, after resizing and cropping, and
-the map over them. A picture that is there already stays. Images that cannot be used are listed on stderr
-and skipped; the exit code is then 65. Needs the extra: pip install -e '.[cam]'
+the map over them. A picture that is there already stays. Images that cannot be used are listed on
+stderr and skipped; the exit code is then 65. Needs the extra: pip install -e '.[cam]'
 """
 
 import argparse
