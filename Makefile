@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 CONFIG ?= configs/digits/seresnet8_1xb64_digits.py
 
-.PHONY: train test test-fast test-oldest test-detection test-slurm lint docs clean
+.PHONY: train test test-fast test-oldest test-detection test-slurm test-browser lint docs clean
 
 train: .venv/installed  ## train an SE network on scikit-learn's handwritten digits
 	$(BIN)/python tools/train.py $(CONFIG)
@@ -22,6 +22,9 @@ test-detection: .venv-detection/installed  ## run the tests that need mmdet
 
 test-slurm: .venv/installed  ## run jobs of a real Slurm on this machine (slurm-wlm, munge; as root)
 	$(BIN)/python -m pytest -rs tests_slurm
+
+test-browser: .venv/installed  ## open report and demo in a headless browser (Debian's chromium)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs tests_browser
 
 lint: docs  ## check style, format, types and the links of the site
 	$(BIN)/ruff check

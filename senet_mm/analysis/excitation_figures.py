@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -56,7 +57,7 @@ def draw_gates(
         axes.set_title(block)
 
     columns = 1 if len(blocks) == 1 else 2
-    draws = [lambda axes, block=block: draw(axes, block) for block in blocks]
+    draws = [partial(draw, block=block) for block in blocks]
     heading = _join_lines('Mean gate of each channel, by class', title)
     figure = _panels(draws, columns, 'mean gate', ORDERS[order], heading)
     handles = figure.axes[0].get_lines()
@@ -98,16 +99,15 @@ def draw_spread(
             axes.plot(x, mean, **_dot(x, ALL | dict(linewidth=0.8)))
         axes.set_title(f'{block}\n{line.get_label()}')
 
-    chosen = [*labels] or [None]
-    columns = min(len(chosen), 4) if len(chosen) > 1 else min(len(blocks), 2)
+    classes: list[int | None] = [*labels] or [None]
+    columns = min(len(classes), 4) if len(classes) > 1 else min(len(blocks), 2)
     draws: list[Callable[[Axes], None] | None] = []
     for block in blocks:
         draws += [
-            lambda axes, block=block, label=label, i=i: draw(axes, block, label, i)
-            for i, label in enumerate(chosen)
+            partial(draw, block=block, label=label, index=i) for i, label in enumerate(classes)
         ]
-        if len(chosen) > 1:
-            draws += [None] * (-len(chosen) % columns)  # a block begins a row
+        if len(classes) > 1:
+            draws += [None] * (-len(classes) % columns)  # a block begins a row
     heading = _join_lines('Mean gate of each channel ± one standard deviation', title)
     if labels:
         heading += '; black: all images'

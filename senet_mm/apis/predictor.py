@@ -1,10 +1,11 @@
 """A network with all that is needed to predict: of a checkpoint, or exported."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -13,14 +14,21 @@ from mmengine.runner.amp import autocast
 from mmpretrain.models.heads import ClsHead
 from torch import Tensor
 
-from senet_mm.datasets.given import GivenImages, collate_given, with_loading
+from senet_mm.datasets.given import GivenBatch, GivenImages, collate_given, with_loading
 from senet_mm.deploy.exported import open_exported
 from senet_mm.engine.classes import get_num_classes
 from senet_mm.engine.data_loader import build_data_loader
 from senet_mm.engine.speed import use_channels_last, use_tf32
 from senet_mm.engine.weights.geometry import find_fixed_size, to_steps
-from senet_mm.engine.weights.preprocessing import count_channels, get_pipeline, get_preprocessor
+from senet_mm.engine.weights.preprocessing import (
+    COLOURED,
+    count_channels,
+    get_pipeline,
+    get_preprocessor,
+    is_decoded,
+)
 from senet_mm.engine.weights.record import record_of
+from senet_mm.models import ImageClassifier
 from senet_mm.registry import MODELS
 from senet_mm.utils.building import find_registered
 from senet_mm.utils.errors import InputError
@@ -43,6 +51,7 @@ class Predictor(NamedTuple):
         num_classes: Number of classes.
         describe: Gives the record, what the file says of itself; to format a config takes long.
         takes_images: Whether it prepares images itself, one at a time.
+        model: The network of a checkpoint; None for an exported one.
     """
 
     score: Callable[[Any], Tensor]
@@ -51,6 +60,7 @@ class Predictor(NamedTuple):
     num_classes: int
     describe: Callable[[], Mapping[str, Any]]
     takes_images: bool = False
+    model: ImageClassifier | None = None
 
     @property
     def batch_size(self) -> int:
@@ -81,6 +91,13 @@ class Predictor(NamedTuple):
 
     def predict(self, images: Sequence, batch_size: int, workers: int) -> Iterator[Tensor | str]:
         """Of each image the scores, (classes,), or what is wrong with it, in their order."""
+        for batch, errors in self.load(images, batch_size, workers):
+            scores = iter(() if batch is None else self.score(batch))
+            for error in errors:
+                yield next(scores) if error is None else error
+
+    def load(self, images: Sequence, batch_size: int, workers: int = 0) -> Iterable[GivenBatch]:
+        """Batches of images, prepared as for the test: uint8, not normalised."""
         with DefaultScope.overwrite_default_scope('senet_mm'):
             channels = count_channels(self.cfg) or 3
             steps = with_loading(self.pipeline, channels)
@@ -88,17 +105,24 @@ class Predictor(NamedTuple):
                 batch_size = 1
                 steps = [dict(steps[0], to_rgb=True), dict(type='PackInputs')]
             dataset = GivenImages(images, steps, channels, self.fixed_size)
-            loader = build_data_loader(
+            return build_data_loader(
                 dict(
                     dataset=dataset, batch_size=batch_size, num_workers=workers,
                     persistent_workers=False, collate_fn=dict(type=collate_given),
                     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
                 )
             )  # fmt: skip
-        for batch, errors in loader:
-            scores = iter(() if batch is None else self.score(batch))
-            for error in errors:
-                yield next(scores) if error is None else error
+
+    def show(self, batch: Mapping[str, Any]) -> np.ndarray:
+        """Images of a batch to be looked at, uint8 (N, H, W, 3) RGB or (N, H, W, 1) grey.
+
+        Of other numbers of channels than 3 and 4 the first one.
+        """
+        images = torch.stack([*batch['inputs']]).round().clamp(0, 255).byte()
+        if images.shape[1] not in COLOURED:
+            return images[:, :1].permute(0, 2, 3, 1).numpy()
+        channels = [2, 1, 0] if is_decoded(self.cfg) else [0, 1, 2]
+        return images[:, channels].permute(0, 2, 3, 1).numpy()
 
 
 def open_predictor(
@@ -143,7 +167,12 @@ def _open_checkpoint(
     if number is None:
         raise InputError(f'checkpoint {checkpoint}: its head does not say its number of classes')
     return Predictor(
-        score, cfg, model.dataset_meta.get('classes'), number, lambda: record_of(model)
+        score,
+        cfg,
+        model.dataset_meta.get('classes'),
+        number,
+        lambda: record_of(model),
+        model=model,
     )
 
 

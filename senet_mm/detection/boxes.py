@@ -15,15 +15,12 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from torch import Tensor, nn
 
-from senet_mm.utils.files import atomic_file
-from senet_mm.utils.names import escape_acting
+from senet_mm.utils.figures import new_figure, save_figure, short_text, styled
 
 from .coco import CocoData, DetectionTarget
 from .placement import Rectangle, place_labels
 
 COLUMNS, PANEL = 3, 3.3  # inches
-DPI = 150
-LONGEST = 24  # characters of a name
 
 
 class Style(NamedTuple):
@@ -48,6 +45,7 @@ class DrawnBox(NamedTuple):
 
 
 @torch.no_grad()
+@styled()
 def draw_boxes(
     detector: nn.Module, data: CocoData, path: Path, count: int = 12, score: float = 0.5
 ) -> None:
@@ -64,7 +62,7 @@ def draw_boxes(
     device = next(detector.parameters()).device
     count = min(count, len(data))
     rows, columns = math.ceil(count / COLUMNS), min(count, COLUMNS)
-    figure = Figure((columns * PANEL, rows * PANEL * 1.08 + 0.7), DPI, layout='constrained')
+    figure = new_figure(rows * PANEL * 1.08 + 0.7, width=columns * PANEL)
     FigureCanvasAgg(figure)
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     boxes = []
@@ -75,13 +73,12 @@ def draw_boxes(
             [found] = detector([image.to(device)])
             boxes.append(_collect(target, found, data.classes, score))
             axes.imshow(image.permute(1, 2, 0).numpy(), interpolation='nearest')
-            axes.set_title(_shorten(Path(data.get_path(data.ids[i])).name), fontsize=8)
+            axes.set_title(short_text(Path(data.get_path(data.ids[i])).name), fontsize=8)
     _add_legend(figure, score)
     figure.draw_without_rendering()  # places the panels, which labels are measured in
     for axes, own in zip(panels, boxes, strict=False):
         _draw(axes, own)
-    with atomic_file(path) as file:
-        figure.savefig(file, format='png')
+    save_figure(figure, path)
 
 
 def _collect(
@@ -89,22 +86,15 @@ def _collect(
 ) -> list[DrawnBox]:
     """The boxes of an image: ground truth, then detections from the surest on."""
     truth = [
-        DrawnBox(Rectangle(*box), _shorten(classes[label - 1]), TRUTH)
+        DrawnBox(Rectangle(*box), short_text(classes[label - 1]), TRUTH)
         for box, label in zip(target['boxes'].tolist(), target['labels'].tolist(), strict=True)
     ]
     sure = found['scores'] >= score
     rows = zip(*(found[name][sure].tolist() for name in ('boxes', 'labels', 'scores')), strict=True)
     return truth + [
-        DrawnBox(Rectangle(*box), f'{_shorten(classes[label - 1])} {value:.2f}', FOUND)
+        DrawnBox(Rectangle(*box), f'{short_text(classes[label - 1])} {value:.2f}', FOUND)
         for box, label, value in rows
     ]
-
-
-def _shorten(name: str) -> str:
-    """A name of a stranger's as matplotlib may draw it."""
-    name = escape_acting(name)
-    name = name if len(name) <= LONGEST else f'{name[: LONGEST - 1]}…'
-    return name.replace('$', r'\$')
 
 
 def _draw(axes: Axes, boxes: Sequence[DrawnBox]) -> None:

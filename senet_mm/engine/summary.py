@@ -43,7 +43,7 @@ def describe_start(runner: 'Runner') -> str:
     rows += [
         ('device', _describe_device(runner)),
         ('seed', str(runner.seed)),
-        ('output', f'{what} in {printable(shorten(runner.work_dir))}'),
+        ('output', f'{what} in {printable(from_here(runner.work_dir))}'),
     ]
     title = 'training' if runner.is_training else 'test'
     lines = [f'{title} of {_get_name(runner)}', *(f'  {name:9}  {text}' for name, text in rows)]
@@ -59,8 +59,10 @@ def _get_name(runner: 'Runner') -> str:
 def _model_rows(runner: 'Runner') -> Rows:
     hook = runner.find_hook(ComplexityHook)
     network = getattr(runner.bare_model, 'backbone', runner.bare_model)  # a retriever has encoders
-    cost = f', {hook.describe()}' if hook and hook.complexity else ''
-    rows = [('model', f'{type(network).__name__}{cost}')]
+    rows = [('model', type(network).__name__)]
+    if hook and hook.complexity:
+        cost, counted = hook.describe()
+        rows = [('model', f'{rows[0][1]}, {cost}'), ('FLOPs', counted)]
     for number, line in enumerate(describe_layers(runner.bare_model)):
         rows.append(('' if number else 'layers', line))
     return rows
@@ -177,10 +179,10 @@ def describe_end(runner: 'Runner') -> str:
     if best:
         name, score, place, path = best
         lines.append(
-            f'  best  {name} {format_score(name, score)} at {place}: {printable(shorten(path))}'
+            f'  best  {name} {format_score(name, score)} at {place}: {printable(from_here(path))}'
         )
     elif file:
-        lines.append(f'  last  {printable(shorten(file))}')
+        lines.append(f'  last  {printable(from_here(file))}')
     lines += [f'  next  {command}' for command in list_next(runner, file)]
     return '\n'.join(lines)
 
@@ -204,10 +206,10 @@ def format_command(tool: str, *arguments: str) -> str:
     """The command of a tool, from the present folder, as a shell reads it."""
     in_clone = Path.cwd() == PROJECT
     start = ['python', f'tools/{tool}.py'] if in_clone else ['python', '-m', 'senet_mm', tool]
-    return shlex.join([*start, *map(shorten, arguments)])
+    return shlex.join([*start, *map(from_here, arguments)])
 
 
-def shorten(path: str) -> str:
+def from_here(path: str) -> str:
     """A path from the present folder, if it is below it."""
     here = Path.cwd()
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path

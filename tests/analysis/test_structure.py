@@ -1,6 +1,7 @@
 """The structure of a network as it is drawn."""
 
 import runpy
+import xml.etree.ElementTree as ET
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 
 from senet_mm.analysis.structure import draw_structure, get_structure
 from senet_mm.analysis.structure.diagrams import make_diagram
+from senet_mm.analysis.structure.panels import find_buses
 from senet_mm.analysis.structure.placement import lay_out
 from senet_mm.analysis.structure.tracing import Tracer
 from senet_mm.apis import get_config
@@ -206,3 +208,30 @@ def test_pictures_of_the_pages_are_current(path):
     is_current = runpy.run_path(str(ROOT / '.dev_scripts/draw_networks.py'))['is_current']
     assert is_current(path), 'run python .dev_scripts/draw_networks.py'
     assert path.stat().st_size < 150_000
+
+
+@pytest.mark.parametrize(('size', 'rows'), [(8, 3), (9, 4), (35, 17)])
+def test_stride_without_padding(size, rows):
+    """8 rows become 3 by a stride of 2, which is no stride of 3."""
+    block = nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU(), nn.BatchNorm2d(4), nn.MaxPool2d(3, 2))
+    call = Tracer(nn.Sequential(block), ['0']).run((4, size, size)).calls[0]
+    assert call.out_shape == (4, rows, rows)
+    assert make_diagram(call).stride == 2
+
+
+def test_lines_to_two_boxes_of_a_row_are_apart(structures):
+    """In the shake-shake block a sum and a concat have inputs from other lanes."""
+    _, structure = structures('seshakeshake26-2x96d_2xb64_cifar10')
+    placement = lay_out(structure.kinds[0].diagram.boxes)
+    buses = find_buses(placement)
+    [row] = {row for row, bus in ((row, bus) for (row, _), bus in buses.items()) if bus}
+    found = {box.lines[0]: bus for (at, box), bus in buses.items() if at == row}
+    assert set(found) == {'+', 'concat'}
+    assert sorted(found.values()) == [0, 1]
+
+
+@pytest.mark.parametrize('path', PICTURES, ids=lambda path: path.stem)
+def test_layers_in_the_table_show_their_widths(path):
+    texts = [node.text for node in ET.parse(path).iter('{http://www.w3.org/2000/svg}text')]
+    assert 'SE' not in texts
+    assert [text for text in texts if text and text.startswith('SE, ')]

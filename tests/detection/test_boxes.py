@@ -10,6 +10,7 @@ from PIL import Image
 from senet_mm.detection import boxes
 from senet_mm.detection.coco import CocoData
 from senet_mm.detection.placement import Rectangle, place_labels
+from senet_mm.utils.figures import STYLE
 
 from .scoring import Oracle
 from .test_annotations import content, write
@@ -60,10 +61,10 @@ def test_truth_and_detections_of_images_of_several_sizes(tmp_path, monkeypatch):
     data = CocoData(write(tmp_path, 'val', given), 'val')
     path = tmp_path / 'boxes.png'
     panels = drawn(monkeypatch, data, Oracle(data, 2.0), path=path)
-    assert Image.open(path).width == int(2 * boxes.PANEL * boxes.DPI)
+    assert Image.open(path).width == int(2 * boxes.PANEL * STYLE['savefig.dpi'])
     texts = [[text.get_text() for text in axes.texts] for axes in panels]
     assert texts[0] == ['dog', 'dog 1.00']
-    assert r'\$cat\$' in texts[1][0]
+    assert '$cat$' in texts[1][0]
     assert '\x1b' not in ''.join(texts[1])
     for axes in panels:
         frames = [patch for patch in axes.patches if isinstance(patch, boxes.Frame)]

@@ -83,6 +83,10 @@ def test_learns(run_tool, sample, tmp_path):
     ]
     assert f'coco/bbox_AP: {scores[-1]["coco/bbox_AP"]:.4f}' in run.stdout + run.stderr
     assert Image.open(tmp_path / 'boxes.png').width > 4 * 128
+    files = tmp_path / 'torchvision.py', tmp_path / 'epoch_10.pth'
+    run = run_tool('tools/test.py', *files, '--work-dir', tmp_path / 'test')
+    assert run.returncode == 0, run.stderr
+    assert f'coco/bbox_AP: {scores[-1]["coco/bbox_AP"]:.4f}' in run.stdout + run.stderr
 
 
 def test_a_huge_learning_rate_ends_the_training(pair, caplog):

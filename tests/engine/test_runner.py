@@ -43,7 +43,7 @@ def test_log_is_short_and_says_what_matters(finished):
     log = file.read_text()
     before_first = log[: log.index('Epoch(train)')].splitlines()
     assert len(before_first) < 60
-    assert '75,793 parameters, 0.75 MFLOPs (multiply-adds of conv and fc' in log
+    assert '75,793 parameters, 0.75 MFLOPs for an image of 1x8x8' in log
     assert 'WARNING' not in log
     (config,) = work_dir.glob('*.py')
     assert Config.fromfile(config).model == digits(work_dir).model

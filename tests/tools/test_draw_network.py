@@ -40,8 +40,10 @@ def test_svg_and_png(call, tmp_path):
 
 
 MISTAKES = {
-    ('--out', 'picture.jpg'): '--out picture.jpg: allowed: a .svg or .png in a folder that exists',
-    ('--out', 'no/net.svg'): '--out no/net.svg: allowed: a .svg or .png in a folder that exists',
+    ('--out', 'picture.jpg'): '--out picture.jpg: allowed: a file .png, .svg, .pdf in a '
+    'folder that exists',
+    ('--out', 'no/net.svg'): '--out no/net.svg: allowed: a file .png, .svg, .pdf in a '
+    'folder that exists',
     ('--shape', '1', '2', '3'): '--shape 1 2 3: allowed: SIZE or HEIGHT WIDTH',
 }
 
@@ -57,5 +59,5 @@ def test_help_has_an_example():
     run = subprocess.run(
         [sys.executable, TOOL, '--help'], capture_output=True, text=True, cwd=ROOT, check=True
     )
-    assert 'example: draw_network.py' in run.stdout
+    assert 'python tools/visualization/draw_network.py' in run.stdout
     assert 'default: network.svg' in ' '.join(run.stdout.split())

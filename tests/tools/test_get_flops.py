@@ -96,4 +96,4 @@ def test_help_has_an_example():
     run = subprocess.run(
         [sys.executable, TOOL, '--help'], capture_output=True, text=True, cwd=ROOT, check=True
     )
-    assert 'example: get_flops.py' in run.stdout
+    assert 'python tools/analysis_tools/get_flops.py' in run.stdout

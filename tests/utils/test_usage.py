@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from senet_mm.utils.usage import ToolParser
+
 from ..conftest import ROOT, load_tool
 
 TOOLS = sorted(
@@ -51,3 +53,44 @@ def test_an_option_that_moves_the_cursor(tool, monkeypatch, capsys):
 def test_every_tool_uses_the_parser():
     for path in (ROOT / 'tools').rglob('*.py'):
         assert 'argparse.ArgumentParser(' not in path.read_text(), path
+
+
+DOCSTRING = """Do something.
+
+python tools/a.py configs/a_long_name.py work_dirs/another/long/name.pth     --classes 0 1  # two
+python tools/a.py  # all
+
+Writes ``out.md``; this is text of a
+paragraph.
+
+environment:
+  PORT   a port
+"""
+
+
+def test_help_of_a_docstring(monkeypatch):
+    monkeypatch.setenv('COLUMNS', '60')
+    parser = ToolParser(DOCSTRING, prog='a.py', epilog='The end.')
+    parser.add_argument('--number', type=int, default=5, help='how many')
+    parser.add_argument('--names', nargs='+', default=['a', '50%'], help='which')
+    parser.add_argument('--none', help='text')
+    parser.add_argument('--flag', action='store_true', help='whether')
+    parser.add_argument('--said', default=3, help='by default three')
+    text = parser.format_help()
+    assert '\n\nDo something.\n\noptions:' in text
+    assert 'how many (default: 5)\n' in text
+    assert 'which (default: a 50%)\n' in text
+    assert text.count('default') == 3
+    assert text.endswith("""
+# two
+python tools/a.py configs/a_long_name.py \\
+    work_dirs/another/long/name.pth --classes 0 1
+python tools/a.py  # all
+
+Writes `out.md`; this is text of a paragraph.
+
+environment:
+  PORT   a port
+
+The end.
+""")

@@ -15,7 +15,7 @@ from senet_mm.cli import load_config, make_parser, reported_errors
 
 
 def parse_args() -> argparse.Namespace:
-    parser = make_parser('Draw the hits and misses of a test')
+    parser = make_parser(__doc__)
     parser.add_argument('result', type=Path, help='.pkl that tools/test.py --out has written')
     parser.add_argument('--out-dir', type=Path, required=True, help='folder for the pictures')
     parser.add_argument('--topk', type=int, default=20, help='most pictures of each kind')

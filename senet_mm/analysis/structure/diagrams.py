@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
+from math import prod
 
 from .tracing import Call, TracedOperation
 
@@ -31,6 +32,11 @@ class Box:
     def kind(self) -> str:
         """Kind of the main operation."""
         return self.main.kind
+
+    @property
+    def stride(self) -> int:
+        """Product of the strides of its operations."""
+        return prod(int(node.label.stride[1:]) for node in self.nodes if node.label.stride)
 
     @property
     def lines(self) -> list[str]:
@@ -84,9 +90,17 @@ class Diagram:
 
     @property
     def stride(self) -> int:
-        """Rows of the input for each row of the output."""
+        """Rows of the input for each row of the output, by the strides in the unit.
+
+        The shapes alone would mislead: 8 rows become 3 by a stride of 2 without padding.
+        """
         before, after = self.call.in_shape, self.call.out_shape
-        return round(before[1] / after[1]) if len(before) == len(after) == 3 else 1
+        ratio = before[1] / after[1] if len(before) == len(after) == 3 else 1
+        strides: dict[Box | None, int] = {None: 1}
+        for box in self.boxes:
+            strides[box] = box.stride * max((strides[source] for source in box.inputs), default=1)
+        found = max(strides.values())
+        return found if found > 1 and ratio > 1.5 else round(ratio)
 
 
 def make_diagram(call: Call) -> Diagram:

@@ -15,6 +15,7 @@ LINE = 0.15  # height of a line of text in a box
 SPACE = 0.24  # between rows
 LANE = 0.3  # least width of a lane
 BETWEEN = 0.1  # lanes
+BUS = 0.07  # between lines to different boxes of a row
 TOP = 0.62  # title, and the shape of the input
 RADIUS = 0.1
 SYMBOLS = ('+', '-', TIMES)
@@ -47,7 +48,11 @@ class Panel:
         body = sum(self.widths) + BETWEEN * (len(self.widths) - 1)
         self.width = max(body, head, text_width(where, SIZE)) + 0.24
         self.left = (self.width - body) / 2
-        self.height = TOP + sum(self.heights) + SPACE * (self.placement.num_rows - 1) + 0.3
+        self.buses = find_buses(self.placement)
+        self.spaces = [SPACE] * self.placement.num_rows  # above a row
+        for (row, _), bus in self.buses.items():
+            self.spaces[row] = max(self.spaces[row], SPACE + BUS * bus)
+        self.height = TOP + sum(self.heights) + sum(self.spaces[1:]) + 0.3
 
     def draw(self, canvas: Canvas, x: float, y: float) -> None:
         """Draw the panel with its upper left corner at (x, y)."""
@@ -58,7 +63,10 @@ class Panel:
         canvas.text(x + 0.1, y + 0.35, self.where, SIZE, color='#505050', zorder=3)
         xs = [x + self.left + sum(self.widths[:i]) + BETWEEN * i for i in range(len(self.widths))]
         self.centers = [a + width / 2 for a, width in zip(xs, self.widths, strict=True)]
-        self.tops = [y + TOP + sum(self.heights[:i]) + SPACE * i for i in range(len(self.heights))]
+        self.tops = [
+            y + TOP + sum(self.heights[:i]) + sum(self.spaces[1 : i + 1])
+            for i in range(len(self.heights))
+        ]
         call = self.diagram.call
         for text, row, dy in ((call.in_shape, 0, -0.07), (call.out_shape, -1, 0.1)):
             label = describe_shape(text)
@@ -77,7 +85,7 @@ class Panel:
         x1 = self.centers[placement.lanes[edge.target] if edge.target else edge.lane]
         y0 = self.tops[start] + (box_height(edge.source) if edge.source else 0)
         below = self.tops[start] + self.heights[start] + SPACE * 0.3
-        above = self.tops[end] - SPACE * 0.45
+        above = self.tops[end] - SPACE * 0.45 - BUS * self.buses.get((end, edge.target), 0)
         points = [(x0, y0), (x0, below), (lane, below), (lane, above), (x1, above)]
         canvas.arrow([*dict.fromkeys([*points, (x1, self.tops[end])])])
 
@@ -96,6 +104,20 @@ class Panel:
         canvas.box(center - width / 2, top, width, height, box.kind)
         for i, line in enumerate(lines):
             canvas.text(center, top + 0.05 + LINE * (i + 0.5), line, SIZE, ha='center', zorder=3)
+
+
+def find_buses(placement: Placement) -> dict[tuple[int, Box | None], int]:
+    """By row and target: on which line above the row, from 0, what comes from other lanes runs.
+
+    Two targets in a row have lines of their own, which else would look like one.
+    """
+    buses: dict[tuple[int, Box | None], int] = {}
+    for edge in placement.edges:
+        if edge.target and edge.lane != placement.lanes[edge.target]:
+            row = placement.rows[edge.target]
+            taken = sum(1 for other, _ in buses if other == row)
+            buses.setdefault((row, edge.target), taken)
+    return buses
 
 
 def box_height(box: Box) -> float:

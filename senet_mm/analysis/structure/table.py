@@ -109,12 +109,14 @@ class Table:
         layers = [box for box in diagram.boxes if box.kind == 'se']
         if layers and diagram.is_composite:
             end = right - 0.48
-            label = layers[0].main.label
+            label = str(layers[0].main.label)
             room = end - start - text_width(str(row), 8) - 0.2
-            text = str(label) if text_width(str(label), 7.5) < room else label.what
-            width = text_width(text, 7.5) + 0.14
+            size = 7.5 if text_width(label, 7.5) < room else 6.5
+            if text_width(label, size) > room:
+                label = layers[0].main.label.what
+            width = text_width(label, size) + 0.14
             canvas.box(end - width, y + 0.05, width, ROW - 0.1, 'se')
-            canvas.text(end - width / 2, middle, text, 7.5, ha='center')
+            canvas.text(end - width / 2, middle, label, size, ha='center')
 
 
 def find_boxes(structure: Structure, kind: str) -> list[Box]:

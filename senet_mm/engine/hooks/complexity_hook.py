@@ -15,7 +15,7 @@ class ComplexityHook(Hook):
     """Count parameters and FLOPs at the start of training and testing, for the table of the run.
 
     The image has the shape ``input_shape`` of the config, (C, H, W). The same numbers go into the
-    scalars and into the ``meta`` of every checkpoint.
+    ``meta`` of every checkpoint, and to other loggers than the local file.
     """
 
     complexity: Complexity | None = None
@@ -30,15 +30,16 @@ class ComplexityHook(Hook):
         if self.complexity is not None:
             checkpoint['meta']['complexity'] = self.complexity.to_dict()
 
-    def describe(self) -> str:
-        """Parameters and FLOPs, for the table at the start."""
+    def describe(self) -> tuple[str, str]:
+        """Parameters and FLOPs, and what is counted, for the table at the start."""
         numbers = self.complexity
         assert numbers
         unit, name = (1e9, 'GFLOPs') if numbers.macs >= 1e9 else (1e6, 'MFLOPs')
         return (
             f'{numbers.params:,} parameters, {numbers.macs / unit:,.2f} {name} '
-            f'(multiply-adds of conv and fc; OpenMMLab: {numbers.flops_openmmlab / unit:,.2f}) '
-            f'for an image of {"x".join(map(str, numbers.shape))}'
+            f'for an image of {"x".join(map(str, numbers.shape))}',
+            'multiply-adds of conv and fc; '
+            f"by OpenMMLab's count {numbers.flops_openmmlab / unit:,.2f} {name}",
         )
 
     def _measure(self, runner: Runner) -> None:

@@ -23,6 +23,8 @@ WINDOW = 50
 RATE = 'train/images_per_s'
 # Seconds between changes of the line below the bars.
 TICK = 0.25
+# Name of the bar of an epoch.
+EPOCH = 'epoch'
 
 
 @HOOKS.register_module()
@@ -56,10 +58,7 @@ class ProgressHook(Hook):
         """Show the whole training."""
         runner.logger.info(describe_start(runner))
         loop = runner.train_loop
-        if isinstance(loop, EpochBasedTrainLoop):
-            self._open('training', loop.max_epochs, 'epochs', loop.epoch)
-        else:
-            self._open('training', loop.max_iters, 'iterations', loop.iter)
+        self._open('training', loop.max_iters, 'iterations', loop.iter)
 
     def before_train_epoch(self, runner: 'Runner') -> None:
         """Show the epoch."""
@@ -67,7 +66,7 @@ class ProgressHook(Hook):
         if isinstance(loop, EpochBasedTrainLoop):
             size = len(loop.dataloader)
             done = loop.iter - loop.epoch * size
-            self._open(f'epoch {loop.epoch + 1}', size, 'iterations', done)
+            self._open(EPOCH, size, 'iterations', done, f'epoch {loop.epoch + 1}/{loop.max_epochs}')
 
     def after_train_iter(
         self, runner: 'Runner', batch_idx: int, data_batch: object = None, outputs: object = None
@@ -79,10 +78,9 @@ class ProgressHook(Hook):
         images, seconds, waited = map(sum, zip(*self._past, strict=True))
         if images and seconds:
             hub.update_scalar(RATE, images / seconds)
-        by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
-        name = f'epoch {runner.epoch + 1}' if by_epoch else 'training'
-        if bar := self._bars.get(name):
-            bar.advance()
+        for name in ('training', EPOCH):
+            if bar := self._bars.get(name):
+                bar.advance()
         if (now := time.monotonic()) - self._noted >= TICK and self._bars:
             self._noted = now
             rate = images / seconds if seconds else 0
@@ -91,14 +89,11 @@ class ProgressHook(Hook):
 
     def after_train_epoch(self, runner: 'Runner') -> None:
         """The epoch is over."""
-        if isinstance(runner.train_loop, EpochBasedTrainLoop):
-            self._close(f'epoch {runner.epoch + 1}')
-            if bar := self._bars.get('training'):
-                bar.advance()
+        self._close(EPOCH)
 
     def before_val_epoch(self, runner: 'Runner') -> None:
         """Show a validation."""
-        self._open('validation', len(runner.val_dataloader), 'batches', rated=True)
+        self._open('validation', len(runner.val_dataloader), 'batches')
 
     def after_val_iter(self, runner: 'Runner', *args: object, **kwargs: object) -> None:
         """A batch is evaluated."""
@@ -115,7 +110,7 @@ class ProgressHook(Hook):
 
     def before_test_epoch(self, runner: 'Runner') -> None:
         """Show a test."""
-        self._open('test', len(runner.test_dataloader), 'batches', rated=True)
+        self._open('test', len(runner.test_dataloader), 'batches')
 
     def after_test_iter(self, runner: 'Runner', *args: object, **kwargs: object) -> None:
         """A batch is tested."""
@@ -127,9 +122,12 @@ class ProgressHook(Hook):
         """The test is over."""
         self._close('test')
 
-    def _open(self, name: str, total: int, unit: str, done: int = 0, rated: bool = False) -> None:
+    def _open(
+        self, name: str, total: int, unit: str, done: int = 0, what: str | None = None
+    ) -> None:
         self._close(name)
-        self._bars[name] = ProgressBar(name, total, unit, done, rated).__enter__()
+        rated = unit != 'iterations'  # whose rate is in images
+        self._bars[name] = ProgressBar(what or name, total, unit, done, rated).__enter__()
 
     def _close(self, name: str) -> None:
         if bar := self._bars.pop(name, None):

@@ -170,7 +170,7 @@ def get_pipeline(cfg: Mapping, loader: str) -> list[Mapping] | None:
     return None if dataset is None else dataset['pipeline']
 
 
-def _is_decoded(cfg: Mapping) -> bool:
+def is_decoded(cfg: Mapping) -> bool:
     """Whether images are decoded, to BGR; data sets of arrays are RGB."""
     loaders = ('test_dataloader', 'val_dataloader', 'train_dataloader')
     pipelines = (get_pipeline(cfg, loader) for loader in loaders)
@@ -205,7 +205,7 @@ def _describe_normalisation(cfg: Mapping) -> dict[str, Any]:
     if name_of({'type': 'ClsDataPreprocessor', **preprocessor}) not in PREPROCESSORS:
         return {}
     swapped = bool(preprocessor.get('to_rgb', False))
-    order = 'RGB' if _is_decoded(cfg) == swapped else 'BGR'
+    order = 'RGB' if is_decoded(cfg) == swapped else 'BGR'
     channels = count_channels(cfg)
     mean, std = (_per_channel(preprocessor.get(key), channels) for key in ('mean', 'std'))
     return dict(mean=mean, std=std, channel_order=order if channels in COLOURED else None)
@@ -237,7 +237,7 @@ def set_normalisation(cfg: MutableMapping, described: Mapping) -> None:
     preprocessor = dict(owner.get('data_preprocessor') or {})
     preprocessor |= {key: described[key] for key in ('mean', 'std')}
     if order := described['channel_order']:
-        preprocessor['to_rgb'] = _is_decoded(cfg) == (order == 'RGB')
+        preprocessor['to_rgb'] = is_decoded(cfg) == (order == 'RGB')
     use_own_preprocessor(preprocessor, count_channels(cfg))
     owner['data_preprocessor'] = preprocessor
     if described.get('bits') == 16:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from senet_mm.datasets.images.jpeg import encode_jpeg
+from senet_mm.engine.weights.preprocessing import is_decoded
 
 if TYPE_CHECKING:
     from senet_mm.models import ImageClassifier
@@ -38,7 +39,7 @@ class Picture(NamedTuple):
 
 def to_picture(model: 'ImageClassifier', image: Tensor, *fields: object) -> Picture:
     """A picture of an input (C, H, W) of the preprocessor of a network."""
-    is_rgb = not getattr(model.data_preprocessor, 'to_rgb', False)
+    is_rgb = not is_decoded(model.cfg)
     return Picture(encode_jpeg(to_bgr(image, is_rgb), QUALITY), *fields)  # type: ignore[arg-type]
 
 

@@ -47,8 +47,8 @@ def test_a_terminal_has_bars(shown):
     text, code, _ = shown
     assert code == 0
     assert re.search(r'starting +━', text)
-    assert re.search(r'training +[━╸╺]+ 1/2 epochs', text)
-    assert re.search(r'epoch 1 +[━╸╺]+ \d+/19 iterations', text)
+    assert re.search(r'training +[━╸╺]+ \d+/38 iterations', text)
+    assert re.search(r'epoch 1/2 +[━╸╺]+ \d+/19 iterations', text)
     assert re.search(r'validation +[━╸╺]+ \d/3', text)
     assert re.search(r'loss \d\S*  lr \d\S*  [\d,]+ images/s  data wait \d+ %', text)
     assert 'best top1 ' in text
@@ -56,10 +56,21 @@ def test_a_terminal_has_bars(shown):
 
 def test_the_start_is_one_table(shown):
     text, *_ = shown
-    rows = dict(re.findall(r'^  ([a-z]+) +(\S.*)$', text, re.MULTILINE))
-    names = ['model', 'layers', 'data', 'batch', 'recipe', 'precision', 'device', 'seed', 'output']
+    rows = dict(re.findall(r'^  ([A-Za-z]+) +(\S.*)$', text, re.MULTILINE))
+    names = [
+        'model',
+        'FLOPs',
+        'layers',
+        'data',
+        'batch',
+        'recipe',
+        'precision',
+        'device',
+        'seed',
+        'output',
+    ]
     assert [*rows][: len(names)] == names
-    assert rows['model'].startswith('ResNet, 75,793 parameters, 0.75 MFLOPs')
+    assert rows['model'] == 'ResNet, 75,793 parameters, 0.75 MFLOPs for an image of 1x8x8'
     assert rows['layers'] == 'SE_2_1: 1 x SELayer at the slot'
     assert rows['data'] == '1,257 images in 10 classes to train, 540 images to validate'
     assert rows['batch'] == '64 x 1 process(es), 19 iterations per epoch'
@@ -160,9 +171,11 @@ def test_an_end_leaves_the_terminal_in_order(tmp_path, end, code, last):
 
 def test_a_silent_run_says_in_a_pipe_where_it_is(tmp_path, capfd, monkeypatch):
     monkeypatch.setattr(progress_display, 'SILENCE', 0.0)
-    Runner.from_cfg(digits(tmp_path, **{'train_cfg.max_epochs': 60})).train()
+    Runner.from_cfg(digits(tmp_path, **{'train_cfg.max_epochs': 8})).train()
     err = capfd.readouterr().err
-    assert re.search(r'training: \d+/60 epochs, \S+( left)?; epoch \d+: \d+/19 iterations', err)
+    assert re.search(
+        r'training: \d+/152 iterations, \S+( left)?; epoch \d/8: \d+/19 iterations', err
+    )
 
 
 @pytest.mark.parametrize(

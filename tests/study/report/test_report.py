@@ -65,6 +65,7 @@ def test_scores_are_those_of_the_results(trained, page):
 
 
 def test_seeds_of_a_config_are_a_group(trained):
+    """What docs/report.md does with ``ablate.py``."""
     groups = find_groups(trained)
     assert [group.label for group in groups] == list(NETWORKS)
     assert [[run.seed for run in group.runs] for group in groups] == [[0, 1], [0, 1]]

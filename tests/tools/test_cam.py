@@ -1,0 +1,100 @@
+"""The tool that draws where a network looks: pictures, names, images that cannot be used."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from senet_mm.apis import get_model
+from senet_mm.apis.predictor import open_predictor
+from senet_mm.engine.weights.record import record_of, to_meta
+from senet_mm.utils.errors import InputError
+
+from ..conftest import load_tool
+
+pytest.importorskip('pytorch_grad_cam')
+
+TOOL = 'tools/visualization/cam.py'
+CLASSES = ['rote Tulpe', *map(str, range(1, 10))]
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    torch.manual_seed(0)
+    model = get_model('seresnet8_1xb64_digits')
+    meta = to_meta(record_of(model) | dict(classes=CLASSES))
+    path = tmp_path_factory.mktemp('weights') / 'a.pth'
+    torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
+    return path
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Two pictures of one stem, and a damaged one."""
+    folder = tmp_path / 'my pictures'
+    (folder / 'sub').mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for name in ('a.png', 'sub/a.bmp'):
+        Image.fromarray(random.integers(0, 256, (8, 8), np.uint8)).save(folder / name)
+    (folder / 'b.jpg').write_bytes(b'\xff\xd8broken')
+    return folder
+
+
+@pytest.fixture
+def draw(monkeypatch, capsys):
+    tool = load_tool(TOOL)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, 'argv', [TOOL, *map(str, arguments)])
+        code = tool.main(tool.parse_args())
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_every_image_gets_a_picture(checkpoint, pictures, tmp_path, draw):
+    out = tmp_path / 'out'
+    code, said, complained = draw(checkpoint, pictures, '--out', out, '--class', 'rote Tulpe')
+    assert code == 65
+    assert sorted(path.name for path in out.iterdir()) == ['a-2.png', 'a.png']
+    for line, name in zip(said.splitlines(), ('a.png', 'a-2.png'), strict=True):
+        assert line.startswith(f'{out / name}: rote Tulpe 0.')
+    assert 'b.jpg: ' in complained
+    assert '1 of 3 images were skipped' in complained
+    with Image.open(out / 'a.png') as image:
+        assert image.width == 1200  # eight inches
+
+
+@pytest.mark.parametrize(
+    ('options', 'allowed'),
+    [
+        (('--class', 'tulip'), "a name ('rote Tulpe', '1', '2', ...) or 0 to 9"),
+        (('--layer', 'SE_9_9'), 'a block (SE_2_1, SE_3_1, SE_4_1, ...) or the path of a module'),
+    ],
+)
+def test_mistakes_are_said_before_anything_is_written(
+    checkpoint, pictures, tmp_path, draw, options, allowed
+):
+    with pytest.raises(InputError) as error:
+        draw(checkpoint, pictures, '--out', tmp_path / 'out', *options)
+    assert str(error.value).endswith(f'; allowed: {allowed}')
+    assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize(
+    'name', ['seresnet50_8xb32_in1k', 'seresnet50-caffe_8xb32_in1k', 'seresnet8_1xb64_digits']
+)
+def test_a_picture_has_its_own_colours(name, tmp_path):
+    """Of networks that take RGB, BGR and grey."""
+    model = get_model(name)
+    torch.save(dict(state_dict=model.state_dict(), meta=to_meta(record_of(model))), tmp_path / 'a')
+    predictor = open_predictor(tmp_path / 'a', device='cpu')
+    sides = predictor.cfg.input_shape[1:]
+    orange = np.full((*sides, 3), (255, 128, 0), np.uint8)
+    [(batch, [error])] = predictor.load([orange], 1)
+    assert error is None
+    [shown] = predictor.show(batch)
+    grey = [round(0.299 * 255 + 0.587 * 128)]
+    assert shown[3, 3].tolist() == (grey if shown.shape[2] == 1 else [255, 128, 0])
