@@ -12,23 +12,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from senet_mm.analysis import BlockReport, GateRecorder, examine
 from senet_mm.analysis.excitation_hook import get_labels
 from senet_mm.apis import get_model
 from senet_mm.config.image_shape import find_image_shape
-from senet_mm.engine.data_loader import build_data_loader
 from senet_mm.engine.resume import get_checkpoint_folder
 from senet_mm.evaluation.class_report import Report, score_classes
+from senet_mm.study.validation_set import open_validation
 from senet_mm.utils.complexity import Complexity, get_complexity
 from senet_mm.utils.errors import InputError, describe
 from senet_mm.utils.progress import track
 
-from .data import find_dataset
 from .pictures import Picture, to_picture
 from .runs import LoggedRun
 
@@ -37,7 +34,6 @@ if TYPE_CHECKING:
 
 PLACE = re.compile(r'(?:^|_)(epoch|iter)_(\d+)\.pth$')
 WORST = 24
-BATCH = 64
 # Checkpoints of a run whose gates are recorded.
 MOST_CHECKPOINTS = 12
 
@@ -130,7 +126,7 @@ def evaluate(run: LoggedRun, evaluates: bool = True) -> Evaluation:
         if not evaluates:
             result.remarks.append('not evaluated, as asked for by --no-evaluate')
             return result
-        loader = _build_loader(model.cfg)
+        loader = open_validation(model.cfg)
         for checkpoint in used:
             _evaluate_one(result, checkpoint, loader)
     except Exception as error:
@@ -211,18 +207,3 @@ def _wrong(
         path = samples[i].get('img_path')
         own, other = float(scores[i, label]), float(scores[i, taken])
         yield own, (inputs[i].cpu().clone(), label, taken, own, other, path)
-
-
-def _build_loader(cfg: Config) -> Any:
-    """The loader of the validation, in this process.
-
-    Raises:
-        InputError: There is none, or its data set may not be built from a file alone.
-    """
-    with DefaultScope.overwrite_default_scope('senet_mm'):
-        return build_data_loader(
-            dict(
-                dataset=find_dataset(cfg), batch_size=BATCH, num_workers=0,
-                sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
-            )
-        )  # fmt: skip

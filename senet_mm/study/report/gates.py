@@ -1,11 +1,10 @@
 """The gates of blocks, put together by stage."""
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from senet_mm.analysis import BlockReport
-from senet_mm.analysis.names import PAPER_NAME
+from senet_mm.analysis.gates import stages_of
 
 
 class StageGates(NamedTuple):
@@ -28,12 +27,9 @@ class StageGates(NamedTuple):
 
 def by_stage(blocks: Sequence[BlockReport]) -> dict[str, StageGates]:
     """The gates by stage, ``SE_2`` for ``SE_2_1``; another block is a stage of its own."""
-    stages: dict[str, list[BlockReport]] = {}
-    for block in blocks:
-        is_of_paper = PAPER_NAME.fullmatch(block.block)
-        name = re.sub(r'_\d+$', '', block.block) if is_of_paper else block.block
-        stages.setdefault(name, []).append(block)
-    return {name: _pool(members) for name, members in stages.items()}
+    by_name = {block.block: block for block in blocks}
+    stages = stages_of(by_name)
+    return {stage: _pool([by_name[name] for name in names]) for stage, names in stages.items()}
 
 
 def _pool(blocks: Sequence[BlockReport]) -> StageGates:

@@ -18,10 +18,10 @@ from senet_mm.apis import Classifier
 from senet_mm.datasets.digits import Digits
 from senet_mm.study.report import report_runs
 from senet_mm.study.report.charts import make_charts
-from senet_mm.study.report.data import find_dataset
 from senet_mm.study.report.evaluation import evaluate, find_checkpoints
 from senet_mm.study.report.groups import compare_keys, group_runs
 from senet_mm.study.report.runs import find_runs, read_run
+from senet_mm.study.validation_set import find_dataset
 from senet_mm.utils.errors import InputError
 
 from .conftest import NETWORKS, read_scalars, rename_classes

@@ -1,0 +1,62 @@
+"""The gates of one forward pass, and a network without some of them."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from .names import PAPER_NAME, find_gates, has_scale
+
+
+def stages_of(names: Collection[str]) -> dict[str, list[str]]:
+    """Blocks by stage, ``SE_2`` for ``SE_2_1``; another block is a stage of its own."""
+    stages: dict[str, list[str]] = {}
+    for name in names:
+        stage = re.sub(r'_\d+$', '', name) if PAPER_NAME.fullmatch(name) else name
+        stages.setdefault(stage, []).append(name)
+    return stages
+
+
+@contextmanager
+def watched_gates(model: nn.Module) -> Iterator[dict[str, Tensor]]:
+    """The gates of the last forward pass within it by block, (N, C), the mean over positions.
+
+    Raises:
+        InputError: The network has no gates.
+    """
+    seen: dict[str, Tensor] = {}
+
+    def keep(name: str, gate: Tensor) -> None:
+        seen[name] = gate.detach().float().flatten(2).mean(2) if gate.ndim > 2 else gate.detach()
+
+    with ExitStack() as stack:
+        for name, layer in find_gates(model).items():
+            if has_scale(layer):
+                hook = layer.register_forward_pre_hook(
+                    lambda layer, args, name=name: keep(name, layer.scale(args[0]))
+                )
+            else:
+                hook = layer.get_submodule('gate').register_forward_hook(
+                    lambda _, args, out, name=name: keep(name, out)
+                )
+            stack.callback(hook.remove)
+        yield seen
+
+
+@contextmanager
+def opened_gates(model: nn.Module, names: Collection[str]) -> Iterator[None]:
+    """Within it the gates of some blocks are 1: their layers return what they are given."""
+    layers: Mapping[str, nn.Module] = find_gates(model)
+    with ExitStack() as stack:
+        for name in names:
+            layer = layers[name]
+            if has_scale(layer):
+                hook = layer.register_forward_hook(lambda _, args, out: args[0])
+            else:
+                hook = layer.get_submodule('gate').register_forward_hook(
+                    lambda _, args, out: torch.ones_like(out)
+                )
+            stack.callback(hook.remove)
+        yield

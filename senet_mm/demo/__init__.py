@@ -1,0 +1,3 @@
+from .page import Page, serve
+
+__all__ = ['Page', 'serve']

@@ -1,0 +1,119 @@
+#!/usr/bin/env python
+"""Ask a trained network about pictures in a browser.
+
+python tools/demo.py work_dirs/seresnet8_1xb64_digits/best_*.pth
+python tools/demo.py work_dirs/seresnet18_1xb32_folder/best_*.pth --examples data/pictures
+
+Shows the best classes, where the network looked, its gates beside the average of the class, and
+what changes if the gates of a stage are 1. The averages are of the validation set of the
+checkpoint's config, or else of the pictures in --examples. Nothing leaves the machine; what was
+uploaded is removed.
+Needs the extra: pip install -e '.[demo]'
+"""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from senet_mm.cli import add_cfg_options, reported_errors
+from senet_mm.utils.usage import ToolParser, add_quiet
+
+if TYPE_CHECKING:
+    from senet_mm.apis.explainer import Explainer
+
+MEGABYTE = 1_000_000
+# Pictures on the page to choose from, and those of which the gates are averaged at most.
+SHOWN, LEARNT = 20, 1000
+
+
+def parse_args() -> argparse.Namespace:
+    parser = ToolParser(__doc__)
+    parser.add_argument('checkpoint', help='weights of tools/train.py, tools/model_converters/')
+    parser.add_argument('--examples', metavar='DIR', help='folder of pictures to choose from')
+    parser.add_argument('--config', help='config, for a checkpoint that has none')
+    add_cfg_options(parser)
+    parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU if there is one)')
+    parser.add_argument('--host', default='127.0.0.1', help='address to listen at')
+    parser.add_argument('--port', type=int, help='port (default: a free one from 7860)')
+    parser.add_argument('--max-mb', type=float, default=20, help='largest upload, MB')
+    parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
+    add_quiet(parser)
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    from senet_mm.utils.options import is_number
+
+    if not is_number(args.max_mb, 1 / MEGABYTE):
+        raise ValueError(f'--max-mb {args.max_mb}; allowed: numbers above 0')
+    if args.port is not None and not 0 < args.port < 65536:
+        raise ValueError(f'--port {args.port}; allowed: 1 to 65535')
+    if args.cfg_options and not args.config:
+        raise ValueError('--cfg-options changes a config; allowed: with --config')
+
+    from pathlib import Path
+
+    from senet_mm.apis import get_config
+    from senet_mm.apis.explainer import Explainer
+    from senet_mm.datasets.image_paths import find_images
+    from senet_mm.utils.errors import InputError
+
+    try:
+        from senet_mm.demo import Page, serve
+    except ImportError as error:
+        if error.name and error.name.partition('.')[0] == 'gradio':
+            raise InputError(
+                "the demo needs gradio; install it: pip install 'senet_mm[demo]'"
+            ) from error
+        raise
+    examples = find_images([args.examples]) if args.examples else []
+    config = get_config(args.config, args.cfg_options) if args.config else None
+    explainer = Explainer(args.checkpoint, config, args.device)
+    if explainer.stages:
+        print(learn(explainer, examples))
+    page = Page(explainer, Path(args.checkpoint).stem, choose(examples, SHOWN))
+    with serve(page, args.host, args.port, int(args.max_mb * MEGABYTE)) as address:
+        print(f'the demo is at {address} until Ctrl-C', flush=True)
+        wait()
+
+
+def choose(items: list[str], number: int) -> list[str]:
+    """Some of a list, evenly from all of it."""
+    count = min(number, len(items))
+    return [items[i * len(items) // count] for i in range(count)]
+
+
+def learn(explainer: 'Explainer', examples: list[str]) -> str:
+    """Average the gates over the validation set, or else the examples; returns a line about it."""
+    from senet_mm.demo.data import load_examples, load_validation
+    from senet_mm.utils.errors import UserError
+    from senet_mm.utils.progress import track
+
+    predictor, source = explainer.predictor, 'images of the validation set'
+    try:
+        count = explainer.learn(
+            track(load_validation(predictor, LEARNT), 'average gates', unit='batches')
+        )
+    except (UserError, OSError) as error:
+        if not examples:
+            return f'no average gates, since the validation set cannot be read ({error})'
+        source = 'examples'
+        batches = load_examples(predictor, choose(examples, LEARNT))
+        count = explainer.learn(track(batches, 'average gates', unit='batches'))
+    return f'average gates of {count:,} {source}'
+
+
+def wait() -> None:
+    """Return at Ctrl-C or SIGTERM."""
+    import signal
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        print()
+
+
+if __name__ == '__main__':
+    args = parse_args()
+    with reported_errors(args.traceback):
+        main(args)
