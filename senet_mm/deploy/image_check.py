@@ -19,6 +19,7 @@ from senet_mm.engine.weights.preprocessing import (
 )
 from senet_mm.registry import DATASETS
 
+from .images import spread_evenly
 from .runtimes import start_session
 
 
@@ -46,7 +47,7 @@ def compare_scores(path: Path, model: Any, number: int) -> dict[str, dict[str, o
         number: Number of images, evenly from all of the set.
     """
     dataset: Any = DATASETS.build(model.cfg.test_dataloader.dataset)
-    indices = range(0, len(dataset), max(1, len(dataset) // number))[:number]
+    indices = spread_evenly(len(dataset), number)
     session = start_session(path)()
     differences, agreed = [], 0
     for index, image in zip(indices, decode_images(model.cfg, indices), strict=True):

@@ -37,6 +37,11 @@ class Images(NamedTuple):
     missing: str = ''
 
 
+def spread_evenly(total: int, number: int) -> list[int]:
+    """So many indices of a set of ``total`` images, evenly from all of it; all of a smaller one."""
+    return [i * total // number for i in range(number)] if number < total else [*range(total)]
+
+
 def read_test_images(model: Any, number: int, is_given: bool) -> Images:
     """Images of the test set of a classifier's config, or random ones where it does not exist.
 
@@ -87,7 +92,7 @@ def read_images(
     """
     built: Any = DATASETS.build(dataset)
     total = len(built)
-    indices = [i * total // number for i in range(number)] if number < total else [*range(total)]
+    indices = spread_evenly(total, number)
     inputs, labels = [], []
     damaged: list[str] = []
     for start in track(range(0, len(indices), CHUNK), 'reading images', unit='batches'):

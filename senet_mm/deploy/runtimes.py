@@ -6,6 +6,7 @@ again for other ones, so that no call depends on the calls before it.
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock, local
 from typing import Any
 
 import torch
@@ -29,11 +30,13 @@ def per_threads(start: Callable[[], Any]) -> Callable[[], Any]:
     present one at once.
     """
     started = {torch.get_num_threads(): start()}
+    lock = Lock()
 
     def get() -> Any:
         threads = torch.get_num_threads()
-        if threads not in started:
-            started[threads] = start()
+        with lock:
+            if threads not in started:
+                started[threads] = start()
         return started[threads]
 
     return get
@@ -109,7 +112,13 @@ def start_openvino(network: Any) -> tuple[Run, str]:
         precision = 'f32'
         get_compiled = compile_as(precision)
 
+    own = local()
+
     def run(images: Tensor) -> Tensor:
-        return torch.from_numpy(get_compiled()(images.cpu().numpy())[0])
+        compiled = get_compiled()
+        # A compiled network called by itself has one request for all threads, which mixes them up.
+        if getattr(own, 'compiled', None) is not compiled:
+            own.compiled, own.request = compiled, compiled.create_infer_request()
+        return torch.from_numpy(own.request.infer(images.cpu().numpy())[0])
 
     return run, precision

@@ -1,5 +1,6 @@
 """No call of a deployed network depends on the calls before it: their shapes, threads, results."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -51,6 +52,20 @@ def test_results_are_those_of_a_first_call(start, threads_kept):
     # Compared at the end: a later call must not write into an earlier result.
     for after, first in pairs:
         assert torch.equal(after, first)
+
+
+@pytest.mark.parametrize('start', ['fold', 'onnx', 'openvino'], indirect=True)
+def test_threads_get_their_own_results(start, threads_kept):
+    """Also of other batch sizes at the same time."""
+    torch.set_num_threads(1)
+    run = start()
+    images = torch.randn(20, 1, 8, 8)
+    batches = [images[i : i + size] for i in range(12) for size in (1, 8)] * 6
+    expected = [run(batch) for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(run, batches))
+    for own, right in zip(found, expected, strict=True):
+        assert torch.equal(own, right)
 
 
 def test_libraries_have_the_threads_of_the_call(onnx_file, threads_kept):

@@ -21,7 +21,8 @@ import numpy as np
 PACKAGE, LIBRARY = 'pylibjxl', '_pylibjxl*'
 DECOMPRESS = 1  # TJINIT
 # TJPARAM
-SUBSAMPLING, WIDTH, HEIGHT, PRECISION, COLOURS, ARITHMETIC, LOSSLESS = 4, 5, 6, 7, 8, 14, 15
+SUBSAMPLING, WIDTH, HEIGHT, PRECISION, COLOURS = 4, 5, 6, 7, 8
+PROGRESSIVE, ARITHMETIC, LOSSLESS = 12, 14, 15
 RGB, YCC, GREY = 0, 1, 2  # TJCS; the others are CMYK
 BGR_PIXELS, GREY_PIXELS = 1, 6  # TJPF
 # Width of a unit of a JPEG in pixels by TJSAMP: 4:4:4, 4:2:2, 4:2:0, grey, 4:4:0, 4:1:1, 4:4:1.
@@ -87,12 +88,16 @@ def _opened(data: bytes) -> Iterator[tuple[ctypes.CDLL, int | None]]:
 
 
 def read_header(data: bytes) -> Header | None:
-    """The header of a JPEG; None where its windows are not decoded: CMYK, 12 bits, rare kinds."""
+    """The header of a JPEG; None where its windows are not decoded.
+
+    These are CMYK, 12 bits, rare kinds, and progressive ones: where scans are missing, the decoder
+    smooths a block by its neighbours, which a window lacks at its edge.
+    """
     with _opened(data) as (library, handle):
         if handle is None:
             return None
         colours, unit = library.tj3Get(handle, COLOURS), library.tj3Get(handle, SUBSAMPLING)
-        is_rare = library.tj3Get(handle, ARITHMETIC) or library.tj3Get(handle, LOSSLESS)
+        is_rare = any(library.tj3Get(handle, kind) for kind in (PROGRESSIVE, ARITHMETIC, LOSSLESS))
         if colours > GREY or is_rare or library.tj3Get(handle, PRECISION) != 8:
             return None
         if unit not in UNITS:
