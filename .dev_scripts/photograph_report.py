@@ -14,11 +14,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from browser import opened_tab, photograph
+
 from senet_mm.cli import reported_errors
 from senet_mm.utils.usage import ToolParser
 
 ROOT = Path(__file__).parents[1]
-CHROMIUM = '/usr/bin/chromium'
 TRAIN = [
     'tools/ablate.py', 'resnet8_1xb64_digits', 'seresnet8_1xb64_digits', '--seeds', '3',
     '--cfg-options', 'train_cfg.max_epochs=8', 'default_hooks.checkpoint.max_keep_ckpts=-1',
@@ -45,32 +46,20 @@ def make_page(folder: Path) -> Path:
     return folder / work_dir / 'report.html'
 
 
-def photograph(page: Path, args: argparse.Namespace) -> None:
-    """Write the picture; of few colours, which keeps it small."""
-    from PIL import Image
-    from playwright.sync_api import sync_playwright
-
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox'])
-        tab = browser.new_page(
-            viewport=dict(width=args.width, height=args.height),
-            color_scheme='dark' if args.dark else 'light',
-        )
+def show(page: Path, args: argparse.Namespace) -> None:
+    """Write the picture of a page."""
+    scheme = 'dark' if args.dark else 'light'
+    with opened_tab(args.width, args.height, color_scheme=scheme) as tab:
         tab.goto(page.absolute().as_uri())
-        tab.screenshot(path=args.out, full_page=args.whole)
-        browser.close()
-    with Image.open(args.out) as picture:
-        few = picture.convert('RGB').quantize(128)
-    few.save(args.out, optimize=True)
+        photograph(tab, args.out, args.whole)
 
 
 def main(args: argparse.Namespace) -> None:
     if args.page:
-        photograph(args.page, args)
+        show(args.page, args)
         return
     with tempfile.TemporaryDirectory(prefix='digits-') as folder:
-        photograph(make_page(Path(folder)), args)
+        show(make_page(Path(folder)), args)
 
 
 if __name__ == '__main__':

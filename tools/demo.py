@@ -12,6 +12,8 @@ Needs the extra: pip install -e '.[demo]'
 """
 
 import argparse
+import contextlib
+import signal
 from typing import TYPE_CHECKING
 
 from senet_mm.cli import add_cfg_options, reported_errors
@@ -20,7 +22,7 @@ from senet_mm.utils.usage import ToolParser, add_quiet
 if TYPE_CHECKING:
     from senet_mm.apis.explainer import Explainer
 
-MEGABYTE = 1_000_000
+MIB = 2**20
 # Pictures on the page to choose from, and those of which the gates are averaged at most.
 SHOWN, LEARNT = 20, 1000
 
@@ -34,17 +36,18 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU if there is one)')
     parser.add_argument('--host', default='127.0.0.1', help='address to listen at')
     parser.add_argument('--port', type=int, help='port (default: a free one from 7860)')
-    parser.add_argument('--max-mb', type=float, default=20, help='largest upload, MB')
+    parser.add_argument('--max-upload', type=float, default=20, help='largest file, MiB')
     parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
     add_quiet(parser)
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was uploaded is removed
     from senet_mm.utils.options import is_number
 
-    if not is_number(args.max_mb, 1 / MEGABYTE):
-        raise ValueError(f'--max-mb {args.max_mb}; allowed: numbers above 0')
+    if not is_number(args.max_upload, 1 / MIB):
+        raise ValueError(f'--max-upload {args.max_upload}; allowed: numbers above 0')
     if args.port is not None and not 0 < args.port < 65536:
         raise ValueError(f'--port {args.port}; allowed: 1 to 65535')
     if args.cfg_options and not args.config:
@@ -71,9 +74,10 @@ def main(args: argparse.Namespace) -> None:
     if explainer.stages:
         print(learn(explainer, examples))
     page = Page(explainer, Path(args.checkpoint).stem, choose(examples, SHOWN))
-    with serve(page, args.host, args.port, int(args.max_mb * MEGABYTE)) as address:
+    with serve(page, args.host, args.port, int(args.max_upload * MIB)) as address:
         print(f'the demo is at {address} until Ctrl-C', flush=True)
-        wait()
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
 
 
 def choose(items: list[str], number: int) -> list[str]:
@@ -99,18 +103,9 @@ def learn(explainer: 'Explainer', examples: list[str]) -> str:
         source = 'examples'
         batches = load_examples(predictor, choose(examples, LEARNT))
         count = explainer.learn(track(batches, 'average gates', unit='batches'))
+        if not count:
+            return 'no average gates: none of the examples can be used'
     return f'average gates of {count:,} {source}'
-
-
-def wait() -> None:
-    """Return at Ctrl-C or SIGTERM."""
-    import signal
-
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        signal.pause()
-    except KeyboardInterrupt:
-        print()
 
 
 if __name__ == '__main__':

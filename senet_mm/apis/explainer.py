@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
 from typing import Any, NamedTuple
@@ -28,7 +29,7 @@ class Explanation(NamedTuple):
         cam: How much places speak for the predicted class, float32 (H, W) from 0 to 1.
         scores: Scores of all classes, (K,).
         gates: Gates by block, (C,); empty for a network without gates.
-        seconds: Time of one forward pass.
+        seconds: Time of the network, with normalisation.
     """
 
     picture: np.ndarray
@@ -54,7 +55,7 @@ class Explainer:
         device: Device, by default a GPU if there is one.
 
     Attributes:
-        names: Names of the classes, or their numbers.
+        names: Names of the classes, or their numbers; of equal names each with its number.
         stages: Blocks with gates by stage; empty for a network without gates.
 
     Raises:
@@ -71,9 +72,7 @@ class Explainer:
         if self.predictor.model is None:
             raise InputError(f'{checkpoint} is an exported network; allowed: a checkpoint')
         self.model = self.predictor.model
-        self.names: tuple[str, ...] = self.predictor.classes or tuple(
-            map(str, range(self.predictor.num_classes))
-        )
+        self.names = tuple(tell_apart(self._name_classes()))
         self.stages = stages_of(self._find_blocks())
         self._sums: dict[str, Tensor] = {}
         self._counts = torch.zeros(len(self.names))
@@ -88,7 +87,7 @@ class Explainer:
         batch = self._load(image)
         with self._lock:
             start = time.perf_counter()
-            [scores] = self.predictor.score(batch)
+            [scores] = self._score(batch)
             seconds = time.perf_counter() - start
             inputs = self.model.data_preprocessor(dict(batch))['inputs']
             [cam] = compute_cam(self.model, inputs, [int(scores.argmax())])
@@ -105,10 +104,12 @@ class Explainer:
         check_option('stage', stage, self.stages)
         batch = self._load(image)
         with self._lock, opened_gates(self.model, self.stages[stage]):
-            return self.predictor.score(batch)[0]
+            return self._score(batch)[0]
 
     def learn(self, batches: Iterable[Mapping[str, Any]]) -> int:
         """Average the gates over pictures, by the class that the network gives them.
+
+        What was learnt before is forgotten, unless an error ends this.
 
         Args:
             batches: Of a data loader of the test, or of the predictor.
@@ -116,16 +117,19 @@ class Explainer:
         Returns:
             Number of pictures.
         """
-        before = int(self._counts.sum())
+        number = len(self.names)
+        counts = torch.zeros(number)
+        sums: dict[str, Tensor] = {}
         for batch in batches:
             with self._lock:
                 scores, gates = self._watch(batch)
             labels = scores.argmax(1)
-            self._counts += labels.bincount(minlength=len(self.names))
+            counts += labels.bincount(minlength=number)
             for name, gate in gates.items():
-                sums = self._sums.setdefault(name, torch.zeros(len(self.names), gate.shape[1]))
-                sums.index_add_(0, labels, gate.cpu())
-        return int(self._counts.sum()) - before
+                each = sums.setdefault(name, torch.zeros(number, gate.shape[1]))
+                each.index_add_(0, labels, gate.cpu())
+        self._counts, self._sums = counts, sums
+        return int(counts.sum())
 
     def average(self, label: int) -> tuple[dict[str, Tensor], int]:
         """Mean gates (C,) by block over the learnt pictures of a class, and how many these are."""
@@ -138,6 +142,9 @@ class Explainer:
         values, labels = scores.sort(descending=True, stable=True)
         pairs = zip(labels[:number].tolist(), values[:number].tolist(), strict=True)
         return [(self.names[label], score) for label, score in pairs]
+
+    def _name_classes(self) -> Sequence[str]:
+        return self.predictor.classes or list(map(str, range(self.predictor.num_classes)))
 
     def _find_blocks(self) -> Sequence[str]:
         try:
@@ -154,6 +161,19 @@ class Explainer:
     def _watch(self, batch: Mapping[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
         """Scores (N, K) of a batch, and gates (N, C) by block."""
         if not self.stages:
-            return self.predictor.score(batch), {}
+            return self._score(batch), {}
         with watched_gates(self.model) as gates:
-            return self.predictor.score(batch), gates
+            return self._score(batch), gates
+
+    def _score(self, batch: Mapping[str, Any]) -> Tensor:
+        """Scores (N, K) of a batch."""
+        scores = self.predictor.score(batch)
+        if not scores.isfinite().all():
+            raise InputError('the scores of the network are not finite')
+        return scores
+
+
+def tell_apart(names: Sequence[str]) -> list[str]:
+    """Names of classes; equal ones, as ImageNet's cranes, get their numbers: ``crane (134)``."""
+    times = Counter(names)
+    return [f'{name} ({i})' if times[name] > 1 else name for i, name in enumerate(names)]

@@ -40,7 +40,8 @@ class Page:
     """
 
     def __init__(self, explainer: Explainer, title: str, examples: Sequence[str] = ()) -> None:
-        self.explainer, self.title, self.examples = explainer, title, list(examples)
+        self.explainer, self.title = explainer, title
+        self.examples = list(map(os.path.abspath, examples))
 
     def ask(self, path: str | None, stage: str) -> tuple[Any, ...]:
         """Message, look, gates, top-5, and top-5 with the gates of a stage set to 1."""
@@ -83,7 +84,7 @@ class Page:
         with gr.Blocks(
             title=self.title, analytics_enabled=False, delete_cache=(CLEANED, KEPT)
         ) as page:
-            gr.Markdown(f'# {escape(printable(self.title))}')
+            gr.HTML(f'<h1>{escape(printable(self.title))}</h1>')
             with gr.Row():
                 with gr.Column(scale=1):
                     file = gr.File(label='Drop a picture here', elem_id='picture', height=160)
@@ -150,7 +151,7 @@ def serve(page: Page, host: str, port: int | None, max_bytes: int) -> Iterator[s
             _, address, _ = blocks.launch(
                 server_name=host, server_port=port, share=False, quiet=True, inbrowser=False,
                 prevent_thread_lock=True, max_file_size=max_bytes, footer_links=[],
-                allowed_paths=sorted({str(Path(path).parent) for path in page.examples}),
+                allowed_paths=page.examples,
                 theme=gr.themes.Default(font=FONTS, font_mono=['monospace']),
                 enable_monitoring=False, ssr_mode=False,
             )  # fmt: skip

@@ -1,7 +1,7 @@
 """An ONNX file that takes images as they are, beside the classifier that it was made from."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from .images import spread_evenly
 from .runtimes import start_session
 
 
-def decode_images(cfg: Config, indices: range) -> Iterator[np.ndarray]:
+def decode_images(cfg: Config, indices: Sequence[int]) -> Iterator[np.ndarray]:
     """Images of the test set as they are decoded, uint8 (H, W, C), RGB or grey."""
     decoding = copy.deepcopy(cfg)
     owner = get_dataset(decoding, 'test_dataloader')

@@ -9,7 +9,7 @@ from PIL import Image
 
 from senet_mm.analysis.gates import opened_gates, stages_of, watched_gates
 from senet_mm.apis import Classifier, get_model
-from senet_mm.apis.explainer import Explainer
+from senet_mm.apis.explainer import Explainer, tell_apart
 from senet_mm.demo.data import load_examples, load_validation
 from senet_mm.utils.errors import InputError
 
@@ -70,6 +70,31 @@ def test_averages_are_by_the_predicted_class(explainer, pictures):
         assert count == len(same)
         for name, mean in means.items():
             torch.testing.assert_close(mean, torch.stack([each[name] for each in same]).mean(0))
+
+
+def test_an_error_leaves_the_averages_as_they_were(explainer, pictures):
+    batches = list(load_examples(explainer.predictor, list(map(str, pictures))))
+    explainer.learn(batches)
+    label = explainer(str(pictures[0])).label
+    before = explainer.average(label)[1]
+
+    def broken():
+        yield from batches
+        raise OSError
+
+    with pytest.raises(OSError):  # noqa: PT011 raised here
+        explainer.learn(broken())
+    assert explainer.average(label)[1] == before
+
+
+def test_scores_that_are_not_finite(explainer, pictures):
+    torch.nn.init.constant_(explainer.model.head.fc.bias, torch.nan)
+    with pytest.raises(InputError, match='not finite'):
+        explainer(str(pictures[0]))
+
+
+def test_equal_names_get_their_numbers():
+    assert tell_apart(['crane', 'cat', 'crane']) == ['crane (0)', 'cat', 'crane (2)']
 
 
 def test_averages_of_the_validation_set(explainer):

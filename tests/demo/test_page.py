@@ -8,8 +8,11 @@ import tempfile
 import zlib
 from pathlib import Path
 
+import httpx
+import numpy as np
 import pytest
 
+from senet_mm.datasets.images.jpeg import encode_jpeg
 from senet_mm.utils.errors import InputError
 
 from ..conftest import load_tool
@@ -34,7 +37,7 @@ def bomb():
 
 # Name of a file, its bytes, and what the page says.
 UNUSABLE = {
-    'cut.jpg': (b'\xff\xd8\xff\xe0', 'the file is cut off'),
+    'cut.jpg': (encode_jpeg(np.zeros((64, 64, 3), np.uint8), 90)[:-9], 'the file is cut off'),
     'vector.svg': (b'<svg xmlns="http://www.w3.org/2000/svg"/>', 'not an image'),
     'bomb.png': (bomb(), '60000 x 60000 pixels; allowed: at most'),
     '<i>.png': (b'text', '<b>&lt;i&gt;.png cannot be used:</b>'),
@@ -63,6 +66,16 @@ def test_what_is_uploaded_is_removed_at_the_end(page, pictures):
         assert list(folder.rglob('00.png'))
     assert not folder.exists()
     assert 'GRADIO_TEMP_DIR' not in os.environ
+
+
+def test_only_the_examples_are_served(page, pictures):
+    other = pictures[0].with_name('passwords.csv')
+    other.write_text('secret')
+    with serve(page, '127.0.0.1', None, 1_000_000) as address:
+        for path, status in ((pictures[0], 200), (other, 403), (pictures[5], 403)):
+            answer = httpx.get(f'{address}gradio_api/file={path}')
+            assert answer.status_code == status, path
+    other.unlink()
 
 
 @pytest.mark.parametrize('name', UNUSABLE)
@@ -106,7 +119,12 @@ def test_a_port_that_is_taken(page):
 
 @pytest.mark.parametrize(
     'options',
-    [('--max-mb', '0'), ('--port', '70000'), ('--cfg-options', 'a=1'), ('--examples', 'nowhere')],
+    [
+        ('--max-upload', '0'),
+        ('--port', '70000'),
+        ('--cfg-options', 'a=1'),
+        ('--examples', 'nowhere'),
+    ],
 )
 def test_mistakes_on_the_command_line(monkeypatch, checkpoint, options):
     tool = load_tool('tools/demo.py')
