@@ -67,7 +67,7 @@ def test_every_name_is_read(name):
 
 
 def test_every_base_is_used():
-    used, queue = set(), list(LEAVES)
+    used, queue = {'_base_/detection/torchvision.py'}, list(LEAVES)  # by tools/train_detector.py
     while queue:
         _, bases = run(queue.pop())
         bases = [base for base in bases if '::' not in base]

@@ -14,6 +14,7 @@ from senet_mm.datasets import LoadImage, PackTensors, ShardedImageNet
 from senet_mm.datasets.collate import collate
 from senet_mm.engine import Runner
 from senet_mm.registry import MODELS
+from senet_mm.utils.figures import save_figure
 from senet_mm.utils.names import lines_of, parse_name, printable
 
 from ..conftest import ROOT
@@ -152,9 +153,10 @@ def test_pictures_of_stages(tmp_path):
         get_data_info=infos.__getitem__,
         pipeline=SimpleNamespace(transforms=[PackTensors()]),
         collate=collate,
+        metainfo=dict(classes=ODD),
     )
     rows = [_get_image(dataset, (i, (0, 0, i)), module, False) for i in range(len(infos))]
-    draw_grid(rows, tmp_path / 'grid.png')
+    save_figure(draw_grid(rows, ODD[0]), tmp_path / 'grid.png')
     assert (tmp_path / 'grid.png').stat().st_size > 1000
 
 

@@ -107,7 +107,8 @@ KINDS = {
 }
 # Of times, of places, and of the number of starts.
 PASSING = re.compile(
-    r'time|eta|seconds|memory|train/images_per_s|/data_time|experiment_name|last_ckpt|best_ckpt|scalars_so_far|cfg'
+    r'time|eta|seconds|memory|images_per_s|/data_time|experiment_name|last_ckpt|best_ckpt'
+    r'|scalars_so_far|cfg'
 )
 OPERATIONS = ('open', 'os.rename', 'os.remove', 'os.mkdir', 'shutil.rmtree', 'os.truncate')
 
