@@ -2,11 +2,16 @@
 PYTHON ?= python3
 BIN = .venv/bin
 CONFIG ?= configs/digits/seresnet8_1xb64_digits.py
+RUN = work_dirs/$(basename $(notdir $(CONFIG)))
 
-.PHONY: train test test-fast test-oldest test-detection test-slurm test-browser lint docs clean
+.PHONY: train demo test test-fast test-oldest test-detection test-slurm test-browser lint docs clean
 
 train: .venv/installed  ## train an SE network on scikit-learn's handwritten digits
 	$(BIN)/python tools/train.py $(CONFIG)
+
+demo: .venv/installed  ## train, unless that is done, and ask the network in a browser
+	ls $(RUN)/best_*.pth >/dev/null 2>&1 || $(BIN)/python tools/train.py $(CONFIG)
+	$(BIN)/python tools/demo.py $(RUN)/best_*.pth
 
 test: .venv/installed  ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal

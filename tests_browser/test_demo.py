@@ -74,6 +74,7 @@ def drop(tab, path):
 
 
 def test_a_picture_is_explained(tab, folder, explainer):
+    """docs/demo.md has the same."""
     path = folder / 'pictures/4.png'
     drop(tab, path)
     tab.wait_for_selector('#look img')

@@ -61,7 +61,7 @@ def main(args: argparse.Namespace) -> None:
     from senet_mm.utils.errors import InputError
 
     try:
-        from senet_mm.demo import Page, serve
+        from senet_mm.demo import Page, served
     except ImportError as error:
         if error.name and error.name.partition('.')[0] == 'gradio':
             raise InputError(
@@ -74,7 +74,7 @@ def main(args: argparse.Namespace) -> None:
     if explainer.stages:
         print(learn(explainer, examples))
     page = Page(explainer, Path(args.checkpoint).stem, choose(examples, SHOWN))
-    with serve(page, args.host, args.port, int(args.max_upload * MIB)) as address:
+    with served(page, args.host, args.port, int(args.max_upload * MIB)) as address:
         print(f'the demo is at {address} until Ctrl-C', flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             signal.pause()

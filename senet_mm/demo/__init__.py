@@ -1,3 +1,3 @@
-from .page import Page, serve
+from .page import Page, served
 
-__all__ = ['Page', 'serve']
+__all__ = ['Page', 'served']

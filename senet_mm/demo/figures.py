@@ -24,7 +24,7 @@ def draw_look(explained: Explanation) -> np.ndarray:
 
 
 @styled()
-def draw_gates(
+def draw_own_gates(
     gates: Mapping[str, Tensor],
     average: Mapping[str, Tensor],
     stages: Mapping[str, Sequence[str]],

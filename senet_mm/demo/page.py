@@ -20,7 +20,7 @@ from senet_mm.utils.errors import InputError, UserError
 from senet_mm.utils.figures import short_text
 from senet_mm.utils.names import printable
 
-from .figures import draw_gates, draw_look
+from .figures import draw_look, draw_own_gates
 
 FONTS = ['system-ui', 'sans-serif']
 AS_TRAINED = 'as trained'
@@ -31,7 +31,7 @@ KEPT, CLEANED = 300, 60
 
 
 class Page:
-    """What the page answers; see :func:`serve`.
+    """What the page answers; see :func:`served`.
 
     Args:
         explainer: The network.
@@ -57,7 +57,7 @@ class Page:
         if self.explainer.stages and not average:
             message += '. No pictures of this class are known: its average gates are not shown.'
         known = f'{short_text(name)} ({count:,} picture{"s" * (count != 1)})'
-        gates = explained.gates and draw_gates(
+        gates = explained.gates and draw_own_gates(
             explained.gates, average, self.explainer.stages, known
         )
         top = dict(self.explainer.top(explained.scores))
@@ -130,7 +130,7 @@ def _format_error(path: str, error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def serve(page: Page, host: str, port: int | None, max_bytes: int) -> Iterator[str]:
+def served(page: Page, host: str, port: int | None, max_bytes: int) -> Iterator[str]:
     """Serve a page until the end; gives its address. What was uploaded is removed at the end.
 
     Args:

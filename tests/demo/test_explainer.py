@@ -17,6 +17,7 @@ pytest.importorskip('pytorch_grad_cam')
 
 
 def test_scores_are_those_of_the_classifier(explainer, checkpoint, pictures):
+    """docs/demo.md has the same."""
     for path, expected in zip(pictures, Classifier(checkpoint)(pictures), strict=True):
         explained = explainer(str(path))
         np.testing.assert_allclose(explained.scores, expected['pred_scores'], rtol=1e-5)

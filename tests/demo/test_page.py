@@ -20,7 +20,7 @@ from ..conftest import load_tool
 gradio_client = pytest.importorskip('gradio_client')
 pytest.importorskip('pytorch_grad_cam')
 
-from senet_mm.demo import Page, serve  # noqa: E402 it needs gradio
+from senet_mm.demo import Page, served  # noqa: E402 it needs gradio
 
 BENCHMARK = 'tools/benchmarks/demo.py'
 
@@ -50,7 +50,7 @@ def page(explainer, pictures):
 
 
 def test_many_clients_get_their_own_answers(explainer, page, pictures):
-    with serve(page, '127.0.0.1', None, 1_000_000) as address:
+    with served(page, '127.0.0.1', None, 1_000_000) as address:
         paths = list(map(str, pictures))
         answers = load_tool(BENCHMARK).ask(explainer, address, paths, requests=24, clients=8)
     assert answers.wrong == []
@@ -58,7 +58,7 @@ def test_many_clients_get_their_own_answers(explainer, page, pictures):
 
 
 def test_what_is_uploaded_is_removed_at_the_end(page, pictures):
-    with serve(page, '127.0.0.1', None, 1_000_000) as address:
+    with served(page, '127.0.0.1', None, 1_000_000) as address:
         client = gradio_client.Client(address, verbose=False)
         client.predict(gradio_client.handle_file(str(pictures[0])), 'SE_3', api_name='/ask')
         [folder] = Path(tempfile.gettempdir()).glob('senet_mm-demo-*')
@@ -71,7 +71,7 @@ def test_what_is_uploaded_is_removed_at_the_end(page, pictures):
 def test_only_the_examples_are_served(page, pictures):
     other = pictures[0].with_name('passwords.csv')
     other.write_text('secret')
-    with serve(page, '127.0.0.1', None, 1_000_000) as address:
+    with served(page, '127.0.0.1', None, 1_000_000) as address:
         for path, status in ((pictures[0], 200), (other, 403), (pictures[5], 403)):
             answer = httpx.get(f'{address}gradio_api/file={path}')
             assert answer.status_code == status, path
@@ -112,7 +112,7 @@ def test_a_port_that_is_taken(page):
         port = taken.getsockname()[1]
         with (
             pytest.raises(InputError, match=rf'--port {port} of --host 127\.0\.0\.1: .*in use'),
-            serve(page, '127.0.0.1', port, 1_000_000),
+            served(page, '127.0.0.1', port, 1_000_000),
         ):
             raise AssertionError
 

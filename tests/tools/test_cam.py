@@ -55,6 +55,7 @@ def draw(monkeypatch, capsys):
 
 
 def test_every_image_gets_a_picture(checkpoint, pictures, tmp_path, draw):
+    """docs/demo.md has the same."""
     out = tmp_path / 'out'
     code, said, complained = draw(checkpoint, pictures, '--out', out, '--class', 'rote Tulpe')
     assert code == 65

@@ -91,11 +91,11 @@ def main(args: argparse.Namespace) -> int:
 
     from senet_mm.apis.explainer import Explainer
     from senet_mm.datasets.image_paths import find_images
-    from senet_mm.demo import Page, serve
+    from senet_mm.demo import Page, served
 
     images = find_images(args.images)
     explainer = Explainer(args.checkpoint)
-    with serve(Page(explainer, 'benchmark'), '127.0.0.1', None, 20_000_000) as address:
+    with served(Page(explainer, 'benchmark'), '127.0.0.1', None, 20_000_000) as address:
         answers = ask(explainer, address, images, args.requests, args.clients)
     low, middle, high = statistics.quantiles(answers.seconds, n=4)
     before, after = (size / MIB for size in answers.memory)
