@@ -1,5 +1,6 @@
 """Benchmarks say what is wrong with their arguments before they work, and end with 1 for it."""
 
+import re
 import runpy
 import sys
 
@@ -26,7 +27,16 @@ WRONG = {
     'scaling --processes 1 0': '--processes 1 0: allowed: 1 and more',
     'scaling --bucket-mb 0': '--bucket-mb 0.0; allowed: numbers above 0',
     'scaling --step-ms -1': '--step-ms -1.0; allowed: numbers above 0',
-    'scaling --cluster jitter=x': '--cluster jitter=x; allowed: a number',
+    'scaling --cluster jitter=x': '--cluster jitter=x; allowed: a number from 0 to 10',
+    'scaling --cluster network=0': '--cluster network=0; allowed: a number above 0',
+    'scaling --cluster memory=nan': '--cluster memory=nan; allowed: a number above 0',
+    'scaling --cluster attained=2': '--cluster attained=2; allowed: a number from 0.001 to 1',
+    'scaling --cluster per_node=1.5': '--cluster per_node=1.5; allowed: a whole number from 1',
+    'scaling --cluster network=1 network=2': '--cluster network is given twice; allowed: once',
+    'scaling --json /nowhere/a.json': 'folder /nowhere does not exist',
+    'int8 --out /nowhere/a.json': 'folder /nowhere does not exist',
+    'int8 --size 900': '--size 900; allowed: 2 to 853',
+    'startup --batch-size 0': '--batch-size 0: allowed: 1 and more',
     'scaling --processes 1 --only ours': (
         '--processes 1 without 2, on which settings are compared; allowed: with it, or another '
         '--settings-on'
@@ -85,7 +95,20 @@ def test_no_argument_is_accepted_and_ignored(end, capsys, tool, name):
 @pytest.mark.parametrize('tool', ['infer', 'train', 'second_shape', 'scaling'])
 @pytest.mark.slow
 def test_unknown_variants(end, tool):
-    assert end(tool, '--only', 'unknown').startswith("error: only='unknown' is not known; allowed")
+    assert end(tool, '--only', 'unknown').startswith(
+        "error: --only='unknown' is not known; allowed"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('stored', ['[1', '[]', '{"of": {"size": 2}, "rows": []}'])
+def test_a_file_of_other_rows_is_refused(end, tmp_path, stored):
+    """In the place of being printed as if it were of this run."""
+    out = tmp_path / 'a.json'
+    out.write_text(stored)
+    message = end('int8', '--out', str(out), '--rounds', '2')
+    assert re.match(f'error: --out {out} (is no file|has rows of rounds=None, not 2)', message)
+    assert out.read_text() == stored
 
 
 @pytest.mark.slow

@@ -115,7 +115,10 @@ WRONG = [
     (['train.py', str(ROOT / 'configs/_base_/datasets/digits_bs64.py')], 'has no key model; allow'),
     (['train.py', str(ROOT / 'configs')], 'is a folder; allowed: a file, or the name of one'),
     (['train.py', str(ROOT / 'README.md')], 'README.md; allowed: files that end with .py, .json'),
-    (['visualization/browse_dataset.py', NAME, '--out', 'x.jpg'], 'allowed: a .png in a folder'),
+    (
+        ['visualization/browse_dataset.py', NAME, '--out', 'x.jpg'],
+        'allowed: a file .png, .svg, .pdf in a',
+    ),
 ]
 
 

@@ -74,7 +74,7 @@ def start(args: argparse.Namespace) -> str:
 def select(variants: dict, only: list[str] | None) -> dict:
     """The variants that were asked for, in that order; all by default."""
     for name in only or ():
-        check_option('only', name, variants)
+        check_option('--only', name, variants)
     return {name: variants[name] for name in only or variants}
 
 

@@ -19,6 +19,8 @@ from functools import partial
 from pathlib import Path
 
 from senet_mm.cli import reported_errors
+from senet_mm.utils.errors import InputError
+from senet_mm.utils.files import check_writable
 from senet_mm.utils.options import check_option
 from senet_mm.utils.usage import ToolParser, check_leasts
 
@@ -32,6 +34,8 @@ NETWORKS = {
 }
 # Of quartiles, batch norms and a batch of 16.
 LEASTS = dict(rounds=2, rounds_16=2, calibration_images=2, images=16, size=2)
+# Of crops of at least half of it from the photographs, 427 pixels high.
+LARGEST = 853
 HEADER = ['network', 'variant', 'batch 1', 'ratio', 'batch 16', 'ratio', 'MB', 'quantisers',
           'logits: RMS / spread', 'same top-1']  # fmt: skip
 
@@ -54,8 +58,13 @@ def parse_args() -> argparse.Namespace:
 def check(args: argparse.Namespace) -> None:
     """Raise an InputError for a value that is not allowed."""
     check_leasts(args, LEASTS)
+    if args.size > LARGEST:
+        raise InputError(
+            f'--size {args.size}; allowed: 2 to {LARGEST}, as the photographs are small'
+        )
     for name in args.networks:
-        check_option('networks', name, NETWORKS)
+        check_option('--networks', name, NETWORKS)
+    check_writable(args.out)
 
 
 if __name__ == '__main__':
@@ -188,17 +197,46 @@ def to_cells(row: dict) -> list:
     ]  # fmt: skip
 
 
+def describe(args: argparse.Namespace) -> dict:
+    """What the rows of a file have in common."""
+    options = {name: getattr(args, name) for name in LEASTS}
+    return options | dict(processor=name_processor(), torch=torch.__version__)
+
+
+def read_rows(args: argparse.Namespace) -> list[dict]:
+    """The rows that were measured before.
+
+    Raises:
+        InputError: The file is damaged, or its rows are of other options or another machine.
+    """
+    if not args.out.exists():
+        return []
+    try:
+        stored = json.loads(args.out.read_text())
+        of, rows = stored['of'], stored['rows']
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f'--out {args.out} is no file of this benchmark; allowed: one') from None
+    if other := {name: value for name, value in describe(args).items() if of.get(name) != value}:
+        name, value = next(iter(other.items()))
+        raise InputError(
+            f'--out {args.out} has rows of {name}={of.get(name)!r}, not {value!r}; allowed: the '
+            'same, or another file'
+        )
+    return rows
+
+
 def main(args: argparse.Namespace) -> None:
-    done = json.loads(args.out.read_text()) if args.out.exists() else []
+    done = read_rows(args)
     if args.one:
-        args.out.write_text(json.dumps(done + measure(args.one, args), indent=1))
+        rows = done + measure(args.one, args)
+        args.out.write_text(json.dumps(dict(of=describe(args), rows=rows), indent=1))
         return
     print(f'{name_processor()}, 1 thread, torch {torch.__version__}, {args.size} x {args.size}')
     for name in args.networks:
         if not any(row['network'] == name for row in done):
             # Of a killed process the others are left.
             subprocess.run([sys.executable, *sys.argv, '--one', name], check=False)
-            done = json.loads(args.out.read_text()) if args.out.exists() else []
+            done = read_rows(args)
     print_table(HEADER, [to_cells(row) for row in done if row['network'] in args.networks])
     if failed := set(args.networks) - {row['network'] for row in done}:
         sys.exit(f'failed: {", ".join(sorted(failed))}')

@@ -11,6 +11,7 @@ import argparse
 import json
 import math
 import os
+import sys
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from scaling_model import Cluster, Gradient, Settings, Work, model_step, without
 
 from senet_mm.cli import reported_errors
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.files import check_writable
 from senet_mm.utils.options import check_option
 
 # Defaults of --small.
@@ -60,6 +62,8 @@ def check_args(args: argparse.Namespace) -> None:
     """Raise an InputError for a value that is not allowed or has no effect."""
     check(args)
     read_cluster(args.cluster)
+    if args.json:
+        check_writable(args.json)
     for option, numbers in (('bucket-mb', args.bucket_mb), ('step-ms', [args.step_ms])):
         if not all(0 < number < math.inf for number in numbers):
             text = ' '.join(map(str, numbers))
@@ -76,20 +80,37 @@ def check_args(args: argparse.Namespace) -> None:
     args.settings_on = compared
 
 
+# Of values of a cluster, both ends included; the others are above 0.
+ABOVE_ZERO = math.nextafter(0, 1), sys.float_info.max
+RANGES = {
+    'per_node': (1, 1_000_000), 'attained': (0.001, 1), 'latency': (0, 1e6), 'launch': (0, 1),
+    'slowdown': (0, 1), 'jitter': (0, 10),
+}  # fmt: skip
+
+
 def read_cluster(given: list[str]) -> Cluster:
     """The cluster with some of its values given, as ``KEY=VALUE``.
 
     Raises:
-        ValueError: A key is not known, or a value is no number.
+        InputError: A key is not known or given twice, or a value is not allowed.
     """
-    pairs = dict(text.partition('=')[::2] for text in given)
-    for key, value in pairs.items():
+    pairs = [text.partition('=')[::2] for text in given]
+    values: dict[str, float] = {}
+    for key, text in pairs:
         check_option('--cluster', key, [field.name for field in fields(Cluster)])
+        if key in values:
+            raise InputError(f'--cluster {key} is given twice; allowed: once')
+        least, most = RANGES.get(key, ABOVE_ZERO)
         try:
-            float(value)
+            values[key] = int(text) if key == 'per_node' else float(text)
+            is_allowed = least <= values[key] <= most
         except ValueError:
-            raise ValueError(f'--cluster {key}={value}; allowed: a number') from None
-    return replace(Cluster(), **{key: float(value) for key, value in pairs.items()})
+            is_allowed = False
+        if not is_allowed:
+            kind = 'a whole number' if key == 'per_node' else 'a number'
+            limits = 'above 0' if (least, most) == ABOVE_ZERO else f'from {least:g} to {most:g}'
+            raise InputError(f'--cluster {key}={text}; allowed: {kind} {limits}')
+    return replace(Cluster(), **values)
 
 
 if __name__ == '__main__':
@@ -187,7 +208,7 @@ def main(args: argparse.Namespace) -> None:
     start(args)
     names = list(make_settings(args.bucket_mb))
     for name in args.only or ():
-        check_option('only', name, names)
+        check_option('--only', name, names)
     results = {}
     for processes in args.processes:
         compared = args.only or names if processes == args.settings_on else []

@@ -39,7 +39,7 @@ class Cluster:
         attained: Share of both that an all-reduce attains: 371 of 450 GB/s was measured on a HGX
             H100 (validation of ASTRA-sim).
         latency: Factor of the latencies of ``nccl_model.PROTOCOLS``.
-        memory: Bandwidth of a GPU's memory (H200, docs/performance.md).
+        memory: Bandwidth of a GPU's memory (H200, docs/gpu.md).
         launch: Time of a small kernel.
         slowdown: Share by which an all-reduce slows down what is computed beside it: it takes 24 of
             132 multiprocessors.

@@ -60,7 +60,7 @@ def build(
 
 def main(args: argparse.Namespace) -> None:
     for name in args.only or ():
-        check_option('only', name, TARGETS)
+        check_option('--only', name, TARGETS)
     start(args)
     rows = []
     done: dict[str, dict[str, Result]] = {}

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from senet_mm.cli import reported_errors
-from senet_mm.utils.options import check_integer, check_option
+from senet_mm.utils.options import check_option
 from senet_mm.utils.tables import markdown_table
-from senet_mm.utils.usage import ToolParser
+from senet_mm.utils.usage import ToolParser, check_leasts
 
 ROOT = Path(__file__).parents[2]
 PEERS = str(Path(__file__).with_name('startup_peers.py'))
@@ -112,7 +112,7 @@ def import_cases(args: argparse.Namespace, folder: Path) -> list[Case]:
 
 
 def help_cases(args: argparse.Namespace, folder: Path) -> list[Case]:
-    tools = [path for path in (ROOT / 'tools').rglob('*.py') if 'parse_args' in path.read_text()]
+    tools = [path for path in (ROOT / 'tools').rglob('*.py') if '\nif __name__' in path.read_text()]
     names = sorted(str(path.relative_to(ROOT)) for path in tools)
     return [Case('help', name, [name, '--help']) for name in names]
 
@@ -183,7 +183,8 @@ SECTIONS: dict[str, Callable[[argparse.Namespace, Path], list[Case]]] = {
 
 
 def main(args: argparse.Namespace) -> None:
-    check_integer('--rounds', args.rounds)
+    check_leasts(args, dict(rounds=1, batch_size=1, iterations=1))
+    args.sections = list(dict.fromkeys(args.sections))
     for section in args.sections:
         check_option('--sections', section, SECTIONS)
     with tempfile.TemporaryDirectory() as folder:

@@ -133,7 +133,7 @@ def run_stage(args: argparse.Namespace, make_rows: Callable[[bool], Rows]) -> No
     torch.set_num_threads(1 if args.small else torch.get_num_threads())
     rows = make_rows(args.small)
     for name in args.only or ():
-        check_option('only', name, rows)
+        check_option('--only', name, rows)
     rows = {name: rows[name] for name in args.only or rows}
     parts = Parts(args.out, list(rows))
     for name, measure in rows.items():
