@@ -45,11 +45,11 @@ WRONG = {
         '--network senet154 with --small; allowed: without --small'
     ),
     'int8 --rounds-16 1': '--rounds-16 1: allowed: 2 and more',
-    'int8 --networks x': "networks='x' is not known; allowed: SE-ResNet-18, ",
+    'int8 --networks x': "--networks='x' is not known; allowed: SE-ResNet-18, ",
     'safety --iterations 1': '--iterations 1: allowed: 2 and more',
     'data --images 0': '--images 0: allowed: 1 and more',
     'imbalance --seeds 0': '--seeds 0: allowed: 1 and more',
-    'startup --rounds 0': '--rounds=0; allowed: whole numbers from 1',
+    'startup --rounds 0': '--rounds 0: allowed: 1 and more',
 }
 # What the benchmark would not read is no argument of it.
 UNREAD = {
