@@ -160,7 +160,7 @@ def log_to_stderr() -> None:
 
     logger = MMLogger.get_current_instance()
     for handler in list(logger.handlers):
-        if type(handler) is logging.StreamHandler:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
             other = logging.StreamHandler(sys.stderr)
             other.setFormatter(handler.formatter)
             other.setLevel(handler.level)

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from senet_mm.analysis import ExcitationHook, GateRecorder, examine, find_gates, write_csv
-from senet_mm.analysis.excitation_figures import draw_gates, draw_spread, save
+from senet_mm.analysis.excitation_figures import draw_gates, draw_spread
 from senet_mm.models import ResNet, insert_se
 from senet_mm.registry import MODELS
+from senet_mm.utils.figures import save_figure
 
 from ..models.test_gates import LAYERS
 
@@ -103,8 +104,8 @@ def test_the_gate_is_the_quotient_of_output_and_input(kind, tmp_path):
     assert int(rows['SE_4_1']['channel']) == (0 if kind == 'spatial' else 63)
     assert len(examine(excitation)) == 3
     for draw in (draw_gates, draw_spread):
-        figure = draw(excitation, [0, 1], list(excitation.blocks))
-        save(figure, tmp_path / 'figure.png')
+        figure = draw(excitation, [0, 1], list(excitation.blocks), order='index')
+        save_figure(figure, tmp_path / 'figure.png')
         lines = figure.axes[0].lines
         assert lines
         assert all((line.get_marker() == 'o') == (kind == 'spatial') for line in lines)

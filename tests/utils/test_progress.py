@@ -23,6 +23,7 @@ from ..conftest import ROOT
 WORK = """
 import os, signal, sys, time
 from senet_mm.utils.progress import ProgressBar, end_progress, track
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 with ProgressBar('networks', 2, 'networks') as networks:
     for item in track(range(40), 'pictures of a set', unit='images'):
         time.sleep(0.02)
@@ -39,7 +40,8 @@ def run_in_terminal(source, columns=80, **env):
     """What a process writes to a terminal, its two streams together, and its exit code."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack('HHHH', 24, columns, 0, 0))
-    env = {**os.environ, 'TERM': 'xterm', 'PYTHONPATH': str(ROOT), **env}
+    own = {key: value for key, value in os.environ.items() if key not in ('COLUMNS', 'LINES')}
+    env = {**own, 'TERM': 'xterm', 'PYTHONPATH': str(ROOT), **env}
     process = subprocess.Popen(
         [sys.executable, '-c', source], stdin=follower, stdout=follower, stderr=follower, env=env
     )
