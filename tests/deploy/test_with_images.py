@@ -16,6 +16,7 @@ from torch import nn
 from senet_mm import Classifier
 from senet_mm.apis import get_config, get_model
 from senet_mm.deploy import check_with_images, compare_scores, deploy, read_record
+from senet_mm.deploy.images import spread_evenly
 from senet_mm.engine.weights.record import record_of, to_meta
 from senet_mm.utils.errors import InputError
 
@@ -180,3 +181,8 @@ def test_other_targets_and_heads_are_refused(deployed):
     other.head = nn.Linear(1, 1)
     with pytest.raises(InputError, match='head Linear is not known; allowed: heads for one class'):
         check_with_images(other, 'onnx', preprocessing)
+
+
+def test_images_of_a_check_lie_evenly_in_the_set():
+    assert spread_evenly(10, 4) == [0, 2, 5, 7]
+    assert spread_evenly(3, 4) == [0, 1, 2]

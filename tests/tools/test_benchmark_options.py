@@ -101,7 +101,9 @@ def test_unknown_variants(end, tool):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('stored', ['[1', '[]', '{"of": {"size": 2}, "rows": []}'])
+@pytest.mark.parametrize(
+    'stored', ['[1', '[]', '{"of": [1], "rows": []}', '{"of": {"size": 2}, "rows": []}']
+)
 def test_a_file_of_other_rows_is_refused(end, tmp_path, stored):
     """In the place of being printed as if it were of this run."""
     out = tmp_path / 'a.json'

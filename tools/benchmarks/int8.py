@@ -213,7 +213,7 @@ def read_rows(args: argparse.Namespace) -> list[dict]:
         return []
     try:
         stored = json.loads(args.out.read_text())
-        of, rows = stored['of'], stored['rows']
+        of, rows = dict(stored['of']), list(stored['rows'])
     except (KeyError, TypeError, ValueError):
         raise InputError(f'--out {args.out} is no file of this benchmark; allowed: one') from None
     if other := {name: value for name, value in describe(args).items() if of.get(name) != value}:
