@@ -12,6 +12,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader
 
 from senet_mm.datasets.classes import get_names
+from senet_mm.models import ImageClassifier
 from senet_mm.models.recalibration import describe_layers
 from senet_mm.utils.device import name_device
 from senet_mm.utils.names import printable
@@ -190,10 +191,11 @@ def describe_end(runner: 'Runner') -> str:
 def list_next(runner: 'Runner', checkpoint: str | None) -> list[str]:
     """Commands for a shell that test a checkpoint, report a run, and open a demo."""
     config = Path(runner.work_dir, Path(runner.cfg.filename or '').name)
+    is_classifier = isinstance(runner.bare_model, ImageClassifier)  # the demo opens no other
     steps: list[tuple[str, list[str | None]]] = [
         ('test', [str(config) if config.is_file() else None, checkpoint]),
         ('report', [runner.work_dir]),
-        ('demo', [checkpoint]),
+        ('demo', [checkpoint if is_classifier else None]),
     ]
     return [
         format_command(tool, *map(str, arguments))

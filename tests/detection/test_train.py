@@ -72,6 +72,10 @@ def test_learns(run_tool, sample, tmp_path):
     options = ['--size', 64, '--epochs', 10, '--lr', 0.02]
     run = run_tool('tools/train_detector.py', sample, '--work-dir', tmp_path, *options)
     assert run.returncode == 0, run.stderr
+    assert [line.split()[2] for line in run.stdout.splitlines() if line.startswith('  next')] == [
+        'tools/test.py',
+        'tools/report.py',
+    ]
     scores = json.loads((tmp_path / 'result.json').read_text())['validations']
     assert [score['epoch'] for score in scores] == list(range(1, 11))
     assert scores[-1]['coco/bbox_AP50'] > 5
