@@ -33,7 +33,10 @@ def is_quiet() -> bool:
 
 def shows_progress() -> bool:
     """Whether this process shows progress: it is of rank 0, and not quiet."""
-    return not is_quiet() and os.environ.get('RANK', '0') == '0' and sys.stderr is not None
+    # Slurm's number is there before the rank is set from it. The watch over a start takes the work
+    # of a display's thread for progress.
+    rank = os.environ.get('RANK') or os.environ.get('SLURM_PROCID') or '0'
+    return not is_quiet() and rank == '0' and sys.stderr is not None
 
 
 class ProgressBar:

@@ -15,7 +15,7 @@ import pytest
 from rich.progress import Progress
 
 from senet_mm.utils import progress_display
-from senet_mm.utils.progress import QUIET, ProgressBar, track
+from senet_mm.utils.progress import QUIET, ProgressBar, shows_progress, track
 from senet_mm.utils.progress_display import describe_task, format_rate, format_time
 
 from ..conftest import ROOT
@@ -186,3 +186,16 @@ def test_times(seconds, text):
 @pytest.mark.parametrize(('rate', 'text'), [(0.01234, '0.0123'), (8.3, '8.3'), (12345.6, '12,346')])
 def test_rates(rate, text):
     assert format_rate(rate) == text
+
+
+@pytest.mark.parametrize(
+    ('variables', 'shows'),
+    [({}, True), ({'SLURM_PROCID': '1'}, False), ({'SLURM_PROCID': '1', 'RANK': '0'}, True)],
+)
+def test_the_first_process_alone_shows_progress(monkeypatch, variables, shows):
+    """Slurm's number counts before the rank is set."""
+    for name in ('RANK', 'SLURM_PROCID', QUIET):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert shows_progress() == shows
