@@ -82,8 +82,9 @@ def main(args: argparse.Namespace) -> None:
 
 def choose(items: list[str], number: int) -> list[str]:
     """Some of a list, evenly from all of it."""
-    count = min(number, len(items))
-    return [items[i * len(items) // count] for i in range(count)]
+    from senet_mm.deploy.images import spread_evenly
+
+    return [items[i] for i in spread_evenly(len(items), number)]
 
 
 def learn(explainer: 'Explainer', examples: list[str]) -> str:

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from mmengine.dist import all_gather
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from senet_mm.utils.errors import InputError
 
+from .gates import watch_gate
 from .moments import Moments, pool
-from .names import find_gates, has_scale
+from .names import find_gates
 
 
 @dataclass
@@ -115,7 +116,9 @@ class GateRecorder:
         self._rows = torch.full((len(names),), len(labels))
         self._rows[list(labels)] = torch.arange(len(labels))
         self._layers = find_gates(model)
-        self._handles = [self._watch(name, layer) for name, layer in self._layers.items()]
+        self._handles = [
+            watch_gate(layer, partial(self._record, name)) for name, layer in self._layers.items()
+        ]
 
     def remove(self) -> None:
         """Leave the network as it was.
@@ -132,15 +135,6 @@ class GateRecorder:
             )
         blocks = self.excitation.blocks
         self.excitation.blocks = {name: blocks[name] for name in self._layers}
-
-    def _watch(self, name: str, layer: nn.Module) -> RemovableHandle:
-        """Record the gate at every call of a layer."""
-        if has_scale(layer):
-            return layer.register_forward_pre_hook(
-                lambda layer, args: self._record(name, layer.scale(args[0]))
-            )
-        gate = layer.get_submodule('gate')
-        return gate.register_forward_hook(lambda _, args, out: self._record(name, out))
 
     def _record(self, name: str, gate: Tensor) -> None:
         """Add the gates (N, C, ...) of the first ``len(labels)`` images to the statistics.

@@ -1,11 +1,13 @@
 """The gates of one forward pass, and a network without some of them."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from .names import PAPER_NAME, find_gates, has_scale
 
@@ -17,6 +19,13 @@ def stages_of(names: Collection[str]) -> dict[str, list[str]]:
         stage = re.sub(r'_\d+$', '', name) if PAPER_NAME.fullmatch(name) else name
         stages.setdefault(stage, []).append(name)
     return stages
+
+
+def watch_gate(layer: nn.Module, keep: Callable[[Tensor], None]) -> RemovableHandle:
+    """Call a function with the gate at every forward pass of a layer of :func:`find_gates`."""
+    if has_scale(layer):
+        return layer.register_forward_pre_hook(lambda layer, args: keep(layer.scale(args[0])))
+    return layer.get_submodule('gate').register_forward_hook(lambda _, args, out: keep(out))
 
 
 @contextmanager
@@ -33,15 +42,7 @@ def watched_gates(model: nn.Module) -> Iterator[dict[str, Tensor]]:
 
     with ExitStack() as stack:
         for name, layer in find_gates(model).items():
-            if has_scale(layer):
-                hook = layer.register_forward_pre_hook(
-                    lambda layer, args, name=name: keep(name, layer.scale(args[0]))
-                )
-            else:
-                hook = layer.get_submodule('gate').register_forward_hook(
-                    lambda _, args, out, name=name: keep(name, out)
-                )
-            stack.callback(hook.remove)
+            stack.callback(watch_gate(layer, partial(keep, name)).remove)
         yield seen
 
 
