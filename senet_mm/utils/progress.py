@@ -6,6 +6,7 @@ that shows no progress waits for no rich.
 
 import os
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Sized
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -33,8 +34,7 @@ def is_quiet() -> bool:
 
 def shows_progress() -> bool:
     """Whether this process shows progress: it is of rank 0, and not quiet."""
-    # Slurm's number is there before the rank is set from it. The watch over a start takes the work
-    # of a display's thread for progress.
+    # Slurm's number is there before the rank is set from it.
     rank = os.environ.get('RANK') or os.environ.get('SLURM_PROCID') or '0'
     return not is_quiet() and rank == '0' and sys.stderr is not None
 
@@ -129,3 +129,9 @@ def end_progress() -> None:
     """Take all bars away, where no ``with`` does: before a process is ended at once, in errors."""
     if display := sys.modules.get('senet_mm.utils.progress_display'):
         display.end_display()
+
+
+def get_display_threads() -> list[threading.Thread]:
+    """The threads that show progress; their work is none of the tool's."""
+    display = sys.modules.get('senet_mm.utils.progress_display')
+    return display.get_threads() if display else []

@@ -178,11 +178,13 @@ class Display:
 
     def start(self) -> None:
         """Draw, or begin to write lines."""
+        before = threading.enumerate()
         self.own = Above(sys.stdout, self), Above(sys.stderr, self)
         sys.stdout, sys.stderr = self.own
         self.bars.start()
         if not self.is_drawn:
             threading.Thread(target=self._write_lines, daemon=True).start()
+        self.threads = [each for each in threading.enumerate() if each not in before]
 
     def stop(self) -> None:
         """Take the bars away."""
@@ -248,6 +250,11 @@ def open_display() -> Display:
         _display = Display()
         _display.start()
     return _display
+
+
+def get_threads() -> list[threading.Thread]:
+    """The threads in which the display of this process draws or writes."""
+    return _display.threads if _display else []
 
 
 def end_display() -> None:

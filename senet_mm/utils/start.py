@@ -14,7 +14,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]  # torch do
 from .errors import InputError
 from .options import read_integer
 from .processes import STALLED, is_first_to_say
-from .progress import end_progress
+from .progress import end_progress, get_display_threads
 from .slurm import use_slurm
 from .store import open_store, wait_for_port
 from .threads import describe_halt, get_used, waits_for_others
@@ -61,13 +61,16 @@ class Start:
         """The start is over."""
         self._ended.set()
 
+    def _get_used(self) -> float:
+        return get_used([*self._own, *get_display_threads()])
+
     def _watch(self) -> None:
-        used, idle = get_used(self._own), 0.0
+        used, idle = self._get_used(), 0.0
         heard: Mapping[int, str] = {}
         silent = dict.fromkeys(self._others, 0.0)
         while not self._ended.wait(self._tick):
             # Not by a clock, which also runs while this process is stopped.
-            before, used = used, get_used(self._own)
+            before, used = used, self._get_used()
             # Less than before if a thread has ended.
             is_busy = abs(used - before) > LEAST_USE * self._tick
             idle = 0.0 if is_busy or waits_for_others(self._thread) else idle + self._tick

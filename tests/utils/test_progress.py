@@ -15,7 +15,13 @@ import pytest
 from rich.progress import Progress
 
 from senet_mm.utils import progress_display
-from senet_mm.utils.progress import QUIET, ProgressBar, shows_progress, track
+from senet_mm.utils.progress import (
+    QUIET,
+    ProgressBar,
+    get_display_threads,
+    shows_progress,
+    track,
+)
 from senet_mm.utils.progress_display import describe_task, format_rate, format_time
 
 from ..conftest import ROOT
@@ -199,3 +205,15 @@ def test_the_first_process_alone_shows_progress(monkeypatch, variables, shows):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert shows_progress() == shows
+
+
+def test_threads_of_the_display_are_known(monkeypatch):
+    """A start that hangs is found by the processor time of the others."""
+    monkeypatch.delenv('RANK', raising=False)
+    monkeypatch.delenv('SLURM_PROCID', raising=False)
+    monkeypatch.delenv(QUIET, raising=False)
+    before = threading.enumerate()
+    with ProgressBar('work'):
+        added = [thread for thread in threading.enumerate() if thread not in before]
+        assert get_display_threads() == added != []
+    assert get_display_threads() == []
