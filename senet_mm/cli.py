@@ -44,6 +44,7 @@ TRAINING = {
 LOOPS = TRAINING | {'test_cfg', 'test_dataloader', 'test_evaluator'}
 
 UNREAD = 141  # 128 + SIGPIPE, as of shells
+SKIPPED = 65  # EX_DATAERR of sysexits.h: some images could not be used
 
 
 def _end_quietly(
@@ -122,6 +123,28 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
         metavar='KEY=VALUE',
         help='override keys of the config: a.b=1 a.c="[1,2]" a.d="[(1,2),(3,4)]"',
     )
+
+
+def add_config_for_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """Add ``--config`` and ``--cfg-options``, of a tool that opens checkpoints."""
+    parser.add_argument('--config', help='name or path of the config, for a checkpoint without one')
+    add_cfg_options(parser)
+
+
+def config_for_checkpoint(args: argparse.Namespace) -> 'Config | None':
+    """The config of ``--config`` with ``--cfg-options``; None if the checkpoint's own counts.
+
+    Raises:
+        FileNotFoundError: There is no such config.
+        ValueError: Options without a config, or see ``get_config``.
+    """
+    if args.config:
+        from senet_mm.apis import get_config
+
+        return get_config(args.config, args.cfg_options)
+    if args.cfg_options:
+        raise ValueError('--cfg-options changes a config; allowed: with --config')
+    return None
 
 
 def load_config(args: argparse.Namespace, unused: Collection[str] = ()) -> 'Config':

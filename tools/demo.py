@@ -16,7 +16,7 @@ import contextlib
 import signal
 from typing import TYPE_CHECKING
 
-from senet_mm.cli import add_cfg_options, reported_errors
+from senet_mm.cli import add_config_for_checkpoint, config_for_checkpoint, reported_errors
 from senet_mm.utils.usage import ToolParser, add_quiet
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser = ToolParser(__doc__)
     parser.add_argument('checkpoint', help='weights of tools/train.py, tools/model_converters/')
     parser.add_argument('--examples', metavar='DIR', help='folder of pictures to choose from')
-    parser.add_argument('--config', help='config, for a checkpoint that has none')
-    add_cfg_options(parser)
+    add_config_for_checkpoint(parser)
     parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU if there is one)')
     parser.add_argument('--host', default='127.0.0.1', help='address to listen at')
     parser.add_argument('--port', type=int, help='port (default: a free one from 7860)')
@@ -50,12 +49,9 @@ def main(args: argparse.Namespace) -> None:
         raise ValueError(f'--max-upload {args.max_upload}; allowed: numbers above 0')
     if args.port is not None and not 0 < args.port < 65536:
         raise ValueError(f'--port {args.port}; allowed: 1 to 65535')
-    if args.cfg_options and not args.config:
-        raise ValueError('--cfg-options changes a config; allowed: with --config')
 
     from pathlib import Path
 
-    from senet_mm.apis import get_config
     from senet_mm.apis.explainer import Explainer
     from senet_mm.datasets.image_paths import find_images
     from senet_mm.utils.errors import InputError
@@ -69,7 +65,7 @@ def main(args: argparse.Namespace) -> None:
             ) from error
         raise
     examples = find_images([args.examples]) if args.examples else []
-    config = get_config(args.config, args.cfg_options) if args.config else None
+    config = config_for_checkpoint(args)
     explainer = Explainer(args.checkpoint, config, args.device)
     if explainer.stages:
         print(learn(explainer, examples))

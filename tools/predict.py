@@ -15,11 +15,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from senet_mm.cli import add_cfg_options, log_to_stderr, reported_errors
+from senet_mm.cli import (
+    SKIPPED,
+    add_config_for_checkpoint,
+    config_for_checkpoint,
+    log_to_stderr,
+    reported_errors,
+)
 from senet_mm.utils.predictions import SUFFIXES, WRITERS
 from senet_mm.utils.usage import ToolParser, add_quiet
-
-SKIPPED = 65  # EX_DATAERR of sysexits.h
 
 
 def parse_args() -> argparse.Namespace:
@@ -28,8 +32,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'images', nargs='+', help="files, folders, patterns ('a/*.jpg'), - for a list on stdin"
     )
-    parser.add_argument('--config', help='name or path of the config, for a checkpoint without one')
-    add_cfg_options(parser)
+    add_config_for_checkpoint(parser)
     add_quiet(parser)
     parser.add_argument('--topk', type=int, default=1, metavar='K', help='number of best classes')
     parser.add_argument(
@@ -122,10 +125,8 @@ class Whole:
 def main(args: argparse.Namespace) -> int:
     """Classify; returns the exit code."""
     kind = choose_format(args)
-    if args.cfg_options and not args.config:
-        raise ValueError('--cfg-options changes a config; allowed: with --config')
 
-    from senet_mm.apis import Classifier, get_config
+    from senet_mm.apis import Classifier
     from senet_mm.apis.checks import check_not_read, check_one_checkpoint, check_options
     from senet_mm.datasets.custom import read_names
     from senet_mm.datasets.image_paths import find_images
@@ -142,7 +143,7 @@ def main(args: argparse.Namespace) -> int:
         check_not_read(args.out, [args.checkpoint, args.config, args.class_map, *images])
     file = args.class_map
     names = None if file is None else read_names(file, f'--class-map {printable(file)}')
-    config = get_config(args.config, args.cfg_options) if args.config else None
+    config = config_for_checkpoint(args)
     classifier = Classifier(
         args.checkpoint, config, args.device, args.batch_size, args.workers, args.amp, names
     )  # fmt: skip

@@ -11,7 +11,7 @@ from mmpretrain.models.utils import ClsDataPreprocessor
 from torch import Tensor
 
 from senet_mm.datasets.classes import get_names
-from senet_mm.datasets.images.colours import swap_red_and_blue
+from senet_mm.datasets.images.colours import to_visible
 from senet_mm.datasets.seeding import Draw, own_random_numbers, seed_generators
 from senet_mm.engine import Runner
 from senet_mm.registry import MODELS
@@ -65,13 +65,13 @@ def _get_image(
     pictures = {}
     is_bgr = 'img' not in results  # files are decoded to BGR, data sets of arrays hold RGB
     if 'img' in results:
-        pictures['data set'] = _to_picture(results['img'], is_bgr)
+        pictures['data set'] = to_visible(results['img'], is_bgr)
     for transform in dataset.pipeline.transforms:
         results = transform(results)
         if 'img' in results:
-            pictures[type(transform).__name__] = _to_picture(results['img'], is_bgr)
+            pictures[type(transform).__name__] = to_visible(results['img'], is_bgr)
     image = module(dataset.collate([results]), training)['inputs'][0]
-    pictures[INPUT] = _to_picture(_to_grey_levels(image, module), is_bgr != module.to_rgb)
+    pictures[INPUT] = to_visible(_to_grey_levels(image, module), is_bgr != module.to_rgb)
     return ImageStages(title, pictures)
 
 
@@ -85,19 +85,10 @@ def _name_label(dataset: BaseDataset, label: int | list[int] | np.ndarray) -> st
 
 
 def _to_grey_levels(image: Tensor, module: ClsDataPreprocessor) -> np.ndarray:
-    """uint8 (H, W, C) of an input (C, H, W), the normalisation undone."""
+    """The normalisation of an input (C, H, W) undone, (H, W, C)."""
     if module._enable_normalize:
         image = image * module.std + module.mean
-    return image.round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
-
-
-def _to_picture(img: np.ndarray, is_bgr: bool) -> np.ndarray:
-    """What can be drawn of an image: three colours of four channels, one of any other number."""
-    img = np.clip(np.round(img), 0, 255).astype(np.uint8)
-    if img.ndim == 2 or img.shape[2] not in (3, 4):
-        return img if img.ndim == 2 else img[..., 0].copy()
-    colours = np.ascontiguousarray(img[..., :3])
-    return swap_red_and_blue(colours) if is_bgr else colours
+    return image.permute(1, 2, 0).numpy()
 
 
 @styled()

@@ -15,13 +15,13 @@ from mmpretrain.models.heads import ClsHead
 from torch import Tensor
 
 from senet_mm.datasets.given import GivenBatch, GivenImages, collate_given, with_loading
+from senet_mm.datasets.images.colours import to_visible
 from senet_mm.deploy.exported import open_exported
 from senet_mm.engine.classes import get_num_classes
 from senet_mm.engine.data_loader import build_data_loader
 from senet_mm.engine.speed import use_channels_last, use_tf32
 from senet_mm.engine.weights.geometry import find_fixed_size, to_steps
 from senet_mm.engine.weights.preprocessing import (
-    COLOURED,
     count_channels,
     get_pipeline,
     get_preprocessor,
@@ -116,13 +116,11 @@ class Predictor(NamedTuple):
     def show(self, batch: Mapping[str, Any]) -> np.ndarray:
         """Images of a batch to be looked at, uint8 (N, H, W, 3) RGB or (N, H, W, 1) grey.
 
-        Of other numbers of channels than 3 and 4 the first one.
+        See :func:`.to_visible`.
         """
-        images = torch.stack([*batch['inputs']]).round().clamp(0, 255).byte()
-        if images.shape[1] not in COLOURED:
-            return images[:, :1].permute(0, 2, 3, 1).numpy()
-        channels = [2, 1, 0] if is_decoded(self.cfg) else [0, 1, 2]
-        return images[:, channels].permute(0, 2, 3, 1).numpy()
+        is_bgr = is_decoded(self.cfg)
+        images = (image.permute(1, 2, 0).numpy() for image in batch['inputs'])
+        return np.stack([to_visible(image, is_bgr) for image in images])
 
 
 def open_predictor(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mmengine import Config
 
-from senet_mm.analysis.pipeline_stages import INPUT, _name_label, _to_picture, draw_grid, get_stages
+from senet_mm.analysis.pipeline_stages import INPUT, _name_label, draw_grid, get_stages
 from senet_mm.engine import Runner
 from senet_mm.registry import MODELS
 
@@ -49,15 +49,6 @@ def test_equals_the_batch_of_a_loader(tmp_path, on, to_rgb):
     figure = draw_grid(rows, 'imagenet')
     assert {'imagenet', *rows[0].pictures, *(row.title for row in rows)} <= {*check_texts(figure)}
     assert len(figure.axes) == 6 * 4
-
-
-@pytest.mark.parametrize(('channels', 'drawn'), [(1, (9, 7)), (2, (9, 7)), (4, (9, 7, 3))])
-def test_pictures_of_floats_and_of_other_channels(channels, drawn):
-    image = np.full((9, 7, channels), 300.0, np.float32)
-    image[..., 0] = 9.6
-    picture = _to_picture(image, is_bgr=True)
-    assert (picture.dtype, picture.shape) == (np.uint8, drawn)
-    assert picture[0, 0].tolist() == (10 if channels < 3 else [255, 255, 10])
 
 
 @pytest.mark.parametrize(

@@ -312,9 +312,9 @@ def test_stages_are_the_papers():
 
 def test_layers_say_where_they_are():
     model, _ = build('mmpretrain.ResNet-50', 'pre')
-    assert 'stage 2, input of conv1 of layer1.0' in repr(model.layer1[0])
+    assert 'stage 2, pre position of layer1.0' in repr(model.layer1[0])
     assert describe_layers(model) == [
-        f'SE_{stage}_1 to SE_{stage}_{count}: {count} x SELayer at the input of conv1'
+        f'SE_{stage}_1 to SE_{stage}_{count}: {count} x SELayer at the pre position'
         for stage, count in ((2, 3), (3, 4), (4, 6), (5, 3))
     ]
 

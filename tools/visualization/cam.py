@@ -16,13 +16,11 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from senet_mm.cli import add_cfg_options, reported_errors
+from senet_mm.cli import SKIPPED, add_config_for_checkpoint, config_for_checkpoint, reported_errors
 from senet_mm.utils.usage import ToolParser, add_quiet
 
 if TYPE_CHECKING:
     from senet_mm.apis.predictor import Predictor
-
-SKIPPED = 65  # EX_DATAERR
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,8 +30,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--out', type=Path, default=Path('work_dirs/cam'), help='folder for the pictures'
     )
-    parser.add_argument('--config', help='config, for a checkpoint that has none')
-    add_cfg_options(parser)
+    add_config_for_checkpoint(parser)
     parser.add_argument(
         '--class', dest='label', help='name or index of the class (default: the predicted one)'
     )
@@ -50,14 +47,11 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> int:
     """Draw; returns the exit code."""
-    if args.cfg_options and not args.config:
-        raise ValueError('--cfg-options changes a config; allowed: with --config')
     if args.out.exists() and not args.out.is_dir():
         raise ValueError(f'--out {args.out} is a file; allowed: a folder')
 
     from senet_mm.analysis.cam import find_layer
     from senet_mm.analysis.names import find_class
-    from senet_mm.apis import get_config
     from senet_mm.apis.checks import check_one_checkpoint
     from senet_mm.apis.predictor import open_predictor
     from senet_mm.datasets.image_paths import find_images
@@ -66,7 +60,7 @@ def main(args: argparse.Namespace) -> int:
 
     check_one_checkpoint(args.checkpoint, args.images)
     images = find_images(args.images)
-    config = get_config(args.config, args.cfg_options) if args.config else None
+    config = config_for_checkpoint(args)
     predictor = open_predictor(args.checkpoint, config, args.device)
     if predictor.model is None:
         raise ValueError(f'{args.checkpoint} is an exported network; allowed: a checkpoint')

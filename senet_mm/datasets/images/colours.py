@@ -15,6 +15,21 @@ def swap_red_and_blue(img: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(swapped)
 
 
+def to_visible(img: np.ndarray, is_bgr: bool) -> np.ndarray:
+    """An image to be looked at: uint8 RGB (H, W, 3), or grey (H, W, 1).
+
+    Args:
+        img: Numbers from 0 to 255, (H, W) or (H, W, C). Of four channels three are colours; of
+            other numbers than 3 and 4 the first is shown.
+        is_bgr: Whether the colours are blue, green and red.
+    """
+    img = with_channels(np.clip(np.round(img), 0, 255).astype(np.uint8))
+    if img.shape[2] not in (3, 4):
+        return img[..., :1].copy()
+    colours = img[..., :3]
+    return swap_red_and_blue(colours) if is_bgr else np.ascontiguousarray(colours)
+
+
 def to_grey(img: np.ndarray) -> np.ndarray:
     """The luma, (H, W, 1), of a BGR image (H, W, 3) of uint8, uint16 or float32."""
     return cv2.cvtColor(img, cv2.COLOR_BGR2GRAY)[..., None]

@@ -15,16 +15,16 @@ class ActsAt(NamedTuple):
 
     Attributes:
         stage: Stage of the block, numbered as in the paper: 2 to 5 in a ResNet.
-        port: The port in the block, in words.
+        place: The place in the block, in words: ``standard position``, ``output of conv2``.
         block: Path of the block in the backbone.
     """
 
     stage: int
-    port: str
+    place: str
     block: str
 
     def __str__(self) -> str:
-        return f'stage {self.stage}, {self.port} of {self.block}'
+        return f'stage {self.stage}, {self.place} of {self.block}'
 
 
 class RecalibrationLayer(ScopedInit):

@@ -82,7 +82,7 @@ def insert_se(
     for stage in (*(stages or ()), *(stage_cfg or {})):
         check_option('stage', stage, known)
     places = [
-        (site, shelf, _build(layer, stage_cfg, site, found))
+        (site, shelf, _build(layer, stage_cfg, found, _place(site, position, port)))
         for site, shelf, found in zip(sites, shelves, probes, strict=True)
         if stages is None or found.stage in stages
     ]
@@ -144,11 +144,18 @@ def _find_shelf(site: Site, position: str, given: str) -> Shelf:
         return find_shelf(site, position, given)
 
 
-def _build(layer: dict, stage_cfg: dict[int, dict] | None, site: Site, found: Probe) -> nn.Module:
+def _place(site: Site, position: str, port: dict | None) -> tuple[str, str]:
+    """Where the layer of a site acts, in the words of the user, and the path of the block."""
+    return f'{position} position' if port is None else str(site.port), site.name
+
+
+def _build(
+    layer: dict, stage_cfg: dict[int, dict] | None, found: Probe, place: tuple[str, str]
+) -> nn.Module:
     """Build the layer of a site, and record in it where it acts."""
     built = build_layer({**layer, **(stage_cfg or {}).get(found.stage, {})}, found.channels)
     # torch's stub knows of tensors and modules alone.
-    built.acts_at = ActsAt(found.stage, str(site.port), site.name)  # type: ignore[assignment]
+    built.acts_at = ActsAt(found.stage, *place)  # type: ignore[assignment]
     return built
 
 

@@ -22,21 +22,21 @@ def name_block(path: str) -> str:
 
 
 def describe_layers(model: nn.Module) -> list[str]:
-    """One line per stage: ``SE_2_1 to SE_2_3: 3 x SELayer at the slot``.
+    """One line per stage: ``SE_2_1 to SE_2_3: 3 x SELayer at the standard position``.
 
     A last line names attention with which the network was built besides them.
     """
     stages = defaultdict(list)
     for layer in recalibration_layers(model).values():
         if acts_at := getattr(layer, 'acts_at', None):
-            place = type(layer).__name__, acts_at.port, name_block(acts_at.block)
-            stages[acts_at.stage].append(place)
+            block = name_block(acts_at.block)
+            stages[acts_at.stage].append((type(layer).__name__, acts_at.place, block))
     lines = []
     for _, layers in sorted(stages.items()):
-        kinds, ports = (sorted({each[i] for each in layers}) for i in (0, 1))
+        kinds, places = (sorted({each[i] for each in layers}) for i in (0, 1))
         blocks = list(dict.fromkeys(block for *_, block in layers))
         names = ' to '.join(dict.fromkeys((blocks[0], blocks[-1])))
-        lines.append(f'{names}: {len(layers)} x {", ".join(kinds)} at the {", ".join(ports)}')
+        lines.append(f'{names}: {len(layers)} x {", ".join(kinds)} at the {", ".join(places)}')
     if lines and (own := describe_attention(model)):
         lines.append(own)
     return lines

@@ -7,12 +7,11 @@ import re
 from collections.abc import Callable, Sequence
 
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.figures import PALETTE, styled
 from senet_mm.utils.names import printable
 
 from .charts import Chart, Line
 
-# Colours of Okabe and Ito, which colour-blind people tell apart; black and yellow are left out.
-COLORS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9')
 HEIGHT = 320
 GRID = 'rgba(128,128,128,0.3)'
 # Stands for the colour of the page's text, which is light or dark.
@@ -77,7 +76,7 @@ def _tick(chart: Chart) -> int | None:
 
 def _traces(line: Line) -> list[dict]:
     """A curve, and the band of its interval."""
-    name, color = _escape(line.name), COLORS[line.color % len(COLORS)]
+    name, color = _escape(line.name), PALETTE[line.color % len(PALETTE)]
     mode = 'lines+markers' if len(line.x) <= 30 else 'lines'
     curve = dict(
         type='scatter', x=line.x, y=line.y, name=name, mode=mode, legendgroup=name,
@@ -112,15 +111,14 @@ def draw_svg(chart: Chart, number: int) -> str:
     from matplotlib.ticker import MaxNLocator
 
     parts = ('text.color', 'axes.labelcolor', 'axes.edgecolor', 'xtick.color', 'ytick.color')
-    style: dict[str, object] = {'svg.fonttype': 'none', 'svg.hashsalt': str(number)}
-    style |= {'font.family': 'sans-serif', 'font.size': 10, **dict.fromkeys(parts, TEXT)}
-    with mpl.rc_context(style):  # type: ignore[arg-type]  # names of settings
+    style = {'svg.hashsalt': str(number), 'font.family': 'sans-serif', **dict.fromkeys(parts, TEXT)}
+    with styled(), mpl.rc_context(style):  # type: ignore[arg-type]  # names of settings
         figure = Figure(figsize=(7, 3.6), layout='constrained')
         axes = figure.add_subplot()
         for line in chart.lines:
             _plot(axes, line)
-        axes.set_xlabel(printable(chart.x_label), parse_math=False)
-        axes.set_ylabel(printable(chart.y_label), parse_math=False)
+        axes.set_xlabel(printable(chart.x_label))
+        axes.set_ylabel(printable(chart.y_label))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.spines[['top', 'right']].set_visible(False)
@@ -132,7 +130,7 @@ def draw_svg(chart: Chart, number: int) -> str:
 
 
 def _plot(axes, line: Line) -> None:  # type: ignore[no-untyped-def]  # matplotlib is imported late
-    color = COLORS[line.color % len(COLORS)]
+    color = PALETTE[line.color % len(PALETTE)]
     marker = 'o' if len(line.x) <= 30 else ''
     axes.plot(
         line.x, line.y, '--' if line.is_dashed else '-', color=color, marker=marker, markersize=4,
@@ -143,12 +141,10 @@ def _plot(axes, line: Line) -> None:  # type: ignore[no-untyped-def]  # matplotl
 
 
 def _add_legend(figure, axes, number: int) -> None:  # type: ignore[no-untyped-def]
-    legend = figure.legend(
+    figure.legend(
         *axes.get_legend_handles_labels(), loc='outside upper left', frameon=False,
         ncols=min(number, 3 if number > 4 else 1),
     )  # fmt: skip
-    for text in legend.get_texts():
-        text.set_parse_math(False)
 
 
 def _inline(svg: str, title: str) -> str:

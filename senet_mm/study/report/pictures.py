@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from senet_mm.datasets.images.colours import swap_red_and_blue, to_visible, with_channels
 from senet_mm.datasets.images.jpeg import encode_jpeg
 from senet_mm.engine.weights.preprocessing import is_decoded
 
@@ -39,25 +40,22 @@ class Picture(NamedTuple):
 
 def to_picture(model: 'ImageClassifier', image: Tensor, *fields: object) -> Picture:
     """A picture of an input (C, H, W) of the preprocessor of a network."""
-    is_rgb = not is_decoded(model.cfg)
-    return Picture(encode_jpeg(to_bgr(image, is_rgb), QUALITY), *fields)  # type: ignore[arg-type]
+    small = _shrink(to_visible(_stretch(image).permute(1, 2, 0).numpy(), is_decoded(model.cfg)))
+    bgr = swap_red_and_blue(np.broadcast_to(small, (*small.shape[:2], 3)))
+    return Picture(encode_jpeg(bgr, QUALITY), *fields)  # type: ignore[arg-type]
 
 
-def to_bgr(image: Tensor, is_rgb: bool) -> np.ndarray:
-    """An image as uint8 (H, W, 3) with sides of ``SIDE`` at most; of many channels the first.
+def _stretch(image: Tensor) -> Tensor:
+    """Numbers of any range as numbers from 0 to 255; uint8 stays."""
+    if image.dtype == torch.uint8:
+        return image
+    low, high = image.float().aminmax()
+    return (image.float() - low) / (high - low).clamp(min=1e-12) * 255
 
-    Args:
-        image: uint8, or any numbers, (C, H, W).
-        is_rgb: Whether its three channels are red, green and blue, and not the other way round.
-    """
-    channels = image if len(image) == 3 else image[:1].expand(3, -1, -1)
-    pixels = channels.flip(0) if is_rgb and len(image) == 3 else channels
-    pixels = pixels.float()
-    if image.dtype != torch.uint8:
-        low, high = pixels.amin(), pixels.amax()
-        pixels = (pixels - low) / (high - low).clamp(min=1e-12) * 255
-    factor = SIDE / max(pixels.shape[1:])
-    sides = [max(1, round(side * factor)) for side in pixels.shape[1:]]
-    mode = 'area' if factor < 1 else 'nearest'
-    pixels = F.interpolate(pixels[None], sides, mode=mode)[0]
-    return pixels.round().clamp(0, 255).byte().permute(1, 2, 0).contiguous().numpy()
+
+def _shrink(img: np.ndarray) -> np.ndarray:
+    """A picture (H, W, C) whose longer side is ``SIDE``."""
+    factor = SIDE / max(img.shape[:2])
+    height, width = (max(1, round(side * factor)) for side in img.shape[:2])
+    mode = cv2.INTER_AREA if factor < 1 else cv2.INTER_NEAREST
+    return with_channels(cv2.resize(img, (width, height), interpolation=mode))

@@ -13,6 +13,7 @@ from PIL import Image
 
 from senet_mm.datasets import LoadImage
 from senet_mm.datasets.images.batch_augmentation import augment_batch
+from senet_mm.datasets.images.colours import to_visible
 from senet_mm.datasets.images.decoding import decode
 from senet_mm.datasets.images.resizing import resize_channels
 from senet_mm.registry import TRANSFORMS
@@ -268,3 +269,12 @@ def test_four_channels_are_resized_each_by_itself():
         k: three[k] for k in three if k != 'img'
     }
     assert np.array_equal(resize_channels(image[..., :3], (20, 30), 'bilinear'), three['img'])
+
+
+@pytest.mark.parametrize(('channels', 'drawn'), [(1, (9, 7, 1)), (2, (9, 7, 1)), (4, (9, 7, 3))])
+def test_pictures_of_floats_and_of_other_channels(channels, drawn):
+    image = np.full((9, 7, channels), 300.0, np.float32)
+    image[..., 0] = 9.6
+    picture = to_visible(image, is_bgr=True)
+    assert (picture.dtype, picture.shape) == (np.uint8, drawn)
+    assert picture[0, 0].tolist() == ([10] if channels < 3 else [255, 255, 10])
