@@ -1,7 +1,10 @@
 """A run that is resumed is the run that was not interrupted, or says why not."""
 
+import contextlib
+import itertools
 import logging
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +13,7 @@ from mmengine import Config
 from mmengine.hooks import Hook
 
 from senet_mm.engine import Runner
-from senet_mm.engine.checkpoints.folder import find_last
+from senet_mm.engine.checkpoints.folder import find_last, set_aside
 
 from ..conftest import ROOT
 
@@ -114,6 +117,49 @@ def test_the_best_of_the_original_folder_is_left_alone(tmp_path):
     assert sorted(work_dir.glob('best_*.pth')) == before
     assert runner.message_hub.get_info('best_ckpt').startswith(str(copy))
     assert len(list(copy.glob('best_*.pth'))) == 1
+
+
+def train_twice(work_dir, **options):
+    """The files of a training by name, after which another one was started in its folder."""
+    common = {'validate': True, 'val_dataloader.dataset.indices': 100}
+    make(work_dir, 2, **common).train()
+    first = {path.name: path.read_bytes() for path in work_dir.glob('*.pth')}
+    make(work_dir, 1, **common, **options).train()
+    return first
+
+
+def test_a_folder_has_the_checkpoints_of_one_training(tmp_path):
+    first = train_twice(tmp_path)
+    assert find_last(tmp_path) == str(tmp_path / 'epoch_1.pth')
+    assert sorted(path.name.rpartition('_')[2] for path in tmp_path.glob('*.pth')) == ['1.pth'] * 2
+    moved = {path.name: path.read_bytes() for path in tmp_path.glob('*/*.pth')}
+    assert moved == first
+
+
+def test_what_a_training_reads_stays_in_its_folder(tmp_path):
+    first = train_twice(tmp_path, load_from=str(tmp_path / 'epoch_2.pth'))
+    assert (tmp_path / 'epoch_2.pth').read_bytes() == first['epoch_2.pth']
+    assert {path.name for path in tmp_path.glob('*/*.pth')} == {*first} - {'epoch_2.pth'}
+
+
+@pytest.mark.parametrize('moved', range(4))
+def test_a_kill_while_files_are_set_aside_leaves_what_can_be_resumed(moved, tmp_path, monkeypatch):
+    make(tmp_path, 3).train()
+    paths = sorted(tmp_path.glob('*.pth'))
+    assert len(paths) == 3
+    count = itertools.count()
+
+    def rename(self, target, original=Path.rename):
+        if next(count) == moved:
+            raise KeyboardInterrupt
+        return original(self, target)
+
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        patch.setattr(Path, 'rename', rename)
+        set_aside(tmp_path, paths, tmp_path / 'earlier')
+    last = str(tmp_path / 'epoch_3.pth')
+    assert find_last(tmp_path) == (last if moved < 3 else None)
+    assert len([*tmp_path.rglob('*.pth')]) == 3
 
 
 SCHEDULES = {

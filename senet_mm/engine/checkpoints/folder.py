@@ -2,6 +2,7 @@
 
 import functools
 import os
+from collections.abc import Iterable
 from pathlib import Path, PureWindowsPath
 
 from mmengine.logging import print_log
@@ -106,6 +107,24 @@ def _problem(path: Path, changed: int, size: int) -> str | None:
         reason = str(error).partition('; allowed')[0].removeprefix(f'checkpoint {path} ')
         return reason if reason.startswith(('is ', 'has ')) else f'is damaged ({reason})'
     return None
+
+
+def set_aside(work_dir: str | os.PathLike, paths: Iterable[Path], into: Path) -> int:
+    """Move the checkpoints of an earlier training into a folder; returns their number.
+
+    The pointer goes, and then the one from which it would be resumed, after all others: a kill in
+    between leaves a folder that can be resumed.
+    """
+    pointer = Path(work_dir) / POINTER
+    last = _read_pointer(pointer)
+    ordered = sorted(paths, key=lambda path: path.name == last)
+    if ordered:
+        into.mkdir(exist_ok=True)
+    for path in ordered:
+        if path.name == last:
+            pointer.unlink()
+        path.rename(into / path.name)
+    return len(ordered)
 
 
 def clean_up(*folders: str | os.PathLike) -> None:

@@ -1,5 +1,7 @@
 """Checkpoints that a kill at any instant leaves usable."""
 
+import os
+import re
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -9,8 +11,10 @@ from typing import TYPE_CHECKING
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import CheckpointHook as _CheckpointHook
 
-from senet_mm.engine.checkpoints.folder import point_to
+from senet_mm.engine.checkpoints.folder import point_to, set_aside
 from senet_mm.engine.restart import note_saved
+from senet_mm.engine.run_reading import read_starts
+from senet_mm.engine.weights.origin import find_pretrained
 from senet_mm.registry import HOOKS
 from senet_mm.utils.errors import InputError
 from senet_mm.utils.files import check_local
@@ -30,6 +34,9 @@ class CheckpointHook(_CheckpointHook):
 
     Each file is whole or not there. What a checkpoint replaces is removed when ``last_checkpoint``
     points to its successor. The files are written by a thread, from a copy of the state.
+
+    A folder has the checkpoints of one training. Before a training that resumes nothing saves its
+    first, those of an earlier one are moved into the folder of that one's log.
 
     Args:
         minutes: Save within an epoch too, so many minutes after the last time, to ``between.pth``,
@@ -62,6 +69,8 @@ class CheckpointHook(_CheckpointHook):
         # Files that are removed when another checkpoint is whole.
         self._replaced: list[str] = []
         self._has_new_best = False
+        # Of an earlier training in the folder, until the first save.
+        self._earlier: list[Path] = []
 
     def before_train(self, runner: 'Runner') -> None:
         """Set up the folder; remove what the resumed checkpoint had replaced, if a kill left it."""
@@ -71,6 +80,8 @@ class CheckpointHook(_CheckpointHook):
             name, replaced = info[SAVED]
             self._saved = runner.epoch, runner.iter, name
             self._remove(replaced)
+        elif not runner.iter and is_main_process():
+            self._earlier = self._find_earlier(runner)
 
     def after_val(self, runner: 'Runner') -> None:
         """After a new best checkpoint, save the last one again, which knows it."""
@@ -101,6 +112,26 @@ class CheckpointHook(_CheckpointHook):
             if due[0]:
                 self.save_between(runner)
 
+    def _find_earlier(self, runner: 'Runner') -> list[Path]:
+        """The checkpoints of a training that are in the folder, but for what this one reads."""
+        steps = re.escape(self.filename_tmpl).replace(r'\{\}', r'\d+')
+        own = re.compile(rf'(best_.+_)?{steps}|{re.escape(BETWEEN)}')
+        read = filter(None, [runner._load_from, find_pretrained(runner.cfg)])
+        kept = {os.path.realpath(path) for path in read}
+        paths = sorted(path for path in Path(self.out_dir).glob('*') if own.fullmatch(path.name))
+        return [path for path in paths if path.is_file() and os.path.realpath(path) not in kept]
+
+    def _set_earlier_aside(self, runner: 'Runner') -> None:
+        """Before the first save: let the folder have the checkpoints of this training alone."""
+        if not self._earlier:
+            return
+        starts = [folder.name for folder in read_starts(Path(runner.work_dir))]
+        earlier = [name for name in starts if name != runner.timestamp]
+        folder = Path(self.out_dir, earlier[-1] if earlier else 'earlier')
+        number = set_aside(runner.work_dir, self._earlier, folder)
+        self._earlier = []
+        runner.logger.info(f'{number} checkpoints of an earlier training are now in {folder}')
+
     def _save_checkpoint_with_step(self, runner: 'Runner', step: int, meta: dict) -> None:
         """Save a regular checkpoint; mmengine's would first remove the oldest."""
         runner.check_state()
@@ -117,6 +148,7 @@ class CheckpointHook(_CheckpointHook):
 
     def _save(self, runner: 'Runner', name: str, meta: dict) -> None:
         """Save a checkpoint, point to it, remove the files that it replaces."""
+        self._set_earlier_aside(runner)
         replaced, self._replaced = [old for old in self._replaced if old != name], []
         # A run that is killed before they are removed reads their names here.
         runner.message_hub.update_info(SAVED, (name, replaced))
@@ -181,6 +213,7 @@ class CheckpointHook(_CheckpointHook):
 
     def _save_best(self, runner: 'Runner', name: str, former: str) -> None:
         """Save the network with what an evaluation needs; it replaces ``former``."""
+        self._set_earlier_aside(runner)
         replaced = [former] if former != name else []
         then = None
         self._has_new_best = True
