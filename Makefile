@@ -10,7 +10,7 @@ train: .venv/installed  ## train an SE network on scikit-learn's handwritten dig
 	$(BIN)/python tools/train.py $(CONFIG)
 
 demo: .venv/installed  ## train, unless that is done, and ask the network in a browser
-	ls $(RUN)/best_*.pth >/dev/null 2>&1 || $(BIN)/python tools/train.py $(CONFIG)
+	$(BIN)/python tools/train.py $(CONFIG) --resume
 	$(BIN)/python tools/demo.py $(RUN)/best_*.pth
 
 test: .venv/installed  ## run the tests

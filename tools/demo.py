@@ -6,14 +6,16 @@ python tools/demo.py work_dirs/seresnet18_1xb32_folder/best_*.pth --examples dat
 
 Shows the best classes, where the network looked, its gates beside the average of the class, and
 what changes if the gates of a stage are 1. The averages are of the validation set of the
-checkpoint's config, or else of the pictures in --examples. Nothing leaves the machine; what was
-uploaded is removed.
+checkpoint's config, or else of the pictures in --examples. Pictures to choose from are those in
+--examples, or else of the validation set. Nothing leaves the machine; what was uploaded is removed.
 Needs the extra: pip install -e '.[demo]'
 """
 
 import argparse
 import contextlib
 import signal
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senet_mm.cli import add_config_for_checkpoint, config_for_checkpoint, reported_errors
@@ -30,7 +32,10 @@ SHOWN, LEARNT = 20, 1000
 def parse_args() -> argparse.Namespace:
     parser = ToolParser(__doc__)
     parser.add_argument('checkpoint', help='weights of tools/train.py, tools/model_converters/')
-    parser.add_argument('--examples', metavar='DIR', help='folder of pictures to choose from')
+    parser.add_argument(
+        '--examples', metavar='DIR',
+        help='folder of pictures to choose from (default: some of the validation set)',
+    )  # fmt: skip
     add_config_for_checkpoint(parser)
     parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU if there is one)')
     parser.add_argument('--host', default='127.0.0.1', help='address to listen at')
@@ -50,8 +55,6 @@ def main(args: argparse.Namespace) -> None:
     if args.port is not None and not 0 < args.port < 65536:
         raise ValueError(f'--port {args.port}; allowed: 1 to 65535')
 
-    from pathlib import Path
-
     from senet_mm.apis.explainer import Explainer
     from senet_mm.datasets.image_paths import find_images
     from senet_mm.utils.errors import InputError
@@ -69,11 +72,37 @@ def main(args: argparse.Namespace) -> None:
     explainer = Explainer(args.checkpoint, config, args.device)
     if explainer.stages:
         print(learn(explainer, examples))
-    page = Page(explainer, Path(args.checkpoint).stem, choose(examples, SHOWN))
-    with served(page, args.host, args.port, int(args.max_upload * MIB)) as address:
-        print(f'the demo is at {address} until Ctrl-C', flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            signal.pause()
+    limit = int(args.max_upload * MIB)
+    with tempfile.TemporaryDirectory(prefix='senet_mm-examples-') as folder:
+        shown = choose(examples, SHOWN) or find_examples(explainer, Path(folder))
+        page = Page(explainer, *describe(explainer, Path(args.checkpoint)), shown)
+        with served(page, args.host, args.port, limit) as address:
+            print(f'the demo is at {address} until Ctrl-C', flush=True)
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.pause()
+
+
+def describe(explainer: 'Explainer', checkpoint: Path) -> tuple[str, str]:
+    """Title and subtitle of the page: the network, its parameters and classes, the file."""
+    from senet_mm.utils.complexity import count_params
+
+    model = explainer.model
+    title = (model.origin and model.origin.recipe) or checkpoint.stem
+    return title, (
+        f'{type(model.backbone).__name__}, {count_params(model):,} parameters, '
+        f'{len(explainer.names):,} classes, weights of {checkpoint.name}'
+    )
+
+
+def find_examples(explainer: 'Explainer', folder: Path) -> list[str]:
+    """Pictures of the validation set to choose from; none if it cannot be read."""
+    from senet_mm.demo.data import find_shown
+    from senet_mm.utils.errors import UserError
+
+    try:
+        return find_shown(explainer.predictor, SHOWN, folder)
+    except (UserError, OSError):  # the line about the average gates says why
+        return []
 
 
 def choose(items: list[str], number: int) -> list[str]:

@@ -36,11 +36,14 @@ class Page:
     Args:
         explainer: The network.
         title: Heading of the page.
+        subtitle: Line below it.
         examples: Files to choose from.
     """
 
-    def __init__(self, explainer: Explainer, title: str, examples: Sequence[str] = ()) -> None:
-        self.explainer, self.title = explainer, title
+    def __init__(
+        self, explainer: Explainer, title: str, subtitle: str, examples: Sequence[str] = ()
+    ) -> None:
+        self.explainer, self.title, self.subtitle = explainer, title, subtitle
         self.examples = list(map(os.path.abspath, examples))
 
     def ask(self, path: str | None, stage: str) -> tuple[Any, ...]:
@@ -84,10 +87,16 @@ class Page:
         with gr.Blocks(
             title=self.title, analytics_enabled=False, delete_cache=(CLEANED, KEPT)
         ) as page:
-            gr.HTML(f'<h1>{escape(printable(self.title))}</h1>')
+            gr.HTML(
+                f'<h1>{escape(printable(self.title))}</h1><p>{escape(printable(self.subtitle))}</p>'
+            )
             with gr.Row():
                 with gr.Column(scale=1):
-                    file = gr.File(label='Drop a picture here', elem_id='picture', height=160)
+                    size = self.explainer.predictor.fixed_size
+                    of_size = f' of {size[1]} x {size[0]} pixels' if size else ''
+                    file = gr.File(
+                        label=f'Drop a picture{of_size} here', elem_id='picture', height=160
+                    )
                     if self.examples:
                         gallery = gr.Gallery(
                             self.examples, label='Examples', columns=5, height=180, buttons=[],

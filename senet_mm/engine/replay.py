@@ -157,6 +157,6 @@ def say_if_complete(runner: 'Runner') -> None:
     if done >= end:
         what = 'epochs' if by_epoch else 'iters'
         runner.logger.info(
-            f'the training is complete: {done} of {end} {what}; it continues with a larger '
-            f'train_cfg.max_{what}'
+            f'nothing is left to train: {done} of {end} {what} are done; a larger '
+            f'train_cfg.max_{what} adds some'
         )

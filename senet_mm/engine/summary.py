@@ -1,6 +1,8 @@
 """What a run says of itself at its start, and at its end."""
 
 import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from senet_mm.utils.device import name_device
 from senet_mm.utils.names import printable
 from senet_mm.utils.project import PROJECT
 
+from .hooks.checkpoint_hook import BEST
 from .hooks.complexity_hook import ComplexityHook
 from .optim_wrapper import Bf16OptimWrapper
 from .speed import compiles, use_channels_last
@@ -162,6 +165,8 @@ def read_best(runner: 'Runner') -> tuple[str, float, str, str] | None:
     """Name of the score that chooses checkpoints, its best value, when that was, and its file."""
     hook, info = runner.checkpoint_hook, runner.message_hub.runtime_info
     names = getattr(hook, 'key_indicators', None) or []
+    if names == ['auto']:  # of a resumed run, before its first validation
+        names = [info.get(BEST, 'auto')]
     suffix = f'_{names[0]}' if len(names) > 1 else ''
     score, file = info.get(f'best_score{suffix}'), info.get(f'best_ckpt{suffix}')
     if not names or score is None or not file:
@@ -207,8 +212,16 @@ def list_next(runner: 'Runner', checkpoint: str | None) -> list[str]:
 def format_command(tool: str, *arguments: str) -> str:
     """The command of a tool, from the present folder, as a shell reads it."""
     in_clone = Path.cwd() == PROJECT
-    start = ['python', f'tools/{tool}.py'] if in_clone else ['python', '-m', 'senet_mm', tool]
-    return shlex.join([*start, *map(from_here, arguments)])
+    start = [f'tools/{tool}.py'] if in_clone else ['-m', 'senet_mm', tool]
+    return shlex.join([name_python(), *start, *map(from_here, arguments)])
+
+
+def name_python() -> str:
+    """``python`` if it starts this interpreter, else its path: ``.venv/bin/python``."""
+    # Links of two environments may lead to the same file.
+    found = shutil.which('python')
+    is_this = found is not None and Path(found).parent == Path(sys.executable).parent
+    return 'python' if is_this else from_here(sys.executable)
 
 
 def from_here(path: str) -> str:

@@ -10,7 +10,15 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+)
 from rich.table import Column
 from rich.text import Text
 
@@ -100,11 +108,12 @@ class Bars(Progress):
     """rich's bars, without one where there is no room for it; below them a line of each task."""
 
     def __init__(self, console: Console, disable: bool) -> None:
+        alive = SpinnerColumn('line')  # turns while a step takes long; in ASCII
         name = TextColumn('{task.description}', markup=False)
         bar = BarColumn(bar_width=None, table_column=Column(ratio=1))
         self.wide, self.narrow = (
-            (name, bar, TaskNumbers(short=False)),
-            (name, TaskNumbers(short=True)),
+            (alive, name, bar, TaskNumbers(short=False)),
+            (alive, name, TaskNumbers(short=True)),
         )
         self.terminal = console
         super().__init__(

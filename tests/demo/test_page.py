@@ -46,7 +46,7 @@ UNUSABLE = {
 
 @pytest.fixture
 def page(explainer, pictures):
-    return Page(explainer, 'the <b>digits</b>', list(map(str, pictures[:3])))
+    return Page(explainer, 'the <b>digits</b>', 'a <i>network</i>', list(map(str, pictures[:3])))
 
 
 def test_many_clients_get_their_own_answers(explainer, page, pictures):

@@ -1,6 +1,7 @@
 """Progress on a terminal of 80 columns and fewer, in a pipe, of other ranks, and its end."""
 
 import fcntl
+import io
 import os
 import pty
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 
 import pytest
 from rich.progress import Progress
@@ -217,3 +219,16 @@ def test_threads_of_the_display_are_known(monkeypatch):
         added = [thread for thread in threading.enumerate() if thread not in before]
         assert get_display_threads() == added != []
     assert get_display_threads() == []
+
+
+def test_bars_change_while_a_step_takes_long():
+    bars = progress_display.Bars(progress_display.SteadyConsole(file=io.StringIO()), disable=False)
+    bars.add_task('training', total=9, unit='iterations', rated=False, note='')
+    bars.advance(0)
+    seen = set()
+    for _ in range(4):
+        with bars.console.capture() as capture:
+            bars.console.print(*bars.get_renderables())
+        seen.add(capture.get())
+        time.sleep(0.2)
+    assert len(seen) > 1

@@ -95,7 +95,7 @@ def main(args: argparse.Namespace) -> int:
 
     images = find_images(args.images)
     explainer = Explainer(args.checkpoint)
-    with served(Page(explainer, 'benchmark'), '127.0.0.1', None, 20_000_000) as address:
+    with served(Page(explainer, 'benchmark', ''), '127.0.0.1', None, 20_000_000) as address:
         answers = ask(explainer, address, images, args.requests, args.clients)
     low, middle, high = statistics.quantiles(answers.seconds, n=4)
     before, after = (size / MIB for size in answers.memory)

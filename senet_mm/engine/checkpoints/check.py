@@ -13,7 +13,7 @@ from torch import Tensor
 
 from senet_mm.engine.class_weight import CLASS_WEIGHTS, are_saved_weights
 from senet_mm.engine.finite import Buffers
-from senet_mm.engine.hooks.checkpoint_hook import SAVED
+from senet_mm.engine.hooks.checkpoint_hook import BEST, SAVED
 from senet_mm.engine.hooks.class_report_hook import CLASS_REPORT
 from senet_mm.engine.hooks.non_finite_hook import NonFiniteHook
 from senet_mm.engine.loops import VALIDATED
@@ -77,6 +77,7 @@ def _tests(suffix: str) -> dict[str, Callable[[object], bool]]:
         'seconds': is_scalar,
         'past_validations': lambda value: isinstance(value, list),
         SAVED: is_save,
+        BEST: lambda value: isinstance(value, str),
         CLASS_REPORT: lambda value: isinstance(value, str),
         CLASS_WEIGHTS: are_saved_weights,
         HISTORY: _is_history,

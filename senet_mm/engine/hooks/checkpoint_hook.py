@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 BETWEEN = 'between.pth'
 # In the message hub: the name of the checkpoint, and the files that it replaces.
 SAVED = 'saved_checkpoint'
+# In the message hub: the score that `save_best='auto'` stands for.
+BEST = 'best_metric'
 
 
 @HOOKS.register_module()
@@ -186,7 +188,9 @@ class CheckpointHook(_CheckpointHook):
             return
         step = runner.epoch if self.by_epoch else runner.iter
         if 'auto' in self.key_indicators:
-            self._init_rule(self.rules, [next(iter(metrics))])
+            chosen = runner.message_hub.get_info(BEST)
+            self._init_rule(self.rules, [chosen if chosen in metrics else next(iter(metrics))])
+            runner.message_hub.update_info(BEST, self.key_indicators[0])
         several = len(self.key_indicators) > 1
         for indicator in self.key_indicators:
             suffix = f'_{indicator}' if several else ''

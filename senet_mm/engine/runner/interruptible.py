@@ -88,7 +88,7 @@ class InterruptibleRunner(ModelRunner):
                 raise
             finally:
                 self.writer.join()
-                self._log_cost()
+            self._log_cost()
             self.logger.info(describe_end(self))
             return model
 
@@ -201,9 +201,11 @@ class InterruptibleRunner(ModelRunner):
         hook.save_between(self)
         self.writer.join()
         self.watch.wait_for_all()
+        self._log_cost()
+        option = '' if self.cfg.get('resume') else ' with --resume'
         self.logger.info(
             f'interrupted by {interruption.name}, saved after iteration {self.iter}; the same '
-            'command with --resume continues there'
+            f'command{option} continues there'
         )
 
     def _log_cost(self) -> None:

@@ -3,6 +3,9 @@
 import re
 import shlex
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +13,7 @@ import torch
 from senet_mm.engine import Runner
 from senet_mm.engine.hooks.progress_hook import count_images
 from senet_mm.engine.log_processor import add_units
-from senet_mm.engine.summary import format_command
+from senet_mm.engine.summary import format_command, name_python
 from senet_mm.utils import progress_display
 from senet_mm.utils.project import PROJECT
 
@@ -87,7 +90,9 @@ def test_the_last_lines_say_what_came_out(shown, run_tool):
     assert best[1].startswith(str(folder))
     commands = [line.removeprefix('next  ') for line in lines if line.startswith('next  ')]
     python, *command = shlex.split(commands[0])
-    assert (python, command[0]) == ('python', 'tools/test.py')
+    assert command[0] == 'tools/test.py'
+    prefix = subprocess.check_output([python, '-c', 'import sys; print(sys.prefix)'], text=True)
+    assert prefix.strip() == sys.prefix
     tested = run_tool(*command, '--work-dir', folder / 'test')
     assert tested.returncode == 0, tested.stderr
     assert 'accuracy/top1: ' in tested.stdout
@@ -127,7 +132,15 @@ def test_a_complete_run_says_so(shown):
     _, _, folder = shown
     text, code = train_in_terminal(folder, '--resume')
     assert code == 0
-    assert 'the training is complete: 2 of 2 epochs' in text
+    assert 'nothing is left to train: 2 of 2 epochs' in text
+    assert 'best  accuracy/top1 ' in text
+
+
+@pytest.mark.parametrize(('on_path', 'named'), [(True, 'python'), (False, sys.executable)])
+def test_commands_name_the_interpreter_that_runs(on_path, named, monkeypatch, tmp_path):
+    monkeypatch.setenv('PATH', str(Path(sys.executable).parent if on_path else tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert name_python() == named
 
 
 HOOK = """
@@ -196,6 +209,7 @@ def test_units_stand_behind_numbers():
 
 def test_commands_are_those_of_the_place(monkeypatch, tmp_path):
     monkeypatch.chdir(PROJECT)
+    monkeypatch.setenv('PATH', str(Path(sys.executable).parent))
     assert format_command('test', 'a b') == "python tools/test.py 'a b'"
     monkeypatch.chdir(tmp_path)
     assert format_command('demo', 'x') == 'python -m senet_mm demo x'
