@@ -172,6 +172,7 @@ def main(args: argparse.Namespace) -> None:
     )
     from senet_mm.engine.speed import use_memory
     from senet_mm.engine.weights.record import record_of
+    from senet_mm.utils.names import counted, format_number
     from senet_mm.utils.progress import ProgressBar
     from senet_mm.utils.tables import markdown_table
 
@@ -202,13 +203,14 @@ def main(args: argparse.Namespace) -> None:
     elif args.preprocessing:
         report |= compare_scores(deployed.path, model, args.images)
     print(f'{deployed.path}: {deployed.how}; torch {torch.__version__}, {device},')
-    print(f'{args.threads} thread(s); medians of {args.rounds} calls in turns (quartiles)\n')
+    threads = counted(args.threads, 'thread')
+    print(f'{threads}; medians of {args.rounds} calls in turns (quartiles)\n')
     if test.missing:
         print(f'{test.missing}: random images, agreement and accuracy are left out\n')
     rows = []
     for name, row in report.items():
         cells = [row.get(key, '') for key in ('before', 'after', 'ratio')]
-        cells = [f'{cell:.4g}' if isinstance(cell, float) else str(cell) for cell in cells]
+        cells = [format_number(c, 4) if isinstance(c, float) else str(c) for c in cells]
         rows.append([name, *cells])
     print(markdown_table(['', 'before', 'after', 'before / after'], rows), end='')
 

@@ -76,11 +76,24 @@ def check_training_samples(runner: 'Runner') -> None:
         check_statistics(prepare, batch, 'train_dataloader')
         try:
             if prepare is not None:  # mmengine asks a model for train_step alone
-                prepare(batch, False)
+                note_size(runner, prepare(batch, False))
         except KeyError as error:
             if missing := explain_missing(batch, error):
                 raise ValueError(f'train_dataloader: {missing}') from error
             raise
+
+
+def note_size(runner: 'Runner', batch: Batch) -> None:
+    """Log a line if images of a prepared batch have another shape than ``input_shape``."""
+    inputs = batch.get('inputs') if isinstance(batch, Mapping) else None
+    if not isinstance(inputs, torch.Tensor) or 'input_shape' not in runner.cfg:
+        return
+    found, told = tuple(inputs.shape[1:]), tuple(runner.cfg.input_shape)
+    if found != told:
+        runner.logger.info(
+            f'training images have the shape {found}; FLOPs are counted, and blocks are tried, for '
+            f'input_shape={told}'
+        )
 
 
 def check_statistics(prepare: object, batch: Batch, where: str) -> None:

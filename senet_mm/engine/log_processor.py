@@ -6,6 +6,7 @@ from mmengine.runner import LogProcessor as _LogProcessor
 from mmengine.runner import Runner
 
 from senet_mm.registry import LOG_PROCESSORS
+from senet_mm.utils.names import format_number
 
 # A number behind a name in a line -> the same with a unit.
 UNITS = (
@@ -37,4 +38,4 @@ def add_units(line: str) -> str:
     """A line of scalars with their units."""
     for pattern, with_unit in UNITS:
         line = pattern.sub(with_unit, line)
-    return RATE.sub(lambda found: f'{float(found[1]):,.0f} images/s', line)
+    return RATE.sub(lambda found: f'{format_number(float(found[1]))} images/s', line)

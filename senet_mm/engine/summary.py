@@ -17,7 +17,7 @@ from senet_mm.datasets.classes import get_names
 from senet_mm.models import ImageClassifier
 from senet_mm.models.recalibration import describe_layers
 from senet_mm.utils.device import name_device
-from senet_mm.utils.names import printable
+from senet_mm.utils.names import counted, printable
 from senet_mm.utils.project import PROJECT
 
 from .hooks.checkpoint_hook import BEST
@@ -65,8 +65,8 @@ def _model_rows(runner: 'Runner') -> Rows:
     network = getattr(runner.bare_model, 'backbone', runner.bare_model)  # a retriever has encoders
     rows = [('model', type(network).__name__)]
     if hook and hook.complexity:
-        cost, counted = hook.describe()
-        rows = [('model', f'{rows[0][1]}, {cost}'), ('FLOPs', counted)]
+        cost, method = hook.describe()
+        rows = [('model', f'{rows[0][1]}, {cost}'), ('FLOPs', method)]
     for number, line in enumerate(describe_layers(runner.bare_model)):
         rows.append(('' if number else 'layers', line))
     return rows
@@ -92,21 +92,21 @@ def _describe_training_data(runner: 'Runner') -> str:
 
 
 def _describe_batch(runner: 'Runner') -> str:
-    """``64 x 2 process(es), 10 iterations per epoch``."""
+    """``64 x 2 processes, 10 iterations per epoch``."""
     loader = runner.train_dataloader
     counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
     size = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', '?')
-    text = f'{size} x {runner.world_size} process(es)'
+    text = f'{size} x {counted(runner.world_size, "process", "processes")}'
     if counts > 1:
         text += f', a step every {counts} iterations'
-    return f'{text}, {len(loader):,} iterations per epoch'
+    return f'{text}, {counted(len(loader), "iteration")} per epoch'
 
 
 def _describe_recipe(runner: 'Runner') -> str:
     """``30 epochs, SGD, lr 0.1, LinearLR, CosineAnnealingLR``."""
     loop = runner.train_loop
     by_epoch = isinstance(loop, EpochBasedTrainLoop)
-    length = f'{loop.max_epochs} epochs' if by_epoch else f'{loop.max_iters} iterations'
+    length = count_steps(by_epoch, loop.max_epochs if by_epoch else loop.max_iters)
     wrappers = runner.optim_wrapper
     several = [wrappers] if isinstance(wrappers, OptimWrapper) else list(wrappers.values())
     optimizers = [
@@ -121,7 +121,9 @@ def _describe_recipe(runner: 'Runner') -> str:
 
 
 def _highest_lr(groups: Sequence[dict]) -> float:
-    return max(group.get('initial_lr', group['lr']) for group in groups)
+    """The rate that schedules start from, or rise to as OneCycleLR does."""
+    names = 'max_lr', 'initial_lr', 'lr'
+    return max(next(group[name] for name in names if name in group) for group in groups)
 
 
 def _describe_precision(runner: 'Runner') -> str:
@@ -145,7 +147,12 @@ def _describe_precision(runner: 'Runner') -> str:
 def _describe_device(runner: 'Runner') -> str:
     if torch.cuda.is_available():
         return f'{runner.world_size} x {name_device()}'
-    return f'CPU ({name_device()}), {torch.get_num_threads()} thread(s)'
+    return f'CPU ({name_device()}), {counted(torch.get_num_threads(), "thread")}'
+
+
+def count_steps(by_epoch: bool, number: int) -> str:
+    """``30 epochs``, ``1,000 iterations``."""
+    return counted(number, 'epoch' if by_epoch else 'iteration')
 
 
 def describe_best(runner: 'Runner') -> str:
@@ -178,7 +185,7 @@ def read_best(runner: 'Runner') -> tuple[str, float, str, str] | None:
 def describe_end(runner: 'Runner') -> str:
     """What came out of a training, and the next commands."""
     by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
-    done = f'{runner.epoch} epochs' if by_epoch else f'{runner.iter} iterations'
+    done = count_steps(by_epoch, runner.epoch if by_epoch else runner.iter)
     lines = [f'the training is complete: {done}']
     best, info = read_best(runner), runner.message_hub.runtime_info
     file = best[3] if best else info.get('last_ckpt')
@@ -197,8 +204,9 @@ def list_next(runner: 'Runner', checkpoint: str | None) -> list[str]:
     """Commands for a shell that test a checkpoint, report a run, and open a demo."""
     config = Path(runner.work_dir, Path(runner.cfg.filename or '').name)
     is_classifier = isinstance(runner.bare_model, ImageClassifier)  # the demo opens no other
+    can_test = config.is_file() and runner._test_dataloader is not None
     steps: list[tuple[str, list[str | None]]] = [
-        ('test', [str(config) if config.is_file() else None, checkpoint]),
+        ('test', [str(config) if can_test else None, checkpoint]),
         ('report', [runner.work_dir]),
         ('demo', [checkpoint if is_classifier else None]),
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from senet_mm.config.auto import Size, settle
 from senet_mm.config.names import CONFIGS, find_config, get_config
 from senet_mm.utils.options import check_option
+from senet_mm.utils.progress import track
 from senet_mm.utils.tables import csv_table, format_count, json_table, markdown_table
 
 # Metric -> heading of its scores.
@@ -93,7 +94,7 @@ def get_results(table: str) -> list[Result]:
     tables = load_tables()
     check_option('table', table, tables)
     results = []
-    for row in tables[table]['rows']:
+    for row in track(tables[table]['rows'], 'counting', unit='networks'):
         result = Result(metric=tables[table]['metric'], **row)
         check_option('metric', result.metric, HEADINGS)
         if result.config is not None:

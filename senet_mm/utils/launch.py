@@ -25,6 +25,7 @@ from .agent import Agent, EndedElsewhereError, check_others, describe_failure, f
 from .errors import UnreachableError
 from .machines import Group
 from .processes import LAUNCH_NAME, LAUNCHER, taken_signals
+from .progress import end_progress
 from .shared_folder import SharedFolder
 
 
@@ -94,6 +95,7 @@ def _run(options: Namespace, store: TCPStore | None) -> int:
         return agents[-1]
 
     setattr(api, 'LocalElasticAgent', make_agent)  # noqa: B010, torchrun has no argument for it
+    end_progress()  # the first process shows its own
     try:
         torchrun.run(options)
     except SignalException as ended:

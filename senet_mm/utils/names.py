@@ -59,6 +59,22 @@ def escape_acting(text: str) -> str:
     return ACTING.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
+def format_number(value: float, digits: int = 3) -> str:
+    """A number with so many significant digits, or all before the point: ``8.31``, ``34,420``."""
+    return f'{value:,.0f}' if abs(value) >= 10 ** (digits - 1) else f'{value:.{digits}g}'
+
+
+def counted(number: int, one: str, many: str = '') -> str:
+    """``1 process``, ``1,200 images``.
+
+    Args:
+        number: How many.
+        one: The word for one.
+        many: The plural, by default with an ``s``.
+    """
+    return f'{number:,} {one if number == 1 else many or one + "s"}'
+
+
 def lines_of(path: str | os.PathLike) -> list[str]:
     """Lines of a UTF-8 file, ended by a line feed alone: names may hold U+2028 and the like."""
     lines = Path(path).read_bytes().decode('utf-8', 'surrogateescape').split('\n')

@@ -22,7 +22,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from .names import escape_acting
+from .names import escape_acting, format_number
 from .progress import ProgressBar
 
 # Seconds without any output after which a plain line says where the work is.
@@ -53,11 +53,6 @@ def format_time(seconds: float) -> str:
     return f'{days} d {clock}' if days else clock
 
 
-def format_rate(rate: float) -> str:
-    """A rate with three significant digits, and no exponent."""
-    return f'{rate:,.0f}' if rate >= 100 else f'{rate:.3g}'
-
-
 def describe_task(task: Task, short: bool = False) -> str:
     """``1,200/5,000, 83 images/s, 0:46 left``, as far as it is known.
 
@@ -66,7 +61,7 @@ def describe_task(task: Task, short: bool = False) -> str:
         short: Leave out the unit.
     """
     unit = '' if short else task.fields['unit']
-    rate = f'{format_rate(task.speed)} {unit}/s' if task.fields['rated'] and task.speed else ''
+    rate = f'{format_number(task.speed)} {unit}/s' if task.fields['rated'] and task.speed else ''
     counted = '' if rate else f' {unit}'  # it is named once
     facts = []
     if task.total is not None:

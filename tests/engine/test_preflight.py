@@ -11,9 +11,11 @@ from mmengine import Config
 from mmengine.evaluator import BaseMetric
 
 from senet_mm.engine import Runner
+from senet_mm.engine.dry_batch import check_training_samples
 from senet_mm.engine.preflight import check_run
 from senet_mm.models import ImageClassifier
 from senet_mm.registry import METRICS, MODELS, TRANSFORMS
+from senet_mm.utils.errors import InputError
 
 from ..conftest import ROOT
 
@@ -384,3 +386,17 @@ def test_predictions_may_be_plain_tensors(tmp_path):
     )
     runner.train()
     assert 0 <= runner.message_hub.get_scalar('val/right').current() <= 1
+
+
+def test_another_size_than_input_shape_is_said(tmp_path, caplog):
+    runner = make(tmp_path, input_shape=(1, 16, 16))
+    runner.logger.addHandler(caplog.handler)
+    check_training_samples(runner)
+    assert 'training images have the shape (1, 8, 8); FLOPs are counted' in caplog.text
+
+
+def test_a_config_without_a_test_says_so(tmp_path):
+    cfg = make(tmp_path).cfg
+    cfg.test_dataloader = cfg.test_evaluator = None
+    with pytest.raises(InputError, match='test_dataloader, test_evaluator=None; allowed: a config'):
+        Runner.from_checkpoint(cfg, str(tmp_path / 'epoch_1.pth'))

@@ -17,6 +17,7 @@ import pytest
 from rich.progress import Progress
 
 from senet_mm.utils import progress_display
+from senet_mm.utils.names import format_number
 from senet_mm.utils.progress import (
     QUIET,
     ProgressBar,
@@ -24,7 +25,7 @@ from senet_mm.utils.progress import (
     shows_progress,
     track,
 )
-from senet_mm.utils.progress_display import describe_task, format_rate, format_time
+from senet_mm.utils.progress_display import describe_task, format_time
 
 from ..conftest import ROOT
 
@@ -193,7 +194,7 @@ def test_times(seconds, text):
 
 @pytest.mark.parametrize(('rate', 'text'), [(0.01234, '0.0123'), (8.3, '8.3'), (12345.6, '12,346')])
 def test_rates(rate, text):
-    assert format_rate(rate) == text
+    assert format_number(rate) == text
 
 
 @pytest.mark.parametrize(

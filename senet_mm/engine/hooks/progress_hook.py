@@ -12,6 +12,7 @@ from mmengine.runner import EpochBasedTrainLoop
 
 from senet_mm.engine.summary import describe_best, describe_start
 from senet_mm.registry import HOOKS
+from senet_mm.utils.names import format_number
 from senet_mm.utils.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class ProgressHook(Hook):
         # Of an iteration: images, seconds, seconds that it waited for data.
         self._past: deque[tuple[int, float, float]] = deque(maxlen=WINDOW)
         self._noted = 0.0
+        self._rate = self._waiting = 0.0
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
@@ -76,16 +78,15 @@ class ProgressHook(Hook):
         times = [hub.get_scalar(f'train/{name}').current() for name in ('time', 'data_time')]
         self._past.append((count_images(data_batch) * runner.world_size, *times))
         images, seconds, waited = map(sum, zip(*self._past, strict=True))
-        if images and seconds:
-            hub.update_scalar(RATE, images / seconds)
+        if seconds:
+            self._rate, self._waiting = images / seconds, waited / seconds
+        if self._rate:
+            hub.update_scalar(RATE, self._rate)
         for name in ('training', EPOCH):
             if bar := self._bars.get(name):
                 bar.advance()
-        if (now := time.monotonic()) - self._noted >= TICK and self._bars:
-            self._noted = now
-            rate = images / seconds if seconds else 0
-            waiting = waited / seconds if seconds else 0
-            self._bars['training'].note(describe_numbers(runner, rate, waiting))
+        if time.monotonic() - self._noted >= TICK:
+            self._note(runner)
 
     def after_train_epoch(self, runner: 'Runner') -> None:
         """The epoch is over."""
@@ -100,8 +101,12 @@ class ProgressHook(Hook):
         self._bars['validation'].advance()
 
     def after_val_epoch(self, runner: 'Runner', metrics: Mapping[str, float] | None = None) -> None:
-        """The validation is over, with its scores."""
+        """The validation is over."""
         self._close('validation')
+
+    def after_val(self, runner: 'Runner') -> None:
+        """The best score may be another one."""
+        self._note(runner)
 
     def before_test(self, runner: 'Runner') -> None:
         """Describe a test."""
@@ -121,6 +126,12 @@ class ProgressHook(Hook):
     ) -> None:
         """The test is over."""
         self._close('test')
+
+    def _note(self, runner: 'Runner') -> None:
+        """Show the numbers of now below the bar of the training."""
+        if bar := self._bars.get('training'):
+            self._noted = time.monotonic()
+            bar.note(describe_numbers(runner, self._rate, self._waiting))
 
     def _open(
         self, name: str, total: int, unit: str, done: int = 0, what: str | None = None
@@ -155,7 +166,7 @@ def describe_numbers(runner: 'Runner', rate: float, waiting: float) -> str:
         if f'train/{name}' in scalars
     ]
     if rate:
-        parts.append(f'{rate:,.0f} images/s' if rate >= 10 else f'{rate:.2g} images/s')
+        parts.append(f'{format_number(rate)} images/s')
     parts.append(f'data wait {waiting:.0%}'.replace('%', ' %'))
     if torch.cuda.is_available():
         parts.append(f'memory {torch.cuda.max_memory_allocated() / 2**20:,.0f} MiB')

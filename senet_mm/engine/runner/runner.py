@@ -14,6 +14,7 @@ from senet_mm.engine.weights.adopt import adopt_normalisation
 from senet_mm.engine.weights.origin import find_pretrained, load_origin
 from senet_mm.engine.weights.preprocessing import check_preprocessor
 from senet_mm.registry import RUNNERS
+from senet_mm.utils.errors import InputError
 from senet_mm.utils.files import check_local
 from senet_mm.utils.processes import end_with_launcher
 from senet_mm.utils.slurm import use_slurm
@@ -88,8 +89,14 @@ class Runner(LoadingRunner, LoopRunner, LoggingRunner):
         Args:
             cfg: The config.
             filename: The checkpoint.
+
+        Raises:
+            InputError: The config has no test.
         """
         cfg = copy.deepcopy(cfg)
+        keys = 'test_dataloader', 'test_cfg', 'test_evaluator'
+        if missing := [key for key in keys if cfg.get(key) is None]:
+            raise InputError(f'{", ".join(missing)}=None; allowed: a config with {", ".join(keys)}')
         cfg.load_from, cfg.resume = filename, False
         lines = fit_to_checkpoint(cfg, load_origin(filename))
         runner = cls.from_cfg(cfg)

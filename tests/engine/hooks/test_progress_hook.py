@@ -76,7 +76,7 @@ def test_the_start_is_one_table(shown):
     assert rows['model'] == 'ResNet, 75,793 parameters, 0.75 MFLOPs for an image of 1x8x8'
     assert rows['layers'] == 'SE_2_1: 1 x SELayer at the standard position'
     assert rows['data'] == '1,257 images in 10 classes to train, 540 images to validate'
-    assert rows['batch'] == '64 x 1 process(es), 19 iterations per epoch'
+    assert rows['batch'] == '64 x 1 process, 19 iterations per epoch'
     assert rows['recipe'] == '2 epochs, SGD, lr 0.1, CosineAnnealingLR'
     assert (rows['precision'], rows['seed']) == ('float32', '0')
 
