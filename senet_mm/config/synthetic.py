@@ -34,7 +34,7 @@ def use_synthetic(cfg: Config, num_batches: int = 100) -> None:
         num_classes=cfg.data_preprocessor.num_classes,
         num_batches=num_batches,
     )
-    cfg.data_preprocessor.type = 'BatchPreprocessor'
+    cfg.data_preprocessor.type = 'senet_mm.BatchPreprocessor'  # a base may be of another scope
     cfg.train_dataloader = dict(
         batch_size=1,
         dataset=dataset,

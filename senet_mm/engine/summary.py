@@ -22,6 +22,7 @@ from senet_mm.utils.project import PROJECT
 
 from .hooks.checkpoint_hook import BEST
 from .hooks.complexity_hook import ComplexityHook
+from .log_processor import format_score
 from .optim_wrapper import Bf16OptimWrapper
 from .speed import compiles, use_channels_last
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 # Pairs of a heading and its text.
 Rows = list[tuple[str, str]]
-# How the names of scores in percent begin.
-PERCENT = ('accuracy', 'single-label', 'multi-label')
 
 
 def describe_start(runner: 'Runner') -> str:
@@ -161,11 +160,6 @@ def describe_best(runner: 'Runner') -> str:
     return (
         f'best {best[0].rpartition("/")[2]} {format_score(*best[:2])} ({best[2]})' if best else ''
     )
-
-
-def format_score(name: str, score: float) -> str:
-    """A score with its unit: those of mmpretrain are in percent."""
-    return f'{score:.2f} %' if name.startswith(PERCENT) else f'{score:.4g}'
 
 
 def read_best(runner: 'Runner') -> tuple[str, float, str, str] | None:

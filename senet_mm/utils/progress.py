@@ -91,6 +91,11 @@ class ProgressBar:
         if self._display is not None:
             self._display.move(self._task, count)
 
+    def expect(self, seconds: float) -> None:
+        """So long it will take until the end, where the rate of what was done does not say it."""
+        if self._display is not None:
+            self._display.expect(self._task, seconds)
+
     def note(self, text: str) -> None:
         """Show a line about what is done now: a name, scores. It replaces the last one."""
         if self._display is not None:

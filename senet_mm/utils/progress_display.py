@@ -70,8 +70,11 @@ def describe_task(task: Task, short: bool = False) -> str:
         facts.append(f'{task.completed:,.0f}{counted}'.rstrip())
     if rate:
         facts.append(rate)
-    if task.total is not None and task.time_remaining is not None:
-        facts.append(f'{format_time(task.time_remaining)} left')
+    end, left = task.fields['end'], task.time_remaining
+    if end is not None:
+        left = max(0, end - time.monotonic())
+    if task.total is not None and left is not None:
+        facts.append(f'{format_time(left)} left')
     else:
         facts.append(format_time(task.elapsed or 0))
     return ', '.join(facts)
@@ -210,7 +213,7 @@ class Display:
         """Add a bar."""
         return self.bars.add_task(
             escape_acting(bar.what), total=bar.total, completed=bar.done, unit=bar.unit,
-            rated=bar.rated, note='',
+            rated=bar.rated, note='', end=None,
         )  # fmt: skip
 
     def close(self, task: TaskID) -> None:
@@ -222,6 +225,10 @@ class Display:
     def move(self, task: TaskID, count: int) -> None:
         """Advance a bar."""
         self.bars.advance(task, count)
+
+    def expect(self, task: TaskID, seconds: float) -> None:
+        """Let a bar show the time until then."""
+        self.bars.update(task, end=time.monotonic() + seconds)
 
     def note(self, task: TaskID, text: str) -> None:
         """Change the line of a bar."""

@@ -11,6 +11,8 @@ import pytest
 from senet_mm.apis import get_config, get_model
 from senet_mm.config.names import CONFIGS, find_config
 from senet_mm.config.own_modules import copy_modules
+from senet_mm.models import ImageClassifier
+from senet_mm.models.layers import recalibration_layers
 from senet_mm.study import ablation
 
 BASE = 'seresnet/seresnet50_8xb32_in1k.py'
@@ -85,6 +87,17 @@ def test_base_of_another_package(folder):
         write(folder / 'own.py', "_base_ = 'mmpretrain::resnet/resnet50_8xb32_in1k.py'")
     )
     assert cfg.model.backbone.type == 'ResNet'
+
+
+def test_a_base_of_mmpretrain_takes_se_in_one_line(folder):
+    lines = (
+        "_base_ = 'mmpretrain::resnet/resnet50_8xb32_in1k.py'",
+        "default_scope = 'senet_mm'",
+        "model = dict(type='senet_mm.ImageClassifier', se=dict(layer=dict(type='SELayer')))",
+    )
+    model = get_model(str(write(folder / 'own.py', '\n'.join(lines))))
+    assert type(model) is ImageClassifier
+    assert len(recalibration_layers(model)) == 16
 
 
 @pytest.mark.parametrize('name', [f'configs/{BASE}', BASE, 'seresnet50_8xb32_in1k'])

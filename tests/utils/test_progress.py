@@ -174,8 +174,8 @@ def test_a_forked_process_has_no_bars():
 def test_numbers_have_units():
     clock = iter(range(100))
     with Progress(disable=True, get_time=lambda: 2.0 * next(clock)) as bars:
-        known = bars.add_task('x', total=5000, unit='images', rated=True, note='')
-        endless = bars.add_task('x', total=None, unit='', rated=False, note='')
+        known = bars.add_task('x', total=5000, unit='images', rated=True, note='', end=None)
+        endless = bars.add_task('x', total=None, unit='', rated=False, note='', end=None)
         for _ in range(3):
             bars.advance(known, 400)
         task = bars.tasks[0]
@@ -224,7 +224,7 @@ def test_threads_of_the_display_are_known(monkeypatch):
 
 def test_bars_change_while_a_step_takes_long():
     bars = progress_display.Bars(progress_display.SteadyConsole(file=io.StringIO()), disable=False)
-    bars.add_task('training', total=9, unit='iterations', rated=False, note='')
+    bars.add_task('training', total=9, unit='iterations', rated=False, note='', end=None)
     bars.advance(0)
     seen = set()
     for _ in range(4):

@@ -12,6 +12,7 @@ from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import CheckpointHook as _CheckpointHook
 
 from senet_mm.engine.checkpoints.folder import point_to, set_aside
+from senet_mm.engine.log_processor import format_score
 from senet_mm.engine.restart import note_saved
 from senet_mm.engine.run_reading import read_starts
 from senet_mm.engine.weights.origin import find_pretrained
@@ -210,9 +211,10 @@ class CheckpointHook(_CheckpointHook):
             else:
                 self.best_ckpt_path = path
             self._save_best(runner, name, former)
+            unit = 'epoch' if self.by_epoch else 'iter'
             runner.logger.info(
-                f'best {indicator} {score:0.4f} so far, at {"epoch" if self.by_epoch else "iter"} '
-                f'{step}: {name}'
+                f'best {indicator} {format_score(indicator, score)} so far, at {unit} {step}: '
+                f'{name}'
             )
 
     def _save_best(self, runner: 'Runner', name: str, former: str) -> None:

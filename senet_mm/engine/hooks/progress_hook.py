@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.runner import EpochBasedTrainLoop
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop
 
 from senet_mm.engine.summary import describe_best, describe_start
 from senet_mm.registry import HOOKS
@@ -45,6 +45,9 @@ class ProgressHook(Hook):
         self._past: deque[tuple[int, float, float]] = deque(maxlen=WINDOW)
         self._noted = 0.0
         self._rate = self._waiting = 0.0
+        # Seconds of the last validation, and when the one under way began.
+        self._validation: float | None = None
+        self._began = 0.0
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
@@ -82,9 +85,13 @@ class ProgressHook(Hook):
             self._rate, self._waiting = images / seconds, waited / seconds
         if self._rate:
             hub.update_scalar(RATE, self._rate)
+        left = self._measure_left(runner, seconds / len(self._past))
+        hub.update_info('eta', left)  # mmengine's leaves out the validations
         for name in ('training', EPOCH):
             if bar := self._bars.get(name):
                 bar.advance()
+        if bar := self._bars.get('training'):
+            bar.expect(left)
         if time.monotonic() - self._noted >= TICK:
             self._note(runner)
 
@@ -94,6 +101,7 @@ class ProgressHook(Hook):
 
     def before_val_epoch(self, runner: 'Runner') -> None:
         """Show a validation."""
+        self._began = time.monotonic()
         self._open('validation', len(runner.val_dataloader), 'batches')
 
     def after_val_iter(self, runner: 'Runner', *args: object, **kwargs: object) -> None:
@@ -102,6 +110,7 @@ class ProgressHook(Hook):
 
     def after_val_epoch(self, runner: 'Runner', metrics: Mapping[str, float] | None = None) -> None:
         """The validation is over."""
+        self._validation = time.monotonic() - self._began
         self._close('validation')
 
     def after_val(self, runner: 'Runner') -> None:
@@ -127,6 +136,24 @@ class ProgressHook(Hook):
         """The test is over."""
         self._close('test')
 
+    def _measure_left(self, runner: 'Runner', step: float) -> float:
+        """Seconds until the end of the training, validations included.
+
+        Args:
+            runner: The runner, within an iteration.
+            step: Seconds of an iteration.
+        """
+        loop = runner.train_loop
+        seconds = step * (loop.max_iters - loop.iter - 1)
+        if runner.val_loop is None:
+            return seconds
+        one = self._validation
+        if one is None:  # none yet: as if an image took as long as in training
+            sampler = getattr(runner.val_dataloader, 'sampler', None)
+            images = len(sampler) * runner.world_size if isinstance(sampler, Sized) else 0
+            one = images / self._rate if self._rate else 0.0
+        return seconds + one * count_validations(loop)
+
     def _note(self, runner: 'Runner') -> None:
         """Show the numbers of now below the bar of the training."""
         if bar := self._bars.get('training'):
@@ -143,6 +170,15 @@ class ProgressHook(Hook):
     def _close(self, name: str) -> None:
         if bar := self._bars.pop(name, None):
             bar.__exit__()
+
+
+def count_validations(loop: BaseLoop) -> int:
+    """Validations to come in a training, within an iteration of it."""
+    by_epoch = isinstance(loop, EpochBasedTrainLoop)
+    done, end = (loop.epoch, loop.max_epochs) if by_epoch else (loop.iter, loop.max_iters)
+    first = max(done + 1, loop.val_begin)
+    regular = end // loop.val_interval - (first - 1) // loop.val_interval
+    return max(0, regular) + (end >= first and end % loop.val_interval != 0)
 
 
 def count_images(batch: object) -> int:

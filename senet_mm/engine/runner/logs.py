@@ -32,7 +32,7 @@ NOISE = re.compile(
     r'|The previous best checkpoint'
 )
 # What --quiet leaves on the screen.
-RESULT = re.compile(r'Epoch\(test\)|the training is complete')
+RESULT = re.compile(r'(Epoch|Iter)\(test\)|the training is complete')
 
 
 class LoggingRunner(_Runner):
@@ -64,10 +64,17 @@ class LoggingRunner(_Runner):
         return logger
 
     def build_log_processor(self, log_processor: _LogProcessor | dict) -> _LogProcessor:
-        """What makes the lines, by default one of ours, with units."""
+        """What makes the lines, by default one of ours: with units, in the steps of the loop."""
         if isinstance(log_processor, dict):
-            log_processor = {'type': 'LogProcessor', **log_processor}
+            default = dict(type='LogProcessor', by_epoch=self.counts_epochs)
+            log_processor = {**default, **log_processor}
         return super().build_log_processor(log_processor)
+
+    @property
+    def counts_epochs(self) -> bool:
+        """Whether the training counts epochs, as in an evaluation alone; else iterations."""
+        loop = self.cfg.get('train_cfg') or {}
+        return loop.get('by_epoch', loop.get('type') != 'IterBasedTrainLoop')
 
     def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
         """The visualizer, with the trackers that the config names."""

@@ -130,9 +130,11 @@ class Runner(LoadingRunner, LoopRunner, LoggingRunner):
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         """Register hooks by name; None leaves out one of mmengine's or ours, or of a config's."""
+        logger = dict(type='LoggerHook', log_metric_by_epoch=self.counts_epochs)
+        given: dict = dict(non_finite=NonFiniteHook(), logger=logger) | (hooks or {})
+        if isinstance(given['logger'], dict) and given['logger'].get('type') == 'LoggerHook':
+            given['logger'] = logger | given['logger']
         hooks = {
-            name: hook
-            for name, hook in {'non_finite': NonFiniteHook(), **(hooks or {})}.items()
-            if hook is not None or name in UPSTREAM_HOOKS
+            name: hook for name, hook in given.items() if hook is not None or name in UPSTREAM_HOOKS
         }
         super().register_default_hooks(hooks)

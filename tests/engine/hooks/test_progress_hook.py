@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from senet_mm.engine import Runner
-from senet_mm.engine.hooks.progress_hook import count_images
+from senet_mm.engine.hooks.progress_hook import ProgressHook, count_images, count_validations
 from senet_mm.engine.log_processor import add_units
+from senet_mm.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from senet_mm.engine.summary import format_command, name_python
 from senet_mm.utils import progress_display
 from senet_mm.utils.project import PROJECT
@@ -213,3 +215,32 @@ def test_commands_are_those_of_the_place(monkeypatch, tmp_path):
     assert format_command('test', 'a b') == "python tools/test.py 'a b'"
     monkeypatch.chdir(tmp_path)
     assert format_command('demo', 'x') == 'python -m senet_mm demo x'
+
+
+def make_loop(kind, done, end, begin, interval):
+    """A loop within an iteration, as far as validations are counted."""
+    loop = object.__new__(kind)
+    loop.val_begin, loop.val_interval = begin, interval
+    loop._epoch = loop._iter = done
+    loop._max_epochs = loop._max_iters = end
+    return loop
+
+
+@pytest.mark.parametrize('kind', [EpochBasedTrainLoop, IterBasedTrainLoop])
+@pytest.mark.parametrize('begin', [1, 4])
+@pytest.mark.parametrize('interval', [1, 3])
+@pytest.mark.parametrize('end', [6, 7])
+@pytest.mark.parametrize('done', [0, 2, 5])
+def test_validations_to_come(kind, done, end, begin, interval):
+    due = [s for s in range(done + 1, end + 1) if s >= begin and (s % interval == 0 or s == end)]
+    assert count_validations(make_loop(kind, done, end, begin, interval)) == len(due)
+
+
+@pytest.mark.parametrize(('measured', 'left'), [(12.0, 4 * 2.0 + 3 * 12.0), (None, 8.0 + 3 * 50)])
+def test_the_time_left_has_the_validations(measured, left):
+    hook = ProgressHook()
+    hook._validation, hook._rate = measured, 20.0
+    loader = SimpleNamespace(sampler=range(500))
+    loop = make_loop(IterBasedTrainLoop, 1, 6, 1, 2)
+    runner = SimpleNamespace(train_loop=loop, val_loop=loop, val_dataloader=loader, world_size=2)
+    assert hook._measure_left(runner, 2.0) == left
