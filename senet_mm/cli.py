@@ -57,7 +57,22 @@ def _end_quietly(
         sys.__excepthook__(kind, error, trace)
 
 
+def _lead_nowhere() -> None:
+    """Give stdout and stderr to a process that was started without them.
+
+    Else a file that is opened would get their number, and what is printed.
+    """
+    for number, name in ((1, 'stdout'), (2, 'stderr')):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, os.fdopen(number, 'w'))
+
+
 sys.excepthook = _end_quietly
+_lead_nowhere()
 end_with_launcher()
 share_folder()
 

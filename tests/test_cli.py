@@ -178,3 +178,24 @@ def test_a_pipe_that_breaks_elsewhere(capsys):
         raise BrokenPipeError(32, text)
 
     assert 'Broken' in line_of(break_pipe, 'Broken pipe')
+
+
+CLOSED = """
+import sys
+from senet_mm.cli import reported_errors
+from senet_mm.utils.progress import track
+with reported_errors():
+    for _ in track(range(3), 'work'):
+        print('line')
+    with open(sys.argv[1], 'w') as file:
+        file.write('result')
+"""
+
+
+@pytest.mark.parametrize('streams', ['>&-', '2>&-', '>&- 2>&-'])
+def test_closed_streams(streams, tmp_path):
+    """As some daemons start a process: what is printed goes nowhere, nor into a file of its own."""
+    out = tmp_path / 'out'
+    command = ['bash', '-c', f'"$@" {streams}', 'sh', sys.executable, '-c', CLOSED, str(out)]
+    run = subprocess.run(command, capture_output=True, check=False)
+    assert (run.returncode, run.stderr, out.read_text()) == (0, b'', 'result')

@@ -37,6 +37,10 @@ def main(args: argparse.Namespace) -> None:
     # Of lost connections, which have their lines.
     os.environ.setdefault('TORCH_CPP_LOG_LEVEL', 'ERROR')
     from senet_mm.utils.launch import launch
+    from senet_mm.utils.progress import be_quiet
+
+    if '--quiet' in args.arguments:
+        be_quiet()
 
     script = Path(__file__).with_name(f'{args.tool}.py')
     sys.exit(launch(script, args.processes, args.arguments))

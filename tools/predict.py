@@ -1,7 +1,8 @@
 #!/usr/bin/env python
 """Classify images by a checkpoint or an exported network alone.
 
-python tools/predict.py work_dirs/flowers/best.pth pictures/ --topk 3 --format csv > classes.csv
+python tools/predict.py work_dirs/seresnet18_1xb32_folder/best_*.pth data/pictures --topk 3 \
+    --format csv > classes.csv
 
 The file says how images are prepared, and names the classes. Results are in the order of the input.
 Images that cannot be used are listed on stderr and skipped; the exit code is then 65.

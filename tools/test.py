@@ -1,7 +1,8 @@
 #!/usr/bin/env python
 """Measure a checkpoint on the test set of a config.
 
-python tools/test.py configs/digits/seresnet8_1xb64_digits.py work_dirs/.../epoch_30.pth
+python tools/test.py configs/digits/seresnet8_1xb64_digits.py \
+    work_dirs/seresnet8_1xb64_digits/epoch_30.pth
 """
 
 import argparse

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Train the network of a config.
 
-Checkpoints, logs, the config and result.json go to the work directory.
+Checkpoints, logs and the config go to the work directory.
 
 python tools/train.py configs/digits/seresnet8_1xb64_digits.py
 """

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senet_mm.cli import add_cfg_options, reported_errors
-from senet_mm.utils.usage import RankParser
+from senet_mm.utils.usage import RankParser, add_quiet
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -57,6 +57,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--lr', type=float, default=0.02, help='highest learning rate')
     parser.add_argument('--seed', type=int, default=0, help='seed')
     add_cfg_options(parser)
+    add_quiet(parser)
     parser.add_argument(
         '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
         help='what started the processes',

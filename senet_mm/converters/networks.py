@@ -77,6 +77,16 @@ def get_network_config(architecture: str, num_classes: int = 1000, in_channels: 
     return cfg
 
 
+def describe_options(config: str) -> str:
+    """Options that make a config one of timm's networks: ``--cfg-options a=1 for seresnet18``."""
+    return ', '.join(
+        f'--cfg-options {key}={value} for {name}'
+        for name, network in TIMM_NETWORKS.items()
+        if network.config == config
+        for key, value in network.options.items()
+    )
+
+
 def find_architecture(cfg: Mapping) -> str | None:
     """The architecture of timm that is the network of a config of ours; None if none is known."""
     return next((name for name in _find_near(cfg) if is_network(cfg, name)), None)

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from senet_mm.engine.weights.checkpoint import describe_misfit
 
+from .networks import describe_options
+
 if TYPE_CHECKING:
     from .format import Format
     from .target import Target
@@ -47,8 +49,10 @@ def from_state_dict(
     taken = {key: name for key, name in names.items() if name and key not in zeros}
     wanted = {name: _as_theirs(target.tensors[key], name, form) for key, name in taken.items()}
     if misfit := describe_misfit(theirs, wanted):
+        options = describe_options(target.config) if 'timm' in form.title else ''
         raise ValueError(
             f'it does not fit config {target.config} as a network of {form.title}: {misfit}'
+            + (f'; allowed: {options}' if options else '')
         )
     state = target.initialise() if initialised else {}
     for key, own in target.tensors.items():

@@ -199,10 +199,12 @@ def list_next(runner: 'Runner', checkpoint: str | None) -> list[str]:
     config = Path(runner.work_dir, Path(runner.cfg.filename or '').name)
     is_classifier = isinstance(runner.bare_model, ImageClassifier)  # the demo opens no other
     can_test = config.is_file() and runner._test_dataloader is not None
+    # A checkpoint's own config builds known classes alone.
+    needed = ['--config', str(config)] if runner.cfg.get('custom_imports') else []
     steps: list[tuple[str, list[str | None]]] = [
         ('test', [str(config) if can_test else None, checkpoint]),
         ('report', [runner.work_dir]),
-        ('demo', [checkpoint if is_classifier else None]),
+        ('demo', [checkpoint if is_classifier else None, *needed]),
     ]
     return [
         format_command(tool, *map(str, arguments))

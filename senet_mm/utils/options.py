@@ -9,11 +9,18 @@ from typing import TypeGuard
 
 from .errors import InputError
 
+# Most numbers that an error lists.
+LISTED = 20
+
 
 def check_option(name: str, given: object, allowed: Collection) -> None:
     """Raise an InputError that says what was given and what is allowed."""
-    if given not in list(allowed):  # `in` on a dict needs a hashable value
-        raise InputError(f'{name}={given!r} is not known; allowed: {", ".join(map(str, allowed))}')
+    if given in list(allowed):  # `in` on a dict needs a hashable value
+        return
+    listed = ', '.join(map(str, allowed))
+    if isinstance(allowed, range) and len(allowed) > LISTED:
+        listed = f'{allowed[0]} to {allowed[-1]}'
+    raise InputError(f'{name}={given!r} is not known; allowed: {listed}')
 
 
 def check_mapping(name: str, given: object, allowed: Collection[str]) -> None:

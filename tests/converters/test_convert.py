@@ -414,6 +414,13 @@ def test_a_hostile_file_is_not_run(tmp_path):
     refused(ValueError, r'is refused: it refers to posix.system', 'timm', src, tmp_path, CAFFE_50)
 
 
+def test_widths_of_timm_name_the_option(tmp_path):
+    src = tmp_path / 'timm.pth'
+    torch.save(timm.create_model('seresnet18').state_dict(), src)
+    named = 'allowed: .*--cfg-options model.se.layer.divisor=8 for seresnet18$'
+    refused(ValueError, named, 'timm', src, tmp_path, 'seresnet18_8xb32_in1k')
+
+
 def test_a_foreign_network(caffe_50, timm_50, tmp_path):
     """Another depth, another kind, another number of classes."""
     foreign = partial(refused, ValueError)

@@ -5,7 +5,7 @@ Writes the paper's figures 6 and 7 (arXiv:1709.01507, section 7.2) as gates.png 
 numbers as excitation.csv, and the saturated and dead channels as report.md.
 
 python tools/analysis_tools/excitation.py configs/digits/seresnet8_1xb64_digits.py \
-    work_dirs/.../epoch_30.pth --classes 0 1 7 8
+    work_dirs/seresnet8_1xb64_digits/epoch_30.pth --classes 0 1 7 8
 """
 
 import argparse
@@ -99,6 +99,9 @@ def draw(excitation: 'Excitation', blocks: list[str], args: argparse.Namespace, 
 def main(args: argparse.Namespace) -> None:
     if args.channels < 1:
         raise ValueError(f'--channels {args.channels}: allowed: 1 or more')
+    if args.thresholds[0] > args.thresholds[1]:
+        low, high = args.thresholds
+        raise ValueError(f'--thresholds {low} {high}: allowed: the lower one, then the upper one')
     cfg = load_config(args, unused=TRAINING)
 
     from senet_mm.analysis import (

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from senet_mm.cli import reported_errors
 from senet_mm.utils.files import check_empty
-from senet_mm.utils.usage import ToolParser, add_quiet
+from senet_mm.utils.usage import ToolParser, add_quiet, check_leasts
 
 
 def parse_args() -> argparse.Namespace:
@@ -209,6 +209,7 @@ def main(args: argparse.Namespace) -> None:
 
     check_empty(args.out)
     check_integer('--seed', args.seed, 0)
+    check_leasts(args, dict(workers=1, shard_size=1))
     check_option('--quality', args.quality, range(1, 101))
     if args.short_side is not None and args.short_side < 1:
         raise ValueError(f'--short-side {args.short_side}: allowed: from 1')

@@ -14,7 +14,7 @@ from multiprocessing import Pool
 from pathlib import Path
 
 from senet_mm.cli import reported_errors
-from senet_mm.utils.usage import ToolParser, add_quiet
+from senet_mm.utils.usage import ToolParser, add_quiet, check_leasts
 
 # A data set's own lists of images, labels, classes: in the folder itself or in meta/.
 LISTS = re.compile(r'(meta/)?[^/]+\.txt')
@@ -127,6 +127,7 @@ def main(args: argparse.Namespace) -> int:
     from senet_mm.utils.files import check_writable, output_file
     from senet_mm.utils.names import printable
 
+    check_leasts(args, dict(workers=1))
     images = find_images(args.root)
     # The data may be read-only. A folder is that of its whole path: many are called `train`.
     folder = Path('work_dirs/verify', *args.root.resolve().parts[1:])

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Make a file for publication from a checkpoint: weights and short metadata, named by its hash.
 
-python tools/model_converters/publish_model.py work_dirs/seresnet8/epoch_30.pth weights \
-    --name seresnet8_1xb64_digits
+python tools/model_converters/publish_model.py \
+    work_dirs/seresnet8_1xb64_digits/epoch_30.pth weights --name seresnet8_1xb64_digits
 
 Writes NAME_DATE-HASH8.pth and a JSON file with the same metadata. With --hub FOLDER it writes a
 folder in the layout of timm's hub: config.json, model.safetensors and README.md, the model card.
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senet_mm.cli import add_cfg_options, reported_errors
-from senet_mm.utils.usage import ToolParser
+from senet_mm.utils.usage import ToolParser, add_quiet
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,6 +50,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         '--metrics', type=Path, help='JSON of the scores: tools/test.py --out --out-item metrics'
     )
     add_cfg_options(parser)
+    add_quiet(parser)
     parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
     return parser.parse_args(args)
 
@@ -175,7 +176,8 @@ def load(args: argparse.Namespace) -> 'tuple[nn.Module, str]':
 
 def main(args: argparse.Namespace) -> None:
     if (args.out_dir is None) == (args.hub is None):
-        raise ValueError('allowed: either a folder to write to, or --hub FOLDER')
+        given = 'no folder' if args.hub is None else f'{args.out_dir} and --hub {args.hub}'
+        raise ValueError(f'{given} to write to; allowed: a folder, or --hub FOLDER')
     date = check_date(args.date)
 
     from mmengine.runner import CheckpointLoader

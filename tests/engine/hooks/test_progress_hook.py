@@ -10,12 +10,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine import Config
 
 from senet_mm.engine import Runner
 from senet_mm.engine.hooks.progress_hook import ProgressHook, count_images, count_validations
 from senet_mm.engine.log_processor import add_units
 from senet_mm.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
-from senet_mm.engine.summary import format_command, name_python
+from senet_mm.engine.summary import format_command, list_next, name_python
+from senet_mm.models import ImageClassifier
 from senet_mm.utils import progress_display
 from senet_mm.utils.project import PROJECT
 
@@ -244,3 +246,15 @@ def test_the_time_left_has_the_validations(measured, left):
     loop = make_loop(IterBasedTrainLoop, 1, 6, 1, 2)
     runner = SimpleNamespace(train_loop=loop, val_loop=loop, val_dataloader=loader, world_size=2)
     assert hook._measure_left(runner, 2.0) == left
+
+
+def test_the_demo_of_a_layer_of_ones_own_needs_the_config(tmp_path):
+    path = tmp_path / 'own.py'
+    path.write_text('')
+    cfg = Config(dict(custom_imports=dict(imports=['own_layer'])), filename=str(path))
+    model = object.__new__(ImageClassifier)
+    runner = SimpleNamespace(
+        cfg=cfg, work_dir=str(tmp_path), bare_model=model, _test_dataloader=None
+    )
+    *_, demo = list_next(runner, 'best.pth')
+    assert shlex.split(demo)[2:] == ['best.pth', '--config', str(path)]
