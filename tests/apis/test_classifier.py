@@ -159,8 +159,14 @@ def test_damaged_images_have_their_place(trained, folder, tmp_path, logged):
     assert alone == results[1]
 
 
-def test_image_of_another_size_than_the_network_takes(trained):
-    [result] = Classifier(trained)(np.zeros((9, 8), np.uint8))
+def without_resize():
+    """The config of the digits, which takes images of 8 x 8 pixels alone."""
+    return get_config(NAME, dict(test_pipeline=[dict(type='PackInputs')]))
+
+
+def test_image_of_another_size_than_the_network_takes(tmp_path):
+    file = save(tmp_path / 'a.pth', without_resize())
+    [result] = Classifier(file)(np.zeros((9, 8), np.uint8))
     assert result == dict(
         error='it has 8 x 9 pixels, and the images of the network are not resized; allowed: 8 x 8'
     )
@@ -305,7 +311,7 @@ def test_inferencers_of_mmpretrain(name, tmp_path, monkeypatch):
 )
 def test_inferencers_refuse_what_they_would_get_wrong(infer, tmp_path):
     """mmpretrain decodes files to 8 bits before our first step, and resizes nothing."""
-    fixed = get_model(NAME)
+    fixed = get_model(without_resize())
     Image.new('RGB', (512, 511)).save(tmp_path / 'large.png')
     with pytest.raises(ValueError, match=r'it has 512 x 511 pixels, .*; allowed: 8 x 8$'):
         infer(fixed, str(tmp_path / 'large.png'))

@@ -313,5 +313,5 @@ def test_broken_weights_are_refused(trained, tmp_path):
 def test_one_place_to_write_to(trained, tmp_path):
     tool = load_tool(PUBLISH)
     for places in ([], [str(tmp_path), '--hub', str(tmp_path / 'hub')]):
-        with pytest.raises(ValueError, match=r'^allowed: either a folder to write to, or --hub F'):
+        with pytest.raises(ValueError, match=r' to write to; allowed: a folder, or --hub F'):
             tool.main(tool.parse_args([str(trained[0]), *places, '--name', DIGITS]))

@@ -209,7 +209,7 @@ def main(args: argparse.Namespace) -> None:
 
     check_empty(args.out)
     check_integer('--seed', args.seed, 0)
-    check_leasts(args, dict(workers=1, shard_size=1))
+    check_leasts(args, dict(workers=1))
     check_option('--quality', args.quality, range(1, 101))
     if args.short_side is not None and args.short_side < 1:
         raise ValueError(f'--short-side {args.short_side}: allowed: from 1')
