@@ -19,6 +19,7 @@ from senet_mm.models.recalibration import describe_layers
 from senet_mm.utils.device import name_device
 from senet_mm.utils.names import printable
 from senet_mm.utils.project import PROJECT
+from senet_mm.utils.scores import find_scale
 
 from .hooks.checkpoint_hook import BEST
 from .hooks.complexity_hook import ComplexityHook
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 # Pairs of a heading and its text.
 Rows = list[tuple[str, str]]
-# How the names of scores in percent begin.
-PERCENT = ('accuracy', 'single-label', 'multi-label')
 
 
 def describe_start(runner: 'Runner') -> str:
@@ -157,8 +156,9 @@ def describe_best(runner: 'Runner') -> str:
 
 
 def format_score(name: str, score: float) -> str:
-    """A score with its unit: those of mmpretrain are in percent."""
-    return f'{score:.2f} %' if name.startswith(PERCENT) else f'{score:.4g}'
+    """A score with its unit, if that is known."""
+    scale = find_scale(name)
+    return scale.write(score) if scale.unit else f'{score:.4g}'
 
 
 def read_best(runner: 'Runner') -> tuple[str, float, str, str] | None:
