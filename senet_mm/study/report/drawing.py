@@ -57,14 +57,16 @@ def draw_plotly(chart: Chart, number: int) -> str:
     """A chart that can be zoomed."""
     from plotly.io import to_html
 
-    axis = dict(gridcolor=GRID, zerolinecolor=GRID, linecolor=GRID, automargin=True)
+    axis = dict(gridcolor=GRID, zerolinecolor=GRID, linecolor=GRID)
+    x_title, y_title = (dict(text=_escape(label)) for label in (chart.x_label, chart.y_label))
     figure = dict(
         data=[trace for line in chart.lines for trace in _traces(line)],
         layout=dict(
-            xaxis=dict(title=dict(text=_escape(chart.x_label)), dtick=_tick(chart), **axis),
-            yaxis=dict(title=dict(text=_escape(chart.y_label)), **axis),
+            # Margins of labels on one side alone: on two, they can change in turns without an end.
+            xaxis=dict(title=x_title, dtick=_tick(chart), automargin='bottom', **axis),
+            yaxis=dict(title=y_title, automargin='left', **axis),
             height=HEIGHT,
-            margin=dict(l=10, r=10, t=10, b=10),
+            margin=dict(l=10, r=16, t=12, b=10),
             paper_bgcolor='rgba(0,0,0,0)',
             plot_bgcolor='rgba(0,0,0,0)',
             showlegend=False,

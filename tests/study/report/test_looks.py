@@ -74,3 +74,17 @@ def test_a_click_on_a_name_hides_its_curves(browser):
     assert tab.evaluate(shown) == [2, 2]
     tab.click('.legend button:nth-child(3)')
     assert tab.evaluate(shown) == [4, 2]
+
+
+def test_plotly_warns_of_nothing(browser):
+    """As it did of margins that the highest label and the height of the axis changed in turns."""
+    pytest.importorskip('plotly')
+    head, draw = choose_drawing('plotly')
+    line = Line('a', 0, [1, 2], [3.927342286451434, 3.6295676612986174])
+    page = draw_all([Chart('', 'epoch', '% of time', [line])], draw)
+    tab = show(browser, '')
+    warnings = []
+    tab.on('console', lambda message: warnings.append(message.text))
+    tab.set_content(f'<html><head><style>{STYLE.read_text()}</style>{head}</head>{page}</html>')
+    tab.wait_for_selector('.js-plotly-plot .xtick')
+    assert warnings == []
