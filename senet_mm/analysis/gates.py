@@ -11,14 +11,26 @@ from torch.utils.hooks import RemovableHandle
 
 from .names import PAPER_NAME, find_gates, has_scale
 
+# Paths of layers that name stage and block: layers.0.3.se, inception_4a.se, stage1.unit2.se.
+STAGE_IN_PATH = re.compile(r'(.*?\d)(?:[a-z]|\.[a-z]*\d+)(?:\.\w+)*')
+
 
 def stages_of(names: Collection[str]) -> dict[str, list[str]]:
-    """Blocks by stage, ``SE_2`` for ``SE_2_1``; another block is a stage of its own."""
+    """Blocks by stage: ``SE_2`` for ``SE_2_1``, ``layers.0`` for ``layers.0.3.se``.
+
+    Another block is a stage of its own.
+    """
     stages: dict[str, list[str]] = {}
     for name in names:
-        stage = re.sub(r'_\d+$', '', name) if PAPER_NAME.fullmatch(name) else name
-        stages.setdefault(stage, []).append(name)
+        stages.setdefault(_stage_of(name), []).append(name)
     return stages
+
+
+def _stage_of(name: str) -> str:
+    if PAPER_NAME.fullmatch(name):
+        return name.rpartition('_')[0]
+    found = STAGE_IN_PATH.fullmatch(name)
+    return found[1] if found else name
 
 
 def watch_gate(layer: nn.Module, keep: Callable[[Tensor], None]) -> RemovableHandle:

@@ -7,14 +7,15 @@ from mmengine.runner import Runner
 
 from senet_mm.registry import LOG_PROCESSORS
 from senet_mm.utils.names import format_number
+from senet_mm.utils.scores import PERCENT, PREFIXES
 
 # How the names of scores in percent begin.
-PERCENT = ('accuracy', 'single-label', 'multi-label')
+IN_PERCENT = '|'.join(name for name, scale in PREFIXES.items() if scale is PERCENT)
 # A number behind a name in a line -> the same with a unit.
 UNITS = (
     (re.compile(r'\b((?:data_)?time: \d+\.\d+)'), r'\1 s'),
     (re.compile(r'\b(memory: \d+)'), r'\1 MB'),
-    (re.compile(rf'((?:{"|".join(PERCENT)})/[\w-]+: \d+\.\d+)'), r'\1 %'),
+    (re.compile(rf'((?:{IN_PERCENT})/[\w-]+: \d+\.\d+)'), r'\1 %'),
 )
 RATE = re.compile(r'\bimages_per_s: (\d+\.\d+)')
 
@@ -34,11 +35,6 @@ class LogProcessor(_LogProcessor):
         """The scalars after an epoch, and their line."""
         tag, line = super().get_log_after_epoch(runner, batch_idx, mode, with_non_scalar)
         return tag, add_units(line)
-
-
-def format_score(name: str, score: float) -> str:
-    """A score with its unit: those of mmpretrain are in percent."""
-    return f'{score:.2f} %' if name.startswith(PERCENT) else f'{score:.4g}'
 
 
 def add_units(line: str) -> str:

@@ -19,10 +19,10 @@ from senet_mm.models.recalibration import describe_layers
 from senet_mm.utils.device import name_device
 from senet_mm.utils.names import counted, printable
 from senet_mm.utils.project import PROJECT
+from senet_mm.utils.scores import format_score
 
 from .hooks.checkpoint_hook import BEST
 from .hooks.complexity_hook import ComplexityHook
-from .log_processor import format_score
 from .optim_wrapper import Bf16OptimWrapper
 from .speed import compiles, use_channels_last
 

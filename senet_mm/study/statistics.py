@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -106,6 +106,19 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     check_confidence(confidence)
     summary = summarize(values)
     return Interval(summary.n, summary.mean, *_interval(summary, confidence))
+
+
+def cut_interval(value: Interval, least: float, most: float) -> Interval:
+    """An interval without the values that cannot be; that of few runs is wide.
+
+    Args:
+        value: The interval; without bounds it stays as it is.
+        least, most: The values that there can be.
+    """
+    if value.mean is None or value.low is None or value.high is None:
+        return value
+    low, high = min(least, value.mean), max(most, value.mean)
+    return replace(value, low=max(value.low, low), high=min(value.high, high))
 
 
 def _interval(summary: Summary, confidence: float) -> tuple[float | None, float | None]:

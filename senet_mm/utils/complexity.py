@@ -109,11 +109,21 @@ def macs_of(path: str, module: nn.Module, macs: dict[str, int]) -> int:
 
 
 def _parts(model: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The children of the backbone, then the other children of the model."""
+    """The children of the backbone, then the other children of the model.
+
+    Of a list of stages, each is a part.
+    """
     parts = []
     for name, child in model.named_children():
-        if name == 'backbone':
-            parts += [(f'{name}.{sub}', part) for sub, part in child.named_children()]
+        if name == 'backbone' or _has_stages(child):
+            parts += [(f'{name}.{sub}', part) for sub, part in _parts(child)]
         else:
             parts.append((name, child))
     return parts
+
+
+def _has_stages(module: nn.Module) -> bool:
+    """Whether it is a list of modules with blocks, which have layers in them."""
+    return isinstance(module, nn.ModuleList) and any(
+        [*block.children()] for stage in module for block in stage.children()
+    )

@@ -44,6 +44,8 @@ STYLE: dict[str, Any] = {
     'axes.axisbelow': True,
     'grid.color': '#e0e0e0',
     'lines.linewidth': 1.4,
+    # Ticks are what they say, not differences from a number at the end of the axis.
+    'axes.formatter.useoffset': False,
     # Names of classes and files may have dollars.
     'text.parse_math': False,
     # Text stays text, and the same figure gives the same file.
@@ -106,6 +108,11 @@ def marker_style(index: int) -> dict[str, str]:
     shift = index // len(PALETTE)
     marker = MARKERS[(index + shift) % len(MARKERS)]
     return dict(color=PALETTE[index % len(PALETTE)], marker=marker, linestyle='none')
+
+
+def curve_style(index: int) -> dict[str, str]:
+    """Colour, dashes and shape of the points of a curve of few points."""
+    return marker_style(index) | line_style(index)
 
 
 def short_text(name: str, width: int = 24) -> str:

@@ -136,10 +136,21 @@ def test_mistakes(explainer, pictures, tmp_path):
 
 def test_blocks_by_stage():
     names = ['SE_2_1', 'SE_2_2', 'SE_3_1', 'features.3']
+    names += [
+        'layers.0.0.se',
+        'layers.0.10.se',
+        'layers.10.0.se',
+        'a.inception_4a.se',
+        'layer1.2.0',
+    ]
     assert stages_of(names) == {
         'SE_2': ['SE_2_1', 'SE_2_2'],
         'SE_3': ['SE_3_1'],
         'features.3': ['features.3'],
+        'layers.0': ['layers.0.0.se', 'layers.0.10.se'],
+        'layers.10': ['layers.10.0.se'],
+        'a.inception_4': ['a.inception_4a.se'],
+        'layer1': ['layer1.2.0'],
     }
 
 

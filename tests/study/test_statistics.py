@@ -5,9 +5,11 @@ import pytest
 from scipy import stats
 
 from senet_mm.study.statistics import (
+    Interval,
     PairedDifference,
     Summary,
     check_confidence,
+    cut_interval,
     paired_difference,
     summarize,
 )
@@ -61,3 +63,11 @@ def test_what_is_not_defined_is_none():
 def test_confidence_is_a_level(level):
     with pytest.raises(ValueError, match=r'is no level; allowed: between 0 and 1'):
         check_confidence(level)
+
+
+def test_an_interval_is_cut_to_what_can_be():
+    assert cut_interval(Interval(3, 97, 93, 101), 0, 100) == Interval(3, 97, 93, 100)
+    assert cut_interval(Interval(3, 0.3, -0.2, 0.8), 0, math.inf) == Interval(3, 0.3, 0, 0.8)
+    assert cut_interval(Interval(2, -1, -3, 1), 0, 100) == Interval(2, -1, -1, 1)  # a wrong range
+    alone = Interval(1, 97, None, None)
+    assert cut_interval(alone, 0, 100) == alone

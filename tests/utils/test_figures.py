@@ -11,6 +11,7 @@ from senet_mm.utils.figures import (
     PALETTE,
     WIDTH,
     check_picture,
+    curve_style,
     line_style,
     marker_style,
     new_figure,
@@ -69,7 +70,7 @@ def test_the_style_ends_with_the_drawing():
 
 def test_curves_and_points_differ():
     number = 2 * len(PALETTE)
-    for style in (line_style, marker_style):
+    for style in (line_style, marker_style, curve_style):
         assert len({tuple(style(i).items()) for i in range(number)}) == number
 
 

@@ -12,13 +12,13 @@ from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import CheckpointHook as _CheckpointHook
 
 from senet_mm.engine.checkpoints.folder import point_to, set_aside
-from senet_mm.engine.log_processor import format_score
 from senet_mm.engine.restart import note_saved
 from senet_mm.engine.run_reading import read_starts
 from senet_mm.engine.weights.origin import find_pretrained
 from senet_mm.registry import HOOKS
 from senet_mm.utils.errors import InputError
 from senet_mm.utils.files import check_local
+from senet_mm.utils.scores import format_score
 
 if TYPE_CHECKING:
     from senet_mm.engine.runner import Runner

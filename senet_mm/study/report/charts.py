@@ -1,10 +1,11 @@
 """The curves of a report as data; :mod:`.drawing` draws them."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ..statistics import mean_interval
+from senet_mm.utils.scores import FROM_ZERO, PERCENT, Scale, find_scale, with_unit
+
+from ..statistics import cut_interval, mean_interval
 from .evaluation import Evaluation
 from .gates import by_stage
 from .groups import RunGroup
@@ -21,19 +22,17 @@ class Line(NamedTuple):
 
     Attributes:
         name: Its name in the legend.
-        color: Number of its colour.
+        index: Of its colour, dashes and marker; a curve has the same in all charts of a section.
         x, y: Its points.
         low, high: An interval around it; empty for none. None where a point has none.
-        is_dashed: Whether it is the second of its kind, and drawn with dashes.
     """
 
     name: str
-    color: int
+    index: int
     x: list[float]
     y: list[float]
     low: list[float | None] = []
     high: list[float | None] = []
-    is_dashed: bool = False
 
 
 class Chart(NamedTuple):
@@ -50,6 +49,14 @@ class Chart(NamedTuple):
     y_label: str
     lines: list[Line]
 
+    def find_equal(self) -> list[list[Line]]:
+        """Curves that lie on each other, put together."""
+        same: dict[object, list[Line]] = {}
+        for line in self.lines:
+            points = tuple((x, float(f'{y:.6g}')) for x, y in zip(line.x, line.y, strict=True))
+            same.setdefault(points, []).append(line)
+        return [lines for lines in same.values() if len(lines) > 1]
+
 
 Point = Callable[[LoggedRun, Mapping[str, float]], float | None]
 
@@ -57,18 +64,18 @@ Point = Callable[[LoggedRun, Mapping[str, float]], float | None]
 def make_charts(groups: Sequence[RunGroup]) -> list[Chart]:
     """The curves of all runs: metrics, loss, learning rate, speed, data wait."""
     charts = [
-        Chart(f'Validation: {name}', _unit(groups), _label(name), _metric_lines(groups, name))
+        Chart(f'Validation: {name}', _unit(groups), with_unit(name), _metric_lines(groups, name))
         for name in _metrics(groups)
     ]
-    trained: list[tuple[str, str, Point]] = [
-        ('Training loss', 'loss', lambda run, line: line.get('loss')),
-        ('Learning rate', 'learning rate', lambda run, line: line.get('lr')),
-        ('Throughput in training', 'images/s', get_rate),
-        ('Time spent waiting for data', '% of time', get_wait),
-        ('Memory of the device', 'MB', lambda run, line: line.get('memory')),
+    trained: list[tuple[str, str, Scale, Point]] = [
+        ('Training loss', 'loss', FROM_ZERO, lambda run, line: line.get('loss')),
+        ('Learning rate', 'learning rate', FROM_ZERO, lambda run, line: line.get('lr')),
+        ('Throughput in training', 'images/s', FROM_ZERO, get_rate),
+        ('Time spent waiting for data', '% of time', PERCENT, get_wait),
+        ('Memory of the device', 'MB', FROM_ZERO, lambda run, line: line.get('memory')),
     ]
-    for title, label, point in trained:
-        lines = _training_lines(groups, point, _most(label))
+    for title, label, scale, point in trained:
+        lines = _training_lines(groups, point, scale)
         charts.append(Chart(title, _unit(groups), label, lines))
     return [chart for chart in charts if chart.lines]
 
@@ -123,16 +130,6 @@ def _unit(groups: Sequence[RunGroup]) -> str:
     return ' or '.join(units)
 
 
-def _label(metric: str) -> str:
-    is_share = any(metric.startswith(part) for part in ('accuracy', 'macro', 'single-label'))
-    return f'{metric}, %' if is_share else metric
-
-
-def _most(label: str) -> float:
-    """The largest value that there can be."""
-    return 100 if '%' in label else math.inf
-
-
 def _metric_lines(groups: Sequence[RunGroup], metric: str) -> list[Line]:
     curves = [
         [
@@ -141,26 +138,23 @@ def _metric_lines(groups: Sequence[RunGroup], metric: str) -> list[Line]:
         ]
         for group in groups
     ]
-    return list(_lines(groups, curves, _most(_label(metric))))
+    return list(_lines(groups, curves, find_scale(metric)))
 
 
-def _training_lines(groups: Sequence[RunGroup], point: Point, most: float) -> list[Line]:
+def _training_lines(groups: Sequence[RunGroup], point: Point, scale: Scale) -> list[Line]:
     def curve(run: LoggedRun) -> list[tuple[float, float]]:
         pairs = ((run.place(line), point(run, line)) for line in run.training)
         return [(x, y) for x, y in pairs if y is not None]
 
-    return list(_lines(groups, [[curve(run) for run in group.runs] for group in groups], most))
+    return list(_lines(groups, [[curve(run) for run in group.runs] for group in groups], scale))
 
 
 def _lines(
     groups: Sequence[RunGroup],
     curves: Sequence[Sequence[Sequence[tuple[float, float]]]],
-    most: float = math.inf,
+    scale: Scale,
 ) -> Iterator[Line]:
-    """A line for each group: the mean over its runs, with its interval.
-
-    Intervals of few runs are wide; they are cut where no value can be, below 0 and above ``most``.
-    """
+    """A line for each group: the mean over its runs, with its interval where values can be."""
     for number, (group, of_runs) in enumerate(zip(groups, curves, strict=True)):
         values: dict[float, list[float]] = {}
         for curve in of_runs:
@@ -169,11 +163,9 @@ def _lines(
         if not values:
             continue
         places = sorted(values)
-        means = [mean_interval(values[x]) for x in places]
-        least = min(min(of_place) for of_place in values.values())
+        means = [cut_interval(mean_interval(values[x]), scale.least, scale.most) for x in places]
         y = [each.mean for each in means if each.mean is not None]
         name = group.label if len(group.runs) == 1 else f'{group.label}, {len(group.runs)} seeds'
         has_interval = any(each.low is not None for each in means)
-        low = [None if m.low is None else max(m.low, min(0, least)) for m in means]
-        high = [None if m.high is None else min(m.high, most) for m in means]
+        low, high = [each.low for each in means], [each.high for each in means]
         yield Line(name, number, places, y, *((low, high) if has_interval else ()))

@@ -7,12 +7,22 @@ import re
 from collections.abc import Callable, Sequence
 
 from senet_mm.utils.errors import InputError
-from senet_mm.utils.figures import PALETTE, styled
+from senet_mm.utils.figures import curve_style, styled
 from senet_mm.utils.names import printable
 
 from .charts import Chart, Line
+from .legend import SCRIPT, make_legend
 
-HEIGHT = 320
+HEIGHT = 300  # pixels of a chart of plotly
+SIZE = (5.0, 2.8)  # inches of another one
+# A curve of more points has no markers.
+MOST_MARKERS = 30
+# What plotly calls dashes and markers of matplotlib.
+DASHES = {'-': 'solid', '--': 'dash', ':': 'dot', '-.': 'dashdot'}
+SYMBOLS = {
+    'o': 'circle', 's': 'square', '^': 'triangle-up', 'D': 'diamond', 'v': 'triangle-down',
+    'P': 'cross',
+}  # fmt: skip
 GRID = 'rgba(128,128,128,0.3)'
 # Stands for the colour of the page's text, which is light or dark.
 TEXT = '#010203'
@@ -40,26 +50,28 @@ def choose_drawing(kind: str) -> tuple[str, Draw]:
         return '', draw_svg
     from plotly.offline import get_plotlyjs
 
-    return f'<script id="plotly">{get_plotlyjs()}</script>', draw_plotly
+    return f'<script id="plotly">{get_plotlyjs()}\n{SCRIPT}</script>', draw_plotly
 
 
 def draw_plotly(chart: Chart, number: int) -> str:
-    """A chart that is zoomed, and whose curves are hidden by a click on their names."""
+    """A chart that can be zoomed."""
     from plotly.io import to_html
 
-    axis = dict(gridcolor=GRID, zerolinecolor=GRID, linecolor=GRID, automargin=True)
+    axis = dict(gridcolor=GRID, zerolinecolor=GRID, linecolor=GRID)
+    x_title, y_title = (dict(text=_escape(label)) for label in (chart.x_label, chart.y_label))
     figure = dict(
         data=[trace for line in chart.lines for trace in _traces(line)],
         layout=dict(
-            xaxis=dict(title=dict(text=_escape(chart.x_label)), dtick=_tick(chart), **axis),
-            yaxis=dict(title=dict(text=_escape(chart.y_label)), **axis),
+            # Margins of labels on one side alone: on two, they can change in turns without an end.
+            xaxis=dict(title=x_title, dtick=_tick(chart), automargin='bottom', **axis),
+            yaxis=dict(title=y_title, automargin='left', **axis),
             height=HEIGHT,
-            margin=dict(l=10, r=10, t=10, b=10),
+            margin=dict(l=10, r=16, t=12, b=10),
             paper_bgcolor='rgba(0,0,0,0)',
             plot_bgcolor='rgba(0,0,0,0)',
-            showlegend=True,
-            legend=dict(orientation='h', y=1.02, yanchor='bottom', x=0),
+            showlegend=False,
             hovermode='closest',
+            hoverlabel=dict(namelength=-1),
         ),
     )
     return to_html(
@@ -76,11 +88,13 @@ def _tick(chart: Chart) -> int | None:
 
 def _traces(line: Line) -> list[dict]:
     """A curve, and the band of its interval."""
-    name, color = _escape(line.name), PALETTE[line.color % len(PALETTE)]
-    mode = 'lines+markers' if len(line.x) <= 30 else 'lines'
+    style, group = curve_style(line.index), str(line.index)
+    color = style['color']
     curve = dict(
-        type='scatter', x=line.x, y=line.y, name=name, mode=mode, legendgroup=name,
-        line=dict(color=color, dash='dash' if line.is_dashed else 'solid'),
+        type='scatter', x=line.x, y=line.y, name=_escape(line.name), legendgroup=group,
+        mode='lines+markers' if len(line.x) <= MOST_MARKERS else 'lines',
+        line=dict(color=color, dash=DASHES[style['linestyle']]),
+        marker=dict(symbol=SYMBOLS[style['marker']], size=7),
     )  # fmt: skip
     band = _band(line)
     if not band:
@@ -88,7 +102,7 @@ def _traces(line: Line) -> list[dict]:
     x, low, high = zip(*band, strict=True)
     area = dict(
         type='scatter', x=[*x, *x[::-1]], y=[*low, *high[::-1]], fill='toself', hoverinfo='skip',
-        fillcolor=color, opacity=0.2, mode='none', showlegend=False, legendgroup=name,
+        fillcolor=color, opacity=0.2, mode='none', legendgroup=group,
     )  # fmt: skip
     return [area, curve]
 
@@ -113,16 +127,15 @@ def draw_svg(chart: Chart, number: int) -> str:
     parts = ('text.color', 'axes.labelcolor', 'axes.edgecolor', 'xtick.color', 'ytick.color')
     style = {'svg.hashsalt': str(number), 'font.family': 'sans-serif', **dict.fromkeys(parts, TEXT)}
     with styled(), mpl.rc_context(style):  # type: ignore[arg-type]  # names of settings
-        figure = Figure(figsize=(7, 3.6), layout='constrained')
+        figure = Figure(figsize=SIZE, layout='constrained')
         axes = figure.add_subplot()
         for line in chart.lines:
             _plot(axes, line)
         axes.set_xlabel(printable(chart.x_label))
         axes.set_ylabel(printable(chart.y_label))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.3)
+        axes.grid(color=TEXT, alpha=0.15)
         axes.spines[['top', 'right']].set_visible(False)
-        _add_legend(figure, axes, len(chart.lines))
         file = io.StringIO()
         metadata = dict.fromkeys(('Date', 'Creator', 'Format', 'Type'))
         figure.savefig(file, format='svg', transparent=True, metadata=metadata)
@@ -130,21 +143,12 @@ def draw_svg(chart: Chart, number: int) -> str:
 
 
 def _plot(axes, line: Line) -> None:  # type: ignore[no-untyped-def]  # matplotlib is imported late
-    color = PALETTE[line.color % len(PALETTE)]
-    marker = 'o' if len(line.x) <= 30 else ''
-    axes.plot(
-        line.x, line.y, '--' if line.is_dashed else '-', color=color, marker=marker, markersize=4,
-        label=printable(line.name),
-    )  # fmt: skip
+    style = curve_style(line.index)
+    if len(line.x) > MOST_MARKERS:
+        style['marker'] = ''
+    axes.plot(line.x, line.y, markersize=4, **style)
     if band := _band(line):
-        axes.fill_between(*zip(*band, strict=True), color=color, alpha=0.2, linewidth=0)
-
-
-def _add_legend(figure, axes, number: int) -> None:  # type: ignore[no-untyped-def]
-    figure.legend(
-        *axes.get_legend_handles_labels(), loc='outside upper left', frameon=False,
-        ncols=min(number, 3 if number > 4 else 1),
-    )  # fmt: skip
+        axes.fill_between(*zip(*band, strict=True), color=style['color'], alpha=0.2, linewidth=0)
 
 
 def _inline(svg: str, title: str) -> str:
@@ -160,10 +164,22 @@ def _inline(svg: str, title: str) -> str:
 
 
 def draw_all(charts: Sequence[Chart], draw: Draw, first: int = 0) -> str:
-    """Charts with their titles, side by side where there is room."""
+    """Charts with their titles, side by side where there is room, below a legend for all."""
     figures = (
         f'<figure><figcaption>{html.escape(printable(chart.title))}</figcaption>'
-        f'{draw(chart, first + i)}</figure>'
+        f'{draw(chart, first + i)}{_note_equal(chart)}</figure>'
         for i, chart in enumerate(charts)
     )
-    return f'<div class="charts">{"".join(figures)}</div>'
+    legend = make_legend(charts, hides=draw is draw_plotly)
+    return f'<div class="charts">{legend}{"".join(figures)}</div>'
+
+
+def _note_equal(chart: Chart) -> str:
+    """Which curves cannot be seen, because others lie on them."""
+    equal = chart.find_equal()
+    if not equal:
+        return ''
+    if len(equal[0]) == len(chart.lines):
+        return '<p>All curves are equal.</p>'
+    names = '; '.join(' and '.join(printable(line.name) for line in lines) for lines in equal)
+    return f'<p>Equal: {html.escape(names)}.</p>'

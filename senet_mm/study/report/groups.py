@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from ..ablation import flatten_config
 from ..statistics import Interval, mean_interval
+from .labels import KeyDifference, label_differences
 from .runs import LoggedRun, is_higher_better
 
 # What does not change what is trained: beginnings of keys.
@@ -62,18 +62,6 @@ def _score(run: LoggedRun) -> float:
     return value if is_higher_better(run.metric) else -value
 
 
-class KeyDifference(NamedTuple):
-    """A key in which configs differ.
-
-    Attributes:
-        key: The key, with dots.
-        values: Its value in each group, as text; None where a group has no such key.
-    """
-
-    key: str
-    values: list[str | None]
-
-
 def group_runs(runs: Iterable[LoggedRun]) -> list[RunGroup]:
     """Put together the runs that differ in the seed alone, in the order in which they are given."""
     by_config: dict[object, list[LoggedRun]] = {}
@@ -123,11 +111,9 @@ def _name(groups: Sequence[RunGroup]) -> None:
 
 
 def _with_differences(groups: Sequence[RunGroup]) -> None:
-    rows = [row for row in compare_keys(groups) if None not in row.values]
-    short = [row for row in rows if all(len(str(value)) <= 20 for value in row.values)][:2]
-    for i, group in enumerate(groups):
-        parts = ', '.join(f'{row.key}={row.values[i]}' for row in short)
-        group.label = f'{group.label} ({parts})' if parts else group.label
+    labels = label_differences(compare_keys(groups), len(groups))
+    for group, label in zip(groups, labels, strict=True):
+        group.label = f'{group.label} ({label})' if label else group.label
 
 
 def _with_folder(groups: Sequence[RunGroup]) -> None:

@@ -4,8 +4,9 @@ import html
 from collections.abc import Iterable, Sequence
 
 from senet_mm.utils.names import escape_acting
+from senet_mm.utils.scores import find_scale
 
-from ..statistics import Interval
+from ..statistics import Interval, cut_interval
 
 
 class Markup(str):
@@ -74,16 +75,18 @@ def items(lines: Iterable[object], kind: str = 'remarks') -> Markup:
     return Markup(f'<ul class="{kind}">{points}</ul>' if points else '')
 
 
-def interval(value: Interval, decimals: int = 2) -> str:
-    """``99.30 [98.81, 99.79]``, or the mean alone."""
+def interval(value: Interval, score: str) -> str:
+    """A mean of a score with its interval, as ``99.30 [98.81, 99.79]``, or the mean alone."""
     if value.mean is None:
         return '-'
-    text = f'{value.mean:.{decimals}f}'
-    if value.low is None or value.high is None:
+    scale = find_scale(score)
+    cut = cut_interval(value, scale.least, scale.most)
+    text = f'{value.mean:.{scale.decimals}f}'
+    if cut.low is None or cut.high is None:
         return text
-    return f'{text} [{value.low:.{decimals}f}, {value.high:.{decimals}f}]'
+    return f'{text} [{cut.low:.{scale.decimals}f}, {cut.high:.{scale.decimals}f}]'
 
 
-def decimals_of(metric: str) -> int:
-    """Decimals of a metric: losses and AP, which is from 0 to 1, have four."""
-    return 4 if any(word in metric for word in ('loss', 'entropy', 'mAP')) else 2
+def decimals_of(score: str) -> int:
+    """Decimals with which a score is written."""
+    return find_scale(score).decimals

@@ -18,6 +18,8 @@ from .pictures import Picture
 # So many classes are shown in a matrix; of more, the most frequent confusions.
 MOST_IN_MATRIX = 30
 MOST_CONFUSIONS = 30
+# Letters of a name above a column of the matrix; longer names stand upright.
+MOST_IN_HEAD = 3
 # So many classes are shown; the others by a click.
 MOST_CLASSES = 20
 # More are not listed: a page of 21,841 rows is slow.
@@ -104,7 +106,10 @@ def _confusions(report: Report) -> str:
 def _matrix(report: Report, confusion: np.ndarray) -> str:
     """The matrix; a cell is the darker, the larger its share of the images of its class."""
     names = [scores.name for scores in report.classes]
-    head = ''.join(f'<th scope="col"><span>{to_html(name)}</span></th>' for name in names)
+    kind = 'matrix upright' if max(map(len, names)) > MOST_IN_HEAD else 'matrix'
+    head = ''.join(
+        f'<th scope="col" title="{name}"><span>{name}</span></th>' for name in map(to_html, names)
+    )
     shares = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
     rows = []
     for i, name in enumerate(names):
@@ -115,7 +120,7 @@ def _matrix(report: Report, confusion: np.ndarray) -> str:
         )
         rows.append(f'<tr><th scope="row">{to_html(name)}</th>{"".join(cells)}</tr>')
     return Markup(
-        '<div class="wide"><table class="matrix"><caption>Confusion matrix: a row for each class, '
+        f'<div class="wide"><table class="{kind}"><caption>Confusion matrix: a row for each class, '
         'a column for each class that it is taken for; numbers of images</caption>'
         f'<thead><tr><td></td>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
     )

@@ -20,6 +20,7 @@ from senet_mm.engine.run_reading import (
 )
 from senet_mm.engine.run_record import RECORD
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.scores import is_loss
 
 from ..comparison import SCORE
 
@@ -112,7 +113,7 @@ class LoggedRun:
 
 def is_higher_better(metric: str) -> bool:
     """Whether a larger value of a metric is better."""
-    return not any(word in metric.lower() for word in ('loss', 'error', 'entropy'))
+    return not is_loss(metric)
 
 
 def find_runs(folders: Sequence[Path]) -> list[LoggedRun]:

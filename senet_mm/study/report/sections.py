@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from senet_mm.utils.scores import find_scale, with_unit
+
 from ..comparison import format_difference
 from ..statistics import paired_difference
 from .charts import get_rate, get_wait
@@ -27,8 +29,9 @@ from .runs import LoggedRun
 
 NOTE = (
     "Mean over the runs, with the 95 % confidence interval of Student's t where a config has two "
-    'runs or more; differences are paired by seed, with the p-value of the t-test. The best value '
-    'of a run is chosen among its validations, and is too good for that reason.'
+    'runs or more, cut to the values that can be; differences are paired by seed, with the p-value '
+    'of the t-test. The best value of a run is chosen among its validations, and is too good for '
+    'that reason.'
 )
 LONGEST_VALUE = 200
 
@@ -39,8 +42,8 @@ def scores_section(groups: Sequence[RunGroup]) -> Markup:
     first = groups[0]
     rows = [
         [
-            group.label, len(group.runs), name,
-            *(interval(value, decimals_of(name)) for value in (group.last(name), group.best(name))),
+            group.label, len(group.runs), with_unit(name),
+            *(interval(value, name) for value in (group.last(name), group.best(name))),
             None if group is first else _paired(group, first, name),
         ]
         for name in metrics
@@ -92,9 +95,9 @@ def _describe_run(label: str, run: LoggedRun) -> list[object]:
     metric, end = run.metric, run.end
     best = run.best(metric) if metric else None
     last = run.validations[-1].metrics[metric] if metric else None
-    decimals = decimals_of(metric or '')
+    scale = find_scale(metric or '')
     texts = [
-        None if value is None else f'{value:.{decimals}f}'
+        None if value is None else scale.write(value)
         for value in (last, best.metrics[metric] if best and metric else None)
     ]
     seconds = _training_time(run)

@@ -54,6 +54,7 @@ def text_of(page):
 
 def test_scores_are_those_of_the_results(trained, page):
     cells = re.findall(r'<td>(.*?)</td>', page)
+    assert 'accuracy/top1 (%)' in cells
     for config in NETWORKS:
         last = [r['validations'][-1]['accuracy/top1'] for r in results(trained, config)]
         best = [max(v['accuracy/top1'] for v in r['validations'])
@@ -61,7 +62,8 @@ def test_scores_are_those_of_the_results(trained, page):
         for values in (last, best):
             mean = statistics.mean(values)
             margin = stats.t.ppf(0.975, 1) * statistics.stdev(values) / math.sqrt(2)
-            assert f'{mean:.2f} [{mean - margin:.2f}, {mean + margin:.2f}]' in cells
+            low, high = max(mean - margin, 0), min(mean + margin, 100)
+            assert f'{mean:.2f} [{low:.2f}, {high:.2f}]' in cells
 
 
 def test_seeds_of_a_config_are_a_group(trained):
