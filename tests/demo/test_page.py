@@ -17,7 +17,7 @@ from ..conftest import load_tool
 pytest.importorskip('gradio_client')
 pytest.importorskip('pytorch_grad_cam')
 
-from senet_mm.demo import served
+from senet_mm.demo import parts, served
 from senet_mm.demo.data import open_examples, stay_within
 from senet_mm.demo.parts import format_share, show_gates, show_look, show_top, to_data
 
