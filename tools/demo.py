@@ -13,6 +13,7 @@ Needs the extra: pip install -e '.[demo]'
 
 import argparse
 import contextlib
+import os
 import signal
 import socket
 import tempfile
@@ -65,7 +66,7 @@ def main(args: argparse.Namespace) -> None:
     from senet_mm.utils.errors import InputError
 
     try:
-        from senet_mm.demo import ANYWHERE, Page, find_port, served
+        from senet_mm.demo import ANYWHERE, AS_TRAINED, Page, find_port, served
     except ImportError as error:
         if error.name and error.name.partition('.')[0] == 'gradio':
             raise InputError(
@@ -82,6 +83,8 @@ def main(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix='senet_mm-examples-') as folder:
         shown = find_examples(explainer, paths, Path(folder))
         page = Page(explainer, *describe(explainer, Path(args.checkpoint)), shown)
+        for example in shown[:1]:  # the first answer takes longer
+            page.ask(example.path, AS_TRAINED)
         with served(page, args.host, args.port, limit) as address:
             print(f'the demo is at {address} until Ctrl-C', flush=True)
             if args.host in ANYWHERE:
@@ -108,7 +111,7 @@ def wait(signals: list[signal.Signals]) -> None:
         for number in signals:
             signal.signal(number, signal.SIG_IGN)
         with contextlib.suppress(OSError):  # the terminal is closed
-            print('the demo ends as soon as the last answer is computed', flush=True)
+            print('the demo ends, and removes what was uploaded', flush=True)
 
 
 def find_pictures(folder: str) -> list[str]:
@@ -193,3 +196,5 @@ if __name__ == '__main__':
     args = parse_args()
     with reported_errors(args.traceback):
         main(args)
+    # Python's end would tear apart a thread that still computes an answer: SIGABRT.
+    os._exit(0)

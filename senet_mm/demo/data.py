@@ -10,6 +10,7 @@ from PIL import Image
 from senet_mm.apis.predictor import Predictor
 from senet_mm.study.validation_set import open_validation
 from senet_mm.utils.names import printable
+from senet_mm.utils.progress import track
 
 
 class Example(NamedTuple):
@@ -31,14 +32,14 @@ def stay_within(folder: Path, paths: Sequence[str]) -> list[str]:
 
 
 def open_examples(predictor: Predictor, paths: Sequence[str]) -> tuple[list[Example], list[str]]:
-    """Decode examples.
+    """Decode examples, with a bar.
 
     Returns:
         Those that can be used; of each other one a line with the reason.
     """
     examples, lines = [], []
     loaded = zip(paths, predictor.load(paths, batch_size=1), strict=True)
-    for path, (batch, [error]) in loaded:
+    for path, (batch, [error]) in track(loaded, 'examples', len(paths), 'images'):
         if batch is None:
             lines.append(f'{printable(path)} is left out: {error}')
         else:
