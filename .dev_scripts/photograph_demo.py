@@ -60,8 +60,9 @@ def show(checkpoint: Path, pictures: Path, image: Path, args: argparse.Namespace
                 tab.goto(address)
                 tab.wait_for_selector('#picture input[type=file]', state='attached')
                 tab.set_input_files('#picture input[type=file]', image)
-                tab.wait_for_selector('#gates img')
+                tab.wait_for_selector('#gates svg')
                 tab.get_by_label('SE_3', exact=True).check()
+                tab.wait_for_selector('#opened table')
                 tab.wait_for_timeout(2000)  # all is drawn
                 photograph(tab, args.out, whole=True)
         finally:

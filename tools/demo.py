@@ -13,7 +13,9 @@ Needs the extra: pip install -e '.[demo]'
 
 import argparse
 import contextlib
+import os
 import signal
+import socket
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +25,7 @@ from senet_mm.utils.usage import ToolParser, add_quiet
 
 if TYPE_CHECKING:
     from senet_mm.apis.explainer import Explainer
+    from senet_mm.demo.data import Example
 
 MIB = 2**20
 # Pictures on the page to choose from, and those of which the gates are averaged at most.
@@ -38,7 +41,11 @@ def parse_args() -> argparse.Namespace:
     )  # fmt: skip
     add_config_for_checkpoint(parser)
     parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU if there is one)')
-    parser.add_argument('--host', default='127.0.0.1', help='address to listen at')
+    parser.add_argument(
+        '--host',
+        default='127.0.0.1',
+        help='address to listen at; 0.0.0.0 or :: for all of this machine',
+    )
     parser.add_argument('--port', type=int, help='port (default: a free one from 7860)')
     parser.add_argument('--max-upload', type=float, default=20, help='largest file, MiB')
     parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
@@ -47,39 +54,79 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was uploaded is removed
     from senet_mm.utils.options import is_number
 
+    signals = take_signals()
     if not is_number(args.max_upload, 1 / MIB):
         raise ValueError(f'--max-upload {args.max_upload}; allowed: numbers above 0')
     if args.port is not None and not 0 < args.port < 65536:
         raise ValueError(f'--port {args.port}; allowed: 1 to 65535')
 
     from senet_mm.apis.explainer import Explainer
-    from senet_mm.datasets.image_paths import find_images
     from senet_mm.utils.errors import InputError
 
     try:
-        from senet_mm.demo import Page, served
+        from senet_mm.demo import ANYWHERE, AS_TRAINED, Page, find_port, served
     except ImportError as error:
         if error.name and error.name.partition('.')[0] == 'gradio':
             raise InputError(
                 "the demo needs gradio; install it: pip install 'senet_mm[demo]'"
             ) from error
         raise
-    examples = find_images([args.examples]) if args.examples else []
+    find_port(args.host, args.port)
+    paths = find_pictures(args.examples) if args.examples else []
     config = config_for_checkpoint(args)
     explainer = Explainer(args.checkpoint, config, args.device)
     if explainer.stages:
-        print(learn(explainer, examples))
+        print(learn(explainer, paths))
     limit = int(args.max_upload * MIB)
     with tempfile.TemporaryDirectory(prefix='senet_mm-examples-') as folder:
-        shown = choose(examples, SHOWN) or find_examples(explainer, Path(folder))
+        shown = find_examples(explainer, paths, Path(folder))
         page = Page(explainer, *describe(explainer, Path(args.checkpoint)), shown)
+        for example in shown[:1]:  # the first answer takes longer
+            page.ask(example.path, AS_TRAINED)
         with served(page, args.host, args.port, limit) as address:
             print(f'the demo is at {address} until Ctrl-C', flush=True)
-            with contextlib.suppress(KeyboardInterrupt):
-                signal.pause()
+            if args.host in ANYWHERE:
+                others = address.replace('localhost', socket.gethostname())
+                print(f'on other machines it is at {others}', flush=True)
+            wait(signals)
+
+
+def take_signals() -> list[signal.Signals]:
+    """Let signals that would end the tool at once raise KeyboardInterrupt: uploads are removed."""
+    from senet_mm.utils.processes import taken_signals
+
+    signals = taken_signals()
+    for number in signals:
+        signal.signal(number, signal.default_int_handler)
+    return signals
+
+
+def wait(signals: list[signal.Signals]) -> None:
+    """Wait for a signal; from then on they are ignored, since all ends in good order."""
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        for number in signals:
+            signal.signal(number, signal.SIG_IGN)
+        with contextlib.suppress(OSError):  # the terminal is closed
+            print('the demo ends, and removes what was uploaded', flush=True)
+
+
+def find_pictures(folder: str) -> list[str]:
+    """Pictures of the folder of the examples."""
+    from senet_mm.datasets.image_paths import find_images
+    from senet_mm.demo.data import stay_within
+    from senet_mm.utils.errors import InputError
+
+    found = find_images([folder])
+    if not Path(folder).is_dir():
+        raise InputError(f'--examples {folder} is no folder; allowed: a folder of pictures')
+    paths = stay_within(Path(folder), found)
+    if len(paths) < len(found):
+        print(f'{len(found) - len(paths)} links that lead out of --examples {folder} are left out')
+    return paths
 
 
 def describe(explainer: 'Explainer', checkpoint: Path) -> tuple[str, str]:
@@ -94,11 +141,22 @@ def describe(explainer: 'Explainer', checkpoint: Path) -> tuple[str, str]:
     )
 
 
-def find_examples(explainer: 'Explainer', folder: Path) -> list[str]:
-    """Pictures of the validation set to choose from; none if it cannot be read."""
-    from senet_mm.demo.data import find_shown
+def find_examples(explainer: 'Explainer', paths: list[str], folder: Path) -> 'list[Example]':
+    """Some of the pictures to choose from, or else of the validation set; none if it is not read.
+
+    Args:
+        explainer: The network.
+        paths: The pictures in --examples.
+        folder: For pictures that have no file.
+    """
+    from senet_mm.demo.data import find_shown, open_examples
     from senet_mm.utils.errors import UserError
 
+    if paths:
+        examples, lines = open_examples(explainer.predictor, choose(paths, SHOWN))
+        for line in lines:
+            print(line)
+        return examples
     try:
         return find_shown(explainer.predictor, SHOWN, folder)
     except (UserError, OSError):  # the line about the average gates says why
@@ -125,7 +183,7 @@ def learn(explainer: 'Explainer', examples: list[str]) -> str:
         )
     except (UserError, OSError) as error:
         if not examples:
-            return f'no average gates, since the validation set cannot be read ({error})'
+            return f'no average gates: {error}'
         source = 'examples'
         batches = load_examples(predictor, choose(examples, LEARNT))
         count = explainer.learn(track(batches, 'average gates', unit='batches'))
@@ -138,3 +196,5 @@ if __name__ == '__main__':
     args = parse_args()
     with reported_errors(args.traceback):
         main(args)
+    # Python's end would tear apart a thread that still computes an answer: SIGABRT.
+    os._exit(0)

@@ -34,13 +34,35 @@ class _Tapped(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         maps = self.model.backbone(images)
         last = maps[-1] if isinstance(maps, tuple | list) else maps
-        if not isinstance(last, Tensor) or last.ndim != 4:
-            raise InputError(
-                f'{type(self.model.backbone).__name__} gives no map (N, C, H, W); allowed: '
-                f'{_some_layers(self.model)}'
-            )
         maps = (self.tap(last),)
         return self.model.head(self.model.neck(maps) if self.model.with_neck else maps)
+
+    def find_last_map(self, images: Tensor) -> nn.Module:
+        """The module that gives the last map.
+
+        Of a network like VGG, whose backbone gives scores, it is in the backbone.
+
+        Raises:
+            InputError: There is none.
+        """
+        if next(self.model.head.parameters(), None) is not None:
+            return self.tap
+        found: list[nn.Module] = []
+
+        def note(module: nn.Module, args: tuple, output: object) -> None:
+            if isinstance(output, Tensor) and output.ndim == 4 and output[0, 0].numel() > 1:
+                found.append(module)
+
+        hooks = [each.register_forward_hook(note) for each in self.modules()]
+        try:
+            with torch.no_grad():
+                self(images[:1])
+        finally:
+            for hook in hooks:
+                hook.remove()
+        if not found:
+            raise InputError(_say_no_map('the network', self.model))
+        return found[-1]
 
 
 def compute_cam(
@@ -72,18 +94,14 @@ def compute_cam(
             "class activation maps need grad-cam; install it: pip install 'senet_mm[cam]'"
         ) from error
     tapped = _Tapped(model)
-    target = tapped.tap if layer is None else find_layer(model, layer)
+    target = tapped.find_last_map(images) if layer is None else find_layer(model, layer)
     targets = None if classes is None else [ClassifierOutputTarget(label) for label in classes]
     with torch.enable_grad(), _frozen(model), GradCAM(tapped, [target]) as cam:
         try:
             found = cam(images.detach().clone().requires_grad_(), targets)
         except (AttributeError, IndexError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(
-                f'layer {layer!r} gives no map (N, C, H, W) that the scores depend on; allowed: '
-                f'{_some_layers(model)}'
-            ) from error
+            what = type(model.backbone).__name__ if layer is None else f'layer {layer!r}'
+            raise InputError(_say_no_map(what, model)) from error
     return np.nan_to_num(found.astype(np.float32))
 
 
@@ -100,6 +118,13 @@ def find_layer(model: nn.Module, name: str) -> nn.Module:
     if not name or name not in modules:
         raise InputError(f'layer={name!r} is not known; allowed: {_some_layers(model)}')
     return modules[name]
+
+
+def _say_no_map(what: str, model: nn.Module) -> str:
+    return (
+        f'{what} gives no map (N, C, H, W) that the scores depend on; allowed: '
+        f'{_some_layers(model)}'
+    )
 
 
 def _some_layers(model: nn.Module) -> str:

@@ -8,6 +8,9 @@ from senet_mm.utils.figures import WIDTH, new_figure, styled
 
 from .cam import COLOURS, overlay
 
+# Height of the title's line and of the captions, inches; share of the width that the key takes.
+LINE, CAPTIONS, KEY = 0.2, 0.3, 0.12
+
 
 @styled()
 def draw_cam(image: np.ndarray, cam: np.ndarray, title: str) -> Figure:
@@ -15,18 +18,20 @@ def draw_cam(image: np.ndarray, cam: np.ndarray, title: str) -> Figure:
 
     Args:
         image: uint8 RGB (H, W, 3) or grey (H, W, 1).
-        cam: The map, (H, W), from 0 to 1.
+        cam: The map, (H, W), from 0 to 1; of zeros if no place speaks for the class.
         title: File, class and score.
     """
     height, width = image.shape[:2]
-    figure = new_figure(WIDTH / 2 * min(2, height / width) + 0.4, title, WIDTH)
+    panel = WIDTH * (1 - KEY) / 2 * min(2, height / width)
+    figure = new_figure(panel + CAPTIONS + LINE * (1 + title.count('\n')), title, WIDTH)
     panels = figure.subplots(1, 2)
-    captions = f'as the network saw it, {width} x {height} pixels', 'where it looked'
+    looked = 'where it looked' if cam.any() else 'no place speaks for the class'
+    captions = f'as the network saw it, {width} x {height} pixels', looked
     pictures = image, overlay(image, cam)
     for axes, picture, caption in zip(panels, pictures, captions, strict=True):
         axes.imshow(picture, cmap='gray', vmin=0, vmax=255)
         axes.set(xticks=[], yticks=[], title=caption)
         axes.spines[:].set_visible(False)
     bar = figure.colorbar(ScalarMappable(cmap=COLOURS), ax=panels, shrink=0.8, pad=0.02)
-    bar.set_label('importance / largest importance')
+    bar.set_label('importance / largest importance' if cam.any() else 'importance: 0 everywhere')
     return figure

@@ -9,13 +9,14 @@ from mmengine.config import Config
 
 import senet_mm.registry  # noqa: F401, before mmpretrain, whose messages it swallows
 from senet_mm.datasets.images.decoding import EXTENSIONS
-from senet_mm.utils.errors import ArgumentError, InputError
+from senet_mm.utils.errors import ArgumentError, InputError, NonFiniteError
 from senet_mm.utils.files import EXPORTED, check_regular_file, is_exported, is_stream
 
 from .models import WEIGHTS
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
 NETWORKS = (*WEIGHTS, *EXPORTED)
 
@@ -47,6 +48,18 @@ def check_not_read(out: Path, read: Iterable[str | None]) -> None:
     for name in filter(None, read):
         if os.path.exists(name) and os.path.samestat(status, os.stat(name)):
             raise InputError(f'--out {out} is read, as {name}; allowed: another name')
+
+
+def check_finite(model: 'nn.Module', checkpoint: str | os.PathLike) -> None:
+    """Raise a NonFiniteError for weights of which some are NaN or infinite."""
+    weights = model.state_dict()
+    broken = [name for name, value in weights.items() if not value.isfinite().all()]
+    if broken:
+        raise NonFiniteError(
+            f'{checkpoint} has values that are not finite in {len(broken)} of {len(weights)} '
+            f'tensors ({", ".join(broken[:3])}{", ..." * (len(broken) > 3)}); allowed: weights of '
+            'a training that has not diverged'
+        )
 
 
 def check_options(

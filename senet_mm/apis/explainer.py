@@ -18,6 +18,7 @@ from senet_mm.analysis.names import find_gates
 from senet_mm.utils.errors import InputError
 from senet_mm.utils.options import check_option
 
+from .checks import check_finite
 from .predictor import open_predictor
 
 
@@ -26,7 +27,8 @@ class Explanation(NamedTuple):
 
     Attributes:
         picture: What it saw, uint8 RGB (H, W, 3) or grey (H, W, 1).
-        cam: How much places speak for the predicted class, float32 (H, W) from 0 to 1.
+        cam: How much places speak for the predicted class, float32 (H, W) from 0 to 1; all 0 if
+            none does.
         scores: Scores of all classes, (K,).
         gates: Gates by block, (C,); empty for a network without gates.
         seconds: Time of the network, with normalisation.
@@ -59,7 +61,7 @@ class Explainer:
         stages: Blocks with gates by stage; empty for a network without gates.
 
     Raises:
-        UserError: As :class:`.Classifier`, and for an exported network.
+        UserError: As :class:`.Classifier`, for an exported network, and for weights that are NaN.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Explainer:
         if self.predictor.model is None:
             raise InputError(f'{checkpoint} is an exported network; allowed: a checkpoint')
         self.model = self.predictor.model
+        check_finite(self.model, checkpoint)
         self.names = tuple(tell_apart(self._name_classes()))
         self.stages = stages_of(self._find_blocks())
         self._sums: dict[str, Tensor] = {}
@@ -169,7 +172,7 @@ class Explainer:
         """Scores (N, K) of a batch."""
         scores = self.predictor.score(batch)
         if not scores.isfinite().all():
-            raise InputError('the scores of the network are not finite')
+            raise InputError('the network gives scores that are not finite')
         return scores
 
 

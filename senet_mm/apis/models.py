@@ -69,7 +69,7 @@ def get_model(
         ConnectionError: The URL cannot be fetched.
     """
     from senet_mm.engine import load_strictly
-    from senet_mm.engine.classes import check_class_names
+    from senet_mm.engine.classes import check_class_names, get_num_classes
     from senet_mm.engine.classifier import build_classifier
 
     from .upstream import serve_upstream
@@ -87,7 +87,7 @@ def get_model(
         model.init_weights()
     else:
         if not new_head:
-            check_class_names(cfg, origin, model.head.num_classes)
+            check_class_names(cfg, origin, get_num_classes(model))
         model.head.init_weights()
         load_strictly(model, loaded, origin.filename, new_head, new_stem)
     # Names that OpenMMLab's packages use.

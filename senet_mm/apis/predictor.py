@@ -163,7 +163,7 @@ def _open_checkpoint(
 
     number = get_num_classes(model)
     if number is None:
-        raise InputError(f'checkpoint {checkpoint}: its head does not say its number of classes')
+        raise InputError(f'checkpoint {checkpoint}: the network does not say its number of classes')
     return Predictor(
         score,
         cfg,

@@ -2,12 +2,49 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from PIL import Image
 
 from senet_mm.apis.predictor import Predictor
 from senet_mm.study.validation_set import open_validation
+from senet_mm.utils.names import printable
+from senet_mm.utils.progress import track
+
+
+class Example(NamedTuple):
+    """A picture to choose from.
+
+    Attributes:
+        path: Its file.
+        picture: What the network sees of it, uint8 RGB (H, W, 3) or grey (H, W, 1).
+    """
+
+    path: str
+    picture: np.ndarray
+
+
+def stay_within(folder: Path, paths: Sequence[str]) -> list[str]:
+    """Those paths below a folder that are no links to what lies outside of it."""
+    root = folder.resolve()
+    return [path for path in paths if Path(path).resolve().is_relative_to(root)]
+
+
+def open_examples(predictor: Predictor, paths: Sequence[str]) -> tuple[list[Example], list[str]]:
+    """Decode examples, with a bar.
+
+    Returns:
+        Those that can be used; of each other one a line with the reason.
+    """
+    examples, lines = [], []
+    loaded = zip(paths, predictor.load(paths, batch_size=1), strict=True)
+    for path, (batch, [error]) in track(loaded, 'examples', len(paths), 'images'):
+        if batch is None:
+            lines.append(f'{printable(path)} is left out: {error}')
+        else:
+            examples.append(Example(path, predictor.show(batch)[0]))
+    return examples, lines
 
 
 def load_examples(predictor: Predictor, paths: Sequence[str]) -> Iterator[Mapping[str, Any]]:
@@ -17,8 +54,8 @@ def load_examples(predictor: Predictor, paths: Sequence[str]) -> Iterator[Mappin
             yield batch
 
 
-def find_shown(predictor: Predictor, most: int, folder: Path) -> list[str]:
-    """Files of some pictures of the validation set of the config.
+def find_shown(predictor: Predictor, most: int, folder: Path) -> list[Example]:
+    """Some pictures of the validation set of the config.
 
     Args:
         predictor: The network.
@@ -28,18 +65,23 @@ def find_shown(predictor: Predictor, most: int, folder: Path) -> list[str]:
     Raises:
         InputError: The config has none that may be read.
     """
-    shown: list[str] = []
+    shown: list[Example] = []
     for batch in open_validation(predictor.cfg, shuffle=True):
         pictures = predictor.show(batch)
         for sample, picture in zip(batch['data_samples'], pictures, strict=True):
             path = sample.get('img_path')
             if path is None or not Path(path).is_file():
                 path = folder / f'example-{len(shown) + 1}.png'
-                Image.fromarray(picture.squeeze(2) if picture.shape[2] == 1 else picture).save(path)
-            shown.append(str(path))
+                to_image(picture).save(path)
+            shown.append(Example(str(path), picture))
             if len(shown) == most:
                 return shown
     return shown
+
+
+def to_image(picture: np.ndarray) -> Image.Image:
+    """An image of Pillow from uint8 RGB (H, W, 3) or grey (H, W, 1)."""
+    return Image.fromarray(picture.squeeze(2) if picture.shape[2] == 1 else picture)
 
 
 def load_validation(predictor: Predictor, most: int) -> Iterator[Mapping[str, Any]]:

@@ -39,9 +39,21 @@ def align_with_training(runner: 'Runner', loop: BaseLoop, where: str) -> BaseLoo
 
 
 def get_num_classes(model: nn.Module) -> int | None:
-    """Number of classes of a network's head; None where it does not tell."""
-    number = getattr(getattr(model, 'head', None), 'num_classes', None)
-    return number if isinstance(number, int) and number > 0 else None
+    """Number of classes of a network's head; None where it does not tell.
+
+    Of a network whose head has no weights, as VGG and Inception-v3 of mmpretrain, the last layer of
+    the backbone tells.
+    """
+    head = getattr(model, 'head', None)
+    number = getattr(head, 'num_classes', None)
+    if isinstance(number, int) and number > 0:
+        return number
+    if not isinstance(head, nn.Module) or getattr(model, 'neck', None) is not None:
+        return None
+    if next(head.parameters(), None) is not None:
+        return None
+    sizes = [part.out_features for part in model.backbone.modules() if isinstance(part, nn.Linear)]
+    return sizes[-1] if sizes else None
 
 
 def check_class_names(cfg: Mapping, origin: Origin, number: int | None) -> None:

@@ -39,3 +39,14 @@ def pictures(tmp_path_factory):
         img = digits.get_data_info(number)['img'].squeeze()
         Image.fromarray(img).save(folder / f'{number:02d}.png')
     return sorted(folder.iterdir())
+
+
+@pytest.fixture
+def page(explainer, pictures):
+    """With the first three pictures as examples."""
+    pytest.importorskip('gradio')
+    from senet_mm.demo import Page
+    from senet_mm.demo.data import open_examples
+
+    examples, _ = open_examples(explainer.predictor, list(map(str, pictures[:3])))
+    return Page(explainer, 'the <b>digits</b>', 'a <i>network</i>', examples)

@@ -5,13 +5,18 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from mmengine.model import BaseModule
 from PIL import Image
+from torch import nn
 
+from senet_mm.analysis.cam import compute_cam
 from senet_mm.analysis.gates import opened_gates, stages_of, watched_gates
 from senet_mm.apis import Classifier, get_model
 from senet_mm.apis.explainer import Explainer, tell_apart
+from senet_mm.config.names import get_config
 from senet_mm.demo.data import load_examples, load_validation
-from senet_mm.utils.errors import InputError
+from senet_mm.registry import MODELS
+from senet_mm.utils.errors import InputError, NonFiniteError
 
 pytest.importorskip('pytorch_grad_cam')
 
@@ -124,6 +129,48 @@ def test_a_plain_network_has_no_gates(tmp_path, pictures):
     explained = Explainer(tmp_path / 'a.pth', 'resnet8_1xb64_digits', 'cpu')
     assert explained.stages == {}
     assert explained(str(pictures[0])).gates == {}
+
+
+@MODELS.register_module()
+class Scorer(BaseModule):
+    """Gives scores, as the backbones of VGG and Inception-v3 do, after a last map of one pixel."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(1, 16, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+        self.classifier = nn.Linear(16, 10)
+
+    def forward(self, images):
+        return (self.classifier(self.features(images).flatten(1)),)
+
+
+def test_a_network_whose_head_has_no_weights(tmp_path, pictures):
+    cfg = get_config('resnet8_1xb64_digits')
+    cfg.model.backbone, cfg.model.head = dict(type='Scorer'), dict(type='mmpretrain.ClsHead')
+    cfg.model.pop('neck')
+    torch.manual_seed(0)
+    torch.save(get_model(cfg).state_dict(), tmp_path / 'a.pth')
+    explainer = Explainer(tmp_path / 'a.pth', cfg, 'cpu')
+    assert explainer.names == tuple(map(str, range(10)))
+    explained = explainer(str(pictures[0]))
+    assert explained.scores.shape == (10,)
+    assert explained.cam.any()
+    images = torch.randn(1, 1, 8, 8)
+    last = compute_cam(explainer.model, images, [3])
+    np.testing.assert_array_equal(
+        last, compute_cam(explainer.model, images, [3], 'backbone.features.1')
+    )
+    assert not np.array_equal(
+        last, compute_cam(explainer.model, images, [3], 'backbone.features.0')
+    )
+
+
+def test_weights_that_are_not_finite(checkpoint, tmp_path):
+    loaded = torch.load(checkpoint, weights_only=True)
+    loaded['state_dict']['head.fc.bias'][3] = torch.nan
+    torch.save(loaded, tmp_path / 'nan.pth')
+    with pytest.raises(NonFiniteError, match=r'nan.pth .* in 1 of \d+ tensors \(head.fc.bias\)'):
+        Explainer(tmp_path / 'nan.pth')
 
 
 def test_mistakes(explainer, pictures, tmp_path):

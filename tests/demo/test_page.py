@@ -1,26 +1,25 @@
-"""The page without a browser: many clients at once, files that cannot be used, what is left."""
+"""The page without a browser: many clients at once, files that cannot be used, what it shows."""
 
-import os
-import socket
 import struct
-import sys
-import tempfile
 import zlib
-from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
+from senet_mm.analysis.cam import overlay
+from senet_mm.apis.explainer import Explanation
 from senet_mm.datasets.images.jpeg import encode_jpeg
-from senet_mm.utils.errors import InputError
 
 from ..conftest import load_tool
 
-gradio_client = pytest.importorskip('gradio_client')
+pytest.importorskip('gradio_client')
 pytest.importorskip('pytorch_grad_cam')
 
-from senet_mm.demo import Page, served  # noqa: E402 it needs gradio
+from senet_mm.demo import parts, served
+from senet_mm.demo.data import open_examples, stay_within
+from senet_mm.demo.parts import format_share, show_gates, show_look, show_top, to_data
 
 BENCHMARK = 'tools/benchmarks/demo.py'
 
@@ -44,38 +43,12 @@ UNUSABLE = {
 }
 
 
-@pytest.fixture
-def page(explainer, pictures):
-    return Page(explainer, 'the <b>digits</b>', 'a <i>network</i>', list(map(str, pictures[:3])))
-
-
-def test_many_clients_get_their_own_answers(explainer, page, pictures):
+def test_many_clients_get_their_own_answers(page, pictures):
     with served(page, '127.0.0.1', None, 1_000_000) as address:
         paths = list(map(str, pictures))
-        answers = load_tool(BENCHMARK).ask(explainer, address, paths, requests=24, clients=8)
+        answers = load_tool(BENCHMARK).ask(page, address, paths, requests=24, clients=8)
     assert answers.wrong == []
     assert len(answers.seconds) == 24
-
-
-def test_what_is_uploaded_is_removed_at_the_end(page, pictures):
-    with served(page, '127.0.0.1', None, 1_000_000) as address:
-        client = gradio_client.Client(address, verbose=False)
-        client.predict(gradio_client.handle_file(str(pictures[0])), 'SE_3', api_name='/ask')
-        [folder] = Path(tempfile.gettempdir()).glob('senet_mm-demo-*')
-        assert folder == Path(os.environ['GRADIO_TEMP_DIR'])
-        assert list(folder.rglob('00.png'))
-    assert not folder.exists()
-    assert 'GRADIO_TEMP_DIR' not in os.environ
-
-
-def test_only_the_examples_are_served(page, pictures):
-    other = pictures[0].with_name('passwords.csv')
-    other.write_text('secret')
-    with served(page, '127.0.0.1', None, 1_000_000) as address:
-        for path, status in ((pictures[0], 200), (other, 403), (pictures[5], 403)):
-            answer = httpx.get(f'{address}gradio_api/file={path}')
-            assert answer.status_code == status, path
-    other.unlink()
 
 
 @pytest.mark.parametrize('name', UNUSABLE)
@@ -86,48 +59,91 @@ def test_a_file_that_cannot_be_used_gets_a_message(page, tmp_path, name):
     message, *rest = page.ask(str(path), 'as trained')
     assert said in message
     assert str(tmp_path) not in message
-    assert rest == [None] * 4
-    assert page.open(str(path), 'SE_3') is None
+    assert rest == [''] * 4
+    assert page.open(str(path), 'SE_3') == ''
 
 
 def test_nothing_is_asked_without_a_file(page):
-    assert page.ask(None, 'SE_3') == ('', None, None, None, None)
-    assert page.open(None, 'SE_3') is None
+    assert page.ask(None, 'SE_3') == ('Drop a picture, or choose an example.', '', '', '', '')
+    assert page.open(None, 'SE_3') == ''
 
 
 def test_the_answer(page, explainer, pictures):
     path = str(pictures[0])
     message, look, gates, top, opened = page.ask(path, 'SE_3')
-    assert 'No pictures of this class are known' in message
-    assert look.shape == (320, 680, 3)
-    assert gates.shape[1] == 800
-    scores = explainer(path).scores
-    assert top == dict(explainer.top(scores))
-    assert opened == dict(explainer.top(explainer.open_stage(path, 'SE_3')))
-    assert page.ask(path, 'as trained')[4] is None
+    explained = explainer(path)
+    name = explainer.names[explained.label]
+    assert f'<b>{name}</b> (the network took ' in message
+    assert to_data(Image.open(path)) in look
+    assert to_data(Image.fromarray(overlay(explained.picture, explained.cam))) in look
+    assert f'alt="where it looked for {name}"' in look
+    assert 'No pictures of this class are known' in gates
+    assert gates.count('<svg') == 3
+    assert top == show_top('Best classes', explainer.top(explained.scores))
+    scores = explainer.top(explainer.open_stage(path, 'SE_3'))
+    assert opened == show_top('Best classes, all gates of SE_3 set to 1', scores)
+    assert page.ask(path, 'as trained')[4] == ''
 
 
-def test_a_port_that_is_taken(page):
-    with socket.create_server(('127.0.0.1', 0)) as taken:
-        port = taken.getsockname()[1]
-        with (
-            pytest.raises(InputError, match=rf'--port {port} of --host 127\.0\.0\.1: .*in use'),
-            served(page, '127.0.0.1', port, 1_000_000),
-        ):
-            raise AssertionError
+def test_scores_are_shown_in_order_and_are_not_rounded_to_0():
+    shown = show_top('a', [('<i>', 0.99976), ('b', 0.00016), ('c', 0.00001)])
+    assert shown.index('>&lt;i&gt;<') < shown.index('>b<') < shown.index('>c<')
+    assert [format_share(share) for share in (1, 0.99976, 0.00016, 0.00001)] == [
+        '100.00 %',
+        '99.98 %',
+        '0.02 %',
+        '&lt; 0.01 %',
+    ]
 
 
-@pytest.mark.parametrize(
-    'options',
-    [
-        ('--max-upload', '0'),
-        ('--port', '70000'),
-        ('--cfg-options', 'a=1'),
-        ('--examples', 'nowhere'),
-    ],
-)
-def test_mistakes_on_the_command_line(monkeypatch, checkpoint, options):
-    tool = load_tool('tools/demo.py')
-    monkeypatch.setattr(sys, 'argv', ['demo.py', str(checkpoint), *options])
-    with pytest.raises((ValueError, FileNotFoundError), match=f'{options[0]}|nowhere'):
-        tool.main(tool.parse_args())
+def test_a_map_without_a_place_is_no_map():
+    picture = np.zeros((8, 6, 3), np.uint8)
+    for value, said in ((1, 'where it looked for &lt;i&gt;'), (0, 'no place speaks for')):
+        cam = np.full((8, 6), value, np.float32)
+        shown = show_look(Explanation(picture, cam, torch.ones(1), {}, 0.1), '<i>')
+        assert said in shown
+        assert ('most' in shown) == bool(value)
+        assert 'as the network saw it, 6 x 8 pixels' in shown
+        assert '<i>"' not in shown
+
+
+def test_gates_have_one_axis_and_the_colour_of_the_page(monkeypatch):
+    """Of all stages the axis goes up to the largest gate."""
+    drawn, draw = [], parts.draw_panel
+    monkeypatch.setattr(parts, 'draw_panel', lambda *args: drawn.append(args) or draw(*args))
+    gates = dict(SE_2_1=torch.tensor([0.5, 0.1]), SE_3_2=torch.tensor([0.2, 1.8]))
+    average = {name: gate.flip(0) for name, gate in gates.items()}
+    stages = dict(SE_2=['SE_2_1'], SE_3=['SE_3_1', 'SE_3_2'])
+    shown = show_gates(gates, average, stages, 'cat', 1)
+    assert shown.count('<svg') == 2
+    assert [(block, round(highest, 3)) for block, _, _, highest in drawn] == [
+        ('SE_2_1', 1.8),
+        ('SE_3_2', 1.8),
+    ]
+    assert 'average of cat (1 picture)' in shown
+    assert 'currentColor' in shown
+    assert '#010203' not in shown
+
+
+def test_examples_that_cannot_be_used_are_named(explainer, pictures, tmp_path):
+    for name, (data, _) in UNUSABLE.items():
+        (tmp_path / name).write_bytes(data)
+    paths = [str(pictures[0]), *(str(tmp_path / name) for name in sorted(UNUSABLE))]
+    examples, lines = open_examples(explainer.predictor, paths)
+    assert [example.path for example in examples] == paths[:1]
+    assert (examples[0].picture[..., 0] == np.asarray(Image.open(paths[0]))).all()
+    for path, line in zip(paths[1:], lines, strict=True):
+        assert line.startswith(f'{path} is left out: ')
+
+
+def test_links_out_of_the_folder_are_not_followed(tmp_path):
+    folder = tmp_path / 'pictures'
+    (folder / 'sub').mkdir(parents=True)
+    for path in (tmp_path / 'secret.png', folder / 'sub/a.png'):
+        path.write_bytes(b'')
+    (folder / 'out.png').symlink_to(tmp_path / 'secret.png')
+    (folder / 'in.png').symlink_to('sub/a.png')
+    (folder / 'up').symlink_to(tmp_path)
+    names = ('in.png', 'sub/a.png', 'out.png', 'up/secret.png')
+    paths = [str(folder / name) for name in names]
+    assert stay_within(folder, paths) == paths[:2]

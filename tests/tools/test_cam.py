@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from senet_mm.analysis import cam, cam_figure
 from senet_mm.apis import get_model
 from senet_mm.apis.predictor import open_predictor
 from senet_mm.engine.weights.record import record_of, to_meta
@@ -61,11 +62,43 @@ def test_every_image_gets_a_picture(checkpoint, pictures, tmp_path, draw):
     assert code == 65
     assert sorted(path.name for path in out.iterdir()) == ['a-2.png', 'a.png']
     for line, name in zip(said.splitlines(), ('a.png', 'a-2.png'), strict=True):
-        assert line.startswith(f'{out / name}: rote Tulpe 0.')
+        assert line.startswith(f'{out / name}: class rote Tulpe, score 0.')
     assert 'b.jpg: ' in complained
     assert '1 of 3 images were skipped' in complained
     with Image.open(out / 'a.png') as image:
         assert image.width == 1200  # eight inches
+
+
+@pytest.mark.parametrize('value', [0, 1])
+def test_a_map_without_a_place_is_told(checkpoint, pictures, tmp_path, draw, monkeypatch, value):
+    """On the picture and in the line, which name the predicted class if another one is asked."""
+    drawn, real = [], cam_figure.draw_cam
+
+    def draw_cam(image, cam, title):
+        drawn.append(real(image, cam, title))
+        return drawn[-1]
+
+    monkeypatch.setattr(cam, 'compute_cam', lambda *_: np.full((1, 8, 8), value, np.float32))
+    monkeypatch.setattr(cam_figure, 'draw_cam', draw_cam)
+    scores = open_predictor(checkpoint, device='cpu').predict([pictures / 'a.png'], 1, 0)
+    best = int(next(scores).argmax())
+    other = (best + 1) % 10
+    _, said, _ = draw(checkpoint, pictures / 'a.png', '--out', tmp_path, '--class', other)
+    assert f'class {CLASSES[other]}, score ' in said
+    assert f'; predicted: class {CLASSES[best]}, score ' in said
+    assert (f'; no place speaks for {CLASSES[other]}' in said) == (not value)
+    [figure] = drawn
+    first, second = figure.get_suptitle().split('\n')
+    assert first.startswith(f'a.png: class {CLASSES[other]}, score ')
+    assert second.startswith(f'predicted: class {CLASSES[best]}, score ')
+    saw, looked, _ = figure.axes
+    assert ('no place speaks for the class' in looked.get_title()) == (not value)
+    # No empty strip: the panels fill the figure below the captions.
+    figure.draw_without_rendering()
+    assert saw.get_position().y0 < 0.02
+    assert saw.get_position().height > 0.8
+    _, said, _ = draw(checkpoint, pictures / 'a.png', '--out', tmp_path)
+    assert 'predicted' not in said
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def main(args: argparse.Namespace) -> int:
 
     from senet_mm.analysis.cam import find_layer
     from senet_mm.analysis.names import find_class
-    from senet_mm.apis.checks import check_one_checkpoint
+    from senet_mm.apis.checks import check_finite, check_one_checkpoint
     from senet_mm.apis.predictor import open_predictor
     from senet_mm.datasets.image_paths import find_images
     from senet_mm.utils.names import printable
@@ -64,6 +64,7 @@ def main(args: argparse.Namespace) -> int:
     predictor = open_predictor(args.checkpoint, config, args.device)
     if predictor.model is None:
         raise ValueError(f'{args.checkpoint} is an exported network; allowed: a checkpoint')
+    check_finite(predictor.model, args.checkpoint)
     if args.layer is not None:
         find_layer(predictor.model, args.layer)
     names = predictor.classes or tuple(map(str, range(predictor.num_classes)))
@@ -117,13 +118,23 @@ def draw(
     assert predictor.model is not None
     picture = predictor.show(batch)[0]
     scores = predictor.score(batch)[0]
-    chosen = int(scores.argmax()) if label is None else label
+    best = int(scores.argmax())
+    chosen = best if label is None else label
     inputs = predictor.model.data_preprocessor(batch)['inputs']
     [cam] = compute_cam(predictor.model, inputs, [chosen], layer)
-    what = f'{short_text(names[chosen])} {scores[chosen]:.3f}'
-    place = f', {short_text(layer)}' if layer else ''
-    save_figure(draw_cam(picture, cam, f'{short_text(Path(path).name)}: {what}{place}'), out)
-    return f'{printable(out)}: {printable(names[chosen])} {scores[chosen]:.3f}'
+    what = describe(short_text(names[chosen]), float(scores[chosen]))
+    what += f', layer {short_text(layer)}' if layer else ''
+    if chosen != best:
+        what += f'\npredicted: {describe(short_text(names[best]), float(scores[best]))}'
+    save_figure(draw_cam(picture, cam, f'{short_text(Path(path).name)}: {what}'), out)
+    if not cam.any():
+        what += f'\nno place speaks for {short_text(names[chosen])}'
+    return f'{printable(out)}: {what}'.replace('\n', '; ')
+
+
+def describe(name: str, score: float) -> str:
+    """A class and its score, for a title or a line."""
+    return f'class {name}, score {score:.3f}'
 
 
 if __name__ == '__main__':

@@ -19,6 +19,7 @@ from senet_mm.analysis import BlockReport, GateRecorder, examine
 from senet_mm.analysis.excitation_hook import get_labels
 from senet_mm.apis import get_model
 from senet_mm.config.image_shape import find_image_shape
+from senet_mm.engine.classes import get_num_classes
 from senet_mm.engine.resume import get_checkpoint_folder
 from senet_mm.evaluation.class_report import Report, score_classes
 from senet_mm.study.validation_set import open_validation
@@ -158,7 +159,7 @@ def _evaluate_one(result: Evaluation, checkpoint: Checkpoint, loader: Any) -> No
 
 def _names(model: 'ImageClassifier') -> list[str]:
     """Names of the classes, or their numbers."""
-    return list(map(str, model.dataset_meta.get('classes') or range(model.head.num_classes)))
+    return list(map(str, model.dataset_meta.get('classes') or range(get_num_classes(model) or 0)))
 
 
 class Answers(NamedTuple):
