@@ -52,8 +52,8 @@ def test_signatures_calls_and_links(site):
     """A class has its constructor's signature and its call; names in docstrings are links."""
     html = (site / 'api/apis.html').read_text()
     assert 'id="senet_mm.apis.Classifier.__call__"' in html
-    signature = html.partition('id="senet_mm.apis.Classifier"')[2].partition('</pre>')[0]
-    assert 'checkpoint' in signature
+    head = html.partition('id="senet_mm.apis.Classifier"')[2].partition('doc-contents')[0]
+    assert 'doc-signature' in head
     deploy = (site / 'api/deploy.html').read_text()
     assert '#senet_mm.deploy.write_record"><code>write_record</code></a>' in deploy
     for page in API:
