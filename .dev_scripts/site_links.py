@@ -1,4 +1,4 @@
-"""mkdocs hook: links that leave docs/ work in the site as they do in the repository.
+"""mkdocs hooks: links that leave docs/, and names in docstrings, lead to their place in the site.
 
 A page of docs/ links to `../configs/senet/x.py` or `../CONTRIBUTING.md`. The site has docs/ as its
 root; files outside it that a page links to get their repository path below that root: Markdown
@@ -7,8 +7,10 @@ as a page, other text as a page that shows it, a folder as a list.
 
 import os
 import re
+from functools import partial
 from pathlib import Path
 
+from jinja2 import Environment
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -16,7 +18,8 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parents[1]
 LINK = re.compile(r'(?<=\]\()(?![a-z]+:|#|/)([^)#\s]+)')
 LANGUAGES = {'.py': 'python', '.yml': 'yaml', '.json': 'json', '.sh': 'bash', '.sbatch': 'bash'}
-ALWAYS = ['CONTRIBUTING.md']
+ROLE = re.compile(r':(?:attr|class|data|exc|func|meth|mod|obj):<code>[.~]?([\w.]+)</code>')
+ANCHOR = re.compile(r'<h\d id="(senet_mm\.[\w.]+)"')
 
 
 def repository_path(site_path: str) -> Path:
@@ -59,7 +62,6 @@ def content(target: Path) -> str:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the files outside docs/ that pages link to, and those that these link to."""
     queue = [(file.src_uri, file.content_string) for file in files.documentation_pages()]
-    queue += [('index.md', ''.join(f'[x](../{name})' for name in ALWAYS))]
     while queue:
         page, text = queue.pop()
         for link in LINK.findall(text):
@@ -90,6 +92,19 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return LINK.sub(in_site, markdown)
 
 
-def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Leaves out Sphinx's roles, `:func:` and others, which docstrings have as upstream's do."""
-    return re.sub(r':(attr|class|data|func|meth|mod):(?=<code>)', '', html)
+def on_env(env: Environment, config: MkDocsConfig, files: Files) -> None:
+    """Makes links of the roles in docstrings, `:func:` and others, as Sphinx does."""
+    pages = [file.page for file in files.documentation_pages() if file.page]
+    places = {name: page for page in pages for name in ANCHOR.findall(page.content or '')}
+    for page in pages:
+        page.content = ROLE.sub(partial(link_of_role, page=page, places=places), page.content or '')
+
+
+def link_of_role(role: re.Match, page: Page, places: dict[str, Page]) -> str:
+    """A link to the name; code alone if it is not documented, or if several classes have it."""
+    code = f'<code>{role[1]}</code>'
+    found = [name for name in places if f'.{name}'.endswith(f'.{role[1]}')]
+    if len(found) != 1:
+        return code
+    url = places[found[0]].file.url_relative_to(page.file)
+    return f'<a href="{url}#{found[0]}">{code}</a>'

@@ -265,3 +265,4 @@ def to_openvino(model: nn.Module, example: Tensor, early: bool) -> Form:
 
 
 TARGETS = {'fold': to_fold, 'compile': to_compile, 'onnx': to_onnx, 'openvino': to_openvino}
+"""The targets of :func:`deploy`, each with the function that makes its form of a model."""

@@ -78,6 +78,7 @@ def reference_tail(z: Tensor, shortcut: Tensor, norm: nn.Module, se: nn.Module |
 
 
 IMPLEMENTATIONS = dict(reference=reference_tail, algebra=algebra_tail, fused=fused_tail)
+"""The implementations of :func:`se_tail`; all give the same result, to rounding."""
 
 
 def choose(wanted: str, z: Tensor, norm: nn.Module, se: nn.Module | None = None) -> str:
