@@ -17,7 +17,7 @@ from senet_mm.converters import convert_back
 from senet_mm.datasets.images.jpeg import encode_jpeg
 from senet_mm.engine.weights.record import record_of, to_meta
 
-from .blocks import commands_of
+from .blocks import commands_of, is_shown
 from .conftest import ROOT
 from .converters.caffe_definitions import plain_small_cnn
 from .converters.test_caffe_form import write
@@ -176,10 +176,7 @@ class Sandbox:
         self.printed_above(block)
 
     def printed_above(self, block):
-        """Lines of a page are broken, and its figures are those of another run."""
-        shown, printed = (re.sub(r'\d[\d.,]*|\s+', '', t) for t in (block.text, self.printed))
-        for part in shown.split('...'):
-            assert part in printed, f'{block}: {self.printed}'
+        assert is_shown(block.text, self.printed), f'{block}: {self.printed}'
 
 
 def replaced(text):
