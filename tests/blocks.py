@@ -2,7 +2,7 @@
 
 `<!-- run -->`                  runs as it stands, in the page's folder, after the blocks before it
 `<!-- run: FILE -->`            the same; of the files that it names only FILE is there before
-`<!-- run with: ARGS -->`       the same; ARGS are added to each of its commands that trains
+`<!-- run with: ARGS -->`       the same; ARGS are added to each of its commands that takes long
 `<!-- run by: FILE::TEST -->`   a test reads it from the page (`READERS`) and runs it
 `<!-- config -->`               a config; `<!-- config: NAME -->` part of one, on top of that recipe
 `<!-- printed by: COMMAND -->`  what a tool prints

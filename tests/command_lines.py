@@ -74,9 +74,9 @@ def spans_of(text: str) -> Iterator[tuple[str, bool]]:
         command = ' '.join(span.split())
         script = re.match(r'([\w-]+\.py) ', command)
         is_ours = script is None or any(ROOT.glob(f'tools/**/{script[1]}'))
-        if (COMMAND.match(command) and is_ours) or command.startswith('--'):
-            if command not in FOREIGN:
-                yield command, True
+        is_command = is_ours and COMMAND.match(command)
+        if command not in FOREIGN and (is_command or command.startswith('--')):
+            yield command, True
 
 
 def all_commands() -> dict[tuple[str, bool], str]:

@@ -7,7 +7,7 @@ import pytest
 
 from .blocks import KINDS, LANGUAGES, PAGES, READERS, Block, blocks_of, commands_of
 from .conftest import ROOT
-from .sandbox import TRAINS, Sandbox
+from .sandbox import LONG, Sandbox
 
 BLOCKS = [block for page in PAGES for block in blocks_of(str(page.relative_to(ROOT)))]
 RUN = {'run', 'run with', 'config', 'printed by', 'printed above'}
@@ -31,11 +31,11 @@ def assert_marked(block: Block) -> None:
         call = READERS[block.language].__name__, block.page, test
         assert call in calls, f'{block}: {file} does not call {call[0]}{call[1:]}'
     if block.kind == 'run with':
-        assert any(TRAINS.search(command) for command in commands_of(block.text)), block
+        assert any(LONG.search(command) for command in commands_of(block.text)), block
 
 
 def functions_and_calls(file: Path) -> tuple[set[str], set[tuple[str, ...]]]:
-    """Names of the functions of a file, and its calls: the name and the arguments that are texts."""
+    """Names of the functions of a file; its calls by name and the arguments that are texts."""
     nodes = list(ast.walk(ast.parse(file.read_text())))
     calls = [n for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
     return {n.name for n in nodes if isinstance(n, ast.FunctionDef)}, {

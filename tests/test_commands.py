@@ -29,7 +29,7 @@ WRONG = {
     'tools/slurm_train.sh PARTITION JOB_NAME CONFIG --wrong': '--wrong',
     'torchrun -m senet_mm trian CONFIG': 'trian',
     'find . | python tools/predict.py best.pth - --formatt csv > a.csv': '--formatt',
-    'python tools/train.py seresnet8_1xb64_digits --cfg-options train_cfg.max_epoch=1': 'max_epochs',
+    'python tools/train.py seresnet8_1xb64_digits --cfg-options train_cfgs.by_epoch=1': 'train_cfg',
     'python tools/trian.py CONFIG': 'does not exist',
     'pyhton tools/train.py CONFIG': 'pyhton',
     'make trian': 'trian',
