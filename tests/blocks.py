@@ -2,8 +2,8 @@
 
 `<!-- run -->`                  runs as it stands, in the page's folder, after the blocks before it
 `<!-- run: FILE -->`            the same; of the files that it names only FILE is there before
-`<!-- run with: ARGS -->`       the same; ARGS are added to each of its commands that trains
-`<!-- run by: FILE::TEST -->`   a test runs it
+`<!-- run with: ARGS -->`       the same; ARGS are added to each of its commands that takes long
+`<!-- run by: FILE::TEST -->`   a test reads it from the page (`READERS`) and runs it
 `<!-- config -->`               a config; `<!-- config: NAME -->` part of one, on top of that recipe
 `<!-- printed by: COMMAND -->`  what a tool prints
 `<!-- printed above -->`        what the block above prints
@@ -11,7 +11,10 @@
 """
 
 import re
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from .conftest import ROOT
 
@@ -60,11 +63,39 @@ def commands_of(text: str) -> list[str]:
     return [line for line in lines if line and not line.startswith('#')]
 
 
+def texts_run_by(page: str, test: str) -> list[str]:
+    """The blocks of a page that name a test and are no commands: scripts, what is printed."""
+    return [block.text for block in _run_by(page, test) if block.language != 'bash']
+
+
 def commands_run_by(page: str, test: str) -> list[str]:
     """The commands of the blocks of a page that name a test."""
-    texts = [
-        block.text
-        for block in blocks_of(page)
-        if block.language == 'bash' and block.value.endswith(f'::{test}')
-    ]
-    return commands_of(''.join(texts))
+    return commands_of(''.join(b.text for b in _run_by(page, test) if b.language == 'bash'))
+
+
+# Functions by which a test reads what it is to run, by the language of the block.
+READERS = {'bash': commands_run_by, 'python': texts_run_by, 'text': texts_run_by}
+
+
+def _run_by(page: str, test: str) -> list[Block]:
+    return [block for block in blocks_of(page) if block.value.endswith(f'::{test}')]
+
+
+def words_of(command: str, meant: Mapping[str, object] = MappingProxyType({})) -> list[str]:
+    """The words of a command behind ``python``, as ``run_tool`` takes them.
+
+    Args:
+        command: As it stands on a page.
+        meant: What stands for words of the page in a test; each must be there.
+    """
+    words = shlex.split(command, comments=True)
+    if words[0].endswith('python'):
+        del words[0]
+    assert set(meant) <= set(words), f'{command}: has no {set(meant) - set(words)}'
+    return [str(meant.get(word, word)) for word in words]
+
+
+def is_shown(text: str, printed: str) -> bool:
+    """Whether a page shows what is printed: its lines are broken, and its figures another run's."""
+    shown, whole = (re.sub(r'\d[\d.,]*|\s+', '', part) for part in (text, printed))
+    return all(part in whole for part in shown.split('...'))

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import skimage
 import torch
+from PIL import Image
 from skimage import data
+from sklearn.datasets import load_digits
 
 from senet_mm.apis import get_config, get_model
 from senet_mm.config.keys import check_keys
@@ -17,12 +19,16 @@ from senet_mm.converters import convert_back
 from senet_mm.datasets.images.jpeg import encode_jpeg
 from senet_mm.engine.weights.record import record_of, to_meta
 
-from .blocks import commands_of
+from .blocks import commands_of, is_shown
 from .conftest import ROOT
 from .converters.caffe_definitions import plain_small_cnn
 from .converters.test_caffe_form import write
 
-TRAINS = re.compile(r'tools/(train\.py|ablate\.py|dist_train\.sh)|senet_mm (dist )?train')
+# Commands that `run with` makes shorter.
+LONG = re.compile(
+    r'tools/(train\.py|ablate\.py|dist_train\.sh|dataset_tools/make_scenes\.py)'
+    r'|senet_mm (dist )?train'
+)
 
 
 def save(name, path):
@@ -38,6 +44,10 @@ def save(name, path):
 def photograph(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encode_jpeg(data.astronaut()[:256:2, :320:2], 90))
+
+
+def digit(path):
+    Image.fromarray(load_digits().images[0].astype('uint8') * 15).save(path)
 
 
 def caffe_file(path):
@@ -85,6 +95,7 @@ MAKERS = {
     'scans': lambda path: sample(path, '--untidy'),
     'best.pth': lambda path: save('seresnet18_8xb32_in1k', path),
     'photo.jpg': photograph,
+    'digit.png': digit,
     'a.jpg': photograph,
     'b.jpg': photograph,
     'pictures/': lambda path: photograph(path / 'c.jpg'),
@@ -128,7 +139,7 @@ class Sandbox:
             return
         self.printed = ''
         for command in commands_of(block.text):
-            added = block.value if TRAINS.search(command) else ''
+            added = block.value if LONG.search(command) else ''
             self.shell(f'{command} {added}', block)
 
     def make_what_is_named(self, text):
@@ -176,10 +187,7 @@ class Sandbox:
         self.printed_above(block)
 
     def printed_above(self, block):
-        """Lines of a page are broken, and its figures are those of another run."""
-        shown, printed = (re.sub(r'\d[\d.,]*|\s+', '', t) for t in (block.text, self.printed))
-        for part in shown.split('...'):
-            assert part in printed, f'{block}: {self.printed}'
+        assert is_shown(block.text, self.printed), f'{block}: {self.printed}'
 
 
 def replaced(text):

@@ -1,13 +1,13 @@
 """Every code block of every page is run, or says why it cannot be (see ``tests/blocks.py``)."""
 
 import ast
-import re
+from pathlib import Path
 
 import pytest
 
-from .blocks import KINDS, LANGUAGES, PAGES, Block, blocks_of, commands_of
+from .blocks import KINDS, LANGUAGES, PAGES, READERS, Block, blocks_of, commands_of
 from .conftest import ROOT
-from .sandbox import TRAINS, Sandbox
+from .sandbox import LONG, Sandbox
 
 BLOCKS = [block for page in PAGES for block in blocks_of(str(page.relative_to(ROOT)))]
 RUN = {'run', 'run with', 'config', 'printed by', 'printed above'}
@@ -26,22 +26,29 @@ def assert_marked(block: Block) -> None:
         assert len(block.value.split()) >= 3, f'{block}: why is it not run?'
     if block.kind == 'run by':
         file, _, test = block.value.partition('::')
-        source = (ROOT / file).read_text()
-        names = {n.name for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef)}
+        names, calls = functions_and_calls(ROOT / file)
         assert test in names, f'{block}: {file} has no {test}'
-        tools = re.findall(r'tools/[\w/]+\.(?:py|sh)', block.text)
-        assert block.page in source or (tools and all(t in source for t in tools)), (
-            f'{block}: {file} names neither the page nor the tools'
-        )
+        call = READERS[block.language].__name__, block.page, test
+        assert call in calls, f'{block}: {file} does not call {call[0]}{call[1:]}'
     if block.kind == 'run with':
-        assert any(TRAINS.search(command) for command in commands_of(block.text)), block
+        assert any(LONG.search(command) for command in commands_of(block.text)), block
+
+
+def functions_and_calls(file: Path) -> tuple[set[str], set[tuple[str, ...]]]:
+    """Names of the functions of a file; its calls by name and the arguments that are texts."""
+    nodes = list(ast.walk(ast.parse(file.read_text())))
+    calls = [n for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+    return {n.name for n in nodes if isinstance(n, ast.FunctionDef)}, {
+        (call.func.id, *(arg.value for arg in call.args if isinstance(arg, ast.Constant)))
+        for call in calls
+    }
 
 
 @pytest.mark.parametrize(
     'mark',
     ['', '<!-- not run -->\n', '<!-- not run: no -->\n', '<!-- ran -->\n',
      '<!-- run by: tests/test_blocks.py::test_nothing -->\n',
-     '<!-- run by: tests/test_words.py::test_blocks -->\n', '<!-- run -->\n\n'],
+     '<!-- run by: tests/test_docs.py::test_commands_work -->\n', '<!-- run -->\n\n'],
 )  # fmt: skip
 def test_a_block_without_mark_or_reason_fails(mark):
     [block] = blocks_of('page.md', f'Text.\n\n{mark}```bash\nls\n```\n')

@@ -1,4 +1,4 @@
-"""docs/coming-from.md: every system has a row, and every command of the table runs, in small."""
+"""docs/coming-from*.md: every system has a row, and every command runs, in small."""
 
 import re
 import shlex
@@ -10,6 +10,7 @@ import torch
 
 from senet_mm.apis import get_model, list_models
 
+from .blocks import commands_run_by
 from .conftest import ROOT
 from .converters.caffe_definitions import plain_small_cnn
 from .converters.test_caffe_form import write
@@ -20,6 +21,12 @@ ROWS = [
     for line in PAGE.splitlines()
     if line.startswith('| ') and not line.startswith('| from')
 ]
+# Those of the table, and of the two pages about one system.
+COMMANDS = dict.fromkeys(
+    [row[3].strip('`') for row in ROWS]
+    + commands_run_by('docs/coming-from-mmpretrain.md', 'test_command_runs')
+    + commands_run_by('docs/coming-from-timm.md', 'test_command_runs')
+)
 SYSTEMS = (
     'mmclassification', 'mmpretrain', 'timm', 'torchvision', 'hujie-frank', 'shicai', 'tensorpack',
     'mcnSENets', 'bruinxiong', 'nutszebra', 'titu1994', 'SENet_Keras', 'taki0112', 'moskomule',
@@ -56,11 +63,11 @@ def make_source(words, run_tool, folder):
     (folder / target).unlink()
 
 
-@pytest.mark.parametrize('row', ROWS, ids=lambda row: row[0].strip('[').partition(']')[0])
-def test_command_runs(row, run_tool, tmp_path):
+@pytest.mark.parametrize('command', COMMANDS)
+def test_command_runs(command, run_tool, tmp_path):
     for name in ('configs', 'tools', 'hubconf.py'):
         (tmp_path / name).symlink_to(ROOT / name)
-    words = shlex.split(row[3].strip('`'))
+    words = shlex.split(command)
     if words[1] != '-c':  # the fixture runs tools by themselves
         words = words[1:]
     small = []

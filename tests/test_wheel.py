@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 
+from .blocks import commands_run_by, words_of
 from .conftest import ROOT
 
 pytestmark = pytest.mark.slow
@@ -88,10 +89,11 @@ def test_networks_by_name(installed):
 
 
 def test_tools_by_name(installed):
-    """Train, test and convert from any folder, as in docs/configs.md."""
+    """Train, test and convert from any folder."""
     assert 'train, ' in installed('-m', 'senet_mm')
-    name = 'seresnet8_1xb64_digits'
-    installed('-m', 'senet_mm', 'train', name, '--cfg-options', 'train_cfg.max_epochs=1')
+    [train] = commands_run_by('docs/configs.md', 'test_tools_by_name')
+    *words, name = words_of(train)
+    installed(*words, name, '--cfg-options', 'train_cfg.max_epochs=1')
     out = installed('-m', 'senet_mm', 'test', name, f'work_dirs/{name}/epoch_1.pth')
     assert 'accuracy/top1' in out
     installed(

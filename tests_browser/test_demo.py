@@ -11,6 +11,7 @@ from PIL import Image
 
 from senet_mm.apis.explainer import Explainer
 from senet_mm.datasets.digits import Digits
+from tests.blocks import commands_run_by, words_of
 
 ROOT = Path(__file__).parents[1]
 MEGABYTE = 1_000_000
@@ -37,10 +38,9 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope='module')
 def demo(folder):
     """The running tool and its address; ended as by a service manager."""
-    command = [
-        sys.executable, 'tools/demo.py', str(folder / 'run/epoch_3.pth'),
-        '--examples', str(folder / 'pictures'),
-    ]  # fmt: skip
+    *_, start = commands_run_by('docs/demo.md', 'test_a_picture_is_explained')
+    trained = {'work_dirs/seresnet8_1xb64_digits/best_*.pth': folder / 'run/epoch_3.pth'}
+    command = [sys.executable, *words_of(start, trained), '--examples', str(folder / 'pictures')]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     lines = [process.stdout.readline(), process.stdout.readline()]
     assert lines[0] == 'average gates of 540 images of the validation set\n'
@@ -74,7 +74,6 @@ def drop(tab, path):
 
 
 def test_a_picture_is_explained(tab, folder, explainer):
-    """docs/demo.md has the same."""
     path = folder / 'pictures/4.png'
     drop(tab, path)
     tab.wait_for_selector('#look img')

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.blocks import commands_run_by, words_of
+
 CONFIG = 'configs/detection/faster-rcnn_seresnet18_fpn_sample.py'
 
 
@@ -24,8 +26,9 @@ def score(run):
 
 
 def test_train_test_resume(run_tool, tmp_path, options):
-    """As in docs/detection.md, and on."""
-    train = ['tools/train.py', CONFIG, '--work-dir', tmp_path]
+    """As on the page, and on."""
+    *_, command = commands_run_by('docs/detection.md', 'test_train_test_resume')
+    train = [*words_of(command), '--work-dir', tmp_path]
     run = run_tool(*train, *options, 'train_cfg.max_epochs=1')
     validated = score(run)
     assert run.stdout.count("torchvision's nms, RoIAlign and focal loss serve") == 1

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.blocks import commands_run_by, words_of
 from tests.conftest import ROOT
 from tests.engine.kills import BASE, CONFIG, differences, story
 
@@ -31,6 +32,11 @@ OPTIONS = {
 }
 
 
+# The third command of the page is read by tests/test_commands.py; jobs here submit its script.
+TRAIN, TEST, _ = commands_run_by('docs/runs.md', 'test_train_and_test')
+RECIPE = 'configs/seresnet/seresnet50_8xb32_in1k.py'
+
+
 @pytest.fixture(scope='session')
 def config(tmp_path_factory):
     """Config of all jobs."""
@@ -49,7 +55,9 @@ def arguments(config: Path, work_dir: Path) -> list[str]:
 def whole(config, tmp_path_factory, run_tool):
     """Work directory and output of a training that nothing disturbs."""
     work_dir = tmp_path_factory.mktemp('whole') / 'run'
-    command = ['tools/slurm_train.sh', PARTITION, 'whole', *arguments(config, work_dir)]
+    _, *options = arguments(config, work_dir)
+    meant = {'PARTITION': PARTITION, 'JOB_NAME': 'whole', RECIPE: config}
+    command = [*words_of(TRAIN, meant), *options]
     finished = run_tool(*command, PYTHONPATH=str(ROOT), GPUS='0', TASKS='2')
     assert finished.returncode == 0, finished.stderr
     return work_dir, finished
@@ -142,7 +150,8 @@ def test_train_and_test(whole, config, tmp_path, run_tool):
     assert '2 process(es)' in trained.stdout
     assert trained.stderr == ''
     checkpoint = work_dir / 'epoch_3.pth'
-    command = ['tools/slurm_test.sh', PARTITION, 'test', config, checkpoint]
+    meant = {'PARTITION': PARTITION, 'JOB_NAME': 'test', RECIPE: config, 'CHECKPOINT': checkpoint}
+    command = words_of(TEST, meant)
     options = ['--work-dir', tmp_path, '--cfg-options', 'test_dataloader.dataset.indices=100']
     tested = run_tool(*command, *options, PYTHONPATH=str(ROOT), GPUS='0', TASKS='2')
     assert tested.returncode == 0, tested.stderr

@@ -15,6 +15,8 @@ from senet_mm.models import ImageClassifier
 from senet_mm.models.layers import recalibration_layers
 from senet_mm.study import ablation
 
+from ..blocks import texts_run_by
+
 BASE = 'seresnet/seresnet50_8xb32_in1k.py'
 
 LAYER = """
@@ -269,9 +271,11 @@ def test_config_of_a_training_can_be_used_without_the_original(folder, run_tool)
     assert run.stdout.split()[-1:] == ['MyLayer'], run.stderr
 
 
+[SHOWN] = texts_run_by('docs/configs.md', 'test_error_in_a_module_names_file_and_line')
+START = 'error: module my_layer: /home/me/own/'
 BROKEN = {
     'syntax': ('x = 1\ny = (\n', "my_layer.py, line 2: SyntaxError: '\\(' was never closed"),
-    'name': ('x = 1\n\ny = z\n', "my_layer.py, line 3: NameError: name 'z' is not defined"),
+    'name': ('x = 1\n' * 11 + 'y = nm\n', SHOWN.strip().removeprefix(START)),
     'attribute': ('import torch\ntorch.x = torch.zzz\n', 'my_layer.py, line 2: AttributeError'),
     'below': ('import math\n\nmath.sqrt("a")\n', 'my_layer.py, line 3: TypeError: must be real'),
     'import': (
@@ -284,7 +288,6 @@ BROKEN = {
 
 @pytest.mark.parametrize('kind', BROKEN)
 def test_error_in_a_module_names_file_and_line(folder, kind):
-    """docs/configs.md shows such a line."""
     text, message = BROKEN[kind]
     config = own_layer(folder / 'a', base=DIGITS)
     write(folder / 'a/my_layer.py', text)

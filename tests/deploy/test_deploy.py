@@ -33,6 +33,7 @@ from senet_mm.engine.speed import has_fast_bf16
 from senet_mm.engine.weights.record import record_of, to_meta
 from senet_mm.models import ImageClassifier
 
+from ..blocks import commands_run_by, words_of
 from ..conftest import load_tool
 from ..models.plain import disturb
 
@@ -169,14 +170,20 @@ def test_a_missing_package_is_named(digits, tmp_path, monkeypatch):
             deploy(digits, to, torch.randn(2, 1, 8, 8), tmp_path)
 
 
+# By target; the page has those of two.
+COMMANDS = {
+    command.partition(' --to ')[2].split()[0]: command
+    for command in commands_run_by('docs/deploy.md', 'test_tool_reports')
+}
+
+
 @pytest.mark.parametrize('to', TARGETS)
 def test_tool_reports(digits, run_tool, tmp_path, to):
     checkpoint = tmp_path / 'digits.pth'
     torch.save(dict(state_dict=digits.state_dict(), meta={}), checkpoint)
-    config = 'configs/digits/seresnet8_1xb64_digits.py'
-    options = ['--work-dir', tmp_path, '--rounds', 2, '--images', 20]
-    options += ['--preprocessing'] if to == 'onnx' else []
-    run = run_tool('tools/deploy.py', config, checkpoint, '--to', to, *options)
+    command = COMMANDS.get(to, f'python tools/deploy.py CONFIG CHECKPOINT --to {to}')
+    words = words_of(command, {'CONFIG': 'seresnet8_1xb64_digits', 'CHECKPOINT': checkpoint})
+    run = run_tool(*words, '--work-dir', tmp_path, '--rounds', 2, '--images', 20)
     assert run.returncode == 0, run.stderr
     rows = dict(line.strip('| ').split(' | ', 1) for line in run.stdout.splitlines() if '|' in line)
     assert {'latency of one image', 'images/s'} <= rows.keys()

@@ -25,6 +25,7 @@ from senet_mm.models.backbones import Bottleneck
 from senet_mm.models.layers import SELayer
 from senet_mm.utils.errors import InputError
 
+from ..blocks import commands_run_by, words_of
 from ..conftest import load_tool
 from ..models.plain import disturb
 
@@ -441,13 +442,13 @@ def test_without_a_training_set(model, changes, message):
         read_images(training_set(cfg), model, 3)
 
 
-def test_tool_reports(run_tool, model, tmp_path):
+def test_tool_reports_in_int8(run_tool, model, tmp_path):
     checkpoint = tmp_path / 'digits.pth'
     torch.save(dict(state_dict=model.state_dict(), meta={}), checkpoint)
-    options = ['--int8', '--images', 60, '--calibration-images', 20, '--rounds', 2]
-    run = run_tool(
-        'tools/deploy.py', CONFIG, checkpoint, '--to', 'openvino', '--work-dir', tmp_path, *options
-    )
+    [command] = commands_run_by('docs/deploy.md', 'test_tool_reports_in_int8')
+    words = words_of(command, {'CONFIG': CONFIG, 'CHECKPOINT': checkpoint})
+    options = ['--images', 60, '--calibration-images', 20, '--rounds', 2, '--work-dir', tmp_path]
+    run = run_tool(*words, *options)
     assert run.returncode == 0, run.stderr
     assert 'calibrated on 20 of the 1257 images of the training set' in run.stdout
     lines = [line.strip('| ').split(' | ') for line in run.stdout.splitlines() if '|' in line]

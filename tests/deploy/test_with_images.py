@@ -20,7 +20,7 @@ from senet_mm.deploy.images import spread_evenly
 from senet_mm.engine.weights.record import record_of, to_meta
 from senet_mm.utils.errors import InputError
 
-from ..conftest import ROOT
+from ..blocks import texts_run_by
 from ..models.plain import disturb
 
 pytestmark = pytest.mark.slow  # it exports a network to ONNX
@@ -75,11 +75,10 @@ def predict(model, path):
     return sample.pred_score
 
 
-def run_script(name, folder, *args):
-    """Run a script of docs/deploy.md where nothing but a plain machine's packages is found."""
-    page = (ROOT / 'docs/deploy.md').read_text()
-    [script] = (s for s in re.findall(r'```python\n(.*?)```', page, re.S) if f'# {name}' in s)
+def run_script(script, folder, *args):
+    """Run a script of a page where nothing but a plain machine's packages is found."""
     assert len([line for line in script.splitlines() if line]) <= 16
+    name = script.split()[1]
     (folder / name).write_text(script)
     blocked = f'import sys, runpy; sys.modules.update(dict.fromkeys({BLOCKED}))'
     start = f"{blocked}; sys.argv.pop(0); runpy.run_path('{name}', run_name='__main__')"
@@ -92,7 +91,8 @@ def run_script(name, folder, *args):
 def test_the_page_classifies_as_the_classifier(deployed, folder, tmp_path):
     model, path = deployed
     pictures = sorted(folder.rglob('*.*'))
-    lines = [line.split('\t') for line in run_script('classify.py', tmp_path, path, *pictures)]
+    [script] = texts_run_by('docs/deploy.md', 'test_the_page_classifies_as_the_classifier')
+    lines = [line.split('\t') for line in run_script(script, tmp_path, path, *pictures)]
     assert len(lines) == 5 * len(pictures)
     for picture in pictures:
         expected = predict(model, picture)
@@ -109,13 +109,14 @@ def test_the_page_agrees_with_predict(deployed, folder, tmp_path, run_tool):
     torch.save(dict(state_dict=model.state_dict(), meta=to_meta(record_of(model))), checkpoint)
     run = run_tool('tools/predict.py', checkpoint, folder, '--out', tmp_path / 'predicted.csv')
     assert run.returncode == 0, run.stderr
-    [line] = run_script('check.py', tmp_path, path, tmp_path / 'predicted.csv')
+    [script] = texts_run_by('docs/deploy.md', 'test_the_page_agrees_with_predict')
+    [line] = run_script(script, tmp_path, path, tmp_path / 'predicted.csv')
     number, difference = re.fullmatch(r'(\d+) images, largest difference .* (\S+)', line).groups()
     assert int(number) == len([*folder.rglob('*.*')])
     assert float(difference) < 1e-5
     wrong = (tmp_path / 'predicted.csv').read_text().replace(',0.', ',0.0')
     (tmp_path / 'predicted.csv').write_text(wrong)
-    [line] = run_script('check.py', tmp_path, path, tmp_path / 'predicted.csv')
+    [line] = run_script(script, tmp_path, path, tmp_path / 'predicted.csv')
     assert float(line.split()[-1]) > 0.01
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from senet_mm.utils.errors import NonFiniteError
 
+from ..blocks import commands_run_by, words_of
 from ..conftest import ROOT, load_tool
 from .test_annotations import content, write
 
@@ -65,12 +66,10 @@ def test_an_epoch_has_a_batch(pair):
 
 
 def test_learns(run_tool, sample, tmp_path):
-    """From nothing to some of the shapes in 120 steps on 96 images.
-
-    docs/detection.md has the commands.
-    """
-    options = ['--size', 64, '--epochs', 10, '--lr', 0.02]
-    run = run_tool('tools/train_detector.py', sample, '--work-dir', tmp_path, *options)
+    """From nothing to some of the shapes in 120 steps on 96 images."""
+    *_, train, test = commands_run_by('docs/detection.md', 'test_learns')
+    words = words_of(train, {'data/detection-sample': sample, 'work_dirs/detector': tmp_path})
+    run = run_tool(*words, '--size', 64)
     assert run.returncode == 0, run.stderr
     assert [line.split()[2] for line in run.stdout.splitlines() if line.startswith('  next')] == [
         'tools/test.py',
@@ -87,8 +86,8 @@ def test_learns(run_tool, sample, tmp_path):
     ]
     assert f'coco/bbox_AP: {scores[-1]["coco/bbox_AP"]:.4f}' in run.stdout + run.stderr
     assert Image.open(tmp_path / 'boxes.png').width > 4 * 128
-    files = tmp_path / 'torchvision.py', tmp_path / 'epoch_10.pth'
-    run = run_tool('tools/test.py', *files, '--work-dir', tmp_path / 'test')
+    words = [word.replace('work_dirs/detector', str(tmp_path)) for word in words_of(test)]
+    run = run_tool(*words, '--work-dir', tmp_path / 'test')
     assert run.returncode == 0, run.stderr
     assert f'coco/bbox_AP: {scores[-1]["coco/bbox_AP"]:.4f}' in run.stdout + run.stderr
 

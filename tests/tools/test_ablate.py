@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from ..blocks import commands_run_by, words_of
 from ..conftest import ROOT
 
 pytestmark = pytest.mark.slow
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.slow
 CONFIGS = ['resnet8_1xb64_digits', 'seresnet8_1xb64_digits']
 # Without best checkpoints, for which mmengine writes the last one again while it is validated.
 OPTIONS = ['--cfg-options', 'train_cfg.max_epochs=2', 'default_hooks.checkpoint.save_best=None']
+ABLATE, REPORT = commands_run_by('docs/report.md', 'test_report_of_an_ablation')
 
 
 def command(work_dir, *arguments, configs=CONFIGS, seeds=2, options=OPTIONS):
@@ -31,7 +33,8 @@ def finished(tmp_path_factory, run_tool):
     """An ablation that nothing interrupted: its folder and what it printed."""
     work_dir = tmp_path_factory.mktemp('ablation')
     out = [work_dir / f'table.{kind}' for kind in ('md', 'json', 'csv')]
-    run = run_tool(*command(work_dir, '--out', *out))
+    words = words_of(ABLATE, {'3': 2, 'work_dirs/se': work_dir})
+    run = run_tool(*words, '--out', *out, *OPTIONS)
     assert run.returncode == 0, run.stderr
     assert run.stderr == ''
     return work_dir, run.stdout
@@ -73,6 +76,13 @@ def test_table(finished):
         if ours is se:
             assert row['difference_mean'] == pytest.approx((sum(se) - sum(plain)) / 2)
     assert len(list(csv.reader((work_dir / 'table.csv').open()))) == 1 + len(rows) == 7
+
+
+def test_report_of_an_ablation(finished, run_tool, tmp_path):
+    words = words_of(REPORT, {'work_dirs/se': finished[0]})
+    run = run_tool(*words, '--out', tmp_path / 'report.html')
+    assert run.returncode == 0, run.stderr
+    assert 'seed-1' in (tmp_path / 'report.html').read_text()
 
 
 def test_result_is_what_the_log_says(finished):

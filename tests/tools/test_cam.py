@@ -13,6 +13,7 @@ from senet_mm.apis.predictor import open_predictor
 from senet_mm.engine.weights.record import record_of, to_meta
 from senet_mm.utils.errors import InputError
 
+from ..blocks import commands_run_by, words_of
 from ..conftest import load_tool
 
 pytest.importorskip('pytorch_grad_cam')
@@ -56,9 +57,13 @@ def draw(monkeypatch, capsys):
 
 
 def test_every_image_gets_a_picture(checkpoint, pictures, tmp_path, draw):
-    """docs/demo.md has the same."""
+    [command] = commands_run_by('docs/demo.md', 'test_every_image_gets_a_picture')
     out = tmp_path / 'out'
-    code, said, complained = draw(checkpoint, pictures, '--out', out, '--class', 'rote Tulpe')
+    meant = {
+        'work_dirs/seresnet18_1xb32_folder/best_*.pth': checkpoint, 'data/pictures': pictures,
+        'Katze': 'rote Tulpe', 'SE_4_2': 'SE_4_1', 'work_dirs/cam': out,
+    }  # fmt: skip
+    code, said, complained = draw(*words_of(command, meant)[1:])
     assert code == 65
     assert sorted(path.name for path in out.iterdir()) == ['a-2.png', 'a.png']
     for line, name in zip(said.splitlines(), ('a.png', 'a-2.png'), strict=True):

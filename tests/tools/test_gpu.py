@@ -17,6 +17,7 @@ import torch
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from ..blocks import commands_run_by, words_of
 from ..conftest import ROOT, load_tool
 from .scripts import BENCHMARKS, siblings_importable
 
@@ -216,11 +217,15 @@ def test_goals_are_computed():
 def test_the_small_plan(run_tool, tmp_path):
     """It takes 90 seconds of one core, and as much longer as other work on it takes.
 
-    docs/gpu.md has the commands.
+    The commands of the page that need a GPU are read by ``tests/test_commands.py``.
     """
+    commands = commands_run_by('docs/gpu.md', 'test_the_small_plan')
+    [small] = (command for command in commands if '--small' in command)
+    [again] = (command for command in commands if '--render' in command)
     plan = load('plan').PLAN
     run = subprocess.run(
-        ['bash', ROOT / 'tools/benchmarks/gpu.sh', tmp_path, '--small'],
+        words_of(small, {'OUT': tmp_path}),
+        cwd=ROOT,
         env={**os.environ, 'PYTHON': sys.executable},
         capture_output=True,
         text=True,
@@ -242,7 +247,7 @@ def test_the_small_plan(run_tool, tmp_path):
     ]
     assert all(name.startswith('TensorRT') for name in absent), absent
     assert not (tmp_path / 'tiles.json').exists()  # tiles are those of a GPU
-    page = run_tool(GPU / 'run.py', '--render', tmp_path / 'gpu.json').stdout
+    page = run_tool(*words_of(again, {'OUT/gpu.json': tmp_path / 'gpu.json'})).stdout
     assert page == (tmp_path / 'gpu.md').read_text()
     for stage in plan:
         assert f'## {stage.title}\n' in page

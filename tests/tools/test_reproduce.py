@@ -7,6 +7,8 @@ from mmengine import Config
 from senet_mm.apis import find_config
 from senet_mm.registry import MODELS
 
+from ..blocks import commands_run_by, words_of
+
 CONFIG = 'se-bn-inception-caffe_8xb32_in1k'
 
 
@@ -22,10 +24,11 @@ def test_measured_beside_published(run_tool, tmp_path):
     torch.save(model.state_dict(), checkpoints / f'{CONFIG}.pth')
     options = ['--cfg-options', 'test_dataloader.num_workers=0', 'test_dataloader.batch_size=7']
 
+    [command] = commands_run_by('docs/reproduce.md', 'test_measured_beside_published')
     out = [tmp_path / f'table.{kind}' for kind in ('json', 'csv', 'md')]
+    meant = {'data/imagenet': data, 'checkpoints': checkpoints, 'released.md': out[2]}
     run = run_tool(
-        'tools/reproduce.py', 'released', '--data-root', data, '--checkpoints', checkpoints,
-        '--work-dir', tmp_path / 'work', '--out', *out, *options,
+        *words_of(command, meant), *out[:2], '--work-dir', tmp_path / 'work', *options,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     first, *others = json.loads(out[0].read_text())
