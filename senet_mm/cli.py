@@ -20,6 +20,7 @@ from senet_mm.utils.errors import (
     is_answer,
     missing_key,
 )
+from senet_mm.utils.files import check_folder
 from senet_mm.utils.processes import (
     end_with_launcher,
     is_first_to_say,
@@ -187,8 +188,7 @@ def load_config(args: argparse.Namespace, unused: Collection[str] = ()) -> 'Conf
     cfg.work_dir = args.work_dir or default
     if 'model' not in cfg:
         raise ValueError(f'config {args.config} has no key model; allowed: one with a network')
-    if Path(cfg.work_dir).is_file():
-        raise ValueError(f'--work-dir {cfg.work_dir} is a file; allowed: a folder')
+    check_folder(cfg.work_dir, '--work-dir')
     return cfg
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senet_mm.cli import TRAINING, load_config, make_parser, reported_errors
+from senet_mm.utils.files import check_folder
 from senet_mm.utils.usage import check_leasts, name_option
 
 if TYPE_CHECKING:
@@ -128,8 +129,7 @@ def open_network(args: argparse.Namespace) -> tuple['ImageClassifier', Path]:
     cfg = None
     if args.config is None:
         folder = Path(args.work_dir or Path('work_dirs', Path(args.checkpoint).absolute().stem))
-        if folder.is_file():
-            raise ValueError(f'--work-dir {folder} is a file; allowed: a folder')
+        check_folder(folder, '--work-dir')
     else:
         # Quantising takes images of the training set.
         cfg = load_config(args, unused=() if args.int8 else TRAINING)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senet_mm.cli import add_cfg_options, reported_errors
+from senet_mm.utils.files import check_folder
 from senet_mm.utils.usage import RankParser, add_quiet
 
 if TYPE_CHECKING:
@@ -75,8 +76,7 @@ def check_args(args: argparse.Namespace) -> None:
             raise ValueError(f'--{option} {value}; allowed: {lowest} to {highest}')
     if not 0 < args.lr < math.inf:
         raise ValueError(f'--lr {args.lr}; allowed: a finite number above 0')
-    if args.work_dir.exists() and not args.work_dir.is_dir():
-        raise ValueError(f'--work-dir {args.work_dir} is a file; allowed: a folder')
+    check_folder(args.work_dir, '--work-dir')
 
 
 def make_config(args: argparse.Namespace) -> 'Config':

@@ -130,6 +130,13 @@ def check_empty(folder: Path) -> None:
         raise ValueError(f'{folder} is not empty; allowed: a new or an empty folder')
 
 
+def check_folder(path: str | os.PathLike, what: str) -> None:
+    """Raise an InputError for a path to write to that is there, and is no folder."""
+    if os.path.exists(path) and not os.path.isdir(path):
+        kind = 'a file' if os.path.isfile(path) else name_kind(path)
+        raise InputError(f'{what} {printable(path)} is {kind}; allowed: a folder')
+
+
 def is_exported(path: str | os.PathLike) -> bool:
     """Whether a file is an exported network, by its suffix."""
     return Path(path).suffix.lower() in EXPORTED

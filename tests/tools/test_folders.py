@@ -1,5 +1,6 @@
 """Tools write into work directories alone, and a test leaves the training's files as they are."""
 
+import os
 import subprocess
 import sys
 
@@ -111,6 +112,7 @@ def test_training_writes_its_config_when_it_begins(call, tmp_path):
 WRONG = [
     (['test.py', NAME, 'w.pth', '--out', 'x.txt', '--out-item', 'metrics'], 'metrics are written'),
     (['test.py', NAME, 'w.pth', '--work-dir', str(ROOT / 'README.md')], 'is a file; allowed: a fo'),
+    (['test.py', NAME, 'w.pth', '--work-dir', os.devnull], 'is a device; allowed: a folder'),
     (['deploy.py', NAME, 'w.pth', '--threads', '0'], '--threads 0: allowed: 1 and more'),
     (['train.py', str(ROOT / 'configs/_base_/datasets/digits_bs64.py')], 'has no key model; allow'),
     (['train.py', str(ROOT / 'configs')], 'is a folder; allowed: a file, or the name of one'),

@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from senet_mm.cli import load_config, make_parser, reported_errors
+from senet_mm.utils.files import check_folder
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,8 +31,7 @@ def main(args: argparse.Namespace) -> None:
     factor = args.rescale_factor
     if factor is not None and not 0 < factor <= 100:
         raise ValueError(f'--rescale-factor {factor}; allowed: above 0, up to 100')
-    if args.out_dir.exists() and not args.out_dir.is_dir():
-        raise ValueError(f'--out-dir {args.out_dir} is a file; allowed: a folder')
+    check_folder(args.out_dir, '--out-dir')
     cfg = load_config(args)
 
     from mmengine.registry import init_default_scope

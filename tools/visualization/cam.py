@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from senet_mm.cli import SKIPPED, add_config_for_checkpoint, config_for_checkpoint, reported_errors
+from senet_mm.utils.files import check_folder
 from senet_mm.utils.usage import ToolParser, add_quiet
 
 if TYPE_CHECKING:
@@ -47,8 +48,7 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> int:
     """Draw; returns the exit code."""
-    if args.out.exists() and not args.out.is_dir():
-        raise ValueError(f'--out {args.out} is a file; allowed: a folder')
+    check_folder(args.out, '--out')
 
     from senet_mm.analysis.cam import find_layer
     from senet_mm.analysis.names import find_class

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+from senet_mm.cli import reported_errors
 from senet_mm.utils.files import atomic_file
 from senet_mm.utils.measure import Timing
 from senet_mm.utils.options import check_option
@@ -132,8 +133,9 @@ def run_stage(args: argparse.Namespace, make_rows: Callable[[bool], Rows]) -> No
     """
     torch.set_num_threads(1 if args.small else torch.get_num_threads())
     rows = make_rows(args.small)
-    for name in args.only or ():
-        check_option('--only', name, rows)
+    with reported_errors():
+        for name in args.only or ():
+            check_option('--only', name, rows)
     rows = {name: rows[name] for name in args.only or rows}
     parts = Parts(args.out, list(rows))
     for name, measure in rows.items():
