@@ -22,13 +22,13 @@ class Line(NamedTuple):
 
     Attributes:
         name: Its name in the legend.
-        index: Of its colour, dashes and marker; a curve has the same in all charts of a section.
+        style: Number of its colour, dashes and marker; the same in all charts of a section.
         x, y: Its points.
         low, high: An interval around it; empty for none. None where a point has none.
     """
 
     name: str
-    index: int
+    style: int
     x: list[float]
     y: list[float]
     low: list[float | None] = []

@@ -88,7 +88,7 @@ def _tick(chart: Chart) -> int | None:
 
 def _traces(line: Line) -> list[dict]:
     """A curve, and the band of its interval."""
-    style, group = curve_style(line.index), str(line.index)
+    style, group = curve_style(line.style), str(line.style)
     color = style['color']
     curve = dict(
         type='scatter', x=line.x, y=line.y, name=_escape(line.name), legendgroup=group,
@@ -143,7 +143,7 @@ def draw_svg(chart: Chart, number: int) -> str:
 
 
 def _plot(axes, line: Line) -> None:  # type: ignore[no-untyped-def]  # matplotlib is imported late
-    style = curve_style(line.index)
+    style = curve_style(line.style)
     if len(line.x) > MOST_MARKERS:
         style['marker'] = ''
     axes.plot(line.x, line.y, markersize=4, **style)

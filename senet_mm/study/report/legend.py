@@ -38,7 +38,7 @@ def make_legend(charts: Sequence[Chart], hides: bool) -> str:
         charts: The charts.
         hides: Whether the names are buttons, for :data:`SCRIPT`.
     """
-    names = {line.index: line.name for chart in charts for line in chart.lines}
+    names = {line.style: line.name for chart in charts for line in chart.lines}
     entries = (
         f'<button type="button" aria-pressed="true" value="{i}">{_entry(i, names[i])}</button>'
         if hides

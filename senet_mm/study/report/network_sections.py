@@ -73,7 +73,7 @@ def classes_section(pairs: Pairs) -> str:
 
 
 def _class_table(report: Report) -> str:
-    header = ('class', 'images', 'predicted', 'precision %', 'recall %', 'F1 %')
+    header = ('class', 'images', 'predicted', 'precision (%)', 'recall (%)', 'F1 (%)')
     worst_first = sorted(report.classes, key=lambda scores: 1e9 if scores.f1 is None else scores.f1)
     rows = [
         [

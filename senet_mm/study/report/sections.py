@@ -29,7 +29,7 @@ from .runs import LoggedRun
 
 NOTE = (
     "Mean over the runs, with the 95 % confidence interval of Student's t where a config has two "
-    'runs or more, cut to the values that can be; differences are paired by seed, with the p-value '
+    'runs or more, clipped to possible values; differences are paired by seed, with the p-value '
     'of the t-test. The best value of a run is chosen among its validations, and is too good for '
     'that reason.'
 )
