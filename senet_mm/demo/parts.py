@@ -30,7 +30,7 @@ KEY = ', '.join(to_hex(COLOURS(value)) for value in np.linspace(0, 1, 9))
 CSS = f"""
 #heading h1 {{margin: 0}}
 #heading, .part {{overflow-wrap: anywhere}}
-#examples .grid-wrap {{height: auto; min-height: 0; max-height: none; padding-top: 1rem}}
+#examples .grid-wrap {{height: auto; min-height: 0; max-height: none; padding-top: 2rem}}
 #examples .grid-container {{grid-template: none / repeat(auto-fill, minmax(3.2rem, 1fr));
   grid-auto-rows: auto}}
 #examples .grid-container button {{aspect-ratio: 1}}

@@ -37,7 +37,7 @@ PATHS = (
 QUESTION = 2**16
 
 
-class Guard:
+class PageGuard:
     """Lets requests through that the page makes, and no others.
 
     Args:
@@ -88,7 +88,7 @@ def served(page: Page, host: str, port: int | None, max_bytes: int) -> Iterator[
                 allowed_paths=[os.path.abspath(example.path) for example in page.examples],
                 theme=gr.themes.Default(font=FONTS, font_mono=['monospace']), css=CSS,
                 enable_monitoring=False, ssr_mode=False,
-                app_kwargs=dict(middleware=[Middleware(Guard, folder=str(folder))]),
+                app_kwargs=dict(middleware=[Middleware(PageGuard, folder=str(folder))]),
             )  # fmt: skip
             with _cleaning(folder):
                 yield f'http://{own}:{port}/'
