@@ -22,12 +22,24 @@ def opened_tab(width: int, height: int, **options: Any) -> 'Iterator[Page]':
         browser.close()
 
 
-def photograph(tab: 'Page', path: Path, whole: bool = False) -> None:
-    """Write a picture of a tab, or of its whole page; of few colours, which keeps it small."""
+def photograph(tab: 'Page', path: Path, whole: bool = False, photos: bool = False) -> None:
+    """Write a picture of a tab, or of its whole page; of few colours, which keeps it small.
+
+    Args:
+        tab: The tab.
+        path: The file.
+        whole: Not only what the window shows.
+        photos: Whether the page shows photographs and maps, whose colours must stay right.
+    """
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)
     tab.screenshot(path=path, full_page=whole)
     with Image.open(path) as picture:
-        few = picture.convert('RGB').quantize(128)
+        colours = picture.convert('RGB')
+    if photos:
+        palette = colours.quantize(256, Image.Quantize.MAXCOVERAGE)
+        few = colours.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+    else:
+        few = colours.quantize(128)
     few.save(path, optimize=True)

@@ -64,7 +64,7 @@ def show(checkpoint: Path, pictures: Path, image: Path, args: argparse.Namespace
                 tab.get_by_label('SE_3', exact=True).check()
                 tab.wait_for_selector('#opened table')
                 tab.wait_for_timeout(2000)  # all is drawn
-                photograph(tab, args.out, whole=True)
+                photograph(tab, args.out, whole=True, photos=True)
         finally:
             demo.terminate()
 

@@ -113,6 +113,12 @@ def test_the_page_fits_a_phone(browser, demo, folder, scheme):
             box = part.bounding_box()
             assert box['x'] >= 0, name
             assert box['x'] + box['width'] <= 375, name
+    examples = tab.locator('#examples .grid-wrap')
+    assert examples.evaluate('e => e.scrollHeight <= e.clientHeight')
+    images = tab.locator('#examples img').all()
+    bottom = max(each.bounding_box()['y'] + each.bounding_box()['height'] for each in images)
+    box = examples.bounding_box()
+    assert box['y'] + box['height'] - bottom < 20
     heading = tab.locator('#heading h1')
     assert heading.evaluate('h => h.scrollWidth <= h.clientWidth')
     assert heading.inner_text() == 'seresnet8_1xb64_digits'

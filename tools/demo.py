@@ -88,8 +88,8 @@ def main(args: argparse.Namespace) -> None:
         with served(page, args.host, args.port, limit) as address:
             print(f'the demo is at {address} until Ctrl-C', flush=True)
             if args.host in ANYWHERE:
-                others = address.replace('localhost', socket.gethostname())
-                print(f'on other machines it is at {others}', flush=True)
+                port = address.rpartition(':')[2]
+                print(f'on other machines: http://{socket.gethostname()}:{port}', flush=True)
             wait(signals)
 
 

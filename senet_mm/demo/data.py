@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from senet_mm.apis.predictor import Predictor
+from senet_mm.datasets.images.png import encode_png
 from senet_mm.study.validation_set import open_validation
 from senet_mm.utils.names import printable
 from senet_mm.utils.progress import track
@@ -72,16 +72,11 @@ def find_shown(predictor: Predictor, most: int, folder: Path) -> list[Example]:
             path = sample.get('img_path')
             if path is None or not Path(path).is_file():
                 path = folder / f'example-{len(shown) + 1}.png'
-                to_image(picture).save(path)
+                path.write_bytes(encode_png(picture))
             shown.append(Example(str(path), picture))
             if len(shown) == most:
                 return shown
     return shown
-
-
-def to_image(picture: np.ndarray) -> Image.Image:
-    """An image of Pillow from uint8 RGB (H, W, 3) or grey (H, W, 1)."""
-    return Image.fromarray(picture.squeeze(2) if picture.shape[2] == 1 else picture)
 
 
 def load_validation(predictor: Predictor, most: int) -> Iterator[Mapping[str, Any]]:

@@ -11,11 +11,12 @@ os.environ['GRADIO_RUN_HISTORY'] = 'False'
 os.environ.setdefault('HF_HUB_OFFLINE', '1')
 
 import gradio as gr
+import numpy as np
 
 from senet_mm.apis.explainer import Explainer
 from senet_mm.utils.errors import UserError
 
-from .data import Example, to_image
+from .data import Example
 from .parts import show_gates, show_look, show_top, text
 
 AS_TRAINED = 'as trained'
@@ -120,10 +121,12 @@ class Page:
         return file
 
 
-def _enlarge(example: Example) -> Any:
-    """An image of Pillow of an example, of at least ``SIDE`` pixels."""
-    factor = max(1, -(-SIDE // max(example.picture.shape[:2])))
-    return to_image(example.picture.repeat(factor, 0).repeat(factor, 1))
+def _enlarge(example: Example) -> np.ndarray:
+    """The picture of an example, uint8 RGB (H, W, 3), of at least ``SIDE`` pixels."""
+    height, width, _ = example.picture.shape
+    factor = max(1, -(-SIDE // max(height, width)))
+    coloured = np.broadcast_to(example.picture, (height, width, 3))
+    return coloured.repeat(factor, 0).repeat(factor, 1)
 
 
 def _format_error(path: str, error: Exception) -> str:

@@ -4,32 +4,33 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.colors import to_hex
 from matplotlib.ticker import MaxNLocator
-from PIL import Image
 from torch import Tensor
 
 from senet_mm.analysis.cam import COLOURS, overlay
 from senet_mm.apis.explainer import Explanation
+from senet_mm.datasets.images.png import encode_png
 from senet_mm.utils.figures import PALETTE, new_figure, styled
 from senet_mm.utils.names import printable
-
-from .data import to_image
 
 OWN, AVERAGE = PALETTE[1], PALETTE[0]
 # Stands for the colour of the page's text in a figure; no figure has it otherwise.
 INK = '#010203'
-INKED = ('text.color', 'axes.edgecolor', 'axes.labelcolor', 'xtick.color', 'ytick.color')
+INKED: Any = dict.fromkeys(
+    ('text.color', 'axes.edgecolor', 'axes.labelcolor', 'xtick.color', 'ytick.color'), INK
+)
 # Width and height of the panel of a stage, inches: letters are readable on a phone.
 PANEL = 4.0, 1.5
 KEY = ', '.join(to_hex(COLOURS(value)) for value in np.linspace(0, 1, 9))
 CSS = f"""
 #heading h1 {{margin: 0}}
 #heading, .part {{overflow-wrap: anywhere}}
-#examples .grid-wrap {{max-height: none; padding-top: 2rem}}
+#examples .grid-wrap {{height: auto; min-height: 0; max-height: none; padding-top: 2rem}}
 #examples .grid-container {{grid-template: none / repeat(auto-fill, minmax(3.2rem, 1fr));
   grid-auto-rows: auto}}
 #examples .grid-container button {{aspect-ratio: 1}}
@@ -94,18 +95,16 @@ def show_look(explained: Explanation, name: str) -> str:
 def _show_picture(picture: np.ndarray, caption: str) -> str:
     """A picture, uint8 RGB (H, W, 3) or grey (H, W, 1), above its caption, HTML."""
     large = ' class="large"' if max(picture.shape) > 128 else ''
-    source = to_data(to_image(picture))
+    source = to_data(picture)
     return (
         f'<figure><img{large} src="{source}" alt="{caption}">'
         f'<figcaption>{caption}</figcaption></figure>'
     )
 
 
-def to_data(image: Image.Image) -> str:
-    """The address of a picture that has it in itself."""
-    file = io.BytesIO()
-    image.save(file, 'png')
-    return f'data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}'
+def to_data(picture: np.ndarray) -> str:
+    """The address of a picture, uint8 RGB (H, W, 3) or grey (H, W, 1), that has it in itself."""
+    return f'data:image/png;base64,{base64.b64encode(encode_png(picture)).decode()}'
 
 
 def show_gates(
@@ -151,7 +150,7 @@ def _numpy(gates: Tensor | None) -> np.ndarray | None:
 @styled()
 def draw_panel(block: str, own: np.ndarray, average: np.ndarray | None, highest: float) -> str:
     """Gates of a block, (C,), from 0 to ``highest``, as SVG in the colour of the page's text."""
-    with matplotlib.rc_context(dict.fromkeys(INKED, INK)):
+    with matplotlib.rc_context(INKED):
         figure = new_figure(PANEL[1], width=PANEL[0])
         axes = figure.subplots()
         order = (own if average is None else average).argsort(kind='stable')

@@ -21,8 +21,8 @@ from senet_mm.utils.errors import InputError
 from .page import Page
 from .parts import CSS
 
-# Hosts that stand for all addresses of this machine.
-ANYWHERE = '0.0.0.0', '::'
+# Hosts that stand for all addresses of this machine, and one of these.
+ANYWHERE = {'0.0.0.0': '127.0.0.1', '::': '::1'}
 FONTS = ['system-ui', 'sans-serif']
 # Seconds after which an uploaded file is removed, and between two looks for such files.
 KEPT, CLEANED = 300, 60
@@ -37,7 +37,7 @@ PATHS = (
 QUESTION = 2**16
 
 
-class Guard:
+class PageGuard:
     """Lets requests through that the page makes, and no others.
 
     Args:
@@ -78,7 +78,7 @@ def served(page: Page, host: str, port: int | None, max_bytes: int) -> Iterator[
         InputError: The port is taken, or the host is not of this machine.
     """
     port = find_port(host, port)
-    name = f'[{host}]' if ':' in host else host
+    name, own = (f'[{each}]' if ':' in each else each for each in (host, ANYWHERE.get(host, host)))
     with _temporary_folder() as folder, _fetching_nothing():
         blocks = page.build()
         try:
@@ -88,10 +88,10 @@ def served(page: Page, host: str, port: int | None, max_bytes: int) -> Iterator[
                 allowed_paths=[os.path.abspath(example.path) for example in page.examples],
                 theme=gr.themes.Default(font=FONTS, font_mono=['monospace']), css=CSS,
                 enable_monitoring=False, ssr_mode=False,
-                app_kwargs=dict(middleware=[Middleware(Guard, folder=str(folder))]),
+                app_kwargs=dict(middleware=[Middleware(PageGuard, folder=str(folder))]),
             )  # fmt: skip
             with _cleaning(folder):
-                yield f'http://{"localhost" if host in ANYWHERE else name}:{port}/'
+                yield f'http://{own}:{port}/'
         finally:
             blocks.close(verbose=False)
 

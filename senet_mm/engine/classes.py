@@ -48,11 +48,12 @@ def get_num_classes(model: nn.Module) -> int | None:
     number = getattr(head, 'num_classes', None)
     if isinstance(number, int) and number > 0:
         return number
-    if not isinstance(head, nn.Module) or getattr(model, 'neck', None) is not None:
+    backbone, neck = getattr(model, 'backbone', None), getattr(model, 'neck', None)
+    if not isinstance(head, nn.Module) or not isinstance(backbone, nn.Module) or neck is not None:
         return None
     if next(head.parameters(), None) is not None:
         return None
-    sizes = [part.out_features for part in model.backbone.modules() if isinstance(part, nn.Linear)]
+    sizes = [part.out_features for part in backbone.modules() if isinstance(part, nn.Linear)]
     return sizes[-1] if sizes else None
 
 

@@ -135,6 +135,10 @@ def test_a_port_that_is_taken(page, host):
             raise AssertionError
     with served(page, host, port, LIMIT) as address:
         assert httpx.get(address).status_code == 200
+    everywhere = '::' if ':' in host else '0.0.0.0'
+    with served(page, everywhere, port, LIMIT) as also:
+        assert also == address
+        assert httpx.get(also).status_code == 200
 
 
 @pytest.mark.parametrize('host', ['', 'nosuchhost.invalid', '192.0.2.1'])
