@@ -128,3 +128,19 @@ def test_the_set_has_a_name():
     assert find_dataset(cfg).name == 'test set'
     cfg = Config(dict(val_dataloader=dict(dataset=digits), test_dataloader=dict(dataset=digits)))
     assert find_dataset(cfg, Places(['.'])).name == 'validation set'
+
+
+@pytest.mark.parametrize(
+    ('dataset', 'reason'),
+    [
+        (dict(type='StreamedImageNet'), 'StreamedImageNet'),
+        (dict(type='mmpretrain.VOC', data_root='x'), 'VOC'),
+        (dict(type='CustomDataset', data_root='http://a.org/b'), 'local files'),
+        (dict(type='CustomDataset', backend_args=dict(backend='petrel')), 'local files'),
+        (dict(type='builtins.eval'), 'eval'),
+    ],
+)
+def test_other_data_sets_are_not_opened(dataset, reason):
+    cfg = dict(val_dataloader=dict(dataset=dict(dataset, pipeline=[])))
+    with pytest.raises(InputError, match=reason):
+        find_dataset(cfg)
