@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senet_mm.cli import add_config_for_checkpoint, config_for_checkpoint, reported_errors
+from senet_mm.study.places import Places, add_data_root, check_folders
 from senet_mm.utils.usage import ToolParser, add_quiet
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def parse_args() -> argparse.Namespace:
         help='folder of pictures to choose from (default: some of the validation set)',
     )  # fmt: skip
     add_config_for_checkpoint(parser)
+    add_data_root(parser)
     parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU if there is one)')
     parser.add_argument(
         '--host',
@@ -73,15 +75,19 @@ def main(args: argparse.Namespace) -> None:
                 "the demo needs gradio; install it: pip install 'senet_mm[demo]'"
             ) from error
         raise
+    check_folders(args.data_root)
     find_port(args.host, args.port)
     paths = find_pictures(args.examples) if args.examples else []
     config = config_for_checkpoint(args)
     explainer = Explainer(args.checkpoint, config, args.device)
+    # The checkpoint's own config may be a stranger's.
+    beside = Path(args.checkpoint).parent
+    places = None if config else Places([beside, Path.cwd()], args.data_root)
     if explainer.stages:
-        print(learn(explainer, paths))
+        print(learn(explainer, paths, places))
     limit = int(args.max_upload * MIB)
     with tempfile.TemporaryDirectory(prefix='senet_mm-examples-') as folder:
-        shown = find_examples(explainer, paths, Path(folder))
+        shown = find_examples(explainer, paths, Path(folder), places)
         page = Page(explainer, *describe(explainer, Path(args.checkpoint)), shown)
         for example in shown[:1]:  # the first answer takes longer
             page.ask(example.path, AS_TRAINED)
@@ -141,13 +147,16 @@ def describe(explainer: 'Explainer', checkpoint: Path) -> tuple[str, str]:
     )
 
 
-def find_examples(explainer: 'Explainer', paths: list[str], folder: Path) -> 'list[Example]':
+def find_examples(
+    explainer: 'Explainer', paths: list[str], folder: Path, places: Places | None
+) -> 'list[Example]':
     """Some of the pictures to choose from, or else of the validation set; none if it is not read.
 
     Args:
         explainer: The network.
         paths: The pictures in --examples.
         folder: For pictures that have no file.
+        places: Where the validation set may be.
     """
     from senet_mm.demo.data import find_shown, open_examples
     from senet_mm.utils.errors import UserError
@@ -158,7 +167,7 @@ def find_examples(explainer: 'Explainer', paths: list[str], folder: Path) -> 'li
             print(line)
         return examples
     try:
-        return find_shown(explainer.predictor, SHOWN, folder)
+        return find_shown(explainer.predictor, SHOWN, folder, places)
     except (UserError, OSError):  # the line about the average gates says why
         return []
 
@@ -170,17 +179,18 @@ def choose(items: list[str], number: int) -> list[str]:
     return [items[i] for i in spread_evenly(len(items), number)]
 
 
-def learn(explainer: 'Explainer', examples: list[str]) -> str:
+def learn(explainer: 'Explainer', examples: list[str], places: Places | None) -> str:
     """Average the gates over the validation set, or else the examples; returns a line about it."""
     from senet_mm.demo.data import load_examples, load_validation
+    from senet_mm.study.validation_set import find_dataset
     from senet_mm.utils.errors import UserError
     from senet_mm.utils.progress import track
 
-    predictor, source = explainer.predictor, 'images of the validation set'
+    predictor = explainer.predictor
     try:
-        count = explainer.learn(
-            track(load_validation(predictor, LEARNT), 'average gates', unit='batches')
-        )
+        source = f'images of the {find_dataset(predictor.cfg, places).name}'
+        batches = load_validation(predictor, LEARNT, places)
+        count = explainer.learn(track(batches, 'average gates', unit='batches'))
     except (UserError, OSError) as error:
         if not examples:
             return f'no average gates: {error}'

@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 from senet_mm.cli import reported_errors
+from senet_mm.study.places import add_data_root
 from senet_mm.utils.usage import ToolParser, add_quiet
 
 
@@ -33,6 +34,7 @@ def parse_args() -> argparse.Namespace:
         default='auto',
         help='what draws the curves (default: plotly if it is installed, else svg)',
     )
+    add_data_root(parser)
     add_quiet(parser)
     parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
     return parser.parse_args()
@@ -40,12 +42,9 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     out = args.out or Path(args.work_dirs[0], 'report.html')
-    if out.is_dir():
-        raise ValueError(f'--out {out} is a folder; allowed: a file')
-
     from senet_mm.study.report import report_runs
 
-    report_runs(args.work_dirs, out, not args.no_evaluate, args.charts)
+    report_runs(args.work_dirs, out, not args.no_evaluate, args.charts, args.data_root)
     print(out)
 
 

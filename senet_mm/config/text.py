@@ -46,13 +46,21 @@ def _value(node: ast.expr) -> object:
         case ast.Tuple(elts=items):
             return tuple(_value(item) for item in items)
         case ast.Set(elts=items):
-            return {ast.literal_eval(item) for item in items}
+            return {_literal(item) for item in items}
         # How Python writes numbers that have no literal.
         case ast.Name(id='inf' | 'nan' as name):
             return float(name)
         case ast.UnaryOp(op=ast.USub(), operand=ast.Name(id='inf')):
             return float('-inf')
-    return ast.literal_eval(node)
+    return _literal(node)
+
+
+def _literal(node: ast.expr) -> object:
+    """The value of a literal; Python's message on another expression has its address."""
+    try:
+        return ast.literal_eval(node)
+    except ValueError as error:
+        raise ValueError(f'line {node.lineno}: {type(node).__name__} is no value') from error
 
 
 def _dict(node: ast.Dict) -> dict:
@@ -61,7 +69,7 @@ def _dict(node: ast.Dict) -> dict:
     if len(keys) < len(node.keys):
         raise ValueError(f'line {node.lineno}: {{**...}} is no value')
     pairs = zip(keys, node.values, strict=True)
-    return {ast.literal_eval(key): _value(value) for key, value in pairs}
+    return {_literal(key): _value(value) for key, value in pairs}
 
 
 def _named(keywords: list[ast.keyword]) -> dict[str, object]:

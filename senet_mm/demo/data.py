@@ -8,6 +8,7 @@ import numpy as np
 
 from senet_mm.apis.predictor import Predictor
 from senet_mm.datasets.images.png import encode_png
+from senet_mm.study.places import Places
 from senet_mm.study.validation_set import open_validation
 from senet_mm.utils.names import printable
 from senet_mm.utils.progress import track
@@ -54,19 +55,22 @@ def load_examples(predictor: Predictor, paths: Sequence[str]) -> Iterator[Mappin
             yield batch
 
 
-def find_shown(predictor: Predictor, most: int, folder: Path) -> list[Example]:
+def find_shown(
+    predictor: Predictor, most: int, folder: Path, places: Places | None = None
+) -> list[Example]:
     """Some pictures of the validation set of the config.
 
     Args:
         predictor: The network.
         most: Number of pictures at most.
         folder: Where a picture is written that has no file, as of a data set of arrays.
+        places: Where the data set may be; anywhere by default, for a config of the user.
 
     Raises:
         InputError: The config has none that may be read.
     """
     shown: list[Example] = []
-    for batch in open_validation(predictor.cfg, shuffle=True):
+    for batch in open_validation(predictor.cfg, places, shuffle=True):
         pictures = predictor.show(batch)
         for sample, picture in zip(batch['data_samples'], pictures, strict=True):
             path = sample.get('img_path')
@@ -79,18 +83,21 @@ def find_shown(predictor: Predictor, most: int, folder: Path) -> list[Example]:
     return shown
 
 
-def load_validation(predictor: Predictor, most: int) -> Iterator[Mapping[str, Any]]:
+def load_validation(
+    predictor: Predictor, most: int, places: Places | None = None
+) -> Iterator[Mapping[str, Any]]:
     """Batches of the validation set of the config, in a random order.
 
     Args:
         predictor: The network.
         most: Number of images at which to stop, up to a batch more.
+        places: Where the data set may be; anywhere by default, for a config of the user.
 
     Raises:
         InputError: The config has none that may be read.
     """
     count = 0
-    for batch in open_validation(predictor.cfg, shuffle=True):
+    for batch in open_validation(predictor.cfg, places, shuffle=True):
         yield batch
         count += len(batch['inputs'])
         if count >= most:

@@ -2,11 +2,14 @@
 
 import json
 import math
+import os
 import re
 import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from senet_mm.utils.files import read_inside
 
 from .checkpoints.history import FOLDER
 from .run_record import RECORD
@@ -17,6 +20,9 @@ FOLDERS = re.compile(r'(?<![\w./~-])~?/(?!/)(?:[^\s/\'",\]]+/)*')
 
 # Logged with the metrics of a validation, and none.
 TIMES = {'data_time', 'images_per_s', 'step', 'time'}
+# Bytes that are read of a record (ours have 20 kB) and of a log: 300 epochs of ImageNet have 40 MB.
+LARGEST_RECORD, LARGEST_LOG = 4 << 20, 128 << 20
+LONGEST_LINE = 1 << 20
 
 
 class Validation(NamedTuple):
@@ -25,19 +31,21 @@ class Validation(NamedTuple):
     Attributes:
         step: The epoch or iteration after which it was.
         loss: The loss of the training that was logged last before it.
-        metrics: What was measured.
+        metrics: What was measured, finite numbers.
+        broken: Names of metrics that were NaN or infinite.
     """
 
     step: int
     loss: float | None
     metrics: dict[str, float]
+    broken: tuple[str, ...] = ()
 
 
 class Scalars(NamedTuple):
     """What a log has.
 
     Attributes:
-        lines: The finite numbers of each line.
+        lines: The numbers of each line, NaN and infinity as well.
         damaged: Number of lines that cannot be read.
     """
 
@@ -76,7 +84,8 @@ def find_run(checkpoint: Path, meta: Mapping, by_epoch: bool) -> TrainingRun | N
         return None
     commands = [strip_folders(str(start.get('command'))) for start in chain_starts(starts, own[0])]
     last = meta.get('epoch' if by_epoch else 'iter', 0)
-    validations = find_validations(read_scalars(own[0] / FOLDER / 'scalars.json').lines)
+    scalars = read_scalars(checkpoint.parent, own[0] / FOLDER)
+    validations = find_validations(scalars.lines)
     unit = 'epoch' if by_epoch else 'iteration'
     return TrainingRun(commands, starts[own[0]], unit, [v for v in validations if v.step <= last])
 
@@ -89,11 +98,11 @@ def get_scores(run: TrainingRun | None, meta: Mapping, by_epoch: bool) -> dict[s
 
 
 def read_starts(work_dir: Path) -> dict[Path, dict]:
-    """``run.json`` by folder, in the order of the starts."""
+    """``run.json`` by folder, in the order of the starts; one that cannot be read is left out."""
     starts = {}
     for file in sorted(work_dir.glob(f'*/{RECORD}')):
         try:
-            content = json.loads(file.read_bytes())
+            content = json.loads(read_inside(file, work_dir, LARGEST_RECORD))
         except (OSError, ValueError, RecursionError):
             continue
         if isinstance(content, dict):
@@ -111,21 +120,45 @@ def chain_starts(starts: Mapping[Path, dict], last: Path | None) -> list[dict]:
     return chain
 
 
-def read_scalars(file: Path) -> Scalars:
-    """The scalars of a log; a line that is cut off or damaged is left out and counted."""
+def read_scalars(work_dir: Path, folder: Path) -> Scalars:
+    """The scalars of a log; a line that is cut off or damaged is left out and counted.
+
+    Args:
+        work_dir: Folder of the run.
+        folder: The one in it that has the log, or itself.
+
+    Raises:
+        InputError: A link leads out of the run, or the log is larger than any of ours.
+        OSError: It cannot be read.
+    """
+    file = folder / 'scalars.json'
+    if not os.path.lexists(file):
+        return Scalars([], 0)
     lines, damaged = [], 0
-    text = file.read_text(errors='replace') if file.is_file() else ''
-    for line in filter(str.strip, text.splitlines()):
+    for line in read_inside(file, work_dir, LARGEST_LOG).split(b'\n'):
+        if not line.strip():
+            continue
         try:
-            values = {key: value for key, value in json.loads(line).items() if _is_number(value)}
+            lines.append(_read_line(line))
         except (AttributeError, ValueError, RecursionError):
             damaged += 1
-        else:
-            lines.append(values)
     return Scalars(lines, damaged)
 
 
-def is_of_training(values: Mapping[str, float]) -> bool:
+def _read_line(line: bytes) -> dict[str, float]:
+    """The numbers of a line; what is no JSON of a dict is a ValueError or an AttributeError."""
+    if len(line) > LONGEST_LINE:
+        raise ValueError(f'{len(line)} bytes')
+    values = json.loads(line.decode(errors='replace'))
+    return {key: value for key, value in values.items() if _is_number(value)}
+
+
+def find_training(lines: Iterable[Mapping[str, float]]) -> list[dict[str, float]]:
+    """The finite numbers of the lines of the training."""
+    return [_keep_finite(values) for values in lines if _is_of_training(values)]
+
+
+def _is_of_training(values: Mapping[str, float]) -> bool:
     """Whether a line is of the training: it has the learning rate."""
     return 'lr' in values
 
@@ -134,19 +167,26 @@ def find_validations(lines: Iterable[Mapping[str, float]]) -> list[Validation]:
     """The validations among the lines of a log."""
     validations, loss = [], None
     for values in lines:
-        loss = values.get('loss', loss)
-        metrics = {key: value for key, value in values.items() if key not in TIMES}
+        finite = _keep_finite(values)
+        loss = finite.get('loss', loss)
+        metrics = {key: value for key, value in finite.items() if key not in TIMES}
+        broken = tuple(key for key in values if key not in TIMES | finite.keys())
         # The first line has the costs of the network.
         is_cost = any(key.startswith('complexity/') for key in metrics)
-        if metrics and not is_cost and not is_of_training(values):
-            validations.append(Validation(int(values.get('step', 0)), loss, metrics))
+        if (metrics or broken) and not is_cost and not _is_of_training(values):
+            validations.append(Validation(int(finite.get('step', 0)), loss, metrics, broken))
     return validations
 
 
+def _keep_finite(values: Mapping[str, float]) -> dict[str, float]:
+    return {key: value for key, value in values.items() if math.isfinite(value)}
+
+
 def _is_number(value: object) -> bool:
+    """Whether a value is a number; an integer that no float holds is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return math.isfinite(value)
+    return isinstance(value, float) or abs(value) < 2**63
 
 
 def strip_folders(command: str) -> str:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def save_run(folder: Path, record: dict) -> None:
 def describe_run(runner: 'Runner') -> dict:
     """Command, code, versions, seeds and place of a start."""
     return {
-        'command': shlex.join(sys.orig_argv),
+        'command': shlex.join(with_launcher(sys.orig_argv, os.environ)),
         'folder': os.getcwd(),
         'config': runner.cfg.filename,
         'resumed_from': runner._load_from if runner._resume else None,
@@ -66,6 +67,32 @@ def describe_run(runner: 'Runner') -> dict:
         'python': platform.python_version(),
         'packages': list_packages(),
     }
+
+
+def with_launcher(words: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """The command that starts all processes of a run.
+
+    Args:
+        words: The command of one of them.
+        environ: Its environment, in which torchrun, Slurm or MPI say how many there are.
+    """
+    if 'TORCHELASTIC_RUN_ID' in environ:
+        nodes = environ.get('GROUP_WORLD_SIZE', '1')
+        where = ['--standalone']
+        if nodes != '1':
+            address = environ.get('MASTER_ADDR', 'localhost')
+            where = [
+                f'--nnodes={nodes}', '--rdzv-backend=c10d', f'--rdzv-endpoint={address}:29500'
+            ]  # fmt: skip
+        per_node = f'--nproc-per-node={environ.get("LOCAL_WORLD_SIZE", "1")}'
+        # torchrun gives each process -u by itself.
+        script = words[2:] if words[1:2] == ['-u'] else words[1:]
+        return [words[0], '-m', 'torch.distributed.run', *where, per_node, *script]
+    if (tasks := environ.get('SLURM_STEP_NUM_TASKS', '1')) != '1':
+        return ['srun', f'--ntasks={tasks}', *words]
+    if (processes := environ.get('OMPI_COMM_WORLD_SIZE', '1')) != '1':
+        return ['mpirun', '-n', processes, *words]
+    return list(words)
 
 
 def read_git(folder: Path) -> dict | None:

@@ -85,6 +85,8 @@ def _find_target(path: str | os.PathLike) -> Path:
     """
     path = Path(path)
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if target.parent.exists() and not target.parent.is_dir():
+        raise InputError(f'{path}: {target.parent} is no folder; allowed: a file in a folder')
     if not target.parent.is_dir():
         raise FileNotFoundError(f'folder {target.parent} does not exist')
     with contextlib.suppress(FileNotFoundError):
@@ -184,3 +186,25 @@ def check_inside(path: str | os.PathLike, folder: str | os.PathLike) -> None:
     """Raise a ValueError for a path that leads out of a folder, also by a symbolic link."""
     if not Path(path).resolve().is_relative_to(Path(folder).resolve()):
         raise InputError(f'{path} leads out of {folder}; allowed: files in it')
+
+
+def read_inside(path: str | os.PathLike, folder: str | os.PathLike, most: int) -> bytes:
+    """The content of a file in a folder that may be a stranger's.
+
+    Args:
+        path: The file.
+        folder: The folder.
+        most: Bytes that are read at most; a sparse file of any size takes no room in an archive.
+
+    Raises:
+        MissingFileError: There is no file.
+        InputError: It is no regular file, a link leads out of the folder, or it is larger.
+        OSError: It cannot be read.
+    """
+    check_inside(path, folder)
+    check_regular_file(path)
+    with open(path, 'rb') as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise InputError(f'{path} has {os.path.getsize(path)} bytes; allowed: up to {most}')
+    return content

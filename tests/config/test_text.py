@@ -52,6 +52,7 @@ REFUSED = [
 @pytest.mark.parametrize('text', REFUSED, ids=lambda text: text[:24])
 def test_anything_else_is_refused(text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r'\S'):
+    with pytest.raises(ValueError, match=r'\S') as error:
         read_config_text(text)
+    assert ' at 0x' not in str(error.value)
     assert not list(tmp_path.iterdir())

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from senet_mm.engine import Runner
-from senet_mm.engine.run_record import read_git
+from senet_mm.engine.run_record import read_git, with_launcher
 
 from .kills import BASE
 from .test_runner import digits
@@ -36,6 +36,30 @@ def test_each_start_is_recorded(tmp_path):
     second = json.loads(file.read_text())
     assert second['resumed_from'] == str(tmp_path / 'epoch_1.pth')
     assert (second['epoch'], second['iter']) == (1, 7)
+
+
+TORCHRUN = dict(TORCHELASTIC_RUN_ID='x', GROUP_WORLD_SIZE='1', LOCAL_WORLD_SIZE='2')
+START = 'python -m torch.distributed.run'
+
+
+@pytest.mark.parametrize(
+    ('environ', 'expected'),
+    [
+        ({}, 'python -u tools/train.py net'),
+        (TORCHRUN, f'{START} --standalone --nproc-per-node=2 tools/train.py net'),
+        (
+            {**TORCHRUN, 'GROUP_WORLD_SIZE': '3', 'MASTER_ADDR': 'a'},
+            f'{START} --nnodes=3 --rdzv-backend=c10d --rdzv-endpoint=a:29500 --nproc-per-node=2 '
+            'tools/train.py net',
+        ),
+        (dict(SLURM_STEP_NUM_TASKS='4'), 'srun --ntasks=4 python -u tools/train.py net'),
+        (dict(SLURM_STEP_NUM_TASKS='1'), 'python -u tools/train.py net'),
+        (dict(OMPI_COMM_WORLD_SIZE='4'), 'mpirun -n 4 python -u tools/train.py net'),
+    ],
+)
+def test_commands_start_all_processes(environ, expected):
+    words = ['python', '-u', 'tools/train.py', 'net']
+    assert with_launcher(words, environ) == expected.split()
 
 
 @pytest.fixture

@@ -78,12 +78,24 @@ def restore_config(origin: Origin, state_dict: Mapping[str, Tensor]) -> Config:
         InputError: It has no config, the config is another project's, or builds anything but the
             network of these tensors from classes that are known.
     """
-    where = f'checkpoint {origin.filename}'
-    cfg = read_stored_config(origin, where)
-    with _answering(where):
-        network = _outline(cfg)
+    cfg, network = outline_config(origin, f'checkpoint {origin.filename}')
     check_fits(dict(state_dict), network, origin.filename)
     return cfg
+
+
+def outline_config(origin: Origin, where: str) -> tuple[Config, nn.Module]:
+    """The config in a file and its network on the meta device, without memory for its weights.
+
+    Args:
+        origin: What the file says of itself.
+        where: The file, for messages.
+
+    Raises:
+        InputError: See :func:`restore_config`.
+    """
+    cfg = read_stored_config(origin, where)
+    with _answering(where):
+        return cfg, _outline(cfg)
 
 
 def read_stored_config(origin: Origin, where: str) -> Config:

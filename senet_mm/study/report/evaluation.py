@@ -1,11 +1,12 @@
 """Checkpoints of a run on its validation set: classes, worst pictures, gates.
 
 Config and checkpoint may be a stranger's: the network is built from known classes, see
-:mod:`senet_mm.engine.weights.stored_config`, and the data set is one of ours.
+:mod:`senet_mm.engine.weights.stored_config`, and the data set is one of ours in folders that may be
+shown, see :mod:`senet_mm.study.places`.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,37 +21,25 @@ from senet_mm.analysis.excitation_hook import get_labels
 from senet_mm.apis import get_model
 from senet_mm.config.image_shape import find_image_shape
 from senet_mm.engine.classes import get_num_classes
-from senet_mm.engine.resume import get_checkpoint_folder
+from senet_mm.engine.weights.origin import Origin
+from senet_mm.engine.weights.stored_config import outline_config
 from senet_mm.evaluation.class_report import Report, score_classes
-from senet_mm.study.validation_set import open_validation
-from senet_mm.utils.complexity import Complexity, get_complexity
+from senet_mm.utils.complexity import Complexity, count_params, get_complexity
 from senet_mm.utils.errors import InputError, describe
 from senet_mm.utils.progress import track
 
+from ..places import Places
+from ..validation_set import SETS, find_dataset, open_validation
+from .checkpoints import Checkpoint, choose_others, find_checkpoints, order_by_choice
 from .pictures import Picture, to_picture
 from .runs import LoggedRun
 
 if TYPE_CHECKING:
     from senet_mm.models import ImageClassifier
 
-PLACE = re.compile(r'(?:^|_)(epoch|iter)_(\d+)\.pth$')
 WORST = 24
-# Checkpoints of a run whose gates are recorded.
-MOST_CHECKPOINTS = 12
-
-
-class Checkpoint(NamedTuple):
-    """A checkpoint of a run.
-
-    Attributes:
-        path: The file.
-        step: Epoch or iteration, by its name.
-        is_best: Whether the run saved it as its best.
-    """
-
-    path: Path
-    step: int
-    is_best: bool
+# Of a network that is known by a stranger's config alone; SENet-154 has 115 million.
+MOST_PARAMS = 1_000_000_000
 
 
 class RecordedGates(NamedTuple):
@@ -71,7 +60,8 @@ class Evaluation:
 
     Attributes:
         run: The run.
-        checkpoint: The one to which report and pictures belong; None where there is none.
+        checkpoint: The one to which report and pictures belong; None where none can be read.
+        side: What they are of, ``validation set`` or ``test set``.
         complexity: Of the network.
         report: Scores by class.
         worst: The pictures whose class has the lowest scores, the worst first.
@@ -82,6 +72,7 @@ class Evaluation:
 
     run: LoggedRun
     checkpoint: Checkpoint | None = None
+    side: str = SETS['val_dataloader']
     complexity: Complexity | None = None
     report: Report | None = None
     worst: list[Picture] = field(default_factory=list)
@@ -90,71 +81,102 @@ class Evaluation:
     remarks: list[str] = field(default_factory=list)
 
 
-def find_checkpoints(run: LoggedRun) -> list[Checkpoint]:
-    """The checkpoints of a run in their order, one for each step: of two the best."""
-    folders = {run.folder}
-    hooks = run.part('default_hooks').get('checkpoint')
-    if isinstance(hooks, Mapping) and isinstance(hooks.get('out_dir'), str):
-        folders.add(get_checkpoint_folder({**run.config, 'work_dir': str(run.folder)}))
-    found: dict[int, Checkpoint] = {}
-    for path in sorted(path for folder in folders for path in folder.glob('*.pth')):
-        if place := PLACE.search(path.name):
-            one = Checkpoint(path, int(place[2]), path.name.startswith('best_'))
-            if one.is_best or one.step not in found:
-                found[one.step] = one
-    return [found[step] for step in sorted(found)]
-
-
-def evaluate(run: LoggedRun, evaluates: bool = True) -> Evaluation:
+def evaluate(
+    run: LoggedRun, evaluates: bool = True, data_roots: Sequence[str | os.PathLike] = ()
+) -> Evaluation:
     """Run the checkpoints of a run on its validation set, each once.
+
+    The best checkpoint that can be read is the one whose classes and pictures are kept.
 
     Args:
         run: The run.
         evaluates: Whether to; else only the network is counted.
+        data_roots: Folders that may be read beside that of the run and the current one.
     """
     result = Evaluation(run)
-    checkpoints = find_checkpoints(run)
-    if not checkpoints:
-        result.remarks.append('no checkpoint is there: no network, classes, pictures, gates')
-        return result
-    best = [each for each in checkpoints if each.is_best]
-    result.checkpoint = best[-1] if best else checkpoints[-1]
-    others = [each for each in checkpoints if each is not result.checkpoint]
-    used = sorted([*others[-MOST_CHECKPOINTS + 1 :], result.checkpoint], key=lambda c: c.step)
+    started = run.starts[0].get('folder') if run.starts else None
+    started = started if isinstance(started, str) else None
+    places = Places([run.folder, Path.cwd()], data_roots, started)
+    checkpoints = find_checkpoints(run, places, result.remarks)
+    model = _open_best(result, checkpoints)
     try:
-        model = get_model(checkpoint=result.checkpoint.path)
+        if model is None or result.checkpoint is None:
+            result.complexity = _count_by_config(run)
+            return result
         result.complexity = get_complexity(model, find_image_shape(model.cfg))
         if not evaluates:
             result.remarks.append('not evaluated, as asked for by --no-evaluate')
             return result
-        loader = open_validation(model.cfg)
-        for checkpoint in used:
-            _evaluate_one(result, checkpoint, loader)
+        result.side = find_dataset(model.cfg, places).name
+        loader = open_validation(model.cfg, places)
+        _evaluate_chosen(result, model, loader)
     except Exception as error:
-        result.remarks.append(f'not evaluated: {describe(error)}')
+        what = 'the network is not known' if model is None else 'not evaluated'
+        result.remarks.append(f'{what}: {describe(error)}')
+        return result
+    if result.side != SETS['val_dataloader']:
+        result.remarks.append(f'no validation set: classes and gates are of its {result.side}')
+    others = choose_others(checkpoints, result.checkpoint) if result.gates else []
+    for checkpoint in others:
+        try:
+            _record_gates(result, checkpoint, loader)
+        except Exception as error:
+            result.remarks.append(f'{checkpoint.path.name} is left out: {describe(error)}')
+    result.gates.sort(key=lambda each: each.step)
     return result
 
 
-def _evaluate_one(result: Evaluation, checkpoint: Checkpoint, loader: Any) -> None:
-    """Run one checkpoint; of the chosen one keep all, of the others the gates."""
-    model = get_model(checkpoint=checkpoint.path, device=get_device())
+def _open_best(result: Evaluation, checkpoints: list[Checkpoint]) -> 'ImageClassifier | None':
+    """Open the best checkpoint that can be read; the others are remarks."""
+    for checkpoint in order_by_choice(checkpoints):
+        try:
+            model = get_model(checkpoint=checkpoint.path, device=get_device())
+        except Exception as error:
+            result.remarks.append(f'{checkpoint.path.name} is not used: {describe(error)}')
+        else:
+            result.checkpoint = checkpoint
+            return model
+    if not checkpoints:
+        result.remarks.append('no checkpoint is there: no classes, pictures, gates')
+    return None
+
+
+def _count_by_config(run: LoggedRun) -> Complexity | None:
+    """What the network of a config costs; None without a config."""
+    if not run.config:
+        return None
+    origin = Origin(str(run.folder), run.config, {})
+    where = f'the config of {run.folder.name}'
+    cfg, network = outline_config(origin, where)
+    if (params := count_params(network)) > MOST_PARAMS:
+        raise InputError(f'{where} has {params:,} parameters; allowed: up to {MOST_PARAMS:,}')
+    # The values do not matter, memory does: mmengine counts operations by a run.
+    return get_complexity(network.to_empty(device='cpu'), find_image_shape(cfg))
+
+
+def _evaluate_chosen(result: Evaluation, model: 'ImageClassifier', loader: Any) -> None:
+    """Keep classes, worst pictures and gates of a network on a data set."""
+    assert result.checkpoint is not None
     names = _names(model)
     recorder = None
     try:
         recorder = GateRecorder(model, names)
     except InputError as error:
-        if checkpoint is not result.checkpoint:
-            return
         result.without_gates = str(error).partition('; allowed')[0]
-    is_chosen = checkpoint is result.checkpoint
-    most = WORST if is_chosen else 0
-    answers = _predict(model, loader, recorder, most, checkpoint.path.name)
+    answers = _predict(model, loader, recorder, WORST, result.checkpoint.path.name)
     if recorder:
         recorder.remove()
-        result.gates.append(RecordedGates(checkpoint.step, examine(recorder.excitation)))
-    if is_chosen:
-        result.report = score_classes(answers.labels, answers.predictions, names)
-        result.worst = answers.worst
+        result.gates.append(RecordedGates(result.checkpoint.step, examine(recorder.excitation)))
+    result.report = score_classes(answers.labels, answers.predictions, names)
+    result.worst = answers.worst
+
+
+def _record_gates(result: Evaluation, checkpoint: Checkpoint, loader: Any) -> None:
+    """Keep the gates of another checkpoint."""
+    model = get_model(checkpoint=checkpoint.path, device=get_device())
+    recorder = GateRecorder(model, _names(model))
+    _predict(model, loader, recorder, 0, checkpoint.path.name)
+    result.gates.append(RecordedGates(checkpoint.step, examine(recorder.excitation)))
 
 
 def _names(model: 'ImageClassifier') -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..ablation import flatten_config
 from ..statistics import Interval, mean_interval
 from .labels import KeyDifference, label_differences
-from .runs import LoggedRun, is_higher_better
+from .runs import LoggedRun, choose_metric, is_higher_better
 
 # What does not change what is trained: beginnings of keys.
 IGNORED = (
@@ -30,36 +30,32 @@ class RunGroup:
     @property
     def metrics(self) -> list[str]:
         """Metrics of all runs that were validated."""
-        known = [list(run.validations[-1].metrics) for run in self.runs if run.validations]
+        known = [run.metrics for run in self.runs if run.validations]
         return [name for name in known[0] if all(name in each for each in known)] if known else []
 
     @property
+    def metric(self) -> str | None:
+        """The metric by which its best run and checkpoint are chosen."""
+        return choose_metric(self.metrics)
+
+    @property
     def best_run(self) -> LoggedRun | None:
-        """The run with the best validation."""
-        found = None
-        for run in self.runs:
-            if run.metric and (found is None or _score(run) > _score(found)):
-                found = run
-        return found
+        """The run with the best validation; None where none has a finite score."""
+        if not (metric := self.metric):
+            return None
+        scores = [(run, each.metrics[metric]) for run in self.runs if (each := run.best(metric))]
+        choose = max if is_higher_better(metric) else min
+        return choose(scores, key=lambda pair: pair[1], default=(None, 0.0))[0]
 
     def last(self, metric: str) -> Interval:
-        """A metric in the last validation of each run."""
-        return mean_interval(
-            [run.validations[-1].metrics[metric] for run in self.runs if run.validations]
-        )
+        """A metric in the last validation of each run, where it is finite."""
+        values = (run.last(metric) for run in self.runs)
+        return mean_interval([value for value in values if value is not None])
 
     def best(self, metric: str) -> Interval:
         """A metric in the validation of each run in which it is best."""
         found = [run.best(metric) for run in self.runs]
         return mean_interval([each.metrics[metric] for each in found if each])
-
-
-def _score(run: LoggedRun) -> float:
-    assert run.metric is not None
-    best = run.best(run.metric)
-    assert best is not None
-    value = best.metrics[run.metric]
-    return value if is_higher_better(run.metric) else -value
 
 
 def group_runs(runs: Iterable[LoggedRun]) -> list[RunGroup]:

@@ -25,7 +25,7 @@ MOST_CLASSES = 20
 # More are not listed: a page of 21,841 rows is slow.
 MOST_LISTED = 1_000
 DEFINITION = (
-    'Gates on the validation set: mean over images and channels, standard deviation of a channel '
+    'Gates on the {set}: mean over images and channels, standard deviation of a channel '
     'over the images. A channel is saturated where its gate is above 0.99 or below 0.01 for 99 % '
     'of the images, and dead where it is not saturated and its standard deviation is below 0.001.'
 )
@@ -62,14 +62,22 @@ def classes_section(pairs: Pairs) -> str:
         parts += [
             heading(group.label),
             paragraph(
-                f'{checkpoint.path}: {report.images:,} images, accuracy {report.accuracy:.2f} %, '
+                f'{checkpoint.path}: {report.images:,} images of the {evaluation.side}, '
+                f'accuracy {report.accuracy:.2f} %, '
                 + ', '.join(f'macro {name} {value:.2f} %' for name, value in report.macro.items())
             ),
             _class_table(report),
             _confusions(report),
             _pictures(report, evaluation.worst),
         ]
-    return section('Classes, on the validation set', *parts, anchor='classes') if parts else ''
+    return (
+        section(f'Classes, on the {_name_sets(pairs)}', *parts, anchor='classes') if parts else ''
+    )
+
+
+def _name_sets(pairs: Pairs) -> str:
+    """``validation set``, ``test set``, or both with ``or``."""
+    return ' or '.join(sorted({evaluation.side for _, evaluation in pairs}, reverse=True))
 
 
 def _class_table(report: Report) -> str:
@@ -174,7 +182,8 @@ def gates_section(pairs: Pairs, draw: Draw, first: int) -> str:
             ),
         ]  # fmt: skip
         first += len(charts)
-    return section('Gates', paragraph(DEFINITION), *parts, anchor='gates') if parts else ''
+    text = DEFINITION.format(set=_name_sets(pairs))
+    return section('Gates', paragraph(text), *parts, anchor='gates') if parts else ''
 
 
 def _gate_table(rows: dict) -> str:

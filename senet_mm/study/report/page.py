@@ -5,23 +5,19 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from senet_mm.utils.files import atomic_file
+from senet_mm.utils.files import atomic_file, check_writable
 from senet_mm.version import __version__
 
+from ..places import check_folders
 from .charts import make_charts
 from .drawing import choose_drawing, draw_all
-from .evaluation import Evaluation, evaluate
+from .evaluation import evaluate
 from .groups import RunGroup, group_runs
 from .markup import section, to_html
 from .network_sections import classes_section, gates_section, networks_section
-from .runs import find_runs
-from .sections import (
-    configs_section,
-    remarks_section,
-    repeat_section,
-    runs_section,
-    scores_section,
-)
+from .reading import find_runs
+from .repeat import repeat_section
+from .sections import configs_section, remarks_section, runs_section, scores_section
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -48,6 +44,7 @@ def report_runs(
     out: str | os.PathLike,
     evaluates: bool = True,
     charts: str = 'auto',
+    data_roots: Sequence[str | os.PathLike] = (),
 ) -> None:
     """Write a page on runs.
 
@@ -56,13 +53,20 @@ def report_runs(
         out: The file.
         evaluates: Whether to run checkpoints on the validation set.
         charts: ``plotly``, ``svg``, or ``auto``: plotly where it is installed.
+        data_roots: Folders whose pictures may be shown, beside those of the runs and the current
+            one; a data set that is not where its config says is looked for in the first.
 
     Raises:
-        InputError: A folder has no run, or plotly is asked for and is not installed.
+        InputError: A folder has no run, one of ``data_roots`` is none, there is no place for the
+            file, or plotly is asked for and is not installed.
+        OSError: The file cannot be written.
     """
     script, draw = choose_drawing(charts)
+    check_folders(data_roots)
     groups = group_runs(find_runs([Path(folder) for folder in folders]))
-    evaluations = [_evaluate(group, evaluates) for group in groups]
+    check_writable(out)
+    # A run without a finite score has a network all the same.
+    evaluations = [evaluate(g.best_run or g.runs[0], evaluates, data_roots) for g in groups]
     curves = make_charts(groups)
     pairs = list(zip(groups, evaluations, strict=True))
     parts = [
@@ -85,11 +89,6 @@ def report_runs(
     )
     with atomic_file(out) as file:
         file.write(page.encode('utf-8', 'backslashreplace'))
-
-
-def _evaluate(group: RunGroup, evaluates: bool) -> Evaluation:
-    """Evaluate the best run of a config."""
-    return evaluate(group.best_run or group.runs[0], evaluates)
 
 
 def _title(groups: Sequence[RunGroup]) -> str:

@@ -1,12 +1,11 @@
-"""The parts of a report on the runs: scores, runs, configs, how to repeat them."""
+"""The parts of a report on the runs: scores, runs, configs."""
 
 import os
-import shlex
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from senet_mm.utils.scores import find_scale, with_unit
+from senet_mm.utils.scores import with_unit
 
 from ..comparison import format_difference
 from ..statistics import paired_difference
@@ -15,10 +14,7 @@ from .evaluation import Evaluation
 from .groups import RunGroup, compare_keys
 from .markup import (
     Markup,
-    code,
     decimals_of,
-    details,
-    heading,
     interval,
     items,
     paragraph,
@@ -39,22 +35,40 @@ LONGEST_VALUE = 200
 def scores_section(groups: Sequence[RunGroup]) -> Markup:
     """The last and the best score of each config, and the differences from the first."""
     metrics = dict.fromkeys(name for group in groups for name in group.metrics)
-    first = groups[0]
-    rows = [
-        [
-            group.label, len(group.runs), with_unit(name),
-            *(interval(value, name) for value in (group.last(name), group.best(name))),
-            None if group is first else _paired(group, first, name),
-        ]
-        for name in metrics
-        for group in groups
-        if name in group.metrics
-    ]  # fmt: skip
+    firsts = {name: next(g for g in groups if name in g.metrics) for name in metrics}
+    header = ['config', 'runs', 'metric', 'last', 'last at', 'best']
+    # Without another config there is no difference.
+    compares = len(groups) > 1
+    if compares:
+        labels = {group.label for group in firsts.values()}
+        first = labels.pop() if len(labels) == 1 else 'the first with the metric'
+        header.append(f'last, difference from {first}')
+    rows = []
+    for name, first_group in firsts.items():
+        for group in groups:
+            if name in group.metrics:
+                difference = None if group is first_group else _paired(group, first_group, name)
+                rows.append([*_describe_scores(group, name), *([difference] * compares)])
     if not rows:
         return section('Scores', paragraph('No run was validated.'), anchor='scores')
-    header = ['config', 'runs', 'metric', 'last', 'best', f'last, difference from {first.label}']
-    note = paragraph(NOTE)
-    return section('Scores', table(header, rows, kind='texts'), note, anchor='scores')
+    return section('Scores', table(header, rows, kind='texts'), paragraph(NOTE), anchor='scores')
+
+
+def _describe_scores(group: RunGroup, metric: str) -> list[object]:
+    """A row without the difference."""
+    runs = len(group.runs)
+    last, best = group.last(metric), group.best(metric)
+    texts = [
+        interval(value, metric) + (f' of {value.n} of {runs} runs' if 0 < value.n < runs else '')
+        for value in (last, best)
+    ]
+    return [group.label, runs, with_unit(metric), texts[0], _list_ends(group), texts[1]]
+
+
+def _list_ends(group: RunGroup) -> str:
+    """``epoch 6``, or ``epoch 3, 6`` for runs of different length."""
+    steps = sorted({run.validations[-1].step for run in group.runs if run.validations})
+    return f'{group.runs[0].unit} {", ".join(map(str, steps))}'
 
 
 def _paired(group: RunGroup, first: RunGroup, metric: str) -> str:
@@ -65,47 +79,44 @@ def _paired(group: RunGroup, first: RunGroup, metric: str) -> str:
 
 def _by_seed(group: RunGroup, metric: str) -> dict[int, float]:
     return {
-        run.seed: run.validations[-1].metrics[metric]
+        run.seed: value
         for run in group.runs
-        if run.seed is not None and run.validations and metric in run.validations[-1].metrics
+        if run.seed is not None and (value := run.last(metric)) is not None
     }
 
 
 def runs_section(groups: Sequence[RunGroup]) -> Markup:
     """A row a run."""
-    header = ['config', 'seed', 'trained', 'last', 'best', 'at', 'training (s)', 'images/s',
-              'waiting for data (%)', 'folder']  # fmt: skip
+    header = ['config', 'seed', 'trained', 'metric', 'last', 'best', 'at', 'training (s)',
+              'images/s', 'waiting for data (%)', 'folder']  # fmt: skip
     runs = [run for group in groups for run in group.runs]
     base = os.path.commonpath([run.folder.absolute().parent for run in runs])
     rows = [
-        [*_describe_run(group.label, run), os.path.relpath(run.folder, base)]
+        [*_describe_run(group, run), os.path.relpath(run.folder, base)]
         for group in groups
         for run in group.runs
     ]
-    metric = next((run.metric for run in runs if run.metric), 'unknown')
     shown = os.path.relpath(base) if Path(base).is_relative_to(Path.cwd()) else base
     note = paragraph(
-        f'Scores are {metric}. Speed and waiting are medians over the log of the training. Folders '
-        f'are in {shown}.'
+        f'Speed and waiting are medians over the log of the training. Folders are in {shown}.'
     )
     return section('Runs', table(header, rows, kind='texts'), note, anchor='runs')
 
 
-def _describe_run(label: str, run: LoggedRun) -> list[object]:
-    metric, end = run.metric, run.end
+def _describe_run(group: RunGroup, run: LoggedRun) -> list[object]:
+    metric, end = group.metric, run.end
+    decimals = decimals_of(metric or '')
     best = run.best(metric) if metric else None
-    last = run.validations[-1].metrics[metric] if metric else None
-    scale = find_scale(metric or '')
-    texts = [
-        None if value is None else scale.write(value)
-        for value in (last, best.metrics[metric] if best and metric else None)
-    ]
+    last = run.last(metric) if metric else None
+    is_broken = bool(run.validations) and metric in run.validations[-1].broken
     seconds = _training_time(run)
     return [
-        label,
+        group.label,
         run.seed,
         f'{end[0]:g} of {end[1]:g} {run.unit}s' if end else None,
-        *texts,
+        with_unit(metric) if metric else None,
+        'not finite' if is_broken else None if last is None else f'{last:.{decimals}f}',
+        f'{best.metrics[metric]:.{decimals}f}' if best and metric else None,
         f'{run.unit} {best.step}' if best else None,
         None if seconds is None else f'{seconds:,.1f}',
         _median(run, get_rate),
@@ -139,6 +150,9 @@ def remarks_section(groups: Sequence[RunGroup], evaluations: Sequence[Evaluation
         seeds = [run.seed for run in group.runs if run.seed is not None]
         if len(set(seeds)) < len(seeds):
             lines.append(f'{group.label}: runs with the same seed; the interval is too narrow')
+        if len({run.validations[-1].step for run in group.runs if run.validations}) > 1:
+            ends = _list_ends(group)
+            lines.append(f'{group.label}: the last scores are of runs of different length, {ends}')
     return section('Remarks', items(lines), anchor='remarks') if lines else ''
 
 
@@ -162,67 +176,3 @@ def _shorten(value: str) -> str:
     from senet_mm.utils.options import shorten
 
     return shorten(value, LONGEST_VALUE)
-
-
-def repeat_section(groups: Sequence[RunGroup]) -> Markup:
-    """Of each run command, commit and environment."""
-    parts = []
-    for group in groups:
-        for run in group.runs:
-            if run.starts:
-                seed = '' if run.seed is None else f', seed {run.seed}'
-                parts += [heading(f'{group.label}{seed}'), *_describe_starts(run)]
-    if not parts:
-        parts = [paragraph('No run has a record of its start.')]
-    return section('To repeat a run', *parts, anchor='repeat')
-
-
-def _describe_starts(run: LoggedRun) -> list[str]:
-    first, last = run.starts[0], run.starts[-1]
-    commands = [f'cd {shlex.quote(str(first.get("folder", ".")))}']
-    commands += _checkout(first)
-    commands.append(_with_seed(str(first.get('command', '')), run))
-    parts: list[str] = [code('\n'.join(commands))]
-    if len(run.starts) > 1:
-        resumed = [f'{start.get("time")}: {start.get("command")}' for start in run.starts[1:]]
-        parts.append(paragraph(f'It was resumed {len(resumed)} time(s):'))
-        parts.append(items(resumed, 'plain'))
-    keys = ('time', 'host', 'device', 'processes', 'python', 'torch', 'senet_mm', 'load_from')
-    rows = [[key.replace('_', ' '), last.get(key)] for key in keys if last.get(key) is not None]
-    rows += [['git', line] for line in _describe_git(last)]
-    parts.append(table(['environment', ''], rows, kind='texts'))
-    packages = last.get('packages')
-    if isinstance(packages, Mapping):
-        listed = '\n'.join(f'{name}=={version}' for name, version in packages.items())
-        parts.append(details(f'{len(packages)} installed packages', code(listed)))
-    return parts
-
-
-def _git_of(start: Mapping) -> dict[str, Mapping]:
-    found = start.get('git')
-    states = found.items() if isinstance(found, Mapping) else ()
-    return {str(folder): state for folder, state in states if isinstance(state, Mapping)}
-
-
-def _checkout(start: Mapping) -> list[str]:
-    """The command that brings back the code, for each folder."""
-    return [
-        f'git -C {shlex.quote(folder)} checkout {shlex.quote(str(state.get("commit")))}'
-        for folder, state in _git_of(start).items()
-    ]
-
-
-def _describe_git(start: Mapping) -> list[str]:
-    lines = []
-    for folder, state in _git_of(start).items():
-        changed = 'with changes that are not committed' if state.get('dirty') else 'unchanged'
-        lines.append(f'{folder}: commit {state.get("commit")}, {changed}')
-    return lines or ['no repository']
-
-
-def _with_seed(command: str, run: LoggedRun) -> str:
-    """A command with the seed, where that was drawn."""
-    is_given = run.part('randomness').get('seed') is not None
-    if is_given or run.seed is None or not run.config:
-        return command
-    return f'{command} --cfg-options randomness.seed={run.seed}'

@@ -9,19 +9,12 @@ import statistics
 
 import numpy as np
 import pytest
-import torch
 from scipy import stats
-from sklearn.metrics import confusion_matrix
 
-from senet_mm import get_model
-from senet_mm.apis import Classifier
-from senet_mm.datasets.digits import Digits
 from senet_mm.study.report import report_runs
 from senet_mm.study.report.charts import make_charts
-from senet_mm.study.report.evaluation import evaluate, find_checkpoints
 from senet_mm.study.report.groups import compare_keys, group_runs
-from senet_mm.study.report.runs import find_runs, read_run
-from senet_mm.study.validation_set import find_dataset
+from senet_mm.study.report.reading import find_runs, read_run
 from senet_mm.utils.errors import InputError
 
 from .conftest import NETWORKS, read_scalars, rename_classes
@@ -91,28 +84,6 @@ def test_curves_are_means_over_the_seeds(trained):
     assert set(charts) >= {'Learning rate', 'Throughput in training', 'Time spent waiting for data'}
 
 
-def test_classes_gates_and_pictures(trained):
-    run = read_run(trained / NETWORKS[0] / 'seed-0')
-    found = evaluate(run)
-    images = Digits(split='test', pipeline=[])
-    labels = [images[i]['gt_label'] for i in range(len(images))]
-    arrays = [np.asarray(images[i]['img']).astype('uint8').squeeze() for i in range(len(images))]
-    classifier = Classifier(found.checkpoint.path)
-    predictions = classifier(arrays, topk=10)
-    predicted = [prediction['pred_label'] for prediction in predictions]
-    assert (found.report.confusion == confusion_matrix(labels, predicted)).all()
-    own = [float(prediction['pred_scores'][label])
-           for prediction, label in zip(predictions, labels, strict=True)
-           if prediction['pred_label'] != label]  # fmt: skip
-    assert [p.label_score for p in found.worst] == pytest.approx(sorted(own)[:24], abs=1e-4)
-    assert [gates.step for gates in found.gates] == [1, 2]
-    assert [block.block for block in found.gates[0].blocks] == ['SE_2_1', 'SE_3_1', 'SE_4_1']
-    assert found.gates[0].blocks[0].mean != found.gates[1].blocks[0].mean
-    model = get_model(checkpoint=found.checkpoint.path)
-    assert found.complexity.params == sum(p.numel() for p in model.parameters())
-    assert found.remarks == []
-
-
 def test_the_page_asks_for_nothing(page):
     """Not even the names of XML are addresses in it."""
     assert '://' not in page
@@ -127,7 +98,11 @@ def test_the_page_says_how_to_repeat_a_run(trained, page):
     [record] = (trained / NETWORKS[0] / 'seed-1').glob('*/run.json')
     start = json.loads(record.read_text())
     text = text_of(page)
-    assert start['command'] in text
+    folder = trained / NETWORKS[0] / 'seed-1'
+    command = start['command'].replace(f'--work-dir {folder} ', '')
+    assert f'{command} --work-dir work_dirs/repeated/{NETWORKS[0]}-' in text
+    assert f'--work-dir {folder}' not in text
+    assert 'checkout' not in text
     assert all(state['commit'] in text for state in start['git'].values() if state)
 
 
@@ -218,35 +193,6 @@ def test_a_config_is_not_executed(one_run, tmp_path, text, monkeypatch):
     assert not (tmp_path / 'executed').exists()
 
 
-@pytest.mark.parametrize(
-    ('dataset', 'reason'),
-    [
-        (dict(type='StreamedImageNet'), 'StreamedImageNet'),
-        (dict(type='mmpretrain.VOC', data_root='x'), 'VOC'),
-        (dict(type='CustomDataset', data_root='http://a.org/b'), 'local files'),
-        (dict(type='CustomDataset', backend_args=dict(backend='petrel')), 'local files'),
-        (dict(type='builtins.eval'), 'eval'),
-    ],
-)
-def test_other_data_sets_are_not_opened(dataset, reason):
-    cfg = dict(val_dataloader=dict(dataset=dict(dataset, pipeline=[])))
-    with pytest.raises(InputError, match=reason):
-        find_dataset(cfg)
-
-
-def test_missing_data_is_a_remark(one_run):
-    run = read_run(one_run)
-    [checkpoint] = find_checkpoints(run)[-1:]
-    loaded = torch.load(checkpoint.path, weights_only=False)
-    cfg = loaded['meta']['cfg'].replace("type='Digits'", "type='ImageNet', data_root='no'")
-    loaded['meta']['cfg'] = cfg
-    torch.save(loaded, checkpoint.path)
-    found = evaluate(run)
-    assert found.report is None
-    assert len(found.remarks) == 1
-    assert found.remarks[0].startswith('not evaluated: ')
-
-
 def test_folders_without_a_run(tmp_path):
     with pytest.raises(InputError, match='is no folder; allowed'):
         find_runs([tmp_path / 'none'])
@@ -255,9 +201,11 @@ def test_folders_without_a_run(tmp_path):
 
 
 def test_the_tool(run_tool, one_run):
-    run = run_tool('tools/report.py', one_run, '--no-evaluate', '--charts', 'svg')
+    run = run_tool(
+        'tools/report.py', one_run, '--no-evaluate', '--charts', 'svg', '--data-root', one_run
+    )
     assert (run.returncode, run.stdout) == (0, f'{one_run}/report.html\n')
     assert 'asked for by --no-evaluate' in (one_run / 'report.html').read_text()
     run = run_tool('tools/report.py', one_run, '--out', one_run)
     assert run.returncode == 1
-    assert run.stderr == f'error: --out {one_run} is a folder; allowed: a file\n'
+    assert run.stderr == f'error: {one_run} is a folder; allowed: a file, or a new name\n'

@@ -1,0 +1,79 @@
+"""The checkpoints of a run by their names."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from senet_mm.engine.resume import get_checkpoint_folder
+from senet_mm.utils.errors import InputError
+from senet_mm.utils.files import check_inside
+
+from ..places import Places
+from .runs import LoggedRun
+
+PLACE = re.compile(r'(?:^|_)(epoch|iter)_(\d+)\.pth$')
+# Checkpoints of a run whose gates are recorded.
+MOST_CHECKPOINTS = 12
+
+
+class Checkpoint(NamedTuple):
+    """A checkpoint of a run.
+
+    Attributes:
+        path: The file.
+        step: Epoch or iteration, by its name.
+        is_best: Whether the run saved it as its best.
+    """
+
+    path: Path
+    step: int
+    is_best: bool
+
+
+def find_checkpoints(run: LoggedRun, places: Places, remarks: list[str]) -> list[Checkpoint]:
+    """The checkpoints of a run in their order.
+
+    Args:
+        run: The run.
+        places: Where its ``out_dir`` may be.
+        remarks: What is not read is appended, a line each.
+    """
+    found = []
+    for folder in _find_folders(run, places, remarks):
+        for path in sorted(folder.glob('*.pth')):
+            if place := PLACE.search(path.name):
+                try:
+                    check_inside(path, folder)
+                except InputError as error:
+                    remarks.append(f'not read: {error}')
+                else:
+                    is_best = path.name.startswith('best_')
+                    found.append(Checkpoint(path, int(place[2]), is_best))
+    return sorted(found, key=lambda each: each.step)
+
+
+def _find_folders(run: LoggedRun, places: Places, remarks: list[str]) -> list[Path]:
+    """Where the checkpoints of a run are: its folder, and that in ``out_dir`` of its config."""
+    hook = run.part('default_hooks').get('checkpoint')
+    if not isinstance(hook, Mapping) or not isinstance(hook.get('out_dir'), str):
+        return [run.folder]
+    folder = get_checkpoint_folder({**run.config, 'work_dir': str(run.folder)})
+    try:
+        places.check(folder, f'default_hooks.checkpoint.out_dir={hook["out_dir"]!r:.80}')
+    except InputError as error:
+        remarks.append(str(error))
+        return [run.folder]
+    return list({path.resolve(): path for path in (run.folder, folder)}.values())
+
+
+def order_by_choice(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
+    """The one whose classes and pictures are shown, then those to take if it is damaged."""
+    return sorted(checkpoints, key=lambda each: (each.is_best, each.step), reverse=True)
+
+
+def choose_others(checkpoints: list[Checkpoint], chosen: Checkpoint) -> list[Checkpoint]:
+    """Those whose gates are recorded beside the chosen one's, one for each step."""
+    steps = {each.step: each for each in order_by_choice(checkpoints)[::-1]}
+    others = [steps[step] for step in sorted(steps) if step != chosen.step]
+    return others[-MOST_CHECKPOINTS + 1 :]
