@@ -99,8 +99,11 @@ class Page:
                     opened = gr.HTML(elem_id='opened')
                 with gr.Column(scale=2):
                     look, gates = gr.HTML(elem_id='look'), gr.HTML(elem_id='gates')
-            # matplotlib draws in one thread at a time: one answer after the other.
-            once: dict[str, Any] = dict(show_progress='minimal', concurrency_limit=1)
+            # One answer after the other, in the order of the questions: matplotlib draws in one
+            # thread at a time, and an answer about an earlier stage must not come last.
+            once: dict[str, Any] = dict(
+                show_progress='minimal', concurrency_limit=1, concurrency_id='answers'
+            )
             outputs = [message, look, gates, top, opened]
             file.change(self.ask, [file, stage], outputs, api_name='ask', **once)
             stage.change(self.open, [file, stage], opened, api_name='open', **once)

@@ -1,6 +1,7 @@
 """The page without a browser: many clients at once, files that cannot be used, what it shows."""
 
 import struct
+import time
 import zlib
 
 import numpy as np
@@ -14,12 +15,12 @@ from senet_mm.datasets.images.jpeg import encode_jpeg
 
 from ..conftest import load_tool
 
-pytest.importorskip('gradio_client')
+gradio_client = pytest.importorskip('gradio_client')
 pytest.importorskip('pytorch_grad_cam')
 
-from senet_mm.demo import parts, served
-from senet_mm.demo.data import open_examples, stay_within
-from senet_mm.demo.parts import format_share, show_gates, show_look, show_top, to_data
+from senet_mm.demo import parts, served  # noqa: E402 it needs gradio
+from senet_mm.demo.data import open_examples, stay_within  # noqa: E402
+from senet_mm.demo.parts import format_share, show_gates, show_look, show_top, to_data  # noqa: E402
 
 BENCHMARK = 'tools/benchmarks/demo.py'
 
@@ -49,6 +50,34 @@ def test_many_clients_get_their_own_answers(page, pictures):
         answers = load_tool(BENCHMARK).ask(page, address, paths, requests=24, clients=8)
     assert answers.wrong == []
     assert len(answers.seconds) == 24
+
+
+def test_answers_come_in_the_order_of_the_questions(page, pictures, monkeypatch):
+    """Else the scores with one stage open would stand below the choice of another."""
+    ended, ask, open_ = [], page.ask, page.open
+
+    def ask_slowly(path, stage):
+        time.sleep(1)
+        answer = ask(path, stage)
+        ended.append(f'ask {stage}')
+        return answer
+
+    def note_opened(path, stage):
+        answer = open_(path, stage)
+        ended.append(f'open {stage}')
+        return answer
+
+    monkeypatch.setattr(page, 'ask', ask_slowly)
+    monkeypatch.setattr(page, 'open', note_opened)
+    with served(page, '127.0.0.1', None, 1_000_000) as address:
+        client = gradio_client.Client(address, verbose=False)
+        picture = gradio_client.handle_file(str(pictures[0]))
+        jobs = [client.submit(picture, 'SE_2', api_name='/ask')]
+        time.sleep(0.3)  # it is on its way
+        jobs.append(client.submit(picture, 'SE_3', api_name='/open'))
+        for job in jobs:
+            job.result()
+    assert ended[-2:] == ['ask SE_2', 'open SE_3']
 
 
 @pytest.mark.parametrize('name', UNUSABLE)
