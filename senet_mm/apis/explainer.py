@@ -179,4 +179,5 @@ class Explainer:
 def tell_apart(names: Sequence[str]) -> list[str]:
     """Names of classes; equal ones, as ImageNet's cranes, get their numbers: ``crane (134)``."""
     times = Counter(names)
-    return [f'{name} ({i})' if times[name] > 1 else name for i, name in enumerate(names)]
+    told = [f'{name} ({i})' if times[name] > 1 else name for i, name in enumerate(names)]
+    return told if len({*told}) == len(told) else [f'{name} ({i})' for i, name in enumerate(names)]

@@ -83,6 +83,11 @@ def get_model(
     if origin is not None:
         _take_over(cfg, origin, new_head, new_stem)
     model = build_classifier(cfg, num_classes)
+    if not hasattr(model, 'head'):
+        raise InputError(
+            f'config {cfg.filename}: model.type={cfg.model.type} is no classifier; allowed: a '
+            'network with a head, such as ImageClassifier'
+        )
     if origin is None:
         model.init_weights()
     else:

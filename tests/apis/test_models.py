@@ -7,12 +7,15 @@ import sys
 import pytest
 import torch
 from mmengine import Config
+from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner as MMRunner
 
 import senet_mm
 from senet_mm.apis import find_config, get_model
 from senet_mm.models import ImageClassifier, ResNet
+from senet_mm.registry import MODELS
+from senet_mm.utils.errors import InputError
 
 from ..conftest import ROOT
 from ..engine.weights.test_checkpoint import save_hostile
@@ -163,3 +166,18 @@ def test_hostile_file_is_refused_and_not_run(tmp_path):
 def test_mistakes(arguments, message):
     with pytest.raises((FileNotFoundError, ValueError), match=message):
         get_model(*arguments)
+
+
+class Headless(BaseModel):
+    """A network that is no classifier, as a detector."""
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        return inputs
+
+
+def test_a_network_without_a_head_is_no_classifier(monkeypatch):
+    monkeypatch.setitem(MODELS.module_dict, 'Headless', Headless)
+    with pytest.raises(
+        InputError, match='is no classifier; allowed: a network'
+    ):
+        get_model(Config(dict(model=dict(type='Headless'))))

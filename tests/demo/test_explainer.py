@@ -101,6 +101,7 @@ def test_scores_that_are_not_finite(explainer, pictures):
 
 def test_equal_names_get_their_numbers():
     assert tell_apart(['crane', 'cat', 'crane']) == ['crane (0)', 'cat', 'crane (2)']
+    assert len({*tell_apart(['a', 'a', 'a (0)'])}) == 3
 
 
 def test_averages_of_the_validation_set(explainer):
