@@ -125,7 +125,8 @@ def test_rows(structures):
     _, structure = structures('seresnet50-identity_8xb32-300e_in1k')
     names = [stage.name for stage in structure.stages]
     assert names == [
-        'conv1 … maxpool', 'layer1', 'layer2', 'layer3', 'layer4', 'neck.gap', 'head.fc'
+        'conv1 … maxpool', 'SE_2, layer1', 'SE_3, layer2', 'SE_4, layer3', 'SE_5, layer4',
+        'neck.gap', 'head.fc',
     ]  # fmt: skip
     rows = [(str(row), len(row.calls)) for row in rows_of(structure)]
     assert rows[:6] == [

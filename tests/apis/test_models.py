@@ -177,7 +177,5 @@ class Headless(BaseModel):
 
 def test_a_network_without_a_head_is_no_classifier(monkeypatch):
     monkeypatch.setitem(MODELS.module_dict, 'Headless', Headless)
-    with pytest.raises(
-        InputError, match='is no classifier; allowed: a network'
-    ):
+    with pytest.raises(InputError, match='is no classifier; allowed: a network'):
         get_model(Config(dict(model=dict(type='Headless'))))

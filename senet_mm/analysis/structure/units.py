@@ -1,5 +1,6 @@
 """The units of a network, its blocks and the layers between them, in stages and rows."""
 
+import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -18,6 +19,8 @@ from .tracing import Call, Tracer, has_parts, parent
 
 # A convolution with its norm and activation: no block.
 LAYERS = ('ConvModule', 'DepthwiseSeparableConvModule', 'Conv2dNormActivation', 'ConvNormAct')
+# Stages of ResNets: SE_2, SE_3, ... of the paper.
+RESIDUAL = re.compile(r'layer(\d+)')
 
 
 @dataclass
@@ -200,10 +203,17 @@ def find_holder(calls: Sequence[Call], tracer: Tracer) -> str:
 
 
 def name_stage(calls: Sequence[Call], holder: str) -> str:
-    """Path of the module of a stage below the backbone; else of its first and last unit."""
+    """Path of the module of a stage below the backbone; else of its first and last unit.
+
+    A stage with recalibration layers is named as its blocks are: ``SE_2, layer1``.
+    """
     paths = [call.path for call in calls if call.nodes] or [calls[0].path]
     names = [holder] if holder else [paths[0], paths[-1]]
-    return ' … '.join(dict.fromkeys(name.removeprefix('backbone.') for name in names))
+    name = ' … '.join(dict.fromkeys(name.removeprefix('backbone.') for name in names))
+    stage = RESIDUAL.fullmatch(name)
+    if stage and any(recalibration_layers(call.module) for call in calls):
+        return f'SE_{int(stage[1]) + 1}, {name}'
+    return name
 
 
 def make_rows(calls: Sequence[Call]) -> Iterator[Row]:
