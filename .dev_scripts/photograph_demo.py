@@ -50,7 +50,10 @@ def train(folder: Path) -> tuple[Path, Path]:
 
 def show(checkpoint: Path, pictures: Path, image: Path, args: argparse.Namespace) -> None:
     """Start the demo, drop a picture, open a stage, and write what is seen."""
-    command = [sys.executable, 'tools/demo.py', str(checkpoint), '--examples', str(pictures)]
+    command = [
+        sys.executable, 'tools/demo.py', str(checkpoint), '--examples', str(pictures),
+        '--data-root', str(pictures),
+    ]  # fmt: skip
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as demo:
         try:
             assert demo.stdout is not None
