@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from senet_mm.datasets.images.colours import swap_red_and_blue, to_visible, with_channels
+from senet_mm.datasets.images.colours import swap_red_and_blue, to_visible
 from senet_mm.datasets.images.jpeg import encode_jpeg
+from senet_mm.datasets.images.resizing import resize_channels
 from senet_mm.engine.weights.preprocessing import is_decoded
 
 if TYPE_CHECKING:
@@ -57,5 +57,4 @@ def _shrink(img: np.ndarray) -> np.ndarray:
     """A picture (H, W, C) whose longer side is ``SIDE``."""
     factor = SIDE / max(img.shape[:2])
     height, width = (max(1, round(side * factor)) for side in img.shape[:2])
-    mode = cv2.INTER_AREA if factor < 1 else cv2.INTER_NEAREST
-    return with_channels(cv2.resize(img, (width, height), interpolation=mode))
+    return resize_channels(img, (height, width), 'box' if factor < 1 else 'nearest')
