@@ -1,7 +1,6 @@
 """What the folder of a training says of it: how it was started, and what it logged."""
 
 import json
-import math
 import os
 import re
 import shlex
@@ -23,6 +22,9 @@ TIMES = {'data_time', 'images_per_s', 'step', 'time'}
 # Bytes that are read of a record (ours have 20 kB) and of a log: 300 epochs of ImageNet have 40 MB.
 LARGEST_RECORD, LARGEST_LOG = 4 << 20, 128 << 20
 LONGEST_LINE = 1 << 20
+# What counts, and is counted by integers elsewhere; other numbers above are no scores.
+COUNTS = ('step', 'iter', 'epoch')
+LARGEST_COUNT, LARGEST_NUMBER = 2**53, 1e100
 
 
 class Validation(NamedTuple):
@@ -32,7 +34,7 @@ class Validation(NamedTuple):
         step: The epoch or iteration after which it was.
         loss: The loss of the training that was logged last before it.
         metrics: What was measured, finite numbers.
-        broken: Names of metrics that were NaN or infinite.
+        broken: Names of metrics that were NaN, infinite, or larger than any score.
     """
 
     step: int
@@ -150,6 +152,9 @@ def _read_line(line: bytes) -> dict[str, float]:
     if len(line) > LONGEST_LINE:
         raise ValueError(f'{len(line)} bytes')
     values = json.loads(line.decode(errors='replace'))
+    for key in COUNTS:
+        if _is_number(count := values.get(key)) and abs(count) > LARGEST_COUNT:
+            raise ValueError(f'{key}={count}')
     return {key: value for key, value in values.items() if _is_number(value)}
 
 
@@ -179,14 +184,12 @@ def find_validations(lines: Iterable[Mapping[str, float]]) -> list[Validation]:
 
 
 def _keep_finite(values: Mapping[str, float]) -> dict[str, float]:
-    return {key: value for key, value in values.items() if math.isfinite(value)}
+    """Those whose sums are finite, too."""
+    return {key: value for key, value in values.items() if abs(value) < LARGEST_NUMBER}
 
 
 def _is_number(value: object) -> bool:
-    """Whether a value is a number; an integer that no float holds is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return isinstance(value, float) or abs(value) < 2**63
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def strip_folders(command: str) -> str:

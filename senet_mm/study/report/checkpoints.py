@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from mmengine.runner import CheckpointLoader
+
 from senet_mm.engine.resume import get_checkpoint_folder
+from senet_mm.engine.weights.notes import reading_record
 from senet_mm.utils.errors import InputError
 from senet_mm.utils.files import check_inside
 
@@ -65,6 +68,17 @@ def _find_folders(run: LoggedRun, places: Places, remarks: list[str]) -> list[Pa
         remarks.append(str(error))
         return [run.folder]
     return list({path.resolve(): path for path in (run.folder, folder)}.values())
+
+
+def check_training(checkpoint: Checkpoint, run: LoggedRun) -> None:
+    """Raise an InputError for a checkpoint of an earlier training in the folder of a run."""
+    with reading_record():
+        loaded = CheckpointLoader.load_checkpoint(str(checkpoint.path), 'cpu', logger='silent')
+    meta = loaded.get('meta') if isinstance(loaded, Mapping) else None
+    name = meta.get('experiment_name') if isinstance(meta, Mapping) else None
+    own = any(str(name).endswith(f'_{start}') for start in run.names)
+    if name is not None and run.names and not own:
+        raise InputError(f'it is of an earlier training, {name!r:.80}')
 
 
 def order_by_choice(checkpoints: list[Checkpoint]) -> list[Checkpoint]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 from mmengine.device import get_device
+from mmpretrain.models.heads import MultiLabelClsHead
 from torch import Tensor
 
 from senet_mm.analysis import BlockReport, GateRecorder, examine
@@ -30,7 +31,13 @@ from senet_mm.utils.progress import track
 
 from ..places import Places
 from ..validation_set import SETS, find_dataset, open_validation
-from .checkpoints import Checkpoint, choose_others, find_checkpoints, order_by_choice
+from .checkpoints import (
+    Checkpoint,
+    check_training,
+    choose_others,
+    find_checkpoints,
+    order_by_choice,
+)
 from .pictures import Picture, to_picture
 from .runs import LoggedRun
 
@@ -107,6 +114,8 @@ def evaluate(
         if not evaluates:
             result.remarks.append('not evaluated, as asked for by --no-evaluate')
             return result
+        if isinstance(model.head, MultiLabelClsHead):
+            raise InputError('its head may give an image several labels; allowed: one label')
         result.side = find_dataset(model.cfg, places).name
         loader = open_validation(model.cfg, places)
         _evaluate_chosen(result, model, loader)
@@ -130,6 +139,7 @@ def _open_best(result: Evaluation, checkpoints: list[Checkpoint]) -> 'ImageClass
     """Open the best checkpoint that can be read; the others are remarks."""
     for checkpoint in order_by_choice(checkpoints):
         try:
+            check_training(checkpoint, result.run)
             model = get_model(checkpoint=checkpoint.path, device=get_device())
         except Exception as error:
             result.remarks.append(f'{checkpoint.path.name} is not used: {describe(error)}')
@@ -173,6 +183,7 @@ def _evaluate_chosen(result: Evaluation, model: 'ImageClassifier', loader: Any) 
 
 def _record_gates(result: Evaluation, checkpoint: Checkpoint, loader: Any) -> None:
     """Keep the gates of another checkpoint."""
+    check_training(checkpoint, result.run)
     model = get_model(checkpoint=checkpoint.path, device=get_device())
     recorder = GateRecorder(model, _names(model))
     _predict(model, loader, recorder, 0, checkpoint.path.name)

@@ -94,19 +94,46 @@ def read_run(folder: Path) -> LoggedRun:
     lines = _read_log(folder, last / FOLDER if last else folder, remarks)
     config, name = _read_config(folder, last, starts, remarks)
     run = LoggedRun(
-        folder, name, config, starts, find_training(lines), find_validations(lines),
-        _read_result(folder, remarks), remarks,
+        folder, name, config, starts, _name_starts(records, starts), find_training(lines),
+        find_validations(lines), _read_result(folder, remarks), remarks,
     )  # fmt: skip
     remarks += _describe_validations(run)
-    if (end := run.end) and end[0] < end[1]:
-        remarks.append(
+    remarks += _describe_end(run, last or next(reversed(records), None))
+    return run
+
+
+def _name_starts(records: Mapping[Path, dict], starts: Sequence[dict]) -> list[str]:
+    """The names of the folders of starts."""
+    return [path.name for path, record in records.items() if any(record is s for s in starts)]
+
+
+def _describe_end(run: LoggedRun, last: Path | None) -> list[str]:
+    """Lines on a run that is not complete; a result beside it is of an earlier one."""
+    lines = []
+    end = run.end
+    is_short = end is not None and end[0] < end[1]
+    if run.result is not None and is_short and not _is_of(run.result, run):
+        run.result = None
+        lines.append(f'{RESULT} is not used: it is of an earlier training')
+    # A run writes its result at its end, which a hook may have brought about early.
+    if run.result is not None or (run.training and not is_short):
+        return lines
+    if end:
+        lines.append(
             f'interrupted or still running: {end[0]:g} of {end[1]:g} {run.unit}s are trained'
         )
-    latest = last or next(reversed(records), None)
-    is_complete = run.training and not (end and end[0] < end[1])
-    if latest and not is_complete and (line := _read_last_line(folder, latest)):
-        remarks.append(f'its log ends with: {line}')
-    return run
+    if last and (line := _read_last_line(run.folder, last)):
+        lines.append(f'its log ends with: {line}')
+    return lines
+
+
+def _is_of(result: Mapping, run: LoggedRun) -> bool:
+    """Whether the last validation of a result is that of a run."""
+    validations = result.get('validations')
+    last = validations[-1] if isinstance(validations, list) and validations else None
+    key = 'epoch' if run.unit == 'epoch' else 'iter'
+    step = last.get(key) if isinstance(last, Mapping) else None
+    return bool(run.validations) and run.validations[-1].step == step
 
 
 def _read_log(work_dir: Path, folder: Path, remarks: list[str]) -> list[dict[str, float]]:

@@ -21,6 +21,7 @@ class LoggedRun:
         name: Name of its config.
         config: Values of its config; empty where it cannot be read.
         starts: ``run.json`` of each start, from the one that resumed nothing to the last.
+        names: Names of the folders of these starts.
         training: Logged lines of the training, finite numbers by name.
         validations: Validations in their order.
         result: ``result.json``, if the run has written one.
@@ -31,6 +32,7 @@ class LoggedRun:
     name: str
     config: dict[str, Any]
     starts: list[dict]
+    names: list[str]
     training: list[dict[str, float]]
     validations: list[Validation]
     result: dict | None

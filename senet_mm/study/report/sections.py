@@ -97,6 +97,7 @@ def runs_section(groups: Sequence[RunGroup]) -> Markup:
         for run in group.runs
     ]
     shown = os.path.relpath(base) if Path(base).is_relative_to(Path.cwd()) else base
+    shown = 'the current folder' if shown == '.' else shown
     note = paragraph(
         f'Speed and waiting are medians over the log of the training. Folders are in {shown}.'
     )

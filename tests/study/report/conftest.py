@@ -5,6 +5,9 @@ import pytest
 import torch
 
 NETWORKS = ('seresnet8_1xb64_digits', 'resnet8_1xb64_digits')
+CONFIG = (
+    "train_cfg = dict(max_epochs=2)\nmodel = dict(type='{kind}')\nrandomness = dict(seed={seed})"
+)
 
 
 @pytest.fixture(scope='session')
@@ -36,3 +39,18 @@ def rename_classes(run, names):
 def read_scalars(run):
     [file] = run.glob('*/vis_data/scalars.json')
     return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def write_run(folder, *scores, seed=0, kind='A', **start):
+    """A run of two epochs; an epoch has the given metrics."""
+    log = folder / '20260101_000000/vis_data'
+    log.mkdir(parents=True)
+    lines = []
+    for epoch, metrics in enumerate(scores, 1):
+        lines += [dict(lr=0.1, loss=2.0, epoch=epoch, iter=7 * epoch, step=7 * epoch)]
+        lines += [dict(metrics, time=1.0, step=epoch)]
+    (log / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)))
+    (log / 'config.py').write_text(CONFIG.format(kind=kind, seed=seed))
+    record = dict(time='2026-01-01 00:00:00 +0000', seed=seed, config='net.py', **start)
+    (log.parent / 'run.json').write_text(json.dumps(record))
+    return folder

@@ -103,3 +103,25 @@ def test_the_network_of_a_run_without_checkpoints(one_run):
     found = evaluate(read_run(one_run))
     assert found.complexity is None
     assert found.remarks[1].startswith('the network is not known: ')
+
+
+def test_checkpoints_of_an_earlier_training(one_run):
+    """They are in the folder where the new one was killed before its first checkpoint."""
+    for file in [*one_run.glob('best_*'), one_run / 'epoch_2.pth']:
+        loaded = torch.load(file, weights_only=False)
+        loaded['meta']['experiment_name'] = 'digits_20200101_000000'
+        torch.save(loaded, file)
+    found = evaluate(read_run(one_run))
+    assert found.checkpoint.path.name == 'epoch_1.pth'
+    assert [gates.step for gates in found.gates] == [1]
+    assert all("of an earlier training, 'digits_2020" in line for line in found.remarks)
+    assert found.remarks
+
+
+def test_networks_of_several_labels(one_run):
+    change_config(one_run, "type='LinearClsHead'", "type='MultiLabelLinearClsHead'")
+    found = evaluate(read_run(one_run))
+    assert found.report is None
+    assert found.remarks == [
+        'not evaluated: its head may give an image several labels; allowed: one label'
+    ]

@@ -1,6 +1,5 @@
 """What folders of runs have that is missing, damaged, too large or a stranger's."""
 
-import json
 import os
 
 import pytest
@@ -11,31 +10,13 @@ from senet_mm.study.report.checkpoints import choose_others, find_checkpoints, o
 from senet_mm.study.report.groups import group_runs
 from senet_mm.study.report.page import report_runs
 from senet_mm.study.report.reading import find_runs, read_run
-from senet_mm.study.report.repeat import write_command
 from senet_mm.study.report.sections import remarks_section, runs_section, scores_section
 from senet_mm.utils.errors import InputError
 
+from .conftest import write_run
 from .test_report import text_of
 
 NAN = float('nan')
-CONFIG = (
-    "train_cfg = dict(max_epochs=2)\nmodel = dict(type='{kind}')\nrandomness = dict(seed={seed})"
-)
-
-
-def write_run(folder, *scores, seed=0, kind='A', **start):
-    """A run of two epochs; an epoch has the given metrics."""
-    log = folder / '20260101_000000/vis_data'
-    log.mkdir(parents=True)
-    lines = []
-    for epoch, metrics in enumerate(scores, 1):
-        lines += [dict(lr=0.1, loss=2.0, epoch=epoch, iter=7 * epoch, step=7 * epoch)]
-        lines += [dict(metrics, time=1.0, step=epoch)]
-    (log / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)))
-    (log / 'config.py').write_text(CONFIG.format(kind=kind, seed=seed))
-    record = dict(time='2026-01-01 00:00:00 +0000', seed=seed, config='net.py', **start)
-    (log.parent / 'run.json').write_text(json.dumps(record))
-    return folder
 
 
 def top(first, second):
@@ -66,8 +47,12 @@ def test_a_metric_that_is_not_finite(tmp_path):
 
 def test_a_validation_without_a_finite_number(tmp_path):
     run = read_run(write_run(tmp_path / 'a', top(NAN, float('inf')), top(1.0, 10**400)))
-    assert [each.broken for each in run.validations] == [('accuracy/top1', 'accuracy/top5'), ()]
-    assert run.remarks[0] == 'accuracy/top1 is not finite at epoch 1'
+    assert [each.broken for each in run.validations] == [
+        ('accuracy/top1', 'accuracy/top5'), ('accuracy/top5',)
+    ]  # fmt: skip
+    assert run.remarks[:2] == [
+        'accuracy/top1 is not finite at epoch 1', 'accuracy/top5 is not finite at epoch 1, 2'
+    ]  # fmt: skip
     assert run.last('accuracy/top1') == 1.0
     none = read_run(write_run(tmp_path / 'b', top(NAN, NAN)))
     [group] = group_runs([none])
@@ -169,6 +154,32 @@ def test_lines_of_a_log_without_iterations(tmp_path):
     assert read_run(run).end == (0, 2)
 
 
+@pytest.mark.parametrize('key', ['step', 'iter', 'epoch'])
+@pytest.mark.parametrize('number', ['1e300', '1' + 400 * '0', 'Infinity'])
+def test_counts_that_are_none(tmp_path, key, number):
+    run = write_run(tmp_path / 'run', top(50.0, 90.0))
+    log = run / '20260101_000000/vis_data/scalars.json'
+    log.write_text(log.read_text() + f'\n{{"lr": 1, "{key}": {number}}}')
+    read = read_run(run)
+    assert '1 line(s) of scalars.json are damaged and left out' in read.remarks
+    assert len(read.training) == 1
+
+
+def test_the_result_of_an_earlier_training(tmp_path):
+    run = write_run(tmp_path / 'run', top(50.0, 90.0))
+    result = run / 'result.json'
+    result.write_text('{"seconds": 9.0, "validations": [{"epoch": 2}]}')
+    read = read_run(run)
+    assert read.result is None
+    assert 'result.json is not used: it is of an earlier training' in read.remarks
+    assert any('interrupted' in line for line in read.remarks)
+    # A hook may end a training early.
+    result.write_text('{"seconds": 9.0, "validations": [{"epoch": 1}]}')
+    read = read_run(run)
+    assert read.result is not None
+    assert read.remarks == []
+
+
 def find(run, *roots):
     remarks = []
     found = find_checkpoints(read_run(run), Places([run], roots), remarks)
@@ -206,41 +217,6 @@ def test_the_order_of_checkpoints(tmp_path):
     others = choose_others(found, order[0])
     assert [each.path.stem for each in others] == ['best_top1_epoch_1', 'epoch_3']
     assert [each.step for each in choose_others(found, order[2])] == [1, 2]
-
-
-@pytest.mark.parametrize(
-    ('command', 'expected'),
-    [
-        ('python tools/train.py net.py', 'python tools/train.py net.py {new}'),
-        ('python train.py net.py --work-dir a b', 'python train.py net.py b {new}'),
-        ('python train.py net.py --resume --amp', 'python train.py net.py --amp {new}'),
-        ('python train.py net.py --resume a.pth', 'python train.py net.py {new}'),
-        ('python train.py net.py --resume=a.pth --work-dir=b', 'python train.py net.py {new}'),
-        (
-            'python train.py net.py --cfg-options resume=True work_dir=a --resume',
-            'python train.py net.py {new}',
-        ),
-        (
-            "python train.py net.py --cfg-options resume=auto 'a=[1, 2]' --amp",
-            "python train.py net.py --cfg-options 'a=[1, 2]' --amp {new}",
-        ),
-        ('python -m senet_mm train net', 'python -m senet_mm train net {new}'),
-        ('python train_detector.py data --out a', 'python train_detector.py data {new}'),
-        ('python mine.py --resume', 'python mine.py --resume'),
-        ('python train.py "', 'python train.py "'),
-    ],
-)
-def test_commands_to_repeat(tmp_path, command, expected):
-    run = read_run(write_run(tmp_path / 'run', command=command))
-    new = '--work-dir work_dirs/repeated/net-20260101000000'
-    assert write_command(run) == expected.format(new=new)
-
-
-def test_a_drawn_seed_is_repeated(tmp_path):
-    folder = write_run(tmp_path / 'run', command='python train.py net.py', seed=None)
-    [record] = folder.glob('*/run.json')
-    record.write_text(json.dumps({**json.loads(record.read_text()), 'seed': 5}))
-    assert write_command(read_run(folder)).endswith(' --cfg-options randomness.seed=5')
 
 
 def test_the_file_is_checked_before_the_work(tmp_path, monkeypatch):
