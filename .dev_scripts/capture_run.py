@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / 'docs/runs.md'
 CONFIG = 'configs/digits/seresnet8_1xb64_digits.py'
 FOLDER = 'work_dirs/seen'
-ROWS = 22
+ROWS = 30
 # In the second half of an epoch.
 HALF = re.compile(r'1\d/19 iterations')
 # tests/blocks.py wants it.

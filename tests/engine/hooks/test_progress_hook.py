@@ -102,6 +102,22 @@ def test_the_last_lines_say_what_came_out(shown, run_tool):
     assert 'accuracy/top1: ' in tested.stdout
 
 
+@pytest.mark.parametrize('width', [80, 120])
+def test_the_captures_of_the_page_are_those_of_today(shown, width):
+    """The same rows, and the same kinds of lines and commands at the end."""
+    page = (ROOT / 'docs/runs.md').read_text()
+    _, _, part = page.partition(f'<!-- table: run-{width} -->')
+    captured, *_ = part.partition('<!-- end -->')
+    # What a run and a machine have of their own.
+    own = dict.fromkeys(('recipe', 'device', 'seed', 'output', 'best', 'next'), '')
+    for pattern in (r'^  ([A-Za-z]+) +(\S.*)$', r'^  (?=[ A-Z])( +)(SE\S.*)$'):
+        rows, now = (re.findall(pattern, text, re.M) for text in (captured, shown[0]))
+        assert [(n, own.get(n, t)) for n, t in rows] == [(n, own.get(n, t)) for n, t in now]
+    ends = [text.rpartition('the training is complete')[2] for text in (captured, shown[0])]
+    tools, tools_now = (re.findall(r'tools/\w+\.py', end) for end in ends)
+    assert tools == tools_now != []
+
+
 def test_a_file_has_plain_lines_with_units(shown):
     _, _, folder = shown
     (file,) = folder.glob('*/*.log')
