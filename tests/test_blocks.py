@@ -21,6 +21,8 @@ def assert_marked(block: Block) -> None:
     """Fails for a block that is neither run nor marked with a reason."""
     assert block.language in LANGUAGES, f'{block}: a fence needs a language: {LANGUAGES}'
     assert block.kind in KINDS, f'{block}: a comment before it says how it is tested: {KINDS}'
+    if block.language == 'python':
+        compile(block.text, str(block), 'exec')
     if block.kind == 'not run':
         assert len(block.value.split()) >= 3, f'{block}: why is it not run?'
     if block.kind == 'run by':

@@ -67,7 +67,7 @@ def make_source(words, run_tool, folder):
     (folder / target).unlink()
 
 
-@pytest.mark.parametrize('command', COMMANDS)
+@pytest.mark.parametrize('command', COMMANDS, ids=lambda command: command[7:90])
 def test_command_runs(command, run_tool, tmp_path):
     for name in ('configs', 'tools', 'hubconf.py'):
         (tmp_path / name).symlink_to(ROOT / name)
