@@ -16,7 +16,9 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / 'docs/runs.md'
 CONFIG = 'configs/digits/seresnet8_1xb64_digits.py'
 FOLDER = 'work_dirs/seen'
-ROWS = 22
+ROWS = 30
+# Before the table.
+START = re.compile(r'\n(?=.* - training of )')
 # In the second half of an epoch.
 HALF = re.compile(r'1\d/19 iterations')
 # tests/blocks.py wants it.
@@ -52,6 +54,7 @@ def capture(columns: int) -> str:
         end = wait_for(lambda screen: 'the training is complete' in screen)
     finally:
         tmux('kill-server')
+    middle = START.split(middle, maxsplit=1)[1]
     end = end[end.index('the training is complete') :]
     start = f'{MARK}\n```text'
     return f'{start}\n{middle}\n```\n\nand at the end\n\n{start}\n{end}\n```\n'

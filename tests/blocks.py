@@ -4,6 +4,7 @@
 `<!-- run: FILE -->`            the same; of the files that it names only FILE is there before
 `<!-- run with: ARGS -->`       the same; ARGS are added to each of its commands that takes long
 `<!-- run by: FILE::TEST -->`   a test reads it from the page (`READERS`) and runs it
+`<!-- run on: PAGE -->`         that page has the same block, and it is run there
 `<!-- config -->`               a config; `<!-- config: NAME -->` part of one, on top of that recipe
 `<!-- printed by: COMMAND -->`  what a tool prints
 `<!-- printed above -->`        what the block above prints
@@ -24,7 +25,8 @@ FENCE = re.compile(
     r'^(?P<open> *(?:```+|~~~+))(?P<language>.*)\n(?P<text>(?s:.*?))^(?P=open) *$', re.M
 )
 MARK = re.compile(r'<!-- (?P<kind>[a-z ]+?)(?:: (?P<value>(?:(?!-->).)*?))? -->\n\Z', re.S)
-KINDS = {'run', 'run with', 'run by', 'config', 'printed by', 'printed above', 'not run'}
+RUN = {'run', 'run with', 'config', 'printed by', 'printed above'}  # in a sandbox
+KINDS = {*RUN, 'run by', 'run on', 'not run'}
 LANGUAGES = {'bash', 'python', 'text'}
 
 

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from .blocks import KINDS, LANGUAGES, PAGES, READERS, Block, blocks_of, commands_of
+from .blocks import KINDS, LANGUAGES, PAGES, READERS, RUN, Block, blocks_of, commands_of
 from .conftest import ROOT
 from .sandbox import LONG, Sandbox
 
 BLOCKS = [block for page in PAGES for block in blocks_of(str(page.relative_to(ROOT)))]
-RUN = {'run', 'run with', 'config', 'printed by', 'printed above'}
 
 
 @pytest.mark.parametrize('block', BLOCKS, ids=str)
@@ -22,6 +21,8 @@ def assert_marked(block: Block) -> None:
     """Fails for a block that is neither run nor marked with a reason."""
     assert block.language in LANGUAGES, f'{block}: a fence needs a language: {LANGUAGES}'
     assert block.kind in KINDS, f'{block}: a comment before it says how it is tested: {KINDS}'
+    if block.language == 'python':
+        compile(block.text, str(block), 'exec')
     if block.kind == 'not run':
         assert len(block.value.split()) >= 3, f'{block}: why is it not run?'
     if block.kind == 'run by':
@@ -30,6 +31,9 @@ def assert_marked(block: Block) -> None:
         assert test in names, f'{block}: {file} has no {test}'
         call = READERS[block.language].__name__, block.page, test
         assert call in calls, f'{block}: {file} does not call {call[0]}{call[1:]}'
+    if block.kind == 'run on':
+        same = [each for each in blocks_of(block.value) if each.text == block.text]
+        assert {each.kind for each in same} & {*RUN, 'run by'}, f'{block}: is not run there'
     if block.kind == 'run with':
         assert any(LONG.search(command) for command in commands_of(block.text)), block
 
@@ -48,7 +52,8 @@ def functions_and_calls(file: Path) -> tuple[set[str], set[tuple[str, ...]]]:
     'mark',
     ['', '<!-- not run -->\n', '<!-- not run: no -->\n', '<!-- ran -->\n',
      '<!-- run by: tests/test_blocks.py::test_nothing -->\n',
-     '<!-- run by: tests/test_docs.py::test_commands_work -->\n', '<!-- run -->\n\n'],
+     '<!-- run by: tests/test_docs.py::test_commands_work -->\n', '<!-- run -->\n\n',
+     '<!-- run on: README.md -->\n'],
 )  # fmt: skip
 def test_a_block_without_mark_or_reason_fails(mark):
     [block] = blocks_of('page.md', f'Text.\n\n{mark}```bash\nls\n```\n')

@@ -21,11 +21,12 @@ ROWS = [
     for line in PAGE.splitlines()
     if line.startswith('| ') and not line.startswith('| from')
 ]
-# Those of the table, and of the two pages about one system.
+# Those of the table, and of pages about one system.
 COMMANDS = dict.fromkeys(
     [row[3].strip('`') for row in ROWS]
     + commands_run_by('docs/coming-from-mmpretrain.md', 'test_command_runs')
     + commands_run_by('docs/coming-from-timm.md', 'test_command_runs')
+    + commands_run_by('docs/weights.md', 'test_command_runs')
 )
 SYSTEMS = (
     'mmclassification', 'mmpretrain', 'timm', 'torchvision', 'hujie-frank', 'shicai', 'tensorpack',
@@ -51,19 +52,22 @@ def test_configs_of_the_table_exist():
 
 
 def make_source(words, run_tool, folder):
-    """The foreign file that a command of the converter reads: random weights, by the way back."""
+    """The file that a command of the converter reads: random weights, foreign by the way back."""
     kind, source, target, *options = words[1:]
     if '--prototxt' in options:
         write(plain_small_cnn(), 32, 'score', folder)
         return
     name = options[options.index('--model') + 1]
     torch.save(get_model(name).state_dict(), folder / target)
+    if '--reverse' in options:
+        (folder / target).rename(folder / source)
+        return
     run = run_tool(words[0], kind, target, source, *options, '--reverse', cwd=folder)
     assert run.returncode == 0, run.stderr
     (folder / target).unlink()
 
 
-@pytest.mark.parametrize('command', COMMANDS)
+@pytest.mark.parametrize('command', COMMANDS, ids=lambda command: command[7:90])
 def test_command_runs(command, run_tool, tmp_path):
     for name in ('configs', 'tools', 'hubconf.py'):
         (tmp_path / name).symlink_to(ROOT / name)

@@ -147,7 +147,7 @@ def job(config, tmp_path):
 def test_train_and_test(whole, config, tmp_path, run_tool):
     """By the scripts, on CPUs, on two processes."""
     work_dir, trained = whole
-    assert '2 process(es)' in trained.stdout
+    assert ' x 2 processes' in trained.stdout
     assert trained.stderr == ''
     checkpoint = work_dir / 'epoch_3.pth'
     meant = {'PARTITION': PARTITION, 'JOB_NAME': 'test', RECIPE: config, 'CHECKPOINT': checkpoint}

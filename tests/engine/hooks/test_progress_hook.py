@@ -102,6 +102,24 @@ def test_the_last_lines_say_what_came_out(shown, run_tool):
     assert 'accuracy/top1: ' in tested.stdout
 
 
+@pytest.mark.parametrize('width', [80, 120])
+def test_the_captures_of_the_page_are_those_of_today(shown, width):
+    """The same rows, and the same kinds of lines and commands at the end."""
+    page = (ROOT / 'docs/runs.md').read_text()
+    captured = page.partition(f'<!-- table: run-{width} -->')[2].partition('<!-- end -->')[0]
+    assert table_of(captured) == table_of(shown[0]) != []
+    ends = (text.rpartition('the training is complete')[2] for text in (captured, shown[0]))
+    then, now = (re.findall(r'^  best|^  next|tools/\w+\.py', end, re.M) for end in ends)
+    assert then == now != []
+
+
+def table_of(text):
+    """The lines of the table at the start, but for what each run and machine has of its own."""
+    table = re.search(r'training of seresnet8_1xb64_digits\n(.*?)^  output', text, re.S | re.M)
+    own = '  recipe', '  device', '  seed'
+    return [line for line in table[1].splitlines() if not line.startswith(own)] if table else []
+
+
 def test_a_file_has_plain_lines_with_units(shown):
     _, _, folder = shown
     (file,) = folder.glob('*/*.log')
