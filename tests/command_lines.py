@@ -115,12 +115,15 @@ def problems_of(commands: list[tuple[str, bool]], folder: Path) -> list[str]:
     found = json.loads(run.stdout)
     for number, problem in zip(owners, found['problems'], strict=True):
         problems[number] = problems[number] or problem
+    known = {*found['options'], *FOREIGN}
     for number, (command, _) in enumerate(commands):
-        options = command.split() if command.startswith('-') else ()
-        for word in options:
-            if word.startswith('--') and word not in {*found['options'], *FOREIGN}:
-                problems[number] = f'no tool has {word}'
+        if command.startswith('--') and (unknown := options_of(command) - known):
+            problems[number] = f'no tool has {unknown}'
     return problems
+
+
+def options_of(command: str) -> set[str]:
+    return {word for word in command.split() if word.startswith('--')}
 
 
 def split(command: str) -> Iterator[list[str]]:

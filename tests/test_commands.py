@@ -33,6 +33,7 @@ WRONG = {
     'python tools/trian.py CONFIG': 'does not exist',
     'pyhton tools/train.py CONFIG': 'pyhton',
     'make trian': 'trian',
+    '--no-such-option 3': '--no-such-option',
 }
 
 

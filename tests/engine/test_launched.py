@@ -110,7 +110,7 @@ def test_two_machines(tmp_path):
         assert launcher.wait() == 0, (tmp_path / 'err').read_text()
     assert 'rank 1 (process ' in (tmp_path / 'err').read_text()
     output = (tmp_path / 'out').read_text()
-    assert output.count('2 process(es)') == 2
+    assert output.count(' x 2 processes') == 2
     for epoch in (1, 2, 3):  # none is trained twice
         assert output.count(f'Epoch(train) [{epoch}][7/7]') == 1
 
