@@ -83,11 +83,7 @@ def get_model(
     if origin is not None:
         _take_over(cfg, origin, new_head, new_stem)
     model = build_classifier(cfg, num_classes)
-    if not hasattr(model, 'head'):
-        raise InputError(
-            f'config {cfg.filename}: model.type={cfg.model.type} is no classifier; allowed: a '
-            'network with a head, such as ImageClassifier'
-        )
+    _check_is_classifier(model, cfg)
     if origin is None:
         model.init_weights()
     else:
@@ -155,6 +151,15 @@ def _get_cfg(
         cfg.in_channels = in_channels
     apply_in_channels(cfg)
     return cfg
+
+
+def _check_is_classifier(model: object, cfg: 'Config') -> None:
+    """Raise an InputError for a network without a head, such as a detector."""
+    if not hasattr(model, 'head'):
+        raise InputError(
+            f'config {cfg.filename}: model.type={cfg.model.type} is no classifier; allowed: a '
+            'network with a head, such as ImageClassifier'
+        )
 
 
 def _fuse(model: 'ImageClassifier', shape: Sequence[int]) -> None:

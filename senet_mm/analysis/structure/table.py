@@ -87,7 +87,7 @@ class Table:
             (MACS, stage.macs, self.macs[0], most[1]),
         )
         for place, value, unit, largest in numbers:
-            canvas.text(right - place, middle, format_number(value, unit), 8, ha='right')
+            canvas.text(right - place, middle, format_amount(value, unit), 8, ha='right')
             share = value / largest if largest else 0
             canvas.bar(right - place + 0.06, middle, BAR * share, 0.1)
 
@@ -135,7 +135,7 @@ def letter(index: int) -> str:
     return chr(ord('A') + index % 26) + (str(index // 26) if index >= 26 else '')
 
 
-def format_number(value: int, unit: float) -> str:
+def format_amount(value: int, unit: float) -> str:
     """A count in a unit, with two decimals; ``-`` for none, ``<0.01`` for what is less."""
     amount = value / unit
     return '-' if not value else '<0.01' if amount < 0.005 else f'{amount:.2f}'
