@@ -92,7 +92,6 @@ WORDS = {
 MAKERS = {
     'work_dirs/seresnet8_1xb64_digits/epoch_30.pth': lambda path: save(DIGITS, path),
     'anywhere/my_layer.py': own_layer,
-    'scans': lambda path: sample(path, '--untidy'),
     'best.pth': lambda path: save('seresnet18_8xb32_in1k', path),
     'photo.jpg': photograph,
     'digit.png': digit,

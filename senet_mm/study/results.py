@@ -183,17 +183,21 @@ def results_to_markdown(
     Args:
         results: Rows of one table.
         root: Path from the page to the root of the project, ``'../'`` for ``docs/``.
-        measured: Whether to have columns for command, measured scores and differences.
+        measured: Whether to have columns for the command and, if a row was measured, for measured
+            scores and differences.
         config: Whether to have a column for the name of the config.
     """
     header = ['network', 'params (M)', 'GFLOPs', f'published {HEADINGS[results[0].metric]}']
     if config:
         header.append('config')
+    rows = [result.to_dict() for result in results]
+    scored = measured and any(_scores(row, 'measured_') != '-' for row in rows)
+    if scored:
+        header += ['measured', 'difference']
     if measured:
-        header += ['measured', 'difference', 'train']
+        header.append('train')
     lines = []
-    for result in results:
-        row = result.to_dict()
+    for result, row in zip(results, rows, strict=True):
         name = result.model
         if linked := result.config or result.detector:
             path = Path(find_config(linked)).relative_to(CONFIGS.parent).as_posix()
@@ -206,9 +210,10 @@ def results_to_markdown(
         ]
         if config:
             cells.append(f'`{result.config}`')
+        if scored:
+            cells += [_scores(row, 'measured_'), _scores(row, 'difference_', '+')]
         if measured:
-            command = f'`{result.command}`' if result.command else '-'
-            cells += [_scores(row, 'measured_'), _scores(row, 'difference_', '+'), command]
+            cells.append(f'`{result.command}`' if result.command else '-')
         lines.append(cells)
     notes = _notes(results)
     return markdown_table(header, lines) + (f'\n{notes}' if notes else '')

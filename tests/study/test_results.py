@@ -109,6 +109,12 @@ def test_markdown():
     )
 
 
+def test_rows_without_measured_scores_have_no_columns_for_them():
+    header, _, b = results_to_markdown(ROWS[1:]).splitlines()
+    assert header.endswith(' top-1 / top-5 % | train |')
+    assert b.endswith('| 1.25 / - | `make` |')
+
+
 def test_notes_follow_the_table_once_each():
     row = dict(config=None, metric='error', note='because', printed_params=1.5, params=1_700_000)
     text = results_to_markdown([Result('A', **row), Result('B', **row)])
