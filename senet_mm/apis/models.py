@@ -87,9 +87,10 @@ def get_model(
     if origin is None:
         model.init_weights()
     else:
-        if not new_head:
+        if new_head:
+            model.head.init_weights()
+        else:
             check_class_names(cfg, origin, get_num_classes(model))
-        model.head.init_weights()
         load_strictly(model, loaded, origin.filename, new_head, new_stem)
     # Names that OpenMMLab's packages use.
     model.cfg, model.origin = cfg, origin

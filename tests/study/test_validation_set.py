@@ -55,6 +55,7 @@ def count(cfg, where):
         dict(type='FolderDataset', split_file='{private}/list.txt', data_root='run'),
         dict(type='ShardedImageNet', split='../../private/list', data_root='run'),
         dict(ann_file='list.txt', data_root='run/listed'),
+        dict(type='ShardedImageNet', split='val', data_root='run/listed'),
     ],
 )
 def test_nothing_outside_is_read(here, dataset):

@@ -118,10 +118,11 @@ def test_checkpoints_of_an_earlier_training(one_run):
     assert found.remarks
 
 
-def test_networks_of_several_labels(one_run):
+def test_networks_of_several_labels(one_run, capfd):
     change_config(one_run, "type='LinearClsHead'", "type='MultiLabelLinearClsHead'")
     found = evaluate(read_run(one_run))
     assert found.report is None
     assert found.remarks == [
         'not evaluated: its head may give an image several labels; allowed: one label'
     ]
+    assert 'Init' not in ''.join(capfd.readouterr())  # mmengine's lines on each parameter
