@@ -68,8 +68,6 @@ def get_model(
             own, or ``fuse`` is no shape that the network takes.
         ConnectionError: The URL cannot be fetched.
     """
-    from senet_mm.engine import load_strictly
-    from senet_mm.engine.classes import check_class_names, get_num_classes
     from senet_mm.engine.classifier import build_classifier
 
     from .upstream import serve_upstream
@@ -87,11 +85,7 @@ def get_model(
     if origin is None:
         model.init_weights()
     else:
-        if new_head:
-            model.head.init_weights()
-        else:
-            check_class_names(cfg, origin, get_num_classes(model))
-        load_strictly(model, loaded, origin.filename, new_head, new_stem)
+        _load_into(model, cfg, loaded, origin, new_head, new_stem)
     # Names that OpenMMLab's packages use.
     model.cfg, model.origin = cfg, origin
     classes = origin and origin.classes
@@ -152,6 +146,25 @@ def _get_cfg(
         cfg.in_channels = in_channels
     apply_in_channels(cfg)
     return cfg
+
+
+def _load_into(
+    model: 'ImageClassifier',
+    cfg: 'Config',
+    loaded: dict,
+    origin: 'Origin',
+    new_head: bool,
+    new_stem: bool,
+) -> None:
+    """Load the weights of a checkpoint, whose classes must be the config's without a new head."""
+    from senet_mm.engine import load_strictly
+    from senet_mm.engine.classes import check_class_names, get_num_classes
+
+    if new_head:
+        model.head.init_weights()
+    else:
+        check_class_names(cfg, origin, get_num_classes(model))
+    load_strictly(model, loaded, origin.filename, new_head, new_stem)
 
 
 def _check_is_classifier(model: object, cfg: 'Config') -> None:

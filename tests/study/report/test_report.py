@@ -17,6 +17,7 @@ from senet_mm.study.report.groups import compare_keys, group_runs
 from senet_mm.study.report.reading import find_runs, read_run
 from senet_mm.utils.errors import InputError
 
+from ...blocks import commands_run_by, words_of
 from .conftest import NETWORKS, read_scalars, rename_classes
 
 pytestmark = pytest.mark.slow
@@ -201,9 +202,9 @@ def test_folders_without_a_run(tmp_path):
 
 
 def test_the_tool(run_tool, one_run):
-    run = run_tool(
-        'tools/report.py', one_run, '--no-evaluate', '--charts', 'svg', '--data-root', one_run
-    )
+    [command] = commands_run_by('docs/report.md', 'test_the_tool')
+    words = words_of(command, {'work_dirs/se': one_run, '/data/imagenet': one_run})
+    run = run_tool(*words, '--no-evaluate', '--charts', 'svg')
     assert (run.returncode, run.stdout) == (0, f'{one_run}/report.html\n')
     assert 'asked for by --no-evaluate' in (one_run / 'report.html').read_text()
     run = run_tool('tools/report.py', one_run, '--out', one_run)
