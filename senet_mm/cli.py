@@ -31,7 +31,7 @@ from senet_mm.utils.processes import (
 from senet_mm.utils.progress import end_progress, show_start
 from senet_mm.utils.slurm import use_slurm
 from senet_mm.utils.storage import StorageError, answering_storage
-from senet_mm.utils.usage import RankParser, add_quiet
+from senet_mm.utils.usage import RankParser, add_screen_options
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -98,14 +98,13 @@ def make_parser(description: str, needs_config: bool = True) -> argparse.Argumen
         'work_dirs/ and the name of the config)',
     )
     add_cfg_options(parser)
-    add_quiet(parser)
+    add_screen_options(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
         help='what started the processes',
     )
-    parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     return parser
 

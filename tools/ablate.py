@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senet_mm.cli import add_cfg_options, reported_errors
-from senet_mm.utils.usage import ToolParser, add_quiet
+from senet_mm.utils.usage import ToolParser, add_screen_options
 
 if TYPE_CHECKING:
     from senet_mm.study.ablation import Run
@@ -57,8 +57,7 @@ def parse_args() -> argparse.Namespace:
         '--dry-run', action='store_true', help='print state and command of each run; do not train'
     )
     add_cfg_options(parser)
-    add_quiet(parser)
-    parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
+    add_screen_options(parser)
     return parser.parse_args()
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from senet_mm.cli import add_config_for_checkpoint, config_for_checkpoint, reported_errors
 from senet_mm.study.places import Places, add_data_root, check_folders
-from senet_mm.utils.usage import ToolParser, add_quiet
+from senet_mm.utils.usage import ToolParser, add_screen_options
 
 if TYPE_CHECKING:
     from senet_mm.apis.explainer import Explainer
@@ -50,8 +50,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--port', type=int, help='port (default: a free one from 7860)')
     parser.add_argument('--max-upload', type=float, default=20, help='largest file, MiB')
-    parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
-    add_quiet(parser)
+    add_screen_options(parser)
     return parser.parse_args()
 
 

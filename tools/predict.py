@@ -24,7 +24,7 @@ from senet_mm.cli import (
     reported_errors,
 )
 from senet_mm.utils.predictions import SUFFIXES, WRITERS
-from senet_mm.utils.usage import ToolParser, add_quiet
+from senet_mm.utils.usage import ToolParser, add_screen_options
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
         'images', nargs='+', help="files, folders, patterns ('a/*.jpg'), - for a list on stdin"
     )
     add_config_for_checkpoint(parser)
-    add_quiet(parser)
+    add_screen_options(parser)
     parser.add_argument('--topk', type=int, default=1, metavar='K', help='number of best classes')
     parser.add_argument(
         '--format', '--results-format', choices=list(WRITERS),
@@ -54,7 +54,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--class-map', metavar='FILE', help='names of the classes, one a line, for a file without'
     )
-    parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
     return parser.parse_args()
 
 

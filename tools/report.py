@@ -9,7 +9,7 @@ from pathlib import Path
 
 from senet_mm.cli import reported_errors
 from senet_mm.study.places import add_data_root
-from senet_mm.utils.usage import ToolParser, add_quiet
+from senet_mm.utils.usage import ToolParser, add_screen_options
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,8 +35,7 @@ def parse_args() -> argparse.Namespace:
         help='what draws the curves (default: plotly if it is installed, else svg)',
     )
     add_data_root(parser)
-    add_quiet(parser)
-    parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
+    add_screen_options(parser)
     return parser.parse_args()
 
 

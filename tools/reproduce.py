@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from senet_mm.cli import TRAINING, add_cfg_options, note_unused, reported_errors
-from senet_mm.utils.usage import ToolParser, add_quiet
+from senet_mm.utils.usage import ToolParser, add_screen_options
 
 
 def parse_args() -> argparse.Namespace:
@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
         '--out', type=Path, nargs='+', default=[], help='files to write: .md, .json, .csv'
     )
     add_cfg_options(parser)
-    add_quiet(parser)
+    add_screen_options(parser)
     return parser.parse_args()
 
 
@@ -65,5 +65,5 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == '__main__':
     args = parse_args()
-    with reported_errors():
+    with reported_errors(args.traceback):
         main(args)

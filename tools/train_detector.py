@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from senet_mm.cli import add_cfg_options, reported_errors
 from senet_mm.utils.files import check_folder
-from senet_mm.utils.usage import RankParser, add_quiet
+from senet_mm.utils.usage import RankParser, add_screen_options
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -58,7 +58,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--lr', type=float, default=0.02, help='highest learning rate')
     parser.add_argument('--seed', type=int, default=0, help='seed')
     add_cfg_options(parser)
-    add_quiet(parser)
+    add_screen_options(parser)
     parser.add_argument(
         '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
         help='what started the processes',
@@ -129,5 +129,5 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == '__main__':
     args = parse_args()
-    with reported_errors():
+    with reported_errors(args.traceback):
         main(args)

@@ -81,12 +81,13 @@ class QuietAction(argparse.Action):
         be_quiet()
 
 
-def add_quiet(parser: argparse.ArgumentParser) -> None:
-    """Add ``--quiet``, which acts where it is read."""
+def add_screen_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--quiet``, which acts where it is read, and ``--traceback``."""
     parser.add_argument(
         '--quiet', action=QuietAction, nargs=0, default=argparse.SUPPRESS,
         help='show no progress, only warnings, errors and results',
     )  # fmt: skip
+    parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
 
 
 def break_command(line: str, width: int) -> list[str]:

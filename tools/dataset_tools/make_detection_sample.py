@@ -21,7 +21,7 @@ from senet_mm.cli import reported_errors
 from senet_mm.utils.files import check_empty
 from senet_mm.utils.options import check_integer
 from senet_mm.utils.progress import track
-from senet_mm.utils.usage import ToolParser, add_quiet
+from senet_mm.utils.usage import ToolParser, add_screen_options
 
 PHOTOGRAPHS = {
     'train': ('astronaut', 'chelsea', 'rocket', 'retina', 'flower.jpg'),
@@ -56,7 +56,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--val', type=int, default=80, help='validation images')
     parser.add_argument('--size', type=int, default=128, help='side of the images, pixels')
     parser.add_argument('--seed', type=int, default=0, help='seed of crops and shapes')
-    add_quiet(parser)
+    add_screen_options(parser)
     return parser.parse_args()
 
 
@@ -164,5 +164,6 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    with reported_errors():
-        main(parse_args())
+    args = parse_args()
+    with reported_errors(args.traceback):
+        main(args)

@@ -22,7 +22,7 @@ from senet_mm.cli import reported_errors
 from senet_mm.utils.files import check_empty
 from senet_mm.utils.options import check_integer
 from senet_mm.utils.progress import track
-from senet_mm.utils.usage import ToolParser, add_quiet
+from senet_mm.utils.usage import ToolParser, add_screen_options
 
 # Colour photographs inside the wheel of scikit-image: none needs a download.
 PHOTOGRAPHS = (
@@ -45,7 +45,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--val', type=int, default=5, help='validation images per class')
     parser.add_argument('--untidy', action='store_true', help='write a folder of untidy pictures')
     parser.add_argument('--seed', type=int, default=0, help='seed of the crops')
-    add_quiet(parser)
+    add_screen_options(parser)
     return parser.parse_args()
 
 
@@ -113,5 +113,6 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    with reported_errors():
-        main(parse_args())
+    args = parse_args()
+    with reported_errors(args.traceback):
+        main(args)

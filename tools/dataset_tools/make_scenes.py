@@ -24,7 +24,7 @@ from senet_mm.cli import reported_errors
 from senet_mm.utils.files import check_empty
 from senet_mm.utils.options import check_integer
 from senet_mm.utils.progress import track
-from senet_mm.utils.usage import ToolParser, add_quiet
+from senet_mm.utils.usage import ToolParser, add_screen_options
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -48,7 +48,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--train', type=int, default=2000, help='training images per class')
     parser.add_argument('--test', type=int, default=200, help='test images per class')
     parser.add_argument('--seed', type=int, default=0, help='seed of the crops')
-    add_quiet(parser)
+    add_screen_options(parser)
     return parser.parse_args()
 
 
@@ -145,5 +145,6 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    with reported_errors():
-        main(parse_args())
+    args = parse_args()
+    with reported_errors(args.traceback):
+        main(args)

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from senet_mm.cli import reported_errors
 from senet_mm.utils.files import check_empty
-from senet_mm.utils.usage import ToolParser, add_quiet, check_leasts
+from senet_mm.utils.usage import ToolParser, add_screen_options, check_leasts
 
 
 def parse_args() -> argparse.Namespace:
@@ -50,7 +50,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--shard-size', type=int, default=256, help='size of a shard in MiB')
     parser.add_argument('--workers', type=int, default=8, help='processes')
     parser.add_argument('--seed', type=int, default=0, help='seed of the order')
-    add_quiet(parser)
+    add_screen_options(parser)
     return parser.parse_args()
 
 
@@ -226,5 +226,6 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    with reported_errors():
-        main(parse_args())
+    args = parse_args()
+    with reported_errors(args.traceback):
+        main(args)

@@ -14,7 +14,7 @@ from multiprocessing import Pool
 from pathlib import Path
 
 from senet_mm.cli import reported_errors
-from senet_mm.utils.usage import ToolParser, add_quiet, check_leasts
+from senet_mm.utils.usage import ToolParser, add_screen_options, check_leasts
 
 # A data set's own lists of images, labels, classes: in the folder itself or in meta/.
 LISTS = re.compile(r'(meta/)?[^/]+\.txt')
@@ -36,7 +36,7 @@ def parse_args() -> argparse.Namespace:
         help='record for resuming, by default work_dirs/verify/ROOT/verified.txt',
     )
     parser.add_argument('--workers', type=int, default=8, help='processes')
-    add_quiet(parser)
+    add_screen_options(parser)
     return parser.parse_args()
 
 
@@ -154,5 +154,6 @@ def main(args: argparse.Namespace) -> int:
 
 
 if __name__ == '__main__':
-    with reported_errors():
-        sys.exit(main(parse_args()))
+    args = parse_args()
+    with reported_errors(args.traceback):
+        sys.exit(main(args))

@@ -8,7 +8,7 @@ python tools/model_converters/convert.py caffe SE-ResNet-50.caffemodel seresnet5
 import argparse
 
 from senet_mm.cli import OptionsAction, add_cfg_options, reported_errors
-from senet_mm.utils.usage import ToolParser, add_quiet
+from senet_mm.utils.usage import ToolParser, add_screen_options
 
 
 def parse_args(args: list[str] | None = None) -> argparse.Namespace:
@@ -48,7 +48,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         'are summed (1) or repeated and scaled, as by timm',
     )
     add_cfg_options(parser)
-    add_quiet(parser)
+    add_screen_options(parser)
     parser.add_argument(
         '--prototxt',
         metavar='FILE',
@@ -57,7 +57,6 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--reverse', action='store_true', help='from ours to theirs')
     parser.add_argument('--force', action='store_true', help='overwrite DST')
-    parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
     return parser.parse_args(args)
 
 

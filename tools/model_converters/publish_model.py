@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senet_mm.cli import add_cfg_options, reported_errors
-from senet_mm.utils.usage import ToolParser, add_quiet
+from senet_mm.utils.usage import ToolParser, add_screen_options
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,8 +50,7 @@ def parse_args(args: list[str] | None = None) -> argparse.Namespace:
         '--metrics', type=Path, help='JSON of the scores: tools/test.py --out --out-item metrics'
     )
     add_cfg_options(parser)
-    add_quiet(parser)
-    parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
+    add_screen_options(parser)
     return parser.parse_args(args)
 
 

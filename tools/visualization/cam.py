@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from senet_mm.cli import SKIPPED, add_config_for_checkpoint, config_for_checkpoint, reported_errors
 from senet_mm.utils.files import check_folder
-from senet_mm.utils.usage import ToolParser, add_quiet
+from senet_mm.utils.usage import ToolParser, add_screen_options
 
 if TYPE_CHECKING:
     from senet_mm.apis.predictor import Predictor
@@ -41,8 +41,7 @@ def parse_args() -> argparse.Namespace:
         "(default: the backbone's last map)",
     )
     parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU if there is one)')
-    parser.add_argument('--traceback', action='store_true', help='show the traceback of any error')
-    add_quiet(parser)
+    add_screen_options(parser)
     return parser.parse_args()
 
 
