@@ -36,7 +36,9 @@ def scores_section(groups: Sequence[RunGroup]) -> Markup:
     """The last and the best score of each config, and the differences from the first."""
     metrics = dict.fromkeys(name for group in groups for name in group.metrics)
     firsts = {name: next(g for g in groups if name in g.metrics) for name in metrics}
-    header = ['config', 'runs', 'metric', 'last', 'last at', 'best']
+    # Room for the differences: where all end at one epoch, the table of runs has it.
+    has_ends = len({end for group in groups for end in _find_ends(group)}) > 1
+    header = ['config', 'runs', 'metric', 'last', *(['last at'] * has_ends), 'best']
     # Without another config there is no difference.
     compares = len(groups) > 1
     if compares:
@@ -48,13 +50,14 @@ def scores_section(groups: Sequence[RunGroup]) -> Markup:
         for group in groups:
             if name in group.metrics:
                 difference = None if group is first_group else _paired(group, first_group, name)
-                rows.append([*_describe_scores(group, name), *([difference] * compares)])
+                scores = _describe_scores(group, name, has_ends)
+                rows.append([*scores, *([difference] * compares)])
     if not rows:
         return section('Scores', paragraph('No run was validated.'), anchor='scores')
     return section('Scores', table(header, rows, kind='texts'), paragraph(NOTE), anchor='scores')
 
 
-def _describe_scores(group: RunGroup, metric: str) -> list[object]:
+def _describe_scores(group: RunGroup, metric: str, has_ends: bool) -> list[object]:
     """A row without the difference."""
     runs = len(group.runs)
     last, best = group.last(metric), group.best(metric)
@@ -62,13 +65,18 @@ def _describe_scores(group: RunGroup, metric: str) -> list[object]:
         interval(value, metric) + (f' of {value.n} of {runs} runs' if 0 < value.n < runs else '')
         for value in (last, best)
     ]
-    return [group.label, runs, with_unit(metric), texts[0], _list_ends(group), texts[1]]
+    ends = [_list_ends(group)] * has_ends
+    return [group.label, runs, with_unit(metric), texts[0], *ends, texts[1]]
 
 
 def _list_ends(group: RunGroup) -> str:
     """``epoch 6``, or ``epoch 3, 6`` for runs of different length."""
-    steps = sorted({run.validations[-1].step for run in group.runs if run.validations})
-    return f'{group.runs[0].unit} {", ".join(map(str, steps))}'
+    return f'{group.runs[0].unit} {", ".join(map(str, sorted(_find_ends(group))))}'
+
+
+def _find_ends(group: RunGroup) -> set[int]:
+    """Where the last validations are."""
+    return {run.validations[-1].step for run in group.runs if run.validations}
 
 
 def _paired(group: RunGroup, first: RunGroup, metric: str) -> str:
@@ -151,7 +159,7 @@ def remarks_section(groups: Sequence[RunGroup], evaluations: Sequence[Evaluation
         seeds = [run.seed for run in group.runs if run.seed is not None]
         if len(set(seeds)) < len(seeds):
             lines.append(f'{group.label}: runs with the same seed; the interval is too narrow')
-        if len({run.validations[-1].step for run in group.runs if run.validations}) > 1:
+        if len(_find_ends(group)) > 1:
             ends = _list_ends(group)
             lines.append(f'{group.label}: the last scores are of runs of different length, {ends}')
     return section('Remarks', items(lines), anchor='remarks') if lines else ''
