@@ -71,7 +71,8 @@ def test_tool_on_grey_images_of_a_data_set(run_tool, tmp_path):
     )
     run = run_tool(tool, config, '--out', tmp_path / 'a.png', '--images', 2, '--split', 'val')
     assert run.returncode == 0, run.stderr
-    assert "a.png: 2 images, stages data set, the network's input" in run.stdout
+    stages = "data set, ResizeEdge, CenterCrop, the network's input"
+    assert f'a.png: 2 images, stages {stages}' in run.stdout
     assert (tmp_path / 'a.png').stat().st_size > 1000
 
 
