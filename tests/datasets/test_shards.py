@@ -271,7 +271,7 @@ def test_shard_that_was_cut_off_later(packed, tmp_path):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (['--quality', 0], '--quality=0 is not known; allowed: 1, 2'),
+        (['--quality', 0], '--quality=0 is not known; allowed: 1 to 100'),
         (['--short-side', 0], '--short-side 0: allowed: from 1'),
         (
             ['--short-side', 9, '--unchanged'],
