@@ -189,6 +189,7 @@ def test_a_taken_port_is_told_before_the_network_is_read(demo):
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_signals_end_it_in_good_order(demo, capsys, number):
     """Again is once: all is removed then."""
+    signal.signal(number, signal.default_int_handler)  # the tests may be run by nohup
     signals = demo.tool.take_signals()
     timer = threading.Timer(0.2, os.kill, (os.getpid(), number))
     timer.start()

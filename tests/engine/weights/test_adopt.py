@@ -174,6 +174,12 @@ def test_training_normalises_as_its_start(weights, tmp_path, logged, load):
     assert cfg.data_preprocessor.mean == [78]  # the caller's is left alone
 
 
+# The digits without resizing.
+PLAIN = {
+    f'{split}_dataloader.dataset.pipeline': [dict(type='PackInputs')] for split in ('val', 'test')
+}
+
+
 def test_the_runner_tests_at_the_size_of_the_weights_it_loaded(weights, tmp_path):
     """Not at that of the weights from which it trained."""
     saved = load_from_local(weights)
@@ -187,7 +193,8 @@ def test_the_runner_tests_at_the_size_of_the_weights_it_loaded(weights, tmp_path
         runner.test_evaluator  # noqa: B018 - as tools/test.py does, it builds the loop
         runner.test()
         [*crop, _] = runner.cfg.test_dataloader.dataset.pipeline
-        assert [step.type for step in crop] == ([] if train else ['CenterCrop'])
+        kinds = [step.type for step in crop]
+        assert kinds == (['ResizeEdge', 'CenterCrop'] if train else ['CenterCrop'])
         [sample] = next(iter(runner.test_dataloader))['inputs'][:1]
         assert sample.shape == ((1, 8, 8) if train else (1, 6, 6))
 
@@ -198,7 +205,7 @@ def test_fine_tuned_weights_carry_what_they_took_over(weights, tmp_path):
     saved = dict(load_from_local(weights), state_dict=get_model(cfg).state_dict())
     saved['meta']['cfg'] = cfg.pretty_text
     torch.save(saved, tmp_path / 'start.pth')
-    changes = {'train_cfg.max_epochs': 1, 'load_from': str(tmp_path / 'start.pth')}
+    changes = {'train_cfg.max_epochs': 1, 'load_from': str(tmp_path / 'start.pth'), **PLAIN}
     Runner.from_cfg(digits(tmp_path, **changes)).train()
     source = load_origin(str(tmp_path / 'epoch_1.pth'))
     assert source.preprocessing == {**GREY, 'input_size': [1, 8, 8]}
