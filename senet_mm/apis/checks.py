@@ -52,9 +52,10 @@ def check_not_read(out: Path, read: Iterable[str | None]) -> None:
 
 def check_finite(model: 'nn.Module', checkpoint: str | os.PathLike) -> None:
     """Raise a NonFiniteError for weights of which some are NaN or infinite."""
+    from senet_mm.engine.weights.checkpoint import find_not_finite
+
     weights = model.state_dict()
-    broken = [name for name, value in weights.items() if not value.isfinite().all()]
-    if broken:
+    if broken := find_not_finite(weights):
         raise NonFiniteError(
             f'{checkpoint} has values that are not finite in {len(broken)} of {len(weights)} '
             f'tensors ({", ".join(broken[:3])}{", ..." * (len(broken) > 3)}); allowed: weights of '

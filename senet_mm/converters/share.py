@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import safetensors.torch
 from torch import Tensor
 
+from senet_mm.engine.weights.checkpoint import find_not_finite
 from senet_mm.utils.files import atomic_file, check_empty
 from senet_mm.utils.names import to_json
 
@@ -102,7 +103,7 @@ def write_shared(folder: Path, shared: Shared, card: str) -> None:
     Raises:
         ValueError: The folder is not empty, or a weight is not finite.
     """
-    broken = [name for name, value in shared.tensors.items() if not value.isfinite().all()]
+    broken = find_not_finite(shared.tensors)
     if broken:
         raise ValueError(f'not finite in {len(broken)} tensors: {", ".join(broken[:3])}')
     check_empty(folder)

@@ -16,7 +16,7 @@ from senet_mm.analysis.cam import COLOURS, overlay
 from senet_mm.apis.explainer import Explanation
 from senet_mm.datasets.images.png import encode_png
 from senet_mm.utils.figures import PALETTE, new_figure, styled
-from senet_mm.utils.names import printable
+from senet_mm.utils.names import counted, printable
 
 OWN, AVERAGE = PALETTE[1], PALETTE[0]
 # Stands for the colour of the page's text in a figure; no figure has it otherwise.
@@ -125,7 +125,7 @@ def show_gates(
     """
     key = '<span class="own">● this picture</span>'
     if average:
-        pictures = f'{count:,} picture{"s" * (count != 1)}'
+        pictures = counted(count, 'picture')
         key += f' <span class="average">━ average of {text(name)} ({pictures})</span>'
         order = 'the average'
     else:

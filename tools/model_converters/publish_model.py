@@ -91,9 +91,10 @@ def make_content(model: 'nn.Module', meta: dict) -> bytes:
     """
     import torch
 
+    from senet_mm.engine.weights.checkpoint import find_not_finite
+
     state_dict = {name: value.clone() for name, value in model.state_dict().items()}
-    broken = [name for name, value in state_dict.items() if not value.isfinite().all()]
-    if broken:
+    if broken := find_not_finite(state_dict):
         raise ValueError(f'not finite in {len(broken)} tensors: {", ".join(broken[:3])}')
     file = io.BytesIO()
     torch.save({'meta': meta, 'state_dict': state_dict}, file)

@@ -6,7 +6,7 @@ train_pipeline = [
     dict(type='RandomCrop', crop_size=8, padding=1),
     dict(type='PackInputs'),
 ]
-# The held-out digits have this size; pictures of one's own may have any.
+# The held-out digits have this size; other pictures may have any.
 test_pipeline = [
     dict(type='ResizeEdge', scale=8, edge='short', backend='pillow'),
     dict(type='CenterCrop', crop_size=8),

@@ -75,10 +75,14 @@ def load_strictly(
     report_not_finite(state_dict, filename)
 
 
+def find_not_finite(state_dict: Mapping[str, Tensor]) -> list[str]:
+    """Names of the tensors with values that are NaN or infinite."""
+    return [name for name, value in state_dict.items() if not value.isfinite().all()]
+
+
 def report_not_finite(state_dict: Mapping[str, Tensor], filename: str) -> None:
     """Log a line that names tensors with values that are not finite."""
-    broken = [name for name, value in state_dict.items() if not value.isfinite().all()]
-    if broken:
+    if broken := find_not_finite(state_dict):
         said = count_names('tensors with values that are not finite', broken)
         print_log(f'checkpoint {filename}: {said}', logger='current', level=logging.WARNING)
 
