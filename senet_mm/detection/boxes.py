@@ -62,7 +62,8 @@ def draw_boxes(
     device = next(detector.parameters()).device
     count = min(count, len(data))
     rows, columns = math.ceil(count / COLUMNS), min(count, COLUMNS)
-    figure = new_figure(rows * PANEL * 1.08 + 0.7, width=columns * PANEL)
+    title = f'Detections, first {count} of {len(data)} images'
+    figure = new_figure(rows * PANEL * 1.08 + 1, title, width=columns * PANEL)
     FigureCanvasAgg(figure)
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     boxes = []
@@ -74,7 +75,7 @@ def draw_boxes(
             boxes.append(_collect(target, found, data.classes, score))
             axes.imshow(image.permute(1, 2, 0).numpy(), interpolation='nearest')
             axes.set_title(short_text(Path(data.get_path(data.ids[i])).name), fontsize=8)
-    _add_legend(figure, score)
+    _add_legend(figure, score, min(columns, 2))
     figure.draw_without_rendering()  # places the panels, which labels are measured in
     for axes, own in zip(panels, boxes, strict=False):
         _draw(axes, own)
@@ -162,11 +163,11 @@ def _connect(axes: Axes, place: Rectangle, box: DrawnBox) -> None:
         axes.plot([from_x, x], [from_y, y], color=box.style.colour, linewidth=1, zorder=4)
 
 
-def _add_legend(figure: Figure, score: float) -> None:
+def _add_legend(figure: Figure, score: float, columns: int) -> None:
     lines = [
         Line2D([], [], color=style.colour, linestyle=style.dashes, linewidth=2)
         for style in (TRUTH, FOUND)
     ]
     lines[0].set_path_effects([withStroke(linewidth=3, foreground='black')])
     names = [TRUTH.name, f'{FOUND.name}, from {score:g}']
-    figure.legend(lines, names, loc='outside upper center', ncols=2, fontsize=9, frameon=False)
+    figure.legend(lines, names, loc='outside lower center', ncols=columns)

@@ -2,6 +2,7 @@
 
 import runpy
 import xml.etree.ElementTree as ET
+from itertools import combinations, pairwise
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch import nn
 
 from senet_mm.analysis.structure import draw_structure, get_structure
 from senet_mm.analysis.structure.diagrams import make_diagram
-from senet_mm.analysis.structure.panels import find_buses
+from senet_mm.analysis.structure.panels import Panel, find_buses
 from senet_mm.analysis.structure.placement import lay_out
 from senet_mm.analysis.structure.tracing import Tracer
 from senet_mm.apis import get_config
@@ -32,6 +33,7 @@ NETWORKS = [
     'se-bn-inception_8xb128-100e_in1k',
     'sedensenet40-k12-titu1994_1xb64_cifar10',
     'seshakeshake26-2x96d_2xb64_cifar10',
+    'se-inception-v3_8xb128-100e_in1k',
 ]
 UPSTREAM = {
     'MobileNetV2': {},
@@ -120,6 +122,50 @@ def test_a_place_holds_one_box(name, structures):
                 assert placement.rows[edge.source] < placement.rows[edge.target]
 
 
+class Lines:
+    """A canvas that keeps the lines between boxes."""
+
+    def __init__(self):
+        self.lines = []
+
+    def arrow(self, points):
+        self.lines.append(points)
+
+    def box(self, *args, **kwargs):
+        pass
+
+    circle = text = box
+
+
+def pieces(line):
+    """The pieces of a line: whether it is upright, where, from and to."""
+    for (x0, y0), (x1, y1) in pairwise(line):
+        if x0 == x1:
+            yield True, round(x0, 4), *sorted((y0, y1))
+        else:
+            assert y0 == y1
+            yield False, round(y0, 4), *sorted((x0, x1))
+
+
+@pytest.mark.parametrize('name', [*NETWORKS, *UPSTREAM])
+def test_no_line_is_on_another_one(name, structures):
+    """Lines cross; those that neither begin nor end in one box have no piece in common."""
+    _, structure = structures(name)
+    for row in structure.kinds:
+        panel = Panel(row.diagram, 'A', '')
+        canvas = Lines()
+        panel.draw(canvas, 0, 0)
+        edges = zip(panel.placement.edges, canvas.lines, strict=True)
+        for (edge, line), (other, second) in combinations(edges, 2):
+            if edge.source is other.source or edge.target is other.target:
+                continue
+            for upright, place, start, end in pieces(line):
+                for piece in pieces(second):
+                    common = min(end, piece[3]) - max(start, piece[2])
+                    if (upright, place) == piece[:2] and common > 1e-3:
+                        pytest.fail(f'{edge.source} to {edge.target} on {other.source}')
+
+
 def test_rows(structures):
     """Equal blocks are one row; kinds are named in the order in which they come."""
     _, structure = structures('seresnet50-identity_8xb32-300e_in1k')
@@ -138,7 +184,10 @@ def test_rows(structures):
         ('Bottleneck, 512→512', 3),
     ]
     assert rows[-1] == ('linear, 2048→1000', 1)
-    assert [row.diagram.place for row in structure.kinds] == ['layer1.0', 'layer1.1']
+    assert [row.diagram.place for row in structure.kinds] == [
+        'SE_2_1, layer1.0',
+        'SE_2_2, layer1.1',
+    ]
     assert [stage.shape for stage in structure.stages][1:3] == [(256, 56, 56), (512, 28, 28)]
 
 
@@ -159,7 +208,7 @@ def test_what_flows_in_a_block(structures):
 def test_a_layer_after_a_dense_block_is_a_row_of_its_own(structures):
     _, structure = structures('sedensenet40-k12-titu1994_1xb64_cifar10')
     stage = structure.stages[1]
-    assert (stage.name, [len(row.calls) for row in stage.rows]) == ('layer1.0', [12, 1])
+    assert (stage.name, [len(row.calls) for row in stage.rows]) == ('SE_2, layer1.0', [12, 1])
     assert [row.diagram.boxes[0].kind for row in stage.rows] == ['conv', 'se']
 
 

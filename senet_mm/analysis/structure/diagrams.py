@@ -5,6 +5,9 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from math import prod
 
+from senet_mm.models.layers import recalibration_layers
+from senet_mm.models.recalibration import name_block
+
 from .tracing import Call, TracedOperation
 
 WEIGHTED = ('conv', 'linear')
@@ -85,8 +88,10 @@ class Diagram:
 
     @property
     def place(self) -> str:
-        """Path of the unit below the backbone."""
-        return self.call.path.removeprefix('backbone.')
+        """Path of the unit below the backbone; with recalibration layers ``SE_2_1, layer1.0``."""
+        path = self.call.path.removeprefix('backbone.')
+        has_layers = recalibration_layers(self.call.module)
+        return ', '.join(dict.fromkeys([name_block(path), path] if has_layers else [path]))
 
     @property
     def stride(self) -> int:

@@ -50,16 +50,21 @@ class Panel:
         self.left = (self.width - body) / 2
         self.buses = find_buses(self.placement)
         self.spaces = [SPACE] * self.placement.num_rows  # above a row
+        splits = {
+            rows[edge.source] + 1
+            for edge in self.placement.edges
+            if edge.lane != self.placement.lanes[edge.source]
+        }
         for (row, _), bus in self.buses.items():
-            self.spaces[row] = max(self.spaces[row], SPACE + BUS * bus)
+            self.spaces[row] = max(self.spaces[row], SPACE + BUS * (bus + (row in splits)))
         self.height = TOP + sum(self.heights) + sum(self.spaces[1:]) + 0.3
 
     def draw(self, canvas: Canvas, x: float, y: float) -> None:
         """Draw the panel with its upper left corner at (x, y)."""
         canvas.box(x, y, self.width, self.height, 'stage', zorder=0)
         canvas.text(x + 0.1, y + 0.16, self.mark, 9, weight='bold', color='#0072b2', zorder=3)
-        start = x + 0.1 + text_width(f'{self.mark} ', 9, 'bold') + 0.06
-        canvas.text(start, y + 0.16, self.title, 9, weight='bold', zorder=3)
+        after = text_width(f'{self.mark} ', 9, 'bold') + 0.06 if self.mark else 0
+        canvas.text(x + 0.1 + after, y + 0.16, self.title, 9, weight='bold', zorder=3)
         canvas.text(x + 0.1, y + 0.35, self.where, SIZE, color='#505050', zorder=3)
         xs = [x + self.left + sum(self.widths[:i]) + BETWEEN * i for i in range(len(self.widths))]
         self.centers = [a + width / 2 for a, width in zip(xs, self.widths, strict=True)]

@@ -1,5 +1,6 @@
 """Where the boxes of a block are drawn: rows in the order of the data flow, lanes side by side."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -85,8 +86,11 @@ def _place_boxes(placement: Placement, boxes: Sequence[Box]) -> None:
 
 
 def _branch_rows(placement: Placement, box: Box, targets: dict[Box | None, list[Box]]) -> list[int]:
-    """Rows from a box to the one before its branch meets another one, or ends."""
-    first = placement.rows[box]
+    """Rows from a box to the one before its branch meets another one, or ends.
+
+    The row above the first is one, too: the line out of a box there would meet the line in.
+    """
+    first = max(placement.rows[box] - 1, 1)
     while len(targets[box]) == 1 and len(targets[box][0].inputs) == 1:
         box = targets[box][0]
     end = min((placement.rows[target] for target in targets[box]), default=placement.num_rows - 1)
@@ -94,20 +98,35 @@ def _branch_rows(placement: Placement, box: Box, targets: dict[Box | None, list[
 
 
 def _place_edges(placement: Placement) -> None:
-    """Choose the lanes of the edges: that of the source, where nothing else is in the way."""
-    owners: dict[tuple[int, int], Box | None] = {
-        (lane, placement.rows[box]): box for box, lane in placement.lanes.items() if box
-    }
+    """Choose the lanes of the edges: that of the source, where nothing else is in the way.
+
+    A cell is a lane at the height of a row, or of the space above it. In a space an edge may run
+    with others of its source, and with those into its target where that comes next.
+    """
+    users: dict[tuple[int, int], list[Edge]] = defaultdict(list)  # by lane and half rows
+    nothing = Box([])
+    for box, lane in placement.lanes.items():
+        row = 2 * placement.rows[box]
+        users[lane, row].append(Edge(nothing, nothing))
+        users[lane, row - 1].append(Edge(nothing, box))
+        users[lane, row + 1].append(Edge(box, nothing))
     for edge in placement.edges:
-        end = placement.rows[edge.target] if edge.target else placement.num_rows - 1
-        between = range(placement.rows[edge.source] + 1, end)
-        home = placement.lanes[edge.source]
+        end = 2 * (placement.rows[edge.target] if edge.target else placement.num_rows - 1)
+        halves = range(2 * placement.rows[edge.source] + 1, end)
+
+        def fits(lane: int, edge: Edge = edge, halves: range = halves) -> bool:
+            return all(
+                other.source is edge.source
+                or (other.target is edge.target and edge.target and half == halves[-1])
+                for half in halves
+                for other in users[lane, half]
+            )
+
         is_branch = edge.target is not None and len(edge.target.inputs) < 2
-        edge.lane = placement.lanes[edge.target] if is_branch else home
-        cells = [(home, row) for row in between]
-        if any(owners.get(cell, edge.source) is not edge.source for cell in cells):
-            edge.lane = _free_lane({*owners}, home + 1, between)
-        owners |= {(edge.lane, row): edge.source for row in between}
+        home = placement.lanes[edge.target if is_branch else edge.source]
+        edge.lane = home if is_branch else next(filter(fits, count(home)))
+        for half in halves:
+            users[edge.lane, half].append(edge)
 
 
 def _free_lane(taken: set[tuple[int, int]], first: int, rows: Iterable[int]) -> int:

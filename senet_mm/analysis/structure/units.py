@@ -1,6 +1,5 @@
 """The units of a network, its blocks and the layers between them, in stages and rows."""
 
-import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -8,6 +7,7 @@ from itertools import groupby
 from torch import nn
 
 from senet_mm.models.layers import recalibration_layers
+from senet_mm.models.recalibration import name_stage
 from senet_mm.models.recalibration.ports import find_ports, ports_of
 from senet_mm.models.recalibration.sites import CONTAINERS, join
 from senet_mm.utils.complexity import count_macs, count_params, macs_of
@@ -19,8 +19,6 @@ from .tracing import Call, Tracer, has_parts, parent
 
 # A convolution with its norm and activation: no block.
 LAYERS = ('ConvModule', 'DepthwiseSeparableConvModule', 'Conv2dNormActivation', 'ConvNormAct')
-# Stages of ResNets: SE_2, SE_3, ... of the paper.
-RESIDUAL = re.compile(r'layer(\d+)')
 
 
 @dataclass
@@ -112,7 +110,7 @@ def get_structure(model: nn.Module, shape: tuple[int, int, int]) -> Structure:
         counted = {call.path: call.module for call in part}
         stages.append(
             Stage(
-                name=name_stage(part, holder),
+                name=describe_stage(part, holder),
                 rows=[*make_rows(part)],
                 shape=calls.shapes[holder] if holder else part[-1].out_shape,
                 params=sum(map(count_params, counted.values())),
@@ -202,7 +200,7 @@ def find_holder(calls: Sequence[Call], tracer: Tracer) -> str:
     return path if path.count('.') > 0 and inside == [*calls] else ''
 
 
-def name_stage(calls: Sequence[Call], holder: str) -> str:
+def describe_stage(calls: Sequence[Call], holder: str) -> str:
     """Path of the module of a stage below the backbone; else of its first and last unit.
 
     A stage with recalibration layers is named as its blocks are: ``SE_2, layer1``.
@@ -210,10 +208,8 @@ def name_stage(calls: Sequence[Call], holder: str) -> str:
     paths = [call.path for call in calls if call.nodes] or [calls[0].path]
     names = [holder] if holder else [paths[0], paths[-1]]
     name = ' … '.join(dict.fromkeys(name.removeprefix('backbone.') for name in names))
-    stage = RESIDUAL.fullmatch(name)
-    if stage and any(recalibration_layers(call.module) for call in calls):
-        return f'SE_{int(stage[1]) + 1}, {name}'
-    return name
+    has_layers = any(recalibration_layers(call.module) for call in calls)
+    return ', '.join(dict.fromkeys([name_stage(name), name] if has_layers else [name]))
 
 
 def make_rows(calls: Sequence[Call]) -> Iterator[Row]:

@@ -9,16 +9,25 @@ from senet_mm.models.layers import recalibration_layers
 
 from .attention import describe_attention
 
-RESIDUAL_STAGE = re.compile(r'(?:^|\.)layer(\d+)\.(\d+)(?:\.|$)')
+RESIDUAL_STAGE = re.compile(r'(?:^|\.)layer(\d+)(?:\.(\d+))?(?:\.|$)')
+
+
+def name_stage(path: str) -> str:
+    """Name of a stage as in the paper's figures: ``layer1`` is SE_2, as stage 2 follows the stem.
+
+    Other paths stay as they are.
+    """
+    match = RESIDUAL_STAGE.search(path)
+    return f'SE_{int(match[1]) + 1}' if match else path
 
 
 def name_block(path: str) -> str:
     """Name of a block, as in the paper's figures, by its path or that of a layer in it.
 
-    ``layer1.0`` is SE_2_1, as stage 2 follows the stem; other paths stay as they are.
+    ``layer1.0`` is SE_2_1, the first one of SE_2; other paths stay as they are.
     """
     match = RESIDUAL_STAGE.search(path)
-    return f'SE_{int(match[1]) + 1}_{int(match[2]) + 1}' if match else path
+    return f'{name_stage(path)}_{int(match[2]) + 1}' if match and match[2] else path
 
 
 def describe_layers(model: nn.Module) -> list[str]:
