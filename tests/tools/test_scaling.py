@@ -14,10 +14,10 @@ from ..conftest import ROOT, load_tool
 
 @pytest.fixture(scope='module')
 def model():
-    """The module of the model, which the tool imports by its plain name."""
+    """The module of the model, which the tool imports as it does."""
     sys.path.insert(0, str(ROOT / 'tools/benchmarks'))
     try:
-        import scaling_model
+        from helpers import scaling_model
     finally:
         sys.path.pop(0)
     return scaling_model
@@ -84,7 +84,7 @@ def test_middle_sizes(model, size, gpus, expected):
 def test_a_tree_on_one_node(model):
     """7 / 9 of a tree's bandwidth in LL128: never faster than the ring, so asked for itself."""
     sys.path.insert(0, str(ROOT / 'tools/benchmarks'))
-    import nccl_model
+    from helpers import nccl_model
 
     sys.path.pop(0)
     group = nccl_model.Group(gpus=8, nodes=1, bandwidth=400e9)
@@ -97,7 +97,7 @@ def test_a_tree_on_one_node(model):
 def test_a_ring_is_slower_from_a_size_on(model):
     """From 64 bytes per channel and GPU on; LL and LL128 have no share in it here."""
     sys.path.insert(0, str(ROOT / 'tools/benchmarks'))
-    import nccl_model
+    from helpers import nccl_model
 
     sys.path.pop(0)
     group = nccl_model.Group(gpus=16, nodes=2, bandwidth=math.inf)

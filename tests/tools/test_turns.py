@@ -10,7 +10,7 @@ from ..conftest import ROOT, load_tool
 
 @pytest.fixture(scope='module')
 def turns():
-    return load_tool('tools/benchmarks/turns.py')
+    return load_tool('tools/benchmarks/helpers/turns.py')
 
 
 def logging(file, name, cases):
@@ -81,7 +81,8 @@ def test_failures_end_with_1_and_their_names(turns):
 
 def test_rows_are_compared_with_the_fastest_equal_peer(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / 'tools/benchmarks')
-    common = load_tool('tools/benchmarks/common.py')
+    from helpers import common
+
     row = common.Row
     rows = dict(
         a=row('fp32', False), b=row('fp32', False), c=row('bf16', False), ours=row('fp32', True),

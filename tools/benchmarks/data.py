@@ -70,7 +70,7 @@ def report(title: str, times: dict[str, list[float]], images: int, baseline: str
 
 def main(args: argparse.Namespace) -> None:
     check_leasts(args, dict(images=1, rounds=1, workers=0, batch=1))
-    import contestants
+    from helpers import contestants
 
     print(contestants.describe_machine())
     with tempfile.TemporaryDirectory() as folder:

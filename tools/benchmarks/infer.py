@@ -16,13 +16,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from options import make_parser, read
+from helpers.options import make_parser, read
 
 if __name__ == '__main__':
     args = read(make_parser(__doc__, batch_size=[1], rounds=[15]))
 
 import torch
-from common import (
+from helpers.common import (
     Row,
     compare_with_peer,
     others,
@@ -32,8 +32,8 @@ from common import (
     select,
     start,
 )
+from helpers.turns import CLOCKS, Result, exit_on_faults, time_in_turns
 from torch import Tensor, nn
-from turns import CLOCKS, Result, exit_on_faults, time_in_turns
 
 from senet_mm.cli import reported_errors
 from senet_mm.deploy import Logits, compile_frozen, deploy, fold, pack

@@ -73,7 +73,7 @@ if __name__ == '__main__':
         check(args)
 
 import torch
-from common import SE, classifier, print_table
+from helpers.common import SE, classifier, print_table
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 

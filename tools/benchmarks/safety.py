@@ -36,7 +36,7 @@ if __name__ == '__main__':
     with reported_errors():
         check_leasts(args, LEASTS)
 
-from common import start
+from helpers.common import start
 from mmengine import Config
 from mmengine.hooks import Hook
 

@@ -15,8 +15,8 @@ import sys
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
-from options import NETWORK, check, make_parser
-from scaling_model import Cluster, Gradient, Settings, Work, model_step, without_overlap
+from helpers.options import NETWORK, check, make_parser
+from helpers.scaling_model import Cluster, Gradient, Settings, Work, model_step, without_overlap
 
 from senet_mm.cli import reported_errors
 from senet_mm.utils.errors import InputError
@@ -120,8 +120,8 @@ if __name__ == '__main__':
     # torch would warn of find_unused_parameters, whose cost is measured, amid the output.
     os.environ.setdefault('TORCH_CPP_LOG_LEVEL', 'ERROR')
 
-from common import print_table, start
-from scaling_worker import ALONE, OURS, REDUCE, make_network, make_settings, run
+from helpers.common import print_table, start
+from helpers.scaling_worker import ALONE, OURS, REDUCE, make_network, make_settings, run
 from torch import nn
 
 from senet_mm.utils.measure import Timing

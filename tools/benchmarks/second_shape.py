@@ -13,16 +13,16 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from options import make_parser, read
+from helpers.options import make_parser, read
 
 if __name__ == '__main__':
     leave_out = 'batch_size', 'threads'  # see CASES
     args = read(make_parser(__doc__, rounds=9, leave_out=leave_out))
 
 import torch
-from common import ours, print_table, start
+from helpers.common import ours, print_table, start
+from helpers.turns import CLOCKS, Result, exit_on_faults, time_in_turns
 from torch import Tensor
-from turns import CLOCKS, Result, exit_on_faults, time_in_turns
 
 from senet_mm.cli import reported_errors
 from senet_mm.deploy import TARGETS, deploy

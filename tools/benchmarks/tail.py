@@ -11,14 +11,14 @@ import argparse
 from collections.abc import Callable
 from types import SimpleNamespace
 
-from options import make_parser, read
+from helpers.options import make_parser, read
 
 if __name__ == '__main__':
     leave_out = 'network', 'size', 'clock', 'only'  # one shape, all rows
     args = read(make_parser(__doc__, 7, batch_size=16, leave_out=leave_out))
 
 import torch
-from common import print_table, start
+from helpers.common import print_table, start
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 

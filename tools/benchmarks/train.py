@@ -13,14 +13,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from options import make_parser, read
+from helpers.options import make_parser, read
 
 if __name__ == '__main__':
     args = read(make_parser(__doc__, batch_size=16, rounds=5))
 
 import torch
 import torch.nn.functional as F
-from common import (
+from helpers.common import (
     Row,
     compare_with_peer,
     ours,
@@ -29,8 +29,8 @@ from common import (
     select,
     start,
 )
+from helpers.turns import CLOCKS, exit_on_faults, time_in_turns
 from torch import Tensor
-from turns import CLOCKS, exit_on_faults, time_in_turns
 
 from senet_mm.cli import reported_errors
 from senet_mm.engine.speed import compile_regions

@@ -13,7 +13,7 @@ from functools import partial
 
 import networks  # puts tools/benchmarks on the path
 import torch
-from batches import augmented_batch, preprocessor
+from helpers.batches import augmented_batch, preprocessor
 from parts import Rows, device, run_stage, speed
 
 from senet_mm.utils.measure import interleave

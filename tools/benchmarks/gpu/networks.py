@@ -10,7 +10,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import SE, classifier
+from helpers.common import SE, classifier
 
 from senet_mm.models.backbones.resnet import Arch, Bottleneck
 from senet_mm.ops import fuse_tails

@@ -25,7 +25,7 @@ from senet_mm.engine import Runner
 from senet_mm.registry import DATASETS, TRANSFORMS
 from senet_mm.utils.device import name_processor
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SIZE, BYTES_PER_PIXEL = (375, 500), 0.6
 REPEATS = 16  # the set is so often in an epoch of a loader
 init_default_scope('senet_mm')
@@ -238,7 +238,7 @@ def time_on_device() -> str:
     """Milliseconds of the batched module for 256 images, where there is a GPU."""
     if not torch.cuda.is_available():
         return 'No GPU: the batched module on a device is not measured.'
-    from batches import augmented_batch, preprocessor
+    from .batches import augmented_batch, preprocessor
 
     module, batch = preprocessor().cuda(), augmented_batch(256, 224, 'cuda')
     times = []

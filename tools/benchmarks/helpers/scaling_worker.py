@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from common import SE, classifier, ours
+from helpers.common import SE, classifier, ours
+from helpers.scaling_model import Gradient, make_buckets
 from mmengine.model import MMDistributedDataParallel
-from scaling_model import Gradient, make_buckets
 from torch import Tensor, nn
 
 from senet_mm.engine.distributed_model import complete_wrapper

@@ -11,7 +11,7 @@ from torch import nn
 from senet_mm.datasets.images.augmentation import Augmentation, Numbers
 from senet_mm.registry import MODELS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @cache

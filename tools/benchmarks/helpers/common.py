@@ -8,7 +8,6 @@ from typing import NamedTuple
 import torch
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
-from options import PEERS
 from torch import nn
 
 from senet_mm.engine.speed import use_memory
@@ -17,6 +16,8 @@ from senet_mm.ops import fuse_tails
 from senet_mm.utils.device import name_device
 from senet_mm.utils.options import check_option
 from senet_mm.utils.tables import markdown_table
+
+from .options import PEERS
 
 SE = dict(layer=dict(type='SELayer', ratio=16))
 
