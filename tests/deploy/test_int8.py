@@ -1,7 +1,9 @@
 """Networks in 8-bit integers: gates in float, calibration, what is compared, what is refused."""
 
 import argparse
+import contextlib
 import importlib.util
+import logging
 import re
 
 import onnxruntime
@@ -18,6 +20,7 @@ from senet_mm.deploy import read_record
 from senet_mm.deploy.export import convert_to_openvino
 from senet_mm.deploy.images import Images, read_images, training_set
 from senet_mm.deploy.int8 import ENGINES, candidates, check_int8, quantise, write
+from senet_mm.deploy.int8.engine import running_nncf
 from senet_mm.deploy.int8.gates import Node, find_gates_in_graph
 from senet_mm.deploy.report import compare_by_class, compare_logits
 from senet_mm.engine.weights.record import record_of
@@ -45,6 +48,20 @@ def digits(layer=LAYERS['SE']):
     cfg = get_config(CONFIG)
     cfg.model.se.layer = layer
     return disturb(get_model(cfg))
+
+
+def test_nncf_is_silent_and_its_log_is_left_as_it_was():
+    pytest.importorskip('nncf')
+    log, handler = logging.getLogger('nncf'), logging.NullHandler(logging.DEBUG)
+    log.addHandler(handler)
+    levels = log.level, handler.level
+    try:
+        with contextlib.suppress(KeyError), running_nncf():
+            assert not log.isEnabledFor(logging.WARNING)
+            raise KeyError
+        assert (log.level, handler.level) == levels
+    finally:
+        log.removeHandler(handler)
 
 
 @pytest.fixture(scope='module')

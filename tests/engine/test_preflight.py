@@ -388,9 +388,9 @@ def test_predictions_may_be_plain_tensors(tmp_path):
     assert 0 <= runner.message_hub.get_scalar('val/right').current() <= 1
 
 
-def test_another_size_than_input_shape_is_said(tmp_path, caplog):
+def test_another_size_than_input_shape_is_said(tmp_path, caplog, monkeypatch):
     runner = make(tmp_path, input_shape=(1, 16, 16))
-    runner.logger.addHandler(caplog.handler)
+    monkeypatch.setattr(runner.logger, 'handlers', [*runner.logger.handlers, caplog.handler])
     check_training_samples(runner)
     assert 'training images have the shape (1, 8, 8); FLOPs are counted' in caplog.text
 

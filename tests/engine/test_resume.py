@@ -289,9 +289,9 @@ def test_the_middle_of_an_epoch(whole, tmp_path, num_workers):
     assert_equal_weights(expected, runner)
 
 
-def test_a_complete_training_says_so(whole, caplog):
+def test_a_complete_training_says_so(whole, caplog, monkeypatch):
     runner = make(whole.work_dir, resume=True)
-    runner.logger.addHandler(caplog.handler)
+    monkeypatch.setattr(runner.logger, 'handlers', [*runner.logger.handlers, caplog.handler])
     caplog.set_level(logging.INFO)
     assert train(runner) == {}
     assert (

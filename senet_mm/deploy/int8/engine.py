@@ -78,16 +78,22 @@ class Engine(ABC):
 def running_nncf() -> Iterator[None]:
     """Progress bars of NNCF go to stderr, or nowhere with ``--quiet``, its notes nowhere.
 
-    The networks that it compiles for itself end here, with what they did to signals.
+    The networks that it compiles for itself end here, with what they did to signals. The level of
+    its log is that of before at the end.
     """
-    import nncf
+    from nncf.common.logging import nncf_logger
 
-    nncf.set_log_level(logging.ERROR)
     end_progress()  # NNCF draws its own
     bars = io.StringIO() if is_quiet() else sys.stderr
-    with same_signal_stack(), contextlib.redirect_stdout(bars):
-        yield
-        gc.collect()
+    level = nncf_logger.level
+    # `nncf.set_log_level` would set that of all handlers, too, of which some may be the user's.
+    nncf_logger.setLevel(logging.ERROR)
+    try:
+        with same_signal_stack(), contextlib.redirect_stdout(bars):
+            yield
+            gc.collect()
+    finally:
+        nncf_logger.setLevel(level)
 
 
 def to_nncf(engine: Engine, network: Any, images: Tensor) -> tuple[dict[str, Any], Any]:
