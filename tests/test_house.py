@@ -9,8 +9,9 @@ from .conftest import ROOT
 
 # From the top; a room may import those below it. `CONTRIBUTING.md` has the same list.
 ROOMS = (
-    '__main__', 'cli', 'demo', 'study', 'detection', 'apis', 'converters', 'deploy', 'analysis',
-    'engine', 'config', 'ops', 'models', 'datasets', 'evaluation', 'registry', 'utils', 'version',
+    '__main__', 'cli', 'exits', 'demo', 'study', 'detection', 'apis', 'converters', 'deploy',
+    'analysis', 'engine', 'config', 'ops', 'models', 'datasets', 'evaluation', 'registry', 'utils',
+    'version',
 )  # fmt: skip
 # Within the models.
 MODELS = (
