@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from senet_mm.utils.names import counted
+
 # Of Pillow, in timm and in ours.
 INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'box', 'hamming', 'lanczos')
 
@@ -35,7 +37,9 @@ def _to_normalisation(described: Mapping, channels: int) -> tuple[dict[str, Any]
         fields = {name: values[::-1] for name, values in fields.items()}
     lines = []
     if channels != 3:
-        lines = [f'timm must be given images of {channels} channel(s); its readers give RGB']
+        lines = [
+            f'timm must be given images of {counted(channels, "channel")}; its readers give RGB'
+        ]
     return fields, lines
 
 

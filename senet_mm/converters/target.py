@@ -17,6 +17,7 @@ from senet_mm.engine.weights.preprocessing import count_channels
 from senet_mm.engine.weights.stem import adapt_kernels, describe_adapted
 from senet_mm.models.backbones import BNInception, Bottleneck, ResNet
 from senet_mm.models.in_channels import find_stem
+from senet_mm.utils.names import counted
 
 from .format import DEFAULT_EPS, Format, Geometry
 from .formats import FORMATS
@@ -94,7 +95,7 @@ class Target:
         if given != {COLOURS}:
             raise ValueError(
                 f'in_channels={channels}: config {self.config} is for images of '
-                f'{count_channels(self.cfg)} channel(s); allowed: one for {COLOURS}'
+                f'{counted(count_channels(self.cfg), "channel")}; allowed: one for {COLOURS}'
             )
         self.cfg.in_channels = channels
         apply_in_channels(self.cfg)

@@ -11,6 +11,7 @@ from mmengine.registry import DefaultScope
 
 from senet_mm.registry import MODELS
 from senet_mm.utils.meta import run_on_meta
+from senet_mm.utils.names import counted
 
 # Types in the project's configs that can be used, besides mmpretrain's with `out_indices`.
 SERVED_BACKBONES = (
@@ -35,8 +36,8 @@ def find_strides(backbone: ConfigDict, where: str) -> list[int]:
     """
     if (channels := backbone.get('in_channels', 3)) != 3:
         raise ValueError(
-            f'config {where}: {backbone.type} takes images of {channels} channel(s); allowed in a '
-            'detector: 3, RGB'
+            f'config {where}: {backbone.type} takes images of {counted(channels, "channel")}; '
+            'allowed in a detector: 3, RGB'
         )
     strides: list[int] = []
     for index in count():

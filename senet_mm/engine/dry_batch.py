@@ -12,6 +12,7 @@ from senet_mm.datasets.damage import DamagedImageError
 from senet_mm.datasets.seeding import SeededDataset, own_random_numbers
 from senet_mm.datasets.subset import length_of
 from senet_mm.utils.errors import name_error
+from senet_mm.utils.names import counted
 
 from .data_loader import ReportingLoader
 
@@ -118,8 +119,8 @@ def check_statistics(prepare: object, batch: Batch, where: str) -> None:
         )
     if numbers not in (1, channels):
         raise ValueError(
-            f'{where}: images of {channels} channel(s), and data_preprocessor.mean has {numbers} '
-            f'numbers; allowed: one per channel, as in_channels={channels} sets it'
+            f'{where}: images of {counted(channels, "channel")}, and data_preprocessor.mean has '
+            f'{numbers} numbers; allowed: one per channel, as in_channels={channels} sets it'
         )
 
 

@@ -13,6 +13,7 @@ from senet_mm.datasets.batch import Batch
 from senet_mm.datasets.seeding import own_random_numbers
 from senet_mm.utils.errors import name_error
 from senet_mm.utils.meta import evaluating, unchanged
+from senet_mm.utils.names import counted
 
 from .dry_batch import check_statistics, draw_batch, explain_missing
 
@@ -92,7 +93,7 @@ def describe_mismatch(model: nn.Module, shape: tuple[int, ...], error: Exception
     first = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
     if first is not None and len(shape) == 3 and shape[0] != first.in_channels:
         return (
-            f'images of {shape[0]} channel(s), and the network takes {first.in_channels}; '
+            f'images of {counted(shape[0], "channel")}, and the network takes {first.in_channels}; '
             f'allowed: in_channels={shape[0]} (model.backbone.in_channels, LoadImage(color_type), '
             'mean and std follow)'
         )

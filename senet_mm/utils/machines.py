@@ -17,6 +17,7 @@ from torch.distributed import (  # type: ignore[attr-defined]  # torch does not 
 )
 from torch.distributed import run as torchrun
 
+from .names import counted
 from .options import read_integer
 from .processes import taken_signals
 from .store import wait_for_port
@@ -68,7 +69,7 @@ class Group(NamedTuple):
         count = read_integer('N', processes, 1)
         if 0 < gpus < count:
             raise ValueError(
-                f'N={count}, and this machine has {gpus} GPU(s); allowed: 1 to {gpus}, or '
+                f'N={count}, and this machine has {counted(gpus, "GPU")}; allowed: 1 to {gpus}, or '
                 'CUDA_VISIBLE_DEVICES= to use the CPU'
             )
         given = environment.get

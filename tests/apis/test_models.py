@@ -98,7 +98,7 @@ def test_without_checkpoint_weights_are_initialised():
         ((2, 1, 8.0, 8), 'fuse=(2, 1, 8.0, 8); allowed: a list of whole numbers from 1'),
         ((0, 1, 8, 8), 'fuse=(0, 1, 8, 8); allowed: a list of whole numbers from 1'),
         ((1, 8, 8), 'fuse=(1, 8, 8); allowed: the shape of a batch, (N, C, H, W)'),
-        ((2, 3, 8, 8), 'fuse=(2, 3, 8, 8): images of 3 channel(s), and the network takes 1'),
+        ((2, 3, 8, 8), 'fuse=(2, 3, 8, 8): images of 3 channels, and the network takes 1'),
     ],
 )
 def test_shape_that_is_none(shape, message):

@@ -83,7 +83,7 @@ def test_files_of_other_channels_end_the_run_at_the_start(tmp_path, workers):
     write_pictures(tmp_path / 'set', 3)
     message = (
         rf'^train_dataloader: no batch can be made of its samples: {tmp_path}/set/\w+/\d.png has 3 '
-        r'channel\(s\) and the network takes 4; allowed: files with as many channels, or in_chan'
+        r'channels and the network takes 4; allowed: files with as many channels, or in_chan'
     )
     options = {'in_channels': 4, 'train_dataloader.num_workers': workers}
     with pytest.raises(ValueError, match=message) as error:
@@ -111,7 +111,5 @@ def test_raw_16_bits_and_the_mean_of_8(tmp_path):
 def test_arrays_of_other_channels(tmp_path):
     """What data sets of arrays have is seen in their first batch."""
     cfg = digits(tmp_path, in_channels=4)
-    with pytest.raises(
-        ValueError, match=r'images of 1 channel\(s\), and the network takes 4; allow'
-    ):
+    with pytest.raises(ValueError, match=r'images of 1 channel, and the network takes 4; allow'):
         Runner.from_cfg(cfg).train()

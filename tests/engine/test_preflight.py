@@ -170,7 +170,7 @@ def make(work_dir, **options):
         ),
         (
             {'model.backbone.in_channels': 3, 'input_shape': (3, 8, 8)},
-            r'val_dataloader: images of 1 channel\(s\), and the network takes 3; allowed: in_ch',
+            r'val_dataloader: images of 1 channel, and the network takes 3; allowed: in_ch',
         ),
         (
             {
@@ -178,7 +178,7 @@ def make(work_dir, **options):
                 'input_shape': (3, 8, 8),
                 'data_preprocessor': dict(mean=[1, 2, 3], std=[4, 5, 6]),
             },
-            r'train_dataloader: images of 1 channel\(s\), and data_preprocessor.mean has 3 numbers',
+            r'train_dataloader: images of 1 channel, and data_preprocessor.mean has 3 numbers',
         ),
         ({'model.head.cal_acc': True, 'model.train_cfg': MIXUP}, 'cal_acc=True with model.train'),
         ({'train_cfg.max_epochs': 0}, 'max_epochs or max_iters of train_cfg is 0; allowed: from 1'),

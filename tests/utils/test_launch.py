@@ -41,7 +41,7 @@ def test_what_is_refused(processes, environment, message):
 def test_more_processes_than_gpus(monkeypatch):
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
     assert Group.read('2', {}).processes == 2
-    with pytest.raises(ValueError, match=r'^N=3, and this machine has 2 GPU\(s\); allowed: 1 to 2'):
+    with pytest.raises(ValueError, match=r'^N=3, and this machine has 2 GPUs; allowed: 1 to 2'):
         Group.read('3', {})
 
 

@@ -11,7 +11,7 @@ from senet_mm.datasets.images.reading import read_file, read_shard
 from senet_mm.datasets.images.undecoded import UndecodedJpeg, open_jpeg
 from senet_mm.registry import TRANSFORMS
 from senet_mm.utils.errors import InputError
-from senet_mm.utils.names import printable
+from senet_mm.utils.names import counted, printable
 from senet_mm.utils.options import check_integer, check_option
 
 
@@ -66,7 +66,7 @@ class LoadImage(BaseTransform):
         if self.channels not in (None, img.shape[2]):
             path = printable(results.get('img_path', 'an image'))
             raise InputError(
-                f'{path} has {img.shape[2]} channel(s) and the network '
+                f'{path} has {counted(img.shape[2], "channel")} and the network '
                 f'takes {self.channels}; allowed: files with as many channels, or in_channels=3 or '
                 '1, to which all files are converted'
             )

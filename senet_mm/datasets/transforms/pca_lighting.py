@@ -6,6 +6,7 @@ from mmpretrain.datasets.transforms import Lighting
 from senet_mm.datasets.images.colours import with_channels
 from senet_mm.registry import TRANSFORMS
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.names import counted
 
 # fb.resnet.torch (datasets/imagenet.lua), in grey levels; a component is a column of B, G, R.
 EIGENVALUES = (55.4625, 4.794, 1.1475)
@@ -42,7 +43,7 @@ class PcaLighting(Lighting):
         img = with_channels(results['img'])
         if img.shape[2] != 3:
             raise InputError(
-                f'PcaLighting: an image of {img.shape[2]} channel(s); allowed: colours, 3'
+                f'PcaLighting: an image of {counted(img.shape[2], "channel")}; allowed: colours, 3'
             )
         changed = super().transform({'img': img.astype(np.float32)})['img']
         if img.dtype == np.uint8:

@@ -14,6 +14,7 @@ from senet_mm.datasets.images.augmentation import (
 )
 from senet_mm.datasets.images.colours import with_channels
 from senet_mm.registry import TRANSFORMS
+from senet_mm.utils.names import counted
 from senet_mm.utils.options import check_option
 
 # Mean of ImageNet, BGR.
@@ -84,7 +85,8 @@ class RandomAugment(BaseTransform):
             return self.augmentation
         if self.has_fill:
             raise ValueError(
-                f'fill={fill} for images of {channels} channel(s); allowed: a value per channel'
+                f'fill={fill} for images of {counted(channels, "channel")}; allowed: a value '
+                'per channel'
             )
         return self.augmentation._replace(fill=(round(sum(fill) / len(fill)),) * channels)
 

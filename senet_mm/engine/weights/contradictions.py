@@ -8,6 +8,7 @@ from torch import Tensor
 from senet_mm.datasets.classes import list_names
 from senet_mm.models.in_channels import get_in_channels
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.names import counted
 
 from .preprocessing import (
     FIELDS,
@@ -65,7 +66,7 @@ def check_contradictions(
         if channels is not None and len(numbers) not in (0, channels):
             raise InputError(
                 f'{where} contradicts itself: its {name} has {len(numbers)} numbers, its network '
-                f'takes images of {channels} channel(s); allowed: one per channel'
+                f'takes images of {counted(channels, "channel")}; allowed: one per channel'
             )
 
 

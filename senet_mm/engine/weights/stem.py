@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from senet_mm.config.channels import COLOURS, adapt_numbers
 from senet_mm.models.in_channels import find_stem
 from senet_mm.utils.errors import InputError
+from senet_mm.utils.names import counted
 
 from .foreign import with_conversion
 from .misfit import describe_misfit
@@ -67,8 +68,8 @@ def with_own_stem(
         fitting = ' or '.join(map(str, sorted({COLOURS, wanted})))
         message = (
             f'checkpoint {filename} does not fit the model of the config: it is for images of '
-            f'{given} channel(s), the network for {wanted}; allowed: weights for {fitting}, or '
-            f'in_channels={given}'
+            f'{counted(given, "channel")}, the network for {wanted}; allowed: weights for '
+            f'{fitting}, or in_channels={given}'
         )
         raise InputError(with_conversion(message, filename, state_dict))
     print_log(f'checkpoint {filename} {describe_adapted(names, wanted)}', logger='current')

@@ -23,6 +23,7 @@ from senet_mm.engine.run_reading import (
 from senet_mm.engine.run_record import RECORD
 from senet_mm.utils.errors import InputError, describe, one_line
 from senet_mm.utils.files import check_inside, check_regular_file, read_inside
+from senet_mm.utils.names import counted
 
 from .runs import LoggedRun
 
@@ -144,7 +145,9 @@ def _read_log(work_dir: Path, folder: Path, remarks: list[str]) -> list[dict[str
         remarks.append(f'its log cannot be read: {describe(error)}')
         return []
     if scalars.damaged:
-        remarks.append(f'{scalars.damaged} line(s) of scalars.json are damaged and left out')
+        remarks.append(
+            f'{counted(scalars.damaged, "line")} of scalars.json are damaged and left out'
+        )
     if not scalars.lines:
         remarks.append('nothing was logged')
     return scalars.lines

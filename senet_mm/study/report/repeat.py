@@ -4,6 +4,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from senet_mm.utils.names import counted
+
 from .groups import RunGroup
 from .markup import Markup, code, details, heading, items, paragraph, section, table
 from .runs import LoggedRun
@@ -37,7 +39,7 @@ def _describe_starts(run: LoggedRun) -> list[str]:
         parts += [paragraph(text), code('\n'.join(kept))]
     if len(run.starts) > 1:
         resumed = [f'{start.get("time")}: {start.get("command")}' for start in run.starts[1:]]
-        parts.append(paragraph(f'It was resumed {len(resumed)} time(s):'))
+        parts.append(paragraph(f'It was resumed {counted(len(resumed), "time")}:'))
         parts.append(items(resumed, 'plain'))
     keys = ('time', 'host', 'device', 'processes', 'python', 'torch', 'senet_mm', 'load_from')
     rows = [[key.replace('_', ' '), last.get(key)] for key in keys if last.get(key) is not None]

@@ -163,9 +163,7 @@ def _cmyk(array, kind):
 def test_a_file_of_other_channels_is_named(tmp_path):
     (tmp_path / 'a.png').write_bytes(make('png', 3, 8)[0])
     load = LoadImage('unchanged', channels=4)
-    with pytest.raises(
-        ValueError, match=r'a.png has 3 channel\(s\) and the network takes 4; allowed'
-    ):
+    with pytest.raises(ValueError, match=r'a.png has 3 channels and the network takes 4; allowed'):
         load(dict(img_path=str(tmp_path / 'a.png')))
 
 

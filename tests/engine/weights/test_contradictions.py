@@ -108,7 +108,7 @@ CASES = {
         lambda whole: without_config(
             whole, preprocessing=dict(RGB, mean=[1], std=[1]),
         ) | dict(state_dict={'conv.weight': torch.zeros(4, 3, 3, 3)}),
-        r'contradicts itself: its mean has 1 numbers, its network takes images of 3 channel\(s\)',
+        r'contradicts itself: its mean has 1 numbers, its network takes images of 3 channels',
     ),
     'one mean, three deviations': (
         lambda whole: change(whole, preprocessing=dict(RGB, mean=[1], std=[1, 2, 3])),
@@ -124,7 +124,7 @@ CASES = {
     ),
     'three means for one channel': (
         lambda whole: with_images(whole, mean=[1, 2, 3], std=[1, 2, 3], input_size=[3, 8, 8]),
-        r'contradicts itself: its mean has 3 numbers, its network takes images of 1 channel\(s\)',
+        r'contradicts itself: its mean has 3 numbers, its network takes images of 1 channel',
     ),
     'three means for one channel of the config': (
         lambda whole: {
@@ -132,13 +132,13 @@ CASES = {
                 whole, mean=[1, 2, 3], std=[1, 2, 3], input_size=[3, 8, 8]
             )['meta']
         },
-        r'contradicts itself: its mean has 3 numbers, its network takes images of 1 channel\(s\)',
+        r'contradicts itself: its mean has 3 numbers, its network takes images of 1 channel',
     ),
     'three means for one channel, no config': (
         lambda whole: without_config(
             whole, preprocessing=dict(mean=[1, 2, 3], std=[1, 2, 3], channel_order=None)
         ),
-        r'contradicts itself: its mean has 3 numbers, its network takes images of 1 channel\(s\)',
+        r'contradicts itself: its mean has 3 numbers, its network takes images of 1 channel',
     ),
 }  # fmt: skip
 
