@@ -149,11 +149,12 @@ def _pin(cfg: Config, pins: Mapping, loaders: Sequence[str] = LOADERS) -> None:
 def build_quietly(cfg: Mapping) -> object:
     """The data set without its lines in the log, which come when the run builds it."""
     with DefaultScope.overwrite_default_scope('senet_mm'):
+        before = logging.root.manager.disable
         logging.disable(logging.CRITICAL)
         try:
             return build_dataset(dict(cfg))
         finally:
-            logging.disable(logging.NOTSET)
+            logging.disable(before)
 
 
 def _count_processes(cfg: Mapping | Config) -> int:

@@ -1,5 +1,6 @@
 """Runs of a recipe on a folder of pictures: what follows from the folder, and stays."""
 
+import logging
 import shutil
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from senet_mm.apis import get_config, get_model
 from senet_mm.config.auto import Size, settle
 from senet_mm.engine import Runner
-from senet_mm.engine.sizing import fit_to_checkpoint, fit_to_data
+from senet_mm.engine.sizing import build_quietly, fit_to_checkpoint, fit_to_data
 from senet_mm.engine.weights.origin import Origin
 
 from ..datasets.pictures import UNTIDY, draw, draw_folder, draw_untidy
@@ -249,3 +250,12 @@ def test_two_processes_share_a_split(config, tmp_path):
     alone.train()
     texts = [(tmp_path / name / 'split.txt').read_bytes() for name in ('work', 'alone')]
     assert texts[0] == texts[1]
+
+
+def test_logs_that_are_off_stay_off():
+    logging.disable(logging.WARNING)
+    try:
+        assert len(build_quietly(dict(type='Digits', split='test')))
+        assert logging.root.manager.disable == logging.WARNING
+    finally:
+        logging.disable(logging.NOTSET)
