@@ -26,6 +26,7 @@ from senet_mm.utils.processes import (
     share_folder,
 )
 from senet_mm.utils.progress import end_progress, show_start
+from senet_mm.utils.stack import name_missing_stack
 from senet_mm.utils.storage import StorageError, answering_storage
 
 UNREAD = 141  # 128 + SIGPIPE, as of shells
@@ -35,9 +36,11 @@ SKIPPED = 65  # EX_DATAERR of sysexits.h: some images could not be used
 def _end_quietly(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """For a Ctrl-C while a tool imports or reads its arguments."""
+    """For a Ctrl-C or a missing package while a tool imports or reads its arguments."""
     if issubclass(kind, KeyboardInterrupt):
         _say_interrupted()
+    elif line := name_missing_stack(error):
+        print(f'error: {line}', file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)
 

@@ -6,12 +6,19 @@ import warnings
 from collections.abc import Iterator
 
 
+def hide_advice() -> None:
+    """Hide mmcv's warning, at its import, that ``MultiScaleDeformableAttention`` is missing.
+
+    No SE network needs it, and any of our modules may be the one that imports mmcv first.
+    """
+    warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeformableAttention``')
+
+
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Hide the messages of mmcv and mmpretrain during their import.
+    """Hide the messages of mmpretrain during its import: it prints that OneDL is missing.
 
-    mmcv warns that ``MultiScaleDeformableAttention`` is missing, mmpretrain prints that OneDL is;
-    no SE network needs either. Exceptions pass through.
+    Exceptions pass through.
     """
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter('ignore')

@@ -8,6 +8,8 @@ MAINTAINED = {
     'mmcv': ('onedl-mmcv', ('mmcv', 'mmcv-full', 'mmcv-lite')),
     'mmpretrain': ('onedl-mmpretrain', ('mmpretrain',)),
 }
+# What comes with them, and is imported before them.
+BROUGHT = ('rich',)
 
 
 def installed_version(distribution: str) -> str | None:
@@ -51,8 +53,9 @@ def _advise(missing: list[str]) -> str:
 
 
 def name_missing_stack(error: BaseException) -> str | None:
-    """One line for the failed import of a package of :data:`MAINTAINED`; None for other errors."""
+    """One line for a failed import where distributions are missing; None for other errors."""
     package = (getattr(error, 'name', None) or '').partition('.')[0]
-    if not isinstance(error, ModuleNotFoundError) or package not in MAINTAINED:
+    if not isinstance(error, ModuleNotFoundError) or package not in {*MAINTAINED, *BROUGHT}:
         return None
-    return _advise([name for name, _ in MAINTAINED.values() if installed_version(name) is None])
+    missing = [name for name, _ in MAINTAINED.values() if installed_version(name) is None]
+    return _advise(missing) if missing else None
