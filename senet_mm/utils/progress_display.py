@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from rich.console import Console, RenderableType
+from rich.constrain import Constrain
 from rich.progress import (
     BarColumn,
     Progress,
@@ -31,6 +32,9 @@ SILENCE = 30.0
 INTERVAL = 30.0
 # Columns of a terminal that has no room for a bar beside the numbers.
 NARROW = 60
+# Columns that are left free for what the terminal echoes, such as ^C: on a line of its own it would
+# be taken for one of the bars when they go.
+ECHO = 4
 # Held while something is written about progress, and while the process is forked.
 WRITING = threading.RLock()
 
@@ -120,11 +124,11 @@ class Bars(Progress):
         )  # fmt: skip
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        self.columns = self.narrow if self.terminal.width < NARROW else self.wide
-        yield self.make_tasks_table(self.tasks)
-        for task in self.tasks:
-            if note := task.fields['note']:
-                yield Text(note)
+        width = self.terminal.width
+        self.columns = self.narrow if width < NARROW else self.wide
+        notes = [Text(note) for task in self.tasks if (note := task.fields['note'])]
+        for lines in (self.make_tasks_table(self.tasks), *notes):
+            yield Constrain(lines, width - ECHO)
 
 
 class Above:

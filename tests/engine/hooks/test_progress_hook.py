@@ -5,12 +5,14 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine import Config
+from mmengine.hooks import Hook
 
 from senet_mm.engine import Runner
 from senet_mm.engine.hooks.progress_hook import ProgressHook, count_images, count_validations
@@ -204,13 +206,22 @@ def test_an_end_leaves_the_terminal_in_order(tmp_path, end, code, last):
         assert lines[-2:] == [last, '']
 
 
+class Slow(Hook):
+    """A step that takes longer than it takes to notice a silence."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == 21:
+            time.sleep(2.5)
+
+
 def test_a_silent_run_says_in_a_pipe_where_it_is(tmp_path, capfd, monkeypatch):
     monkeypatch.setattr(progress_display, 'SILENCE', 0.0)
-    Runner.from_cfg(digits(tmp_path, **{'train_cfg.max_epochs': 8})).train()
+    monkeypatch.setattr(progress_display, 'INTERVAL', 0.0)
+    runner = Runner.from_cfg(digits(tmp_path, **{'train_cfg.max_epochs': 2}))
+    runner.register_hook(Slow())
+    runner.train()
     err = capfd.readouterr().err
-    assert re.search(
-        r'training: \d+/152 iterations, \S+( left)?; epoch \d/8: \d+/19 iterations', err
-    )
+    assert re.search(r'training: 2\d/38 iterations, \S+( left)?; epoch 2/2: \d+/19 iterations', err)
 
 
 @pytest.mark.parametrize(
