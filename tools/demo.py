@@ -125,9 +125,9 @@ def find_pictures(folder: str) -> list[str]:
     from senet_mm.demo.data import stay_within
     from senet_mm.utils.errors import InputError
 
-    found = find_images([folder])
     if not Path(folder).is_dir():
         raise InputError(f'--examples {folder} is no folder; allowed: a folder of pictures')
+    found = find_images([folder])
     paths = stay_within(Path(folder), found)
     if len(paths) < len(found):
         print(f'{len(found) - len(paths)} links that lead out of --examples {folder} are left out')

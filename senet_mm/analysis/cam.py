@@ -73,7 +73,8 @@ def compute_cam(
 ) -> np.ndarray:
     """How much the places of images speak for a class, float32 (N, H, W) from 0 to 1.
 
-    The largest value of an image is 1, unless no place speaks for the class: then all are 0.
+    The largest value of an image is 1, unless no place speaks for the class: then all are 0. Of a
+    map of one place, as of pictures that are small for a network, all are 1.
     Calls for one model must follow each other, since its modules get hooks.
 
     Args:
@@ -102,7 +103,21 @@ def compute_cam(
         except (AttributeError, IndexError, ValueError) as error:
             what = type(model.backbone).__name__ if layer is None else f'layer {layer!r}'
             raise InputError(_say_no_map(what, model)) from error
-    return np.nan_to_num(found.astype(np.float32))
+        kept = cam.activations_and_grads
+        maps, gradients = kept.activations[0], kept.gradients[0]
+    found = np.nan_to_num(found.astype(np.float32))
+    if maps[0, 0].numel() == 1:  # the package would subtract the least value
+        found[(maps * gradients).sum((1, 2, 3)).cpu().numpy() > 0] = 1
+    return found
+
+
+def describe_look(cam: np.ndarray, name: str) -> str:
+    """What a map shows: where a network looked for a class, or that it says nothing of where."""
+    if not cam.any():
+        return f'no place speaks for {name}'
+    if cam.min() == cam.max():
+        return f'all places speak alike for {name}'
+    return f'where it looked for {name}'
 
 
 def find_layer(model: nn.Module, name: str) -> nn.Module:

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from senet_mm.utils.figures import WIDTH, new_figure, styled
 
-from .cam import COLOURS, overlay
+from .cam import COLOURS, describe_look, overlay
 
 # Height of the title's line and of the captions, inches; share of the width that the key takes.
 LINE, CAPTIONS, KEY = 0.2, 0.3, 0.12
@@ -25,7 +25,7 @@ def draw_cam(image: np.ndarray, cam: np.ndarray, title: str) -> Figure:
     panel = WIDTH * (1 - KEY) / 2 * min(2, height / width)
     figure = new_figure(panel + CAPTIONS + LINE * (1 + title.count('\n')), title, WIDTH)
     panels = figure.subplots(1, 2)
-    looked = 'where it looked' if cam.any() else 'no place speaks for the class'
+    looked = describe_look(cam, 'the class')
     captions = f'as the network saw it, {width} x {height} pixels', looked
     pictures = image, overlay(image, cam)
     for axes, picture, caption in zip(panels, pictures, captions, strict=True):

@@ -12,7 +12,7 @@ from matplotlib.colors import to_hex
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from senet_mm.analysis.cam import COLOURS, overlay
+from senet_mm.analysis.cam import COLOURS, describe_look, overlay
 from senet_mm.apis.explainer import Explanation
 from senet_mm.datasets.images.png import encode_png
 from senet_mm.utils.figures import PALETTE, new_figure, styled
@@ -48,6 +48,7 @@ CSS = f"""
 .part tr, .part td {{padding: .15rem 0; border: 0}}
 .part td:last-child {{width: 6rem; text-align: right; white-space: nowrap; vertical-align: bottom}}
 .part meter {{display: block; width: 100%; height: .6rem}}
+.dark .part meter {{color-scheme: dark}}
 .part .own {{color: {OWN}}}
 .part .average {{color: {AVERAGE}}}
 """
@@ -82,11 +83,9 @@ def show_look(explained: Explanation, name: str) -> str:
     """The picture as the network saw it, and beside it where it looked for a class."""
     height, width = explained.picture.shape[:2]
     saw = _show_picture(explained.picture, f'as the network saw it, {width} x {height} pixels')
-    if explained.cam.any():
-        caption = f'where it looked for {text(name)}'
-        key = '<div class="key">speaks for it: least <i></i> most</div>'
-    else:
-        caption, key = f'no place speaks for {text(name)}', ''
+    caption = describe_look(explained.cam, text(name))
+    has_places = explained.cam.min() < explained.cam.max()
+    key = '<div class="key">speaks for it: least <i></i> most</div>' if has_places else ''
     looked = _show_picture(overlay(explained.picture, explained.cam), caption)
     title = 'What it saw, and where it looked (Grad-CAM)'
     return part(title, f'<div class="row">{saw}{looked}</div>{key}')

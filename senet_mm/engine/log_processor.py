@@ -14,15 +14,15 @@ IN_PERCENT = '|'.join(name for name, scale in PREFIXES.items() if scale is PERCE
 # A number behind a name in a line -> the same with a unit.
 UNITS = (
     (re.compile(r'\b((?:data_)?time: \d+\.\d+)'), r'\1 s'),
-    (re.compile(r'\b(memory: \d+)'), r'\1 MB'),
-    (re.compile(rf'((?:{IN_PERCENT})/[\w-]+: \d+\.\d+)'), r'\1 %'),
+    (re.compile(r'\b(memory: \d+)'), r'\1 MiB'),
+    (re.compile(rf'\b((?:{IN_PERCENT})[\w/-]*: \d+\.\d+)'), r'\1 %'),
 )
 RATE = re.compile(r'\bimages_per_s: (\d+\.\d+)')
 
 
 @LOG_PROCESSORS.register_module()
 class LogProcessor(_LogProcessor):
-    """mmengine's, with units in the lines: s, MB, %, images/s."""
+    """mmengine's, with units in the lines: s, MiB, %, images/s."""
 
     def get_log_after_iter(self, runner: Runner, batch_idx: int, mode: str) -> tuple[dict, str]:
         """The scalars after an iteration, and their line."""

@@ -44,6 +44,11 @@ def save_run(folder: Path, record: dict) -> None:
             file.write(json.dumps(record, indent=2).encode())
 
 
+def format_now() -> str:
+    """The time with its zone."""
+    return time.strftime('%Y-%m-%d %H:%M:%S %z')
+
+
 def describe_run(runner: 'Runner') -> dict:
     """Command, code, versions, seeds and place of a start."""
     return {
@@ -56,7 +61,7 @@ def describe_run(runner: 'Runner') -> dict:
         'iter': runner.iter,
         'seed': runner.seed,
         'randomness': dict(runner.cfg.get('randomness') or {}),
-        'time': time.strftime('%Y-%m-%d %H:%M:%S %z'),
+        'time': format_now(),
         'host': socket.gethostname(),
         'process': os.getpid(),
         'processes': runner.world_size,

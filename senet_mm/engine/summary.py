@@ -173,7 +173,8 @@ def read_best(runner: 'Runner') -> tuple[str, float, str, str] | None:
     if not names or score is None or not file:
         return None
     kind, _, step = Path(file).stem.rpartition('_')
-    return names[0], float(score), f'{kind.rpartition("_")[2]} {step}', file
+    unit = kind.rpartition('_')[2]
+    return names[0], float(score), f'{"iteration" if unit == "iter" else unit} {step}', file
 
 
 def describe_end(runner: 'Runner') -> str:

@@ -16,12 +16,14 @@ FEW = 20
 WORST = 10
 # Characters of a name in a log.
 LONGEST = 30
-HEADER = ('class', 'images', 'predicted', 'accuracy', 'precision', 'recall', 'F1')
+HEADER = (
+    'class', 'images', 'predicted', 'accuracy (%)', 'precision (%)', 'recall (%)', 'F1 (%)',
+)  # fmt: skip
 
 
 def report_to_text(report: Report) -> str:
     """The lines of a log: all classes, or the worst of many, and what they are taken for."""
-    means = ', '.join(f'{name} {value:.2f}' for name, value in report.macro.items())
+    means = ', '.join(f'{name} {value:.2f} %' for name, value in report.macro.items())
     lines = [f'{report.images:,} images, accuracy {report.accuracy:.2f} %, macro means: {means}']
     if len(report.classes) <= FEW:
         lines.append(text_table(HEADER, map(_cells, report.classes)))

@@ -1,6 +1,7 @@
 """What :mod:`senet_mm.utils.progress` shows, drawn by rich."""
 
 import contextlib
+import math
 import os
 import stat
 import sys
@@ -9,7 +10,7 @@ import time
 from collections.abc import Iterable
 from typing import TextIO
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.constrain import Constrain
 from rich.progress import (
     BarColumn,
@@ -65,7 +66,9 @@ def describe_task(task: Task, short: bool = False) -> str:
         short: Leave out the unit.
     """
     unit = '' if short else task.fields['unit']
-    rate = f'{format_number(task.speed)} {unit}/s' if task.fields['rated'] and task.speed else ''
+    # Over the whole work: what is done in bursts, as batches, has no other rate.
+    speed = (task.completed - task.fields['done']) / max(task.elapsed or 0, 1e-3)
+    rate = f'{format_number(speed)} {unit}/s' if task.fields['rated'] and speed else ''
     counted = '' if rate else f' {unit}'  # it is named once
     facts = []
     if task.total is not None:
@@ -74,11 +77,13 @@ def describe_task(task: Task, short: bool = False) -> str:
         facts.append(f'{task.completed:,.0f}{counted}'.rstrip())
     if rate:
         facts.append(rate)
-    end, left = task.fields['end'], task.time_remaining
+    end, left = task.fields['end'], None
     if end is not None:
         left = max(0, end - time.monotonic())
+    elif task.remaining is not None and speed:
+        left = task.remaining / speed
     if task.total is not None and left is not None:
-        facts.append(f'{format_time(left)} left')
+        facts.append(f'{format_time(math.ceil(left))} left')
     else:
         facts.append(format_time(task.elapsed or 0))
     return ', '.join(facts)
@@ -127,8 +132,7 @@ class Bars(Progress):
         width = self.terminal.width
         self.columns = self.narrow if width < NARROW else self.wide
         notes = [Text(note) for task in self.tasks if (note := task.fields['note'])]
-        for lines in (self.make_tasks_table(self.tasks), *notes):
-            yield Constrain(lines, width - ECHO)
+        yield Constrain(Group(self.make_tasks_table(self.tasks), *notes), width - ECHO)
 
 
 class Above:
@@ -217,7 +221,7 @@ class Display:
         """Add a bar."""
         return self.bars.add_task(
             escape_acting(bar.what), total=bar.total, completed=bar.done, unit=bar.unit,
-            rated=bar.rated, note='', end=None,
+            rated=bar.rated, done=bar.done, note='', end=None,
         )  # fmt: skip
 
     def close(self, task: TaskID) -> None:

@@ -33,6 +33,9 @@ PREFIXES = {
     'single-label': PERCENT,
     'multi-label': PERCENT,
     'macro': PERCENT,
+    # Ours; the metric of mmdet has `coco/bbox_mAP`, a share.
+    'coco/bbox_AP': PERCENT,
+    'coco/segm_AP': PERCENT,
     'coco': SHARE,
 }
 

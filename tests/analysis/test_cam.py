@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from senet_mm import get_model
-from senet_mm.analysis.cam import compute_cam, find_layer, overlay
+from senet_mm.analysis.cam import compute_cam, describe_look, find_layer, overlay
 from senet_mm.analysis.cam_figure import draw_cam
 from senet_mm.utils.errors import InputError
 
@@ -39,6 +39,22 @@ def test_is_the_weighted_sum_of_the_last_map(model, images):
         large = cv2.resize(place - place.min(), (64, 96))
         large -= large.min()
         np.testing.assert_allclose(cam, large / large.max(), atol=1e-5)
+
+
+def test_a_map_of_one_place_says_whether_it_speaks_for_the_class(model):
+    """The score of a class without its bias is positive, or it is not."""
+    small = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        maps = model.backbone(small)[-1]
+    assert maps.shape[2:] == (1, 1)
+    evidence = model.head.fc.weight.detach() @ maps.flatten()
+    for label, value, said in (
+        (evidence.argmax(), 1, 'all places speak alike for a'),
+        (evidence.argmin(), 0, 'no place speaks for a'),
+    ):
+        [cam] = compute_cam(model, small, [int(label)])
+        assert (cam == value).all()
+        assert describe_look(cam, 'a') == said
 
 
 def test_takes_the_predicted_class(model, images):

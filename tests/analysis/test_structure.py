@@ -14,6 +14,7 @@ from senet_mm.analysis.structure import draw_structure, get_structure
 from senet_mm.analysis.structure.diagrams import make_diagram
 from senet_mm.analysis.structure.panels import Panel, find_buses
 from senet_mm.analysis.structure.placement import lay_out
+from senet_mm.analysis.structure.table import fit_path
 from senet_mm.analysis.structure.tracing import Tracer
 from senet_mm.apis import get_config
 from senet_mm.engine.classifier import build_classifier
@@ -42,6 +43,8 @@ UPSTREAM = {
     'Res2Net': dict(depth=50, scales=4, base_width=26),
     'SwinTransformer': dict(arch='tiny'),
     'EfficientNet': dict(arch='b0'),
+    'HRNet': dict(arch='w18'),
+    'TIMMBackbone': dict(model_name='densenet121'),
 }
 
 
@@ -285,3 +288,25 @@ def test_layers_in_the_table_show_their_widths(path):
     texts = [node.text for node in ET.parse(path).iter('{http://www.w3.org/2000/svg}text')]
     assert 'SE' not in texts
     assert [text for text in texts if text and text.startswith('SE, ')]
+
+
+def test_layers_of_blocks_in_a_row_have_the_widths_of_all(structures):
+    _, structure = structures('se-inception-v3_8xb128-100e_in1k')
+    rows = {str(row): str(row.attention) for row in rows_of(structure) if row.attention}
+    assert rows['InceptionA, 192→256→288'] == 'SE, 256…288→16…18→256…288'
+    assert rows['InceptionC, 768→768'] == 'SE, 768→48→768'
+
+
+def test_a_long_path_loses_its_beginning():
+    assert fit_path('timm_model.features.denseblock1', 1.3) == '…denseblock1'
+    assert fit_path('timm_model.features.conv0 …', 1.3) == '…features.conv0 …'
+    assert fit_path('layer1', 0.1) == 'layer1'
+
+
+def test_a_norm_with_an_activation_is_one_box(structures):
+    """timm's, whose norm is no module of its own."""
+    _, structure = structures('TIMMBackbone')
+    boxes = {str(box) for row in rows_of(structure) for box in row.diagram.boxes}
+    assert 'BN, ReLU' in boxes
+    assert not any('batch_norm' in box for box in boxes)
+    assert all(stage.rows for stage in structure.stages)

@@ -127,11 +127,16 @@ def test_scores_are_shown_in_order_and_are_not_rounded_to_0():
 
 def test_a_map_without_a_place_is_no_map():
     picture = np.zeros((8, 6, 3), np.uint8)
-    for value, said in ((1, 'where it looked for &lt;i&gt;'), (0, 'no place speaks for')):
-        cam = np.full((8, 6), value, np.float32)
+    for values, said in (
+        ((0, 1), 'where it looked for &lt;i&gt;'),
+        ((1, 1), 'all places speak alike for &lt;i&gt;'),
+        ((0, 0), 'no place speaks for &lt;i&gt;'),
+    ):
+        cam = np.full((8, 6), values[0], np.float32)
+        cam[0, 0] = values[1]
         shown = show_look(Explanation(picture, cam, torch.ones(1), {}, 0.1), '<i>')
         assert said in shown
-        assert ('most' in shown) == bool(value)
+        assert ('most' in shown) == (values == (0, 1))
         assert 'as the network saw it, 6 x 8 pixels' in shown
         assert '<i>"' not in shown
 

@@ -175,7 +175,7 @@ def demo(monkeypatch):
     ],
 )
 def test_mistakes_on_the_command_line(demo, checkpoint, options):
-    with pytest.raises((ValueError, FileNotFoundError), match=f'{options[0]}|nowhere'):
+    with pytest.raises(ValueError, match=options[0]):
         demo(checkpoint, *options)
 
 

@@ -28,6 +28,7 @@ def test_each_start_is_recorded(tmp_path):
     assert first['torch'] == torch.__version__
     assert torch.__version__.startswith(first['packages']['torch'])
     assert first['resumed_from'] is None
+    assert (first['ended']['epoch'], first['ended']['iter']) == (1, 7)
     file.rename(tmp_path / 'first.json')
     Runner.from_cfg(
         digits(tmp_path, resume='auto', **{**ONE_EPOCH, 'train_cfg.max_epochs': 2})
@@ -36,6 +37,7 @@ def test_each_start_is_recorded(tmp_path):
     second = json.loads(file.read_text())
     assert second['resumed_from'] == str(tmp_path / 'epoch_1.pth')
     assert (second['epoch'], second['iter']) == (1, 7)
+    assert (second['ended']['epoch'], second['ended']['iter']) == (2, 14)
 
 
 TORCHRUN = dict(TORCHELASTIC_RUN_ID='x', GROUP_WORLD_SIZE='1', LOCAL_WORLD_SIZE='2')

@@ -91,12 +91,12 @@ def test_text_of_few_classes():
     """docs/data.md shows such a table."""
     text = report_to_text(score_classes(LABELS, PREDICTIONS, NAMES)).splitlines()
     assert text == [
-        '7 images, accuracy 57.14 %, macro means: precision 50.00, recall 50.00, f1 44.44',
-        'class         images  predicted  accuracy  precision  recall     F1',
-        'cat                4          2     71.43     100.00   50.00  66.67',
-        'tiny dog           2          4     71.43      50.00  100.00  66.67',
-        'Käfer, "bug"       1          0     85.71       0.00    0.00   0.00',
-        'bird               0          1     85.71          -       -      -',
+        '7 images, accuracy 57.14 %, macro means: precision 50.00 %, recall 50.00 %, f1 44.44 %',
+        'class         images  predicted  accuracy (%)  precision (%)  recall (%)  F1 (%)',
+        'cat                4          2         71.43         100.00       50.00   66.67',
+        'tiny dog           2          4         71.43          50.00      100.00   66.67',
+        'Käfer, "bug"       1          0         85.71           0.00        0.00    0.00',
+        'bird               0          1         85.71              -           -       -',
         'confusion matrix: a row per class, a column per class that it is taken for',
         'class         cat  tiny dog  Käfer, "bug"  bird',
         'cat             2         1             0     1',

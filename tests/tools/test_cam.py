@@ -74,7 +74,7 @@ def test_every_image_gets_a_picture(checkpoint, pictures, tmp_path, draw):
         assert image.width == 1200  # eight inches
 
 
-@pytest.mark.parametrize('value', [0, 1])
+@pytest.mark.parametrize('value', ['none', 'some', 'all'])
 def test_a_map_without_a_place_is_told(checkpoint, pictures, tmp_path, draw, monkeypatch, value):
     """On the picture and in the line, which name the predicted class if another one is asked."""
     drawn, real = [], cam_figure.draw_cam
@@ -83,7 +83,9 @@ def test_a_map_without_a_place_is_told(checkpoint, pictures, tmp_path, draw, mon
         drawn.append(real(image, cam, title))
         return drawn[-1]
 
-    monkeypatch.setattr(cam, 'compute_cam', lambda *_: np.full((1, 8, 8), value, np.float32))
+    found = np.full((1, 8, 8), value == 'all', np.float32)
+    found[0, 0, 0] = value != 'none'
+    monkeypatch.setattr(cam, 'compute_cam', lambda *_: found)
     monkeypatch.setattr(cam_figure, 'draw_cam', draw_cam)
     scores = open_predictor(checkpoint, device='cpu').predict([pictures / 'a.png'], 1, 0)
     best = int(next(scores).argmax())
@@ -91,13 +93,14 @@ def test_a_map_without_a_place_is_told(checkpoint, pictures, tmp_path, draw, mon
     _, said, _ = draw(checkpoint, pictures / 'a.png', '--out', tmp_path, '--class', other)
     assert f'class {CLASSES[other]}, score ' in said
     assert f'; predicted: class {CLASSES[best]}, score ' in said
-    assert (f'; no place speaks for {CLASSES[other]}' in said) == (not value)
+    assert (f'; no place speaks for {CLASSES[other]}' in said) == (value == 'none')
+    assert (f'; all places speak alike for {CLASSES[other]}' in said) == (value == 'all')
     [figure] = drawn
     first, second = figure.get_suptitle().split('\n')
     assert first.startswith(f'a.png: class {CLASSES[other]}, score ')
     assert second.startswith(f'predicted: class {CLASSES[best]}, score ')
     saw, looked, _ = figure.axes
-    assert ('no place speaks for the class' in looked.get_title()) == (not value)
+    assert looked.get_title() == cam.describe_look(found[0], 'the class')
     # No empty strip: the panels fill the figure below the captions.
     figure.draw_without_rendering()
     assert saw.get_position().y0 < 0.02

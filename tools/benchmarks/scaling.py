@@ -4,7 +4,7 @@
 python tools/benchmarks/scaling.py --json scaling.json
 
 Measured: a step without exchange of gradients, the all-reduce alone, and steps with the settings of
-DDP. The model (scaling_model.py) takes bytes and order of the gradients from the network.
+DDP. The model (helpers/scaling_model.py) takes bytes and order of the gradients from the network.
 """
 
 import argparse

@@ -109,7 +109,7 @@ def draw(
         label: The class; None for the predicted one.
         layer: The layer; None for the last map.
     """
-    from senet_mm.analysis.cam import compute_cam
+    from senet_mm.analysis.cam import compute_cam, describe_look
     from senet_mm.analysis.cam_figure import draw_cam
     from senet_mm.utils.figures import save_figure, short_text
     from senet_mm.utils.names import printable
@@ -126,8 +126,8 @@ def draw(
     if chosen != best:
         what += f'\npredicted: {describe(short_text(names[best]), float(scores[best]))}'
     save_figure(draw_cam(picture, cam, f'{short_text(Path(path).name)}: {what}'), out)
-    if not cam.any():
-        what += f'\nno place speaks for {short_text(names[chosen])}'
+    if cam.min() == cam.max():
+        what += f'\n{describe_look(cam, short_text(names[chosen]))}'
     return f'{printable(out)}: {what}'.replace('\n', '; ')
 
 

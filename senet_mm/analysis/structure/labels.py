@@ -1,6 +1,6 @@
 """What is written about a part of a network: ``3x3 conv, 64→64, /2``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -30,6 +30,7 @@ FUNCTIONS = {
     '_adaptive_avg_pool2d': 'avg pool', 'split': 'split',
     'split_with_sizes': 'split', 'constant_pad_nd': 'zero pad', '_softmax': 'softmax',
     'bmm': 'matrix product', 'mm': 'matrix product', 'addmm': 'linear', 'native_layer_norm': 'LN',
+    'native_batch_norm': 'BN',
 }  # fmt: skip
 
 
@@ -127,4 +128,10 @@ def describe_widths(ins: Sequence[int], outs: Sequence[int]) -> str:
     if list(ins[1:]) == list(outs[:-1]):
         steps = [width for width, _ in groupby([ins[0], *outs])]
         return '→'.join(map(str, steps if len(steps) > 1 else steps * 2))
-    return '→'.join('…'.join(map(str, dict.fromkeys((w[0], w[-1])))) for w in (ins, outs))
+    return describe_ranges(zip(ins, outs, strict=True))
+
+
+def describe_ranges(widths: Iterable[Sequence[object]]) -> str:
+    """``256…288→16…18→256…288``: of equally many widths of each block the first and the last."""
+    columns = zip(*widths, strict=True)
+    return '→'.join('…'.join(map(str, dict.fromkeys((c[0], c[-1])))) for c in columns)

@@ -1,5 +1,6 @@
 """Panels that show what a block does."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -49,14 +50,13 @@ class Panel:
         self.width = max(body, head, text_width(where, SIZE)) + 0.24
         self.left = (self.width - body) / 2
         self.buses = find_buses(self.placement)
-        self.spaces = [SPACE] * self.placement.num_rows  # above a row
-        splits = {
-            rows[edge.source] + 1
-            for edge in self.placement.edges
-            if edge.lane != self.placement.lanes[edge.source]
-        }
-        for (row, _), bus in self.buses.items():
-            self.spaces[row] = max(self.spaces[row], SPACE + BUS * (bus + (row in splits)))
+        self.splits = find_splits(self.placement)
+        # Above each row: lines out of the boxes over it, then those into its own.
+        lines = Counter(rows[source] + 1 for source in self.splits)
+        lines.update(row for row, _ in self.buses)
+        self.spaces = [
+            SPACE + BUS * max(0, lines[row] - 1) for row in range(self.placement.num_rows)
+        ]
         self.height = TOP + sum(self.heights) + sum(self.spaces[1:]) + 0.3
 
     def draw(self, canvas: Canvas, x: float, y: float) -> None:
@@ -90,6 +90,7 @@ class Panel:
         x1 = self.centers[placement.lanes[edge.target] if edge.target else edge.lane]
         y0 = self.tops[start] + (box_height(edge.source) if edge.source else 0)
         below = self.tops[start] + self.heights[start] + SPACE * 0.3
+        below += BUS * self.splits.get(edge.source, 0)
         above = self.tops[end] - SPACE * 0.45 - BUS * self.buses.get((end, edge.target), 0)
         points = [(x0, y0), (x0, below), (lane, below), (lane, above), (x1, above)]
         canvas.arrow([*dict.fromkeys([*points, (x1, self.tops[end])])])
@@ -123,6 +124,16 @@ def find_buses(placement: Placement) -> dict[tuple[int, Box | None], int]:
             taken = sum(1 for other, _ in buses if other == row)
             buses.setdefault((row, edge.target), taken)
     return buses
+
+
+def find_splits(placement: Placement) -> dict[Box | None, int]:
+    """By source: on which line below its row, from 0, what goes to other lanes runs."""
+    splits: dict[Box | None, int] = {}
+    for edge in placement.edges:
+        if edge.lane != placement.lanes[edge.source] and edge.source not in splits:
+            row = placement.rows[edge.source]
+            splits[edge.source] = sum(placement.rows[other] == row for other in splits)
+    return splits
 
 
 def box_height(box: Box) -> float:

@@ -13,6 +13,8 @@ FOOT = 0.3
 BLOCKS, BLOCKS_END = 1.45, 3.5
 SHAPE, PARAMS, MACS = 2.55, 1.7, 0.55
 BAR = 0.48
+# Of the text of a recalibration layer, the largest one that has room.
+SIZES = (7.5, 6.5, 6)
 # The units of counts; the first one that leaves at least one is taken.
 PARAM_UNITS = ((1e6, 'M'), (1e3, 'k'), (1, ''))
 MAC_UNITS = ((1e9, 'GFLOPs'), (1e6, 'MFLOPs'), (1e3, 'kFLOPs'), (1, 'FLOPs'))
@@ -73,7 +75,8 @@ class Table:
         middle = y + height / 2
         names = stage.name.replace(' … ', ' …|').split('|')
         for i, name in enumerate(names):
-            canvas.text(x, middle + (i - (len(names) - 1) / 2) * 0.15, name, 8, weight='bold')
+            place = middle + (i - (len(names) - 1) / 2) * 0.15
+            canvas.text(x, place, fit_path(name, BLOCKS - 0.1), 8, weight='bold')
         for i, row in enumerate(stage.rows):
             self.draw_row(canvas, x + BLOCKS, y + i * ROW, right - BLOCKS_END, row)
         if not is_last:
@@ -106,17 +109,24 @@ class Table:
             canvas.text(
                 right - 0.08, middle, f'{TIMES}{len(row.calls)}', 9, weight='bold', ha='right'
             )
-        layers = [box for box in diagram.boxes if box.kind == 'se']
-        if layers and diagram.is_composite:
+        layer = row.attention
+        if layer and diagram.is_composite:
             end = right - 0.48
-            label = str(layers[0].main.label)
+            label = str(layer)
             room = end - start - text_width(str(row), 8) - 0.2
-            size = 7.5 if text_width(label, 7.5) < room else 6.5
-            if text_width(label, size) > room:
-                label = layers[0].main.label.what
+            size = next((size for size in SIZES if text_width(label, size) < room), 0)
+            if not size:
+                label, size = layer.what, SIZES[0]
             width = text_width(label, size) + 0.14
             canvas.box(end - width, y + 0.05, width, ROW - 0.1, 'se')
             canvas.text(end - width / 2, middle, label, size, ha='center')
+
+
+def fit_path(name: str, room: float) -> str:
+    """A path that is not wider than some inches: parts at its beginning are left out."""
+    while text_width(name, 8, 'bold') > room and '.' in name:
+        name = '…' + name.partition('.')[2].removeprefix('…')
+    return name
 
 
 def find_boxes(structure: Structure, kind: str) -> list[Box]:

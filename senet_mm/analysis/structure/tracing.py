@@ -193,6 +193,8 @@ class Tracer(TorchDispatchMode):
             number = next((x for x in args if isinstance(x, int | float)), None)
             label = label if number is None else f'{label} {number:.3g}'
         kind = 'join' if len(inputs) > 1 or name in ('cat', 'stack') else 'other'
+        if label == 'BN':  # of a module that has an activation, too, as timm's
+            kind = 'norm'
         return self._add(TracedOperation(kind, Label(label), inputs=inputs))
 
     def _part_node(self, inputs: list[TracedOperation]) -> TracedOperation:

@@ -14,8 +14,8 @@ from senet_mm.utils.complexity import count_macs, count_params, macs_of
 from senet_mm.utils.meta import computing_once, evaluating
 
 from .diagrams import Box, Diagram, make_boxes, make_diagram
-from .labels import describe_widths
-from .tracing import Call, Tracer, has_parts, parent
+from .labels import Label, describe_attention_layer, describe_ranges, describe_widths
+from .tracing import Call, Tracer, find_attention, has_parts, parent
 
 # A convolution with its norm and activation: no block.
 LAYERS = ('ConvModule', 'DepthwiseSeparableConvModule', 'Conv2dNormActivation', 'ConvNormAct')
@@ -46,6 +46,16 @@ class Row:
             label = box.main.label._replace(widths=widths)
             return str(Box([replace(n, label=label) if n is box.main else n for n in box.nodes]))
         return str(box)
+
+    @property
+    def attention(self) -> Label | None:
+        """The first layers that recalibrate in each of them; None for units without one."""
+        layers = [find_attention(call.module)[:1] for call in self.calls]
+        labels = [describe_attention_layer(layer) for first in layers for layer in first]
+        widths = [label.widths.split('→') for label in labels]
+        if not labels or len({len(each) for each in widths}) > 1:
+            return labels[0] if labels else None
+        return labels[0]._replace(widths=describe_ranges(widths))
 
 
 @dataclass
@@ -108,10 +118,13 @@ def get_structure(model: nn.Module, shape: tuple[int, int, int]) -> Structure:
     for part in split_stages(calls):
         holder = find_holder(part, calls)
         counted = {call.path: call.module for call in part}
+        rows = [*make_rows(part)]
+        if not rows and not any(map(count_params, counted.values())):
+            continue  # it returns what it is given
         stages.append(
             Stage(
                 name=describe_stage(part, holder),
-                rows=[*make_rows(part)],
+                rows=rows,
                 shape=calls.shapes[holder] if holder else part[-1].out_shape,
                 params=sum(map(count_params, counted.values())),
                 macs=sum(macs_of(path, module, macs) for path, module in counted.items()),

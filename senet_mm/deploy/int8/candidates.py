@@ -12,6 +12,7 @@ from senet_mm.deploy.images import Images
 from senet_mm.deploy.report import count_right
 from senet_mm.utils.errors import InputError, UserError, one_line
 from senet_mm.utils.options import is_number
+from senet_mm.utils.progress import ProgressBar
 
 from .engine import Engine, Run, quantise_under_control
 from .onnxruntime import OnnxRuntime
@@ -92,13 +93,15 @@ def quantise(
     if max_drop is not None and test.labels is None:
         raise InputError('--max-drop needs labels; the images of the test set have none')
     engine = ENGINES[to]
-    with torch.no_grad():
-        logits = run_in_parts(model, test.inputs)
-    network = _attempt(engine, lambda: engine.export(model, test.inputs[:2]))
-    candidates = {
-        name: _make(engine, method, network, calibration, test)
-        for name, method in engine.methods.items()
-    }
+    candidates = {}
+    with ProgressBar('quantisation', len(engine.methods), 'ways', rated=False) as bar:
+        with torch.no_grad():
+            logits = run_in_parts(model, test.inputs)
+        network = _attempt(engine, lambda: engine.export(model, test.inputs[:2]))
+        for name, method in engine.methods.items():
+            bar.note(name)
+            candidates[name] = _make(engine, method, network, calibration, test)
+            bar.advance()
     if not any(candidate.quantisers for candidate in candidates.values()):
         raise InputError(
             f'--int8: {engine.name} finds nothing to quantise in this network; allowed: one with '
@@ -109,7 +112,9 @@ def quantise(
     quantised = Quantised(engine, logits, candidates, chosen)
     if max_drop is None or get_drop(quantised, test.labels) <= max_drop:
         return quantised
-    candidates[CONTROLLED] = _control(engine, network, calibration, test, control(), max_drop)
+    with ProgressBar(CONTROLLED, rated=False):
+        images = control()
+        candidates[CONTROLLED] = _control(engine, network, calibration, test, images, max_drop)
     return quantised._replace(chosen=CONTROLLED)
 
 

@@ -4,7 +4,6 @@ import contextlib
 import gc
 import io
 import logging
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from senet_mm.utils.progress import end_progress, is_quiet
 from senet_mm.utils.signal_stack import same_signal_stack
 
 from .gates import Graph, find_gates_in_graph
@@ -76,20 +74,18 @@ class Engine(ABC):
 
 @contextlib.contextmanager
 def running_nncf() -> Iterator[None]:
-    """Progress bars of NNCF go to stderr, or nowhere with ``--quiet``, its notes nowhere.
+    """Bars and notes of NNCF go nowhere.
 
     The networks that it compiles for itself end here, with what they did to signals. The level of
     its log is that of before at the end.
     """
     from nncf.common.logging import nncf_logger
 
-    end_progress()  # NNCF draws its own
-    bars = io.StringIO() if is_quiet() else sys.stderr
     level = nncf_logger.level
     # `nncf.set_log_level` would set that of all handlers, too, of which some may be the user's.
     nncf_logger.setLevel(logging.ERROR)
     try:
-        with same_signal_stack(), contextlib.redirect_stdout(bars):
+        with same_signal_stack(), contextlib.redirect_stdout(io.StringIO()):
             yield
             gc.collect()
     finally:

@@ -211,7 +211,7 @@ class CheckpointHook(_CheckpointHook):
             else:
                 self.best_ckpt_path = path
             self._save_best(runner, name, former)
-            unit = 'epoch' if self.by_epoch else 'iter'
+            unit = 'epoch' if self.by_epoch else 'iteration'
             runner.logger.info(
                 f'best {indicator} {format_score(indicator, score)} so far, at {unit} {step}: '
                 f'{name}'

@@ -188,7 +188,7 @@ def count_images(batch: object) -> int:
 
 
 def describe_numbers(runner: 'Runner', rate: float, waiting: float) -> str:
-    """``loss 0.231  lr 0.0982  3,120 images/s  data wait 3 %  memory 512 MB  best 97.2 (epoch 2)``.
+    """``loss 0.23  lr 0.0982  3,120 images/s  data wait 3 %  memory 512 MiB  best 97.2 (epoch 2)``.
 
     Args:
         runner: The runner, after an iteration.

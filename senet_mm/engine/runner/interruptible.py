@@ -89,6 +89,7 @@ class InterruptibleRunner(ModelRunner):
             finally:
                 self.writer.join()
             self._log_cost()
+            self.write_end()
             self.logger.info(describe_end(self))
             return model
 
@@ -187,6 +188,9 @@ class InterruptibleRunner(ModelRunner):
 
     def write_start(self) -> None:
         """Write what a start leaves beside checkpoints and logs."""
+
+    def write_end(self) -> None:
+        """Write that the training is complete."""
 
     def _save_interrupted(self, interruption: Interrupted) -> None:
         """Save where a signal has ended the run."""

@@ -21,7 +21,7 @@ from ..preflight import check_run
 from ..recomputation import set_up_recomputation
 from ..replay import follow_config, get_plan
 from ..resume import Resumed, get_seed, open_checkpoint, relocate
-from ..run_record import describe_run, save_run
+from ..run_record import describe_run, format_now, save_run
 from ..sizing import keep_split
 from .interruptible import InterruptibleRunner
 
@@ -87,6 +87,11 @@ class LoadingRunner(InterruptibleRunner):
         copy_modules(self.work_dir)
         for config in Path(self.log_dir).glob('*/config.py'):  # the visualizer's
             copy_modules(config.parent)
+
+    def write_end(self) -> None:
+        """Write into the record of the start that the training is complete, and where."""
+        ended = dict(time=format_now(), epoch=self.epoch, iter=self.iter)
+        save_run(Path(self.log_dir), {**self.start_record, 'ended': ended})
 
     def dump_config(self) -> None:
         """Write nothing yet: a test must not overwrite the config of the training."""

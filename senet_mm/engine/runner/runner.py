@@ -129,11 +129,19 @@ class Runner(LoadingRunner, LoopRunner, LoggingRunner):
         dist.init_process_group('gloo', timeout=timeout)
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
-        """Register hooks by name; None leaves out one of mmengine's or ours, or of a config's."""
+        """Register hooks by name; None leaves out one of mmengine's or ours, or of a config's.
+
+        In a training that counts iterations, so do the log and the checkpoints. The interval of the
+        checkpoints is then one of validations, unless ``by_epoch`` says what it counts.
+        """
         logger = dict(type='LoggerHook', log_metric_by_epoch=self.counts_epochs)
         given: dict = dict(non_finite=NonFiniteHook(), logger=logger) | (hooks or {})
         if isinstance(given['logger'], dict) and given['logger'].get('type') == 'LoggerHook':
             given['logger'] = logger | given['logger']
+        saving = given.get('checkpoint')
+        if isinstance(saving, dict) and not self.counts_epochs and 'by_epoch' not in saving:
+            interval = saving.get('interval', 1) * self.cfg.train_cfg.get('val_interval', 1)
+            given['checkpoint'] = dict(saving, by_epoch=False, interval=interval)
         hooks = {
             name: hook for name, hook in given.items() if hook is not None or name in UPSTREAM_HOOKS
         }

@@ -72,7 +72,7 @@ def make_charts(groups: Sequence[RunGroup]) -> list[Chart]:
         ('Learning rate', 'learning rate', FROM_ZERO, lambda run, line: line.get('lr')),
         ('Throughput in training', 'images/s', FROM_ZERO, get_rate),
         ('Time spent waiting for data', '% of time', PERCENT, get_wait),
-        ('Memory of the device', 'MB', FROM_ZERO, lambda run, line: line.get('memory')),
+        ('Memory of the device', 'MiB', FROM_ZERO, lambda run, line: line.get('memory')),
     ]
     for title, label, scale, point in trained:
         lines = _training_lines(groups, point, scale)

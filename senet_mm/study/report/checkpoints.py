@@ -3,14 +3,15 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmengine.runner import CheckpointLoader
 
 from senet_mm.engine.resume import get_checkpoint_folder
 from senet_mm.engine.weights.notes import reading_record
-from senet_mm.utils.errors import InputError
+from senet_mm.utils.errors import InputError, describe
 from senet_mm.utils.files import check_inside
+from senet_mm.utils.options import is_number
 
 from ..places import Places
 from .runs import LoggedRun
@@ -25,12 +26,12 @@ class Checkpoint(NamedTuple):
 
     Attributes:
         path: The file.
-        step: Epoch or iteration, by its name.
+        step: Epoch or iteration, as the run counts.
         is_best: Whether the run saved it as its best.
     """
 
     path: Path
-    step: int
+    step: float
     is_best: bool
 
 
@@ -48,12 +49,30 @@ def find_checkpoints(run: LoggedRun, places: Places, remarks: list[str]) -> list
             if place := PLACE.search(path.name):
                 try:
                     check_inside(path, folder)
-                except InputError as error:
-                    remarks.append(f'not read: {error}')
+                    step = _find_step(path, run, place[1], int(place[2]))
+                except Exception as error:  # a damaged file may raise anything
+                    remarks.append(f'{path.name} is not read: {describe(error)}')
                 else:
-                    is_best = path.name.startswith('best_')
-                    found.append(Checkpoint(path, int(place[2]), is_best))
+                    found.append(Checkpoint(path, step, path.name.startswith('best_')))
     return sorted(found, key=lambda each: each.step)
+
+
+def _find_step(path: Path, run: LoggedRun, word: str, number: int) -> float:
+    """Where a checkpoint is in the unit of its run, by its name, or by what it says of itself."""
+    if run.unit.startswith(word):
+        return number
+    iteration: Any = _read_meta(path).get('iter')
+    if not is_number(iteration, 0):
+        raise InputError('it does not say its iteration')
+    return round(run.place(dict(iter=iteration)), 2)
+
+
+def _read_meta(path: Path) -> Mapping[str, Any]:
+    """What a checkpoint says of itself; empty where it says nothing."""
+    with reading_record():
+        loaded = CheckpointLoader.load_checkpoint(str(path), 'cpu', logger='silent')
+    meta = loaded.get('meta') if isinstance(loaded, Mapping) else None
+    return meta if isinstance(meta, Mapping) else {}
 
 
 def _find_folders(run: LoggedRun, places: Places, remarks: list[str]) -> list[Path]:
@@ -72,10 +91,7 @@ def _find_folders(run: LoggedRun, places: Places, remarks: list[str]) -> list[Pa
 
 def check_training(checkpoint: Checkpoint, run: LoggedRun) -> None:
     """Raise an InputError for a checkpoint of an earlier training in the folder of a run."""
-    with reading_record():
-        loaded = CheckpointLoader.load_checkpoint(str(checkpoint.path), 'cpu', logger='silent')
-    meta = loaded.get('meta') if isinstance(loaded, Mapping) else None
-    name = meta.get('experiment_name') if isinstance(meta, Mapping) else None
+    name = _read_meta(checkpoint.path).get('experiment_name')
     own = any(str(name).endswith(f'_{start}') for start in run.names)
     if name is not None and run.names and not own:
         raise InputError(f'it is of an earlier training, {name!r:.80}')

@@ -57,7 +57,7 @@ class RecordedGates(NamedTuple):
         blocks: Of every block.
     """
 
-    step: int
+    step: float
     blocks: list[BlockReport]
 
 

@@ -171,7 +171,7 @@ def gates_section(pairs: Pairs, draw: Draw, first: int) -> str:
         gates = next(each for each in evaluation.gates if each.step == step)
         charts = gate_charts(group.label, evaluation)
         parts += [
-            heading(f'{group.label}, {evaluation.run.unit} {step}'),
+            heading(f'{group.label}, {evaluation.run.unit} {step:,.10g}'),
             _gate_table(by_stage(gates.blocks)),
             details(f'{len(gates.blocks)} blocks', _gate_table(
                 {block.block: by_stage([block]).popitem()[1] for block in gates.blocks}

@@ -116,8 +116,8 @@ def _describe_end(run: LoggedRun, last: Path | None) -> list[str]:
     if run.result is not None and is_short and not _is_of(run.result, run):
         run.result = None
         lines.append(f'{RESULT} is not used: it is of an earlier training')
-    # A run writes its result at its end, which a hook may have brought about early.
-    if run.result is not None or (run.training and not is_short):
+    # A run writes its result and its end, which a hook may have brought about early.
+    if run.result is not None or run.ended or (run.training and not is_short):
         return lines
     if end:
         lines.append(
@@ -145,9 +145,7 @@ def _read_log(work_dir: Path, folder: Path, remarks: list[str]) -> list[dict[str
         remarks.append(f'its log cannot be read: {describe(error)}')
         return []
     if scalars.damaged:
-        remarks.append(
-            f'{counted(scalars.damaged, "line")} of scalars.json are damaged and left out'
-        )
+        remarks.append(f'{counted(scalars.damaged, "damaged line")} of scalars.json left out')
     if not scalars.lines:
         remarks.append('nothing was logged')
     return scalars.lines

@@ -31,15 +31,16 @@ def repeat_section(groups: Sequence[RunGroup]) -> Markup:
 
 
 def _describe_starts(run: LoggedRun) -> list[str]:
-    first, last = run.starts[0], run.starts[-1]
-    folder = shlex.quote(str(first.get('folder', '.')))
+    last = run.starts[-1]
+    folder = shlex.quote(str(last.get('folder', '.')))
     parts: list[str] = [code(f'cd {folder}\n{write_command(run)}')]
-    if kept := _keep_code(first):
+    if kept := _keep_code(last):
         text = 'If the code has changed since, this makes a folder with that of the run to be used:'
         parts += [paragraph(text), code('\n'.join(kept))]
     if len(run.starts) > 1:
         resumed = [f'{start.get("time")}: {start.get("command")}' for start in run.starts[1:]]
-        parts.append(paragraph(f'It was resumed {counted(len(resumed), "time")}:'))
+        options = ' The options above are those of the last start.' if _has_changed(run) else ''
+        parts.append(paragraph(f'It was resumed {counted(len(resumed), "time")}.{options}'))
         parts.append(items(resumed, 'plain'))
     keys = ('time', 'host', 'device', 'processes', 'python', 'torch', 'senet_mm', 'load_from')
     rows = [[key.replace('_', ' '), last.get(key)] for key in keys if last.get(key) is not None]
@@ -55,23 +56,34 @@ def _describe_starts(run: LoggedRun) -> list[str]:
 def write_command(run: LoggedRun) -> str:
     """The command that does the same as a run, into a folder of its own, from the beginning.
 
-    That of another program than ours is given as it was.
+    Its options are those of the last start, which the config and the schedule of the whole run
+    follow. The command of another program than ours is given as it was.
     """
-    first = run.starts[0]
-    command = str(first.get('command', ''))
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        return command
-    if not any(Path(word).name in TRAINERS for word in words):
-        return command
-    words = _drop_options(words)
-    began = ''.join(filter(str.isalnum, str(first.get('time', ''))[:19]))
+    words = _find_words(run.starts[-1])
+    if words is None:
+        return str(run.starts[0].get('command', ''))
+    began = ''.join(filter(str.isalnum, str(run.starts[0].get('time', ''))[:19]))
     words += ['--work-dir', f'work_dirs/repeated/{run.name}-{began}']
     is_given = run.part('randomness').get('seed') is not None
     if run.config and not is_given and run.seed is not None:
         words += ['--cfg-options', f'randomness.seed={run.seed}']
     return shlex.join(words)
+
+
+def _has_changed(run: LoggedRun) -> bool:
+    """Whether the first and the last start of a run differ in their options."""
+    first, last = (_find_words(run.starts[i]) for i in (0, -1))
+    return last is not None and first != last
+
+
+def _find_words(start: Mapping) -> list[str] | None:
+    """The command of a start as words, from the beginning; None for another program than ours."""
+    try:
+        words = shlex.split(str(start.get('command', '')))
+    except ValueError:
+        return None
+    is_ours = any(Path(word).name in TRAINERS for word in words)
+    return _drop_options(words) if is_ours else None
 
 
 def _drop_options(words: Sequence[str]) -> list[str]:

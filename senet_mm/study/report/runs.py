@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from senet_mm.engine.run_reading import Validation
+from senet_mm.utils.options import is_number
 from senet_mm.utils.scores import is_loss
 
 from ..comparison import SCORE
@@ -75,8 +76,16 @@ class LoggedRun:
         planned = self.part('train_cfg').get(key)
         if not isinstance(planned, int) or not (self.training or self.validations):
             return None
-        done = self.place(self.training[-1]) if self.training else self.validations[-1].step
-        return done, planned
+        done = [self.place(self.training[-1])] if self.training else []
+        done += [self.validations[-1].step] if self.validations else []
+        ended: Any = self.ended.get('epoch' if self.unit == 'epoch' else 'iter')
+        return ended if is_number(ended, 0) else max(done), planned
+
+    @property
+    def ended(self) -> Mapping[str, Any]:
+        """Time, epoch and iteration of the end of a complete training; empty for others."""
+        value = self.start.get('ended')
+        return value if isinstance(value, Mapping) else {}
 
     def place(self, line: Mapping[str, float]) -> float:
         """Where a line of the training stands, in ``unit``."""

@@ -105,10 +105,8 @@ def runs_section(groups: Sequence[RunGroup]) -> Markup:
         for run in group.runs
     ]
     shown = os.path.relpath(base) if Path(base).is_relative_to(Path.cwd()) else base
-    shown = 'the current folder' if shown == '.' else shown
-    note = paragraph(
-        f'Speed and waiting are medians over the log of the training. Folders are in {shown}.'
-    )
+    where = '' if shown == '.' else f' Folders are in {shown}.'
+    note = paragraph(f'Speed and waiting are medians over the log of the training.{where}')
     return section('Runs', table(header, rows, kind='texts'), note, anchor='runs')
 
 

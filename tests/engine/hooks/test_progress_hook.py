@@ -128,7 +128,7 @@ def test_a_file_has_plain_lines_with_units(shown):
     log = file.read_text()
     assert not re.search(r'[\x00-\x08\x0b-\x1f\x7f]', log)
     assert '━' not in log
-    numbers = r'time: \d\.\d+ s  data_time: \d\.\d+ s  (memory: \d+ MB  )?loss: \d+\.\d+  '
+    numbers = r'time: \d\.\d+ s  data_time: \d\.\d+ s  (memory: \d+ MiB  )?loss: \d+\.\d+  '
     assert re.search(rf'Epoch\(train\) +\[1\]\[19/19\] .*{numbers}[\d,]+ images/s\n', log)
     assert re.search(r'accuracy/top1: \d+\.\d+ %', log)
 
@@ -233,7 +233,7 @@ def test_images_of_a_batch_are_counted(batch, number):
 
 def test_units_stand_behind_numbers():
     line = 'lr: 1.0e-01  eta: 0:00:01  time: 0.1000  data_time: 0.0200  memory: 512  loss: 2.2'
-    expected = 'time: 0.1000 s  data_time: 0.0200 s  memory: 512 MB  loss: 2.2'
+    expected = 'time: 0.1000 s  data_time: 0.0200 s  memory: 512 MiB  loss: 2.2'
     assert add_units(line).endswith(expected)
     assert add_units('single-label/f1-score: 90.1  images_per_s: 2116.2039') == (
         'single-label/f1-score: 90.1 %  2,116 images/s'

@@ -70,13 +70,13 @@ def test_runs_of_different_length(tmp_path):
 
 def test_metrics_of_different_configs(tmp_path):
     """Each run has its own, and is compared with the first config that has it, too."""
-    write_run(tmp_path / 'a', {'coco/bbox_AP': 0.25}, kind='Detector')
+    write_run(tmp_path / 'a', {'coco/bbox_mAP': 0.25}, kind='Detector')
     write_run(tmp_path / 'b', {'accuracy/top1': 50.0}, kind='B')
     write_run(tmp_path / 'c', {'accuracy/top1': 60.0}, kind='C')
     _, scores, table = texts_of(find_runs([tmp_path]))
     assert 'difference from the first with the metric' in scores
     assert '+10.00' in scores
-    assert 'coco/bbox_AP 0.25' in table
+    assert 'coco/bbox_mAP 0.25' in table
     assert 'accuracy/top1 (%) 60.00' in table
 
 
@@ -162,7 +162,7 @@ def test_counts_that_are_none(tmp_path, key, number):
     log = run / '20260101_000000/vis_data/scalars.json'
     log.write_text(log.read_text() + f'\n{{"lr": 1, "{key}": {number}}}')
     read = read_run(run)
-    assert '1 line(s) of scalars.json are damaged and left out' in read.remarks
+    assert '1 damaged line of scalars.json left out' in read.remarks
     assert len(read.training) == 1
 
 

@@ -160,9 +160,11 @@ def test_an_interrupted_run(one_run, tmp_path):
     file.write_text('\n'.join([*lines[:second], lines[second][:20]]))
     for path in [one_run / 'result.json', *one_run.glob('best_*'), one_run / 'epoch_2.pth']:
         path.unlink()
+    [record] = one_run.glob('*/run.json')
+    record.write_text(json.dumps({**json.loads(record.read_text()), 'ended': None}))
     run = read_run(one_run)
     assert len(run.validations) == 1
-    assert '1 line(s) of scalars.json are damaged and left out' in run.remarks
+    assert '1 damaged line of scalars.json left out' in run.remarks
     assert 'interrupted or still running: 1 of 2 epochs are trained' in run.remarks
     out = tmp_path / 'report.html'
     report_runs([one_run], out, charts='svg')
