@@ -12,7 +12,7 @@ from torch import nn
 from senet_mm.datasets.batch import Batch
 from senet_mm.datasets.seeding import own_random_numbers
 from senet_mm.utils.errors import name_error
-from senet_mm.utils.meta import evaluating, unchanged
+from senet_mm.utils.meta import evaluating, explain_head, unchanged
 from senet_mm.utils.names import counted
 
 from .dry_batch import check_statistics, draw_batch, explain_missing
@@ -97,6 +97,8 @@ def describe_mismatch(model: nn.Module, shape: tuple[int, ...], error: Exception
             f'allowed: in_channels={shape[0]} (model.backbone.in_channels, LoadImage(color_type), '
             'mean and std follow)'
         )
+    if line := explain_head(model, error):
+        return line
     reason = f'KeyError: {error}' if isinstance(error, KeyError) else str(error)
     reason = (reason or type(error).__name__).splitlines()[0]
     return f'the network fails on images of {"x".join(map(str, shape))}: {reason}'

@@ -1,11 +1,17 @@
 """Forward passes that cost nothing."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import nn
+
+from .errors import InputError
+
+# Features and rows of a matrix that do not fit, as torch names them on any device.
+SHAPES = re.compile(r'(\d+)(?:\] X \[| and )(\d+)')
 
 
 @contextlib.contextmanager
@@ -88,6 +94,9 @@ def run_on_meta(model: nn.Module, shape: tuple[int, ...], training: bool = False
         model: The model, on any device.
         shape: Shape of the image, (C, H, W).
         training: Whether the model is in train mode.
+
+    Raises:
+        InputError: The head does not fit what it is given.
     """
     state = model.state_dict(keep_vars=True) | dict(model.named_buffers())
     meta_state = {name: tensor.to('meta') for name, tensor in state.items()}
@@ -95,4 +104,18 @@ def run_on_meta(model: nn.Module, shape: tuple[int, ...], training: bool = False
     with evaluating(model), torch.no_grad():
         if training:
             model.train()
-        return torch.func.functional_call(model, meta_state, image)
+        try:
+            return torch.func.functional_call(model, meta_state, image)
+        except RuntimeError as error:
+            if line := explain_head(model, error):
+                raise InputError(line) from error
+            raise
+
+
+def explain_head(model: nn.Module, error: Exception) -> str | None:
+    """That ``in_channels`` of a head is wrong, if an error of a forward pass says so."""
+    found = SHAPES.search(str(error))
+    wanted = getattr(getattr(model, 'head', None), 'in_channels', None)
+    if not found or str(wanted) != found[2]:
+        return None
+    return f'model.head.in_channels={wanted}; allowed: {found[1]}, the features that it is given'

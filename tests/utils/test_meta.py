@@ -4,7 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from senet_mm.utils.meta import unchanged
+from senet_mm.apis import get_config
+from senet_mm.engine.classifier import build_classifier
+from senet_mm.utils.errors import InputError
+from senet_mm.utils.meta import explain_head, run_on_meta, unchanged
 
 
 class Learning(nn.Module):
@@ -46,3 +49,14 @@ def test_buffers_children_and_attributes_are_as_before(fails):
     assert repr(state()) == before
     assert inner.count is buffer
     assert buffer == 0
+
+
+@pytest.mark.parametrize('run', [run_on_meta, lambda model, shape: model(torch.zeros(1, *shape))])
+def test_a_head_that_does_not_fit_is_named(run):
+    cfg = get_config('seresnet8_1xb64_digits', {'model.head.in_channels': 77})
+    model = build_classifier(cfg)
+    with pytest.raises((InputError, RuntimeError)) as raised:
+        run(model, (1, 8, 8))
+    line = 'model.head.in_channels=77; allowed: 64, the features that it is given'
+    assert line in (str(raised.value), explain_head(model, raised.value))
+    assert explain_head(model, RuntimeError('in_channels 64 and 78')) is None

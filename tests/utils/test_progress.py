@@ -174,14 +174,29 @@ def test_a_forked_process_has_no_bars():
 def test_numbers_have_units():
     clock = iter(range(100))
     with Progress(disable=True, get_time=lambda: 2.0 * next(clock)) as bars:
-        known = bars.add_task('x', total=5000, unit='images', rated=True, note='', end=None)
-        endless = bars.add_task('x', total=None, unit='', rated=False, note='', end=None)
+        known = bars.add_task('x', total=5000, unit='images', rated=True, done=0, note='', end=None)
+        endless = bars.add_task('x', total=None, unit='', rated=False, done=0, note='', end=None)
         for _ in range(3):
             bars.advance(known, 400)
         task = bars.tasks[0]
         assert re.fullmatch(r'1,200/5,000, \d+ images/s, \d:\d\d left', describe_task(task))
         assert re.fullmatch(r'1,200/5,000, \d+ /s, \d:\d\d left', describe_task(task, short=True))
         assert re.fullmatch(r'\d:\d\d', describe_task(bars.tasks[endless]))
+
+
+def test_the_rate_of_bursts():
+    """A batch is done at once, 2 seconds after the last one; 20 were done before."""
+    now = 0.0
+    with Progress(disable=True, get_time=lambda: now) as bars:
+        bars.add_task(
+            'x', total=120, completed=20, unit='images', rated=True, done=20, note='', end=None
+        )
+        for _ in range(2):
+            now += 2
+            for _ in range(32):
+                bars.advance(0)
+            assert ', 16 images/s, ' in describe_task(bars.tasks[0])
+        assert describe_task(bars.tasks[0]) == '84/120, 16 images/s, 0:03 left'
 
 
 @pytest.mark.parametrize(
@@ -224,7 +239,7 @@ def test_threads_of_the_display_are_known(monkeypatch):
 
 def test_bars_change_while_a_step_takes_long():
     bars = progress_display.Bars(progress_display.SteadyConsole(file=io.StringIO()), disable=False)
-    bars.add_task('training', total=9, unit='iterations', rated=False, note='', end=None)
+    bars.add_task('training', total=9, unit='iterations', rated=False, done=0, note='', end=None)
     bars.advance(0)
     seen = set()
     for _ in range(4):
