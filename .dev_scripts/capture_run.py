@@ -16,11 +16,11 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / 'docs/runs.md'
 CONFIG = 'configs/digits/seresnet8_1xb64_digits.py'
 FOLDER = 'work_dirs/seen'
-ROWS = 30
+ROWS = 34
 # Before the table.
-START = re.compile(r'\n(?=.* - training of )')
-# In the second half of an epoch.
-HALF = re.compile(r'1\d/19 iterations')
+START = re.compile(r'(?m)^(?=.* - training of )')
+# In an epoch that knows the score of the first one.
+SECOND = re.compile(r'epoch 2/30 .* [1-9]\d*/19 iterations')
 # tests/blocks.py wants it.
 MARK = '<!-- not run: a capture of a terminal, made by .dev_scripts/capture_run.py -->'
 # Seconds to wait for a text.
@@ -50,7 +50,7 @@ def capture(columns: int) -> str:
     train = f'python tools/train.py {CONFIG} --work-dir {FOLDER}'
     tmux('new-session', '-d', '-x', str(columns), '-y', str(ROWS), f'{train}; sleep {PATIENCE}')
     try:
-        middle = wait_for(lambda screen: 'best top1' in screen and HALF.search(screen))
+        middle = wait_for(lambda screen: 'best top1' in screen and SECOND.search(screen))
         end = wait_for(lambda screen: 'the training is complete' in screen)
     finally:
         tmux('kill-server')
