@@ -126,14 +126,25 @@ def _metrics(groups: Sequence[RunGroup]) -> list[str]:
 
 
 def _unit(groups: Sequence[RunGroup]) -> str:
-    units = dict.fromkeys(run.unit for group in groups for run in group.runs)
-    return ' or '.join(units)
+    """What the runs count; iterations where some count them and others epochs."""
+    units = {run.unit for group in groups for run in group.runs}
+    return units.pop() if len(units) == 1 else 'iteration'
+
+
+def _length(run: LoggedRun, unit: str) -> float:
+    """How much of a unit one of the run's own is."""
+    return 1 if run.unit == unit else run.epoch_length
 
 
 def _metric_lines(groups: Sequence[RunGroup], metric: str) -> list[Line]:
+    unit = _unit(groups)
     curves = [
         [
-            [(v.step, v.metrics[metric]) for v in run.validations if metric in v.metrics]
+            [
+                (v.step * _length(run, unit), v.metrics[metric])
+                for v in run.validations
+                if metric in v.metrics
+            ]
             for run in group.runs
         ]
         for group in groups
@@ -142,9 +153,11 @@ def _metric_lines(groups: Sequence[RunGroup], metric: str) -> list[Line]:
 
 
 def _training_lines(groups: Sequence[RunGroup], point: Point, scale: Scale) -> list[Line]:
+    unit = _unit(groups)
+
     def curve(run: LoggedRun) -> list[tuple[float, float]]:
         pairs = ((run.place(line), point(run, line)) for line in run.training)
-        return [(x, y) for x, y in pairs if y is not None]
+        return [(x * _length(run, unit), y) for x, y in pairs if y is not None]
 
     return list(_lines(groups, [[curve(run) for run in group.runs] for group in groups], scale))
 

@@ -9,10 +9,13 @@ import pytest
 from senet_mm.engine import Runner
 from senet_mm.engine.summary import describe_end
 from senet_mm.study.places import Places
+from senet_mm.study.report.charts import make_charts
 from senet_mm.study.report.checkpoints import find_checkpoints
+from senet_mm.study.report.groups import group_runs
 from senet_mm.study.report.reading import read_run
 
 from ...engine.test_runner import digits
+from .conftest import write_run
 
 LOOP = dict(by_epoch=False, max_iters=25, val_interval=10, _delete_=True)
 
@@ -88,3 +91,15 @@ def test_names_that_count_otherwise(tmp_path, options, expected):
     del expected[next(iter(expected))]
     assert steps(run, remarks) == expected
     assert 'is not read: ' in remarks[0]
+
+
+def test_runs_of_epochs_and_of_iterations_share_an_axis(finished, tmp_path):
+    write_run(tmp_path / 'epochs', {'accuracy/top1': 50.0}, {'accuracy/top1': 60.0})
+    groups = group_runs([read_run(finished[0]), read_run(tmp_path / 'epochs')])
+    charts = {chart.title: chart for chart in make_charts(groups)}
+    scores, loss = charts['Validation: accuracy/top1'], charts['Training loss']
+    assert {chart.x_label for chart in charts.values()} == {'iteration'}
+    assert [line.x for line in scores.lines] == [[10, 20, 25], [7, 14]]
+    assert [line.x for line in loss.lines] == [[19], [7, 14]]
+    [alone] = make_charts(groups[1:])[0].lines
+    assert alone.x == [1, 2]
