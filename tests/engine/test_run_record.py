@@ -1,5 +1,6 @@
 """A start of a training leaves what one needs to start it again."""
 
+import errno
 import json
 import os
 import subprocess
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from senet_mm.engine import Runner
-from senet_mm.engine.run_record import read_git, with_launcher
+from senet_mm.engine.run_record import read_git, save_run, with_launcher
 
 from .kills import BASE
 from .test_runner import digits
@@ -38,6 +39,20 @@ def test_each_start_is_recorded(tmp_path):
     assert second['resumed_from'] == str(tmp_path / 'epoch_1.pth')
     assert (second['epoch'], second['iter']) == (1, 7)
     assert (second['ended']['epoch'], second['ended']['iter']) == (2, 14)
+
+
+def test_an_end_that_cannot_be_recorded_costs_nothing(tmp_path, monkeypatch):
+    def save(folder, record):
+        if 'ended' in record:
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        save_run(folder, record)
+
+    monkeypatch.setattr('senet_mm.engine.runner.loading.save_run', save)
+    Runner.from_cfg(digits(tmp_path, **ONE_EPOCH)).train()
+    (file,) = tmp_path.glob('*/run.json')
+    assert 'ended' not in json.loads(file.read_text())
+    (log,) = tmp_path.glob('*/*.log')
+    assert 'the training is complete: 1 epoch' in log.read_text()
 
 
 TORCHRUN = dict(TORCHELASTIC_RUN_ID='x', GROUP_WORLD_SIZE='1', LOCAL_WORLD_SIZE='2')

