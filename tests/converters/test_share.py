@@ -248,7 +248,7 @@ def test_card_of_a_network_of_timm(shared):
     assert (card.data.library_name, card.data.license) == ('timm', 'mit')
     assert "timm.create_model('local-dir:hub', pretrained=True)" in card.text
     assert ', '.join(CLASSES) in card.text
-    line = 'timm must be given images of 1 channel(s)'
+    line = 'timm must be given images of 1 channel;'
     assert (line in card.text) == (architecture == 'resnet18')
 
 
