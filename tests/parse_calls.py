@@ -66,8 +66,8 @@ def started(script: str, arguments: list[str]) -> Iterator[None]:
     sys.argv, sys.path[0] = [script, *arguments], folder
     yield
     for name in set(sys.modules) - modules:
-        file = getattr(sys.modules[name], '__file__', None) or ''
-        if os.path.dirname(os.path.relpath(file)) == folder:
+        file = getattr(sys.modules[name], '__file__', None)
+        if file and os.path.dirname(os.path.relpath(file)) == folder:
             del sys.modules[name]
 
 
