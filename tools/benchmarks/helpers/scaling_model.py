@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from helpers.nccl_model import Group
+from .nccl_model import Group
 
 FIRST_BUCKET = 2**20  # torch makes the first bucket smaller, if no size is asked for
 BUCKET = 25 * 2**20

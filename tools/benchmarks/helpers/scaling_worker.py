@@ -12,14 +12,15 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from helpers.common import SE, classifier, ours
-from helpers.scaling_model import Gradient, make_buckets
 from mmengine.model import MMDistributedDataParallel
 from torch import Tensor, nn
 
 from senet_mm.engine.distributed_model import complete_wrapper
 from senet_mm.engine.speed import has_fast_bf16
 from senet_mm.utils.measure import Timing, interleave
+
+from .common import SE, classifier, ours
+from .scaling_model import Gradient, make_buckets
 
 ALONE, REDUCE = 'step without exchange', 'all-reduce alone'
 OURS = 'ours'
