@@ -1,6 +1,7 @@
 """mmengine's runner, with its traps filled in."""
 
 import copy
+import inspect
 from datetime import timedelta
 
 import torch
@@ -22,6 +23,7 @@ from senet_mm.utils.storage import answering_storage
 
 from ..agreement import check_agreement
 from ..hooks.non_finite_hook import NonFiniteHook
+from ..loops import IterBasedTrainLoop
 from ..restart import resumes_by_itself
 from ..resume import find_resumed
 from ..sizing import fit_to_checkpoint, fit_to_data
@@ -140,7 +142,9 @@ class Runner(LoadingRunner, LoopRunner, LoggingRunner):
             given['logger'] = logger | given['logger']
         saving = given.get('checkpoint')
         if isinstance(saving, dict) and not self.counts_epochs and 'by_epoch' not in saving:
-            interval = saving.get('interval', 1) * self.cfg.train_cfg.get('val_interval', 1)
+            default = inspect.signature(IterBasedTrainLoop).parameters['val_interval'].default
+            validations = self.cfg.train_cfg.get('val_interval', default)
+            interval = saving.get('interval', 1) * validations
             given['checkpoint'] = dict(saving, by_epoch=False, interval=interval)
         hooks = {
             name: hook for name, hook in given.items() if hook is not None or name in UPSTREAM_HOOKS

@@ -47,6 +47,21 @@ def test_checkpoints_are_those_of_the_validations_and_the_end(finished):
     assert f' at iteration {best}: ' in describe_end(runner)
 
 
+@pytest.mark.parametrize(
+    ('options', 'expected'),
+    [
+        ({'train_cfg': dict(by_epoch=False, max_iters=9, _delete_=True)}, [9]),
+        ({'train_cfg': LOOP, 'default_hooks.checkpoint.interval': 2}, [20, 25]),
+        ({'train_cfg': LOOP, 'default_hooks.checkpoint.interval': -1}, [25]),
+    ],
+    ids=['no interval', 'every second', 'the end alone'],
+)
+def test_the_interval_is_one_of_validations(tmp_path, options, expected):
+    """mmengine's loop validates every 1,000 iterations by default."""
+    train(tmp_path, **{**options, 'default_hooks.checkpoint.max_keep_ckpts': -1})
+    assert list(steps(read_run(tmp_path)).values()) == expected
+
+
 def test_a_complete_run_is_not_interrupted(finished):
     """Its last iterations are validated and not logged."""
     folder, _ = finished
