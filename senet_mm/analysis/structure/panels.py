@@ -1,7 +1,7 @@
 """Panels that show what a block does."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from .canvas import Canvas, text_width
@@ -52,7 +52,7 @@ class Panel:
         self.buses = find_buses(self.placement)
         self.splits = find_splits(self.placement)
         # Above each row: lines out of the boxes over it, then those into its own.
-        lines = Counter(rows[source] + 1 for source in self.splits)
+        lines = Counter(row + 1 for row, _ in self.splits)
         lines.update(row for row, _ in self.buses)
         self.spaces = [
             SPACE + BUS * max(0, lines[row] - 1) for row in range(self.placement.num_rows)
@@ -90,7 +90,7 @@ class Panel:
         x1 = self.centers[placement.lanes[edge.target] if edge.target else edge.lane]
         y0 = self.tops[start] + (box_height(edge.source) if edge.source else 0)
         below = self.tops[start] + self.heights[start] + SPACE * 0.3
-        below += BUS * self.splits.get(edge.source, 0)
+        below += BUS * self.splits.get((start, edge.source), 0)
         above = self.tops[end] - SPACE * 0.45 - BUS * self.buses.get((end, edge.target), 0)
         points = [(x0, y0), (x0, below), (lane, below), (lane, above), (x1, above)]
         canvas.arrow([*dict.fromkeys([*points, (x1, self.tops[end])])])
@@ -117,23 +117,30 @@ def find_buses(placement: Placement) -> dict[tuple[int, Box | None], int]:
 
     Two targets in a row have lines of their own, which else would look like one.
     """
-    buses: dict[tuple[int, Box | None], int] = {}
-    for edge in placement.edges:
-        if edge.target and edge.lane != placement.lanes[edge.target]:
-            row = placement.rows[edge.target]
-            taken = sum(1 for other, _ in buses if other == row)
-            buses.setdefault((row, edge.target), taken)
-    return buses
+    return _number(
+        (placement.rows[edge.target], edge.target)
+        for edge in placement.edges
+        if edge.target and edge.lane != placement.lanes[edge.target]
+    )
 
 
-def find_splits(placement: Placement) -> dict[Box | None, int]:
-    """By source: on which line below its row, from 0, what goes to other lanes runs."""
-    splits: dict[Box | None, int] = {}
-    for edge in placement.edges:
-        if edge.lane != placement.lanes[edge.source] and edge.source not in splits:
-            row = placement.rows[edge.source]
-            splits[edge.source] = sum(placement.rows[other] == row for other in splits)
-    return splits
+def find_splits(placement: Placement) -> dict[tuple[int, Box | None], int]:
+    """By row and source: on which line below the row, from 0, what goes to other lanes runs."""
+    return _number(
+        (placement.rows[edge.source], edge.source)
+        for edge in placement.edges
+        if edge.lane != placement.lanes[edge.source]
+    )
+
+
+def _number(ends: Iterable[tuple[int, Box | None]]) -> dict[tuple[int, Box | None], int]:
+    """The number of each row and box among those of its row."""
+    numbers: dict[tuple[int, Box | None], int] = {}
+    taken: Counter[int] = Counter()
+    for end in dict.fromkeys(ends):
+        numbers[end] = taken[end[0]]
+        taken[end[0]] += 1
+    return numbers
 
 
 def box_height(box: Box) -> float:

@@ -59,7 +59,7 @@ def find_checkpoints(run: LoggedRun, places: Places, remarks: list[str]) -> list
 
 def _find_step(path: Path, run: LoggedRun, word: str, number: int) -> float:
     """Where a checkpoint is in the unit of its run, by its name, or by what it says of itself."""
-    if run.unit.startswith(word):
+    if word == run.key:
         return number
     iteration: Any = _read_meta(path).get('iter')
     if not is_number(iteration, 0):

@@ -132,8 +132,7 @@ def _is_of(result: Mapping, run: LoggedRun) -> bool:
     """Whether the last validation of a result is that of a run."""
     validations = result.get('validations')
     last = validations[-1] if isinstance(validations, list) and validations else None
-    key = 'epoch' if run.unit == 'epoch' else 'iter'
-    step = last.get(key) if isinstance(last, Mapping) else None
+    step = last.get(run.key) if isinstance(last, Mapping) else None
     return bool(run.validations) and run.validations[-1].step == step
 
 

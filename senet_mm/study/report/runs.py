@@ -63,6 +63,11 @@ class LoggedRun:
         is_iter = loop.get('by_epoch') is False or str(loop.get('type')).startswith('Iter')
         return 'iteration' if is_iter else 'epoch'
 
+    @property
+    def key(self) -> str:
+        """The unit by its name in records and in names of checkpoints."""
+        return 'epoch' if self.unit == 'epoch' else 'iter'
+
     @cached_property
     def epoch_length(self) -> float:
         """Iterations of an epoch: the last line of an epoch is logged at its last iteration."""
@@ -78,7 +83,7 @@ class LoggedRun:
             return None
         done = [self.place(self.training[-1])] if self.training else []
         done += [self.validations[-1].step] if self.validations else []
-        ended: Any = self.ended.get('epoch' if self.unit == 'epoch' else 'iter')
+        ended: Any = self.ended.get(self.key)
         return ended if is_number(ended, 0) else max(done), planned
 
     @property
