@@ -90,8 +90,7 @@ class Diagram:
     def place(self) -> str:
         """Path of the unit below the backbone; with recalibration layers ``SE_2_1, layer1.0``."""
         path = self.call.path.removeprefix('backbone.')
-        has_layers = recalibration_layers(self.call.module)
-        return ', '.join(dict.fromkeys([name_block(path), path] if has_layers else [path]))
+        return add_name(path, name_block(path), [self.call])
 
     @property
     def stride(self) -> int:
@@ -106,6 +105,12 @@ class Diagram:
             strides[box] = box.stride * max((strides[source] for source in box.inputs), default=1)
         found = max(strides.values())
         return found if found > 1 and ratio > 1.5 else round(ratio)
+
+
+def add_name(path: str, name: str, calls: Iterable[Call]) -> str:
+    """``SE_2, layer1``: a path behind its name in the figures, if calls recalibrate."""
+    recalibrates = any(recalibration_layers(call.module) for call in calls)
+    return f'{name}, {path}' if recalibrates and name != path else path
 
 
 def make_diagram(call: Call) -> Diagram:

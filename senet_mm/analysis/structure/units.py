@@ -13,7 +13,7 @@ from senet_mm.models.recalibration.sites import CONTAINERS, join
 from senet_mm.utils.complexity import count_macs, count_params, macs_of
 from senet_mm.utils.meta import computing_once, evaluating
 
-from .diagrams import Box, Diagram, make_boxes, make_diagram
+from .diagrams import Box, Diagram, add_name, make_boxes, make_diagram
 from .labels import Label, describe_attention_layer, describe_ranges, describe_widths
 from .tracing import Call, Tracer, find_attention, has_parts, parent
 
@@ -221,8 +221,7 @@ def describe_stage(calls: Sequence[Call], holder: str) -> str:
     paths = [call.path for call in calls if call.nodes] or [calls[0].path]
     names = [holder] if holder else [paths[0], paths[-1]]
     name = ' … '.join(dict.fromkeys(name.removeprefix('backbone.') for name in names))
-    has_layers = any(recalibration_layers(call.module) for call in calls)
-    return ', '.join(dict.fromkeys([name_stage(name), name] if has_layers else [name]))
+    return add_name(name, name_stage(name), calls)
 
 
 def make_rows(calls: Sequence[Call]) -> Iterator[Row]:
