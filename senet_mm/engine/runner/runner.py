@@ -144,7 +144,9 @@ class Runner(LoadingRunner, LoopRunner, LoggingRunner):
         if isinstance(saving, dict) and not self.counts_epochs and 'by_epoch' not in saving:
             default = inspect.signature(IterBasedTrainLoop).parameters['val_interval'].default
             validations = self.cfg.train_cfg.get('val_interval', default)
-            interval = saving.get('interval', 1) * validations
+            interval = saving.get('interval', 1)
+            if isinstance(interval, int):  # the hook says what is wrong with another value
+                interval *= validations
             given['checkpoint'] = dict(saving, by_epoch=False, interval=interval)
         hooks = {
             name: hook for name, hook in given.items() if hook is not None or name in UPSTREAM_HOOKS

@@ -62,6 +62,11 @@ def test_the_interval_is_one_of_validations(tmp_path, options, expected):
     assert list(steps(read_run(tmp_path)).values()) == expected
 
 
+def test_a_wrong_interval_is_told_as_it_was_given(tmp_path):
+    with pytest.raises(ValueError, match=r"interval='2'; allowed: int"):
+        train(tmp_path, **{'train_cfg': LOOP, 'default_hooks.checkpoint.interval': '2'})
+
+
 def test_a_complete_run_is_not_interrupted(finished):
     """Its last iterations are validated and not logged."""
     folder, _ = finished
